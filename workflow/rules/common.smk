@@ -58,9 +58,21 @@ def corpus_settings(corpus):
     return {name: block[name] for name in ("loader", "mode", *names)}
 
 
-def corpus_folder(corpus):
+def corpus_version(corpus):
+    """Name of a corpus with a digest of its settings, for its folder, log and benchmark."""
     digest = sha256_of_value(corpus_settings(corpus))[:10]
-    return f"{DATA}/corpora/{corpus}-{digest}"
+    return f"{corpus}-{digest}"
+
+
+def corpus_folder(corpus):
+    return f"{DATA}/corpora/{corpus_version(corpus)}"
+
+
+def rendered_seconds(block):
+    """Seconds of audio that a corpus of these settings renders; 1 for one that is fetched."""
+    return 1 + int(
+        sum(block.get("pieces", {}).values()) * block.get("piece_seconds", 0)
+    )
 
 
 def features_folder(task):

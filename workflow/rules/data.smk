@@ -1,24 +1,32 @@
 # From nothing to features: download or render, validate, extract.
 
 
-rule corpus:
-    output:
-        manifest=f"{DATA}/corpora/{{corpus}}-{{digest}}/corpus.json",
-    log:
-        f"{RESULTS}/logs/corpus/{{corpus}}-{{digest}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/corpus/{{corpus}}-{{digest}}.tsv"
-    conda:
-        "../envs/mirtrim.yaml"
-    # Corpora side by side keep the cores busier than one after another on all of them.
-    threads: max(1, (workflow.cores or 1) // len(config["corpora"]))
-    params:
-        settings=lambda wildcards: config["corpora"][wildcards.corpus],
-        code=code_of("corpus.py", corpus_code()),
-    message:
-        "Corpus {wildcards.corpus}: download or render, then validate"
-    script:
-        "../scripts/corpus.py"
+# One rule per corpus, for a priority each: the longest rendering starts first, so that no core
+# waits at the end for one that started last.
+for corpus, block in config["corpora"].items():
+
+    rule:
+        name:
+            f"corpus_{corpus}"
+        output:
+            manifest=f"{corpus_folder(corpus)}/corpus.json",
+        log:
+            f"{RESULTS}/logs/corpus/{corpus_version(corpus)}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/corpus/{corpus_version(corpus)}.tsv"
+        priority: rendered_seconds(block)
+        conda:
+            "../envs/mirtrim.yaml"
+        # Corpora side by side keep the cores busier than one after another on all of them.
+        threads: max(1, (workflow.cores or 1) // len(config["corpora"]))
+        params:
+            name=corpus,
+            settings=block,
+            code=code_of("corpus.py", corpus_code()),
+        message:
+            f"Corpus {corpus}: download or render, then validate"
+        script:
+            "../scripts/corpus.py"
 
 
 rule features:

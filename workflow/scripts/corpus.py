@@ -7,7 +7,7 @@ from job import job
 from mirtrim.corpora.prepare import prepare
 from mirtrim.corpora.reader import Making
 
-with job(snakemake, f"corpus {snakemake.wildcards.corpus}") as running:
+with job(snakemake, f"corpus {snakemake.params.name}") as running:
     prepare(
         snakemake.params.settings,
         Path(snakemake.output.manifest).parent,

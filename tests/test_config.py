@@ -18,10 +18,10 @@ def default() -> dict[str, Any]:
     return config
 
 
-def test_a_task_that_is_left_out_is_left_out_of_the_methods() -> None:
+def test_a_task_that_is_left_out_is_left_out_of_the_studies() -> None:
     config = default()
     config["tasks"]["chord"] = None
-    assert validate(config, SCHEMA)["methods"]["tasks"] == ["onset"]
+    assert validate(config, SCHEMA)["studies"]["methods"]["tasks"] == ["onset"]
 
 
 def test_default_is_valid_and_defaults_are_filled_in() -> None:
@@ -59,21 +59,35 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
             r"^config key runs.0.criterion: mask has no criterion 'loudness'; known: ",
         ),
         (["runs", 1, "method"], "mask", r"^config key runs.1: run mask_magnitude_local_rewind is"),
-        (["methods", "tasks"], ["smell"], r"^config key methods.tasks: unknown task 'smell'"),
         (
-            ["methods", "runs", 0, "ratios"],
+            ["studies", "methods", "tasks"],
+            ["smell"],
+            r"^config key studies.methods.tasks: unknown task 'smell'",
+        ),
+        (
+            ["studies", "methods", "runs", 0, "ratios"],
             [5, 6],
-            r"^config key methods.runs.0.ratios: none is among the ratios of task onset: 1.5, 2, ",
+            r"key studies.methods.runs.0.ratios: none is among the ratios of task onset: 1.5",
         ),
         (
-            ["methods", "runs", 0],
+            ["studies", "methods", "runs", 0],
             {"method": "same_shape", "reference": "trim_by_ear"},
-            r"^config key methods.runs.0.reference: no run 'trim_by_ear' before this one; known: ",
+            r"key studies.methods.runs.0.reference: no run .trim_by_ear. before this one; known",
         ),
         (
-            ["methods", "runs", 0],
+            ["studies", "methods", "runs", 0],
             {"method": "same_shape"},
-            r"^config key methods.runs.0.reference: same_shape copies another run; name one",
+            r"^config key studies.methods.runs.0.reference: same_shape copies another run; name",
+        ),
+        (
+            ["studies", "criteria", "runs", 4, "ratios"],
+            [4, 16],
+            r"^config key studies.criteria.runs.4: another study has this run with other settings",
+        ),
+        (
+            ["studies", "onset"],
+            {"tasks": [], "ratios": [4], "runs": []},
+            r"^config key studies.onset: is the name of a target already; rename it",
         ),
     ],
 )

@@ -14,6 +14,9 @@ from mirtrim.errors import ConfigError
 from mirtrim.pruning.methods import choices_of, name_of
 from mirtrim.tasks.registry import TASKS
 
+# What a person can ask the workflow for, besides tasks and studies.
+TARGETS = ("all", "data", "tables", "figures", "costs", "models", "report")
+
 
 def _filling_defaults(kind: type[Validator]) -> type[Validator]:
     """A validator that also puts the schema's defaults into what it checks."""
@@ -39,10 +42,9 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
         ConfigError: names the key, what is wrong with it, and what is allowed.
     """
     schema = _with_tasks(yaml.safe_load(schema_path.read_text(encoding="utf-8")))
-    if isinstance(config.get("tasks"), dict):  # a profile leaves a task out by setting it to null
-        config["tasks"] = {
-            name: block for name, block in config["tasks"].items() if block is not None
-        }
+    for key in ("tasks", "studies"):  # a profile leaves one out by setting it to null
+        if isinstance(config.get(key), dict):
+            config[key] = {name: block for name, block in config[key].items() if block is not None}
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
     problems = sorted(
         validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path]
@@ -57,20 +59,37 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
             )
     _check_rising(config["ratios"], "ratios")
     for task, block in config["tasks"].items():
-        if block["ratios"] is None:
-            block["ratios"] = config["ratios"]
+        for key in ("ratios", "seeds"):
+            if block[key] is None:
+                block[key] = config[key]
         _check_rising(block["ratios"], f"tasks.{task}.ratios")
-    methods = config["methods"]
-    for task in methods["tasks"]:
-        if task not in TASKS:
-            raise ConfigError(f"config key methods.tasks: unknown task {task!r}")
-    # A profile that leaves a task out leaves it out here as well.
-    methods["tasks"] = [task for task in methods["tasks"] if task in config["tasks"]]
-    every = list(config["tasks"])
-    _check_runs(config, config["runs"], "runs", every, set())
-    main = {name_of(choices_of(run)) for run in config["runs"]}
-    _check_runs(config, methods["runs"], "methods.runs", methods["tasks"], main)
+    _check_runs(config, config["runs"], "runs", list(config["tasks"]), set())
+    _check_studies(config)
     return config
+
+
+def _check_studies(config: Mapping[str, Any]) -> None:
+    """Their names are free, their tasks exist, and one name means one run in all of them."""
+    main = {name_of(choices_of(run)) for run in config["runs"]}
+    known: dict[str, dict[str, Any]] = {}
+    for name, study in config["studies"].items():
+        where = f"studies.{name}"
+        if name in (*TARGETS, *TASKS):
+            raise ConfigError(f"config key {where}: is the name of a target already; rename it")
+        for task in study["tasks"]:
+            if task not in TASKS:
+                raise ConfigError(f"config key {where}.tasks: unknown task {task!r}")
+        # A profile that leaves a task out leaves it out here as well.
+        study["tasks"] = [task for task in study["tasks"] if task in config["tasks"]]
+        if study["seeds"] is None:
+            study["seeds"] = config["seeds"]
+        _check_runs(config, study["runs"], f"{where}.runs", study["tasks"], main)
+        for index, run in enumerate(study["runs"]):
+            if known.setdefault(name_of(choices_of(run)), run) != run:
+                raise ConfigError(
+                    f"config key {where}.runs.{index}: another study has this run with other "
+                    "settings; make them the same"
+                )
 
 
 def _check_runs(

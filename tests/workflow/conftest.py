@@ -33,14 +33,16 @@ TINY = {
         "drums": None,
     },
     "runs": [{"method": "mask"}, {"method": "trim"}],
-    "methods": {
-        "tasks": ["onset"],
-        "ratios": [2, 4],
-        "runs": [
-            {"method": "feedback_units", "ratios": [4]},
-            {"method": "same_shape", "reference": "trim_magnitude_local_rewind", "ratios": [4]},
-            {"method": "mask", "order": "shuffled", "ratios": [2]},
-        ],
+    "studies": {
+        "methods": {
+            "tasks": ["onset"],
+            "ratios": [2, 4],
+            "runs": [
+                {"method": "feedback_units", "ratios": [4]},
+                {"method": "same_shape", "reference": "trim_magnitude_local_rewind", "ratios": [4]},
+                {"method": "mask", "order": "shuffled", "ratios": [2]},
+            ],
+        },
     },
 }
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -103,7 +103,9 @@ def test_methods_and_controls_stand_beside_the_runs(copied: Path) -> None:
     result = snakemake(copied, "methods")
     assert result.returncode == 0, result.stderr[-3000:]
     assert "rule dense" not in result.stderr  # the dense network and the main runs are there
-    table = pd.read_csv(copied / "results/tiny/methods/onset.csv").set_index(["ratio_asked", "run"])
+    table = pd.read_csv(copied / "results/tiny/studies/methods/onset.csv").set_index(
+        ["ratio_asked", "run"]
+    )
     assert set(table.loc[4].index) == {
         "dense", "mask", "trim", "feedback units", "same shape (of trim)"
     }  # fmt: skip
@@ -161,7 +163,7 @@ def test_a_bad_configuration_stops_before_anything_runs(
 
 
 def test_a_ratio_out_of_reach_stops_before_training(copied: Path) -> None:
-    changes = {"ratios": [2, 1000], "methods/runs": []}
+    changes = {"ratios": [2, 1000], "studies": {}}
     result = snakemake(copied, "onset", changes=changes)
     assert result.returncode != 0
     errors = errors_of(result.stderr)

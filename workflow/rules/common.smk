@@ -41,6 +41,7 @@ wildcard_constraints:
     digest="[0-9a-f]+",
     seed="[0-9]+",
     run="[a-z0-9_]+",
+    study="|".join(config["studies"]) or "-",
 
 
 def code_of(script, *digests):
@@ -82,14 +83,19 @@ def features_folder(task):
 
 
 def settings_of_task(wildcards):
-    """What a dense network depends on: all settings of the task but its ratios."""
+    """What a dense network depends on: all settings of the task but its ratios and seeds."""
     block = config["tasks"][wildcards.task]
-    return {name: value for name, value in block.items() if name != "ratios"}
+    return {k: value for k, value in block.items() if k not in ("ratios", "seeds")}
 
 
 MAIN_RUNS = {name_of(choices_of(run)): run for run in config["runs"]}
-METHOD_RUNS = {name_of(choices_of(run)): run for run in config["methods"]["runs"]}
-RUNS = {**MAIN_RUNS, **METHOD_RUNS}
+STUDY_RUNS = {
+    study: {name_of(choices_of(run)): run for run in block["runs"]}
+    for study, block in config["studies"].items()
+}
+RUNS = {**MAIN_RUNS}
+for runs in STUDY_RUNS.values():
+    RUNS |= runs
 
 
 def rounds_of(wildcards):
@@ -121,26 +127,29 @@ def features_of_task(wildcards):
     return f"{features_folder(wildcards.task)}/store.json"
 
 
-def files_of_task(kind, task, ending, runs=MAIN_RUNS):
+def files_of_runs(kind, task, ending, runs=MAIN_RUNS, seeds=None):
     """Files of `kind` that the dense jobs and all `runs` of a task write."""
     return expand(
         f"{RESULTS}/{kind}/{task}/{{run}}_seed{{seed}}{ending}",
         run=["dense", *runs],
-        seed=config["seeds"],
+        seed=seeds or config["tasks"][task]["seeds"],
     )
 
 
 def row_files_of_task(wildcards):
-    return files_of_task("rows", wildcards.task, ".csv")
+    return files_of_runs("rows", wildcards.task, ".csv")
 
 
-def row_files_of_methods(wildcards):
-    return files_of_task("rows", wildcards.task, ".csv", RUNS)
+def row_files_of_study(wildcards):
+    """Rows of a study, and of the main runs with the same seeds."""
+    runs = {**MAIN_RUNS, **STUDY_RUNS[wildcards.study]}
+    seeds = config["studies"][wildcards.study]["seeds"]
+    return files_of_runs("rows", wildcards.task, ".csv", runs, seeds)
 
 
 def row_files(wildcards):
-    return [path for task in TASKS for path in files_of_task("rows", task, ".csv")]
+    return [path for task in TASKS for path in files_of_runs("rows", task, ".csv")]
 
 
 def piece_files(wildcards):
-    return [path for task in TASKS for path in files_of_task("pieces", task, ".csv")]
+    return [path for task in TASKS for path in files_of_runs("pieces", task, ".csv")]

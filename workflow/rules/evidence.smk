@@ -118,25 +118,25 @@ rule overview:
 
 rule comparison:
     input:
-        rows=row_files_of_methods,
+        rows=row_files_of_study,
     output:
-        csv=f"{RESULTS}/methods/{{task}}.csv",
-        markdown=f"{RESULTS}/methods/{{task}}.md",
+        csv=f"{RESULTS}/studies/{{study}}/{{task}}.csv",
+        markdown=f"{RESULTS}/studies/{{study}}/{{task}}.md",
         svg=report(
-            f"{FIGURES}/{{task}}_methods.svg",
-            caption="../report/methods.rst",
-            category="Methods",
-            labels={"task": "{task}"},
+            f"{FIGURES}/{{task}}_{{study}}.svg",
+            caption="../report/study.rst",
+            category="Studies",
+            labels={"task": "{task}", "study": "{study}"},
         ),
-        png=f"{FIGURES}/{{task}}_methods.png",
+        png=f"{FIGURES}/{{task}}_{{study}}.png",
     log:
-        f"{RESULTS}/logs/methods_{{task}}.log",
+        f"{RESULTS}/logs/{{study}}_{{task}}.log",
     conda:
         "../envs/mirtrim.yaml"
     params:
-        ratios=lambda wildcards: config["methods"]["ratios"],
+        ratios=lambda wildcards: config["studies"][wildcards.study]["ratios"],
         code=code_of("comparison.py"),
     message:
-        "All methods and controls on task {wildcards.task}"
+        "Study {wildcards.study} on task {wildcards.task}"
     script:
         "../scripts/comparison.py"

@@ -18,9 +18,13 @@ rule figures:
         expand(f"{FIGURES}/{{task}}_curve.svg", task=TASKS),
 
 
-rule methods:
-    input:
-        expand(f"{FIGURES}/{{task}}_methods.svg", task=config["methods"]["tasks"]),
+for study, block in config["studies"].items():
+
+    rule:
+        name:
+            study
+        input:
+            expand(f"{FIGURES}/{{task}}_{study}.svg", task=block["tasks"]),
 
 
 for task in TASKS:
@@ -29,7 +33,7 @@ for task in TASKS:
         name:
             task
         input:
-            files_of_task("rows", task, ".csv"),
+            files_of_runs("rows", task, ".csv"),
             f"{RESULTS}/tables/{task}.md",
             f"{RESULTS}/points/{task}.md",
             f"{FIGURES}/{task}_curve.svg",

@@ -1,4 +1,4 @@
-"""Compare all methods on one task."""
+"""Compare the runs of a study on one task."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mirtrim.evidence.comparison import comparison, draw_comparison, write_compa
 from mirtrim.evidence.rows import read_rows
 
 task, output = snakemake.wildcards.task, snakemake.output
-with job(snakemake, f"methods {task}"):
+with job(snakemake, f"{snakemake.wildcards.study} {task}"):
     rows = read_rows([Path(path) for path in snakemake.input.rows])
     table = comparison(rows, snakemake.params.ratios)
     write_comparison(table, Path(output.csv), Path(output.markdown))

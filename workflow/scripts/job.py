@@ -38,6 +38,8 @@ class Job:
             self.log.info(text)
 
     def _left(self, done: int, total: int) -> str:
+        if done > total:  # some methods train longer than one round has epochs
+            return "longer than usual"
         seconds = (time.monotonic() - self.started) * (total - done) / max(done, 1)
         return f"about {seconds:.0f} s left in this job"
 

@@ -84,6 +84,7 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
             [4, 16],
             r"^config key studies.criteria.runs.4: another study has this run with other settings",
         ),
+        (["costs", "runs"], ["melt"], r"^config key costs.runs: no run 'melt'; known: mask_magn"),
         (
             ["studies", "onset"],
             {"tasks": [], "ratios": [4], "runs": []},

@@ -65,6 +65,7 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
         _check_rising(block["ratios"], f"tasks.{task}.ratios")
     _check_runs(config, config["runs"], "runs", list(config["tasks"]), set())
     _check_studies(config)
+    _check_named_runs(config)
     return config
 
 
@@ -89,6 +90,19 @@ def _check_studies(config: Mapping[str, Any]) -> None:
                 raise ConfigError(
                     f"config key {where}.runs.{index}: another study has this run with other "
                     "settings; make them the same"
+                )
+
+
+def _check_named_runs(config: Mapping[str, Any]) -> None:
+    """What is weighed or published is one of the main runs."""
+    if config["costs"]["seeds"] is None:
+        config["costs"]["seeds"] = config["seeds"]
+    known = [name_of(choices_of(run)) for run in config["runs"]]
+    for key in ("costs", "models"):
+        for name in config[key]["runs"]:
+            if name not in known:
+                raise ConfigError(
+                    f"config key {key}.runs: no run {name!r}; known: {', '.join(known) or 'none'}"
                 )
 
 

@@ -1,6 +1,8 @@
 # Configuration, names of files, and the helper functions of all rules.
 
+import copy
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from mirtrim.config import validate
 from mirtrim.corpora.settings import SETTINGS_OF_MODE
 from mirtrim.errors import MirtrimError
+from mirtrim.evidence.figures.choices import drawable
 from mirtrim.experiments.code import (
     compress_code,
     corpus_code,
@@ -22,6 +25,9 @@ from mirtrim.pruning.methods import choices_of, name_of
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
+# What the command line changes of the profile, before defaults are filled in.
+OVERRIDES = copy.deepcopy(dict(workflow.config_settings.overwrite_config))
+
 try:
     validate(config, Path(workflow.source_path("../schemas/config.schema.yaml")))
 except MirtrimError as error:
@@ -35,6 +41,30 @@ RESUME = f"{DATA}/resume"
 TASKS = list(config["tasks"])
 
 
+MAIN_RUNS = {name_of(choices_of(run)): run for run in config["runs"]}
+STUDY_RUNS = {
+    study: {name_of(choices_of(run)): run for run in block["runs"]}
+    for study, block in config["studies"].items()
+}
+RUNS = {**MAIN_RUNS}
+for runs in STUDY_RUNS.values():
+    RUNS |= runs
+
+
+def runs_of_task(task):
+    """Main runs, and those of the studies that the task is part of."""
+    runs = dict(MAIN_RUNS)
+    for study, block in config["studies"].items():
+        if task in block["tasks"]:
+            runs |= STUDY_RUNS[study]
+    return runs
+
+
+FIGURES_OF_ALL = drawable(
+    [asdict(choices_of(run)) for run in runs_of_task(task).values()] for task in TASKS
+)
+
+
 wildcard_constraints:
     task="[a-z_]+",
     corpus="[a-z0-9_]+",
@@ -42,6 +72,7 @@ wildcard_constraints:
     seed="[0-9]+",
     run="[a-z0-9_]+",
     study="|".join(config["studies"]) or "-",
+    figure="|".join(FIGURES_OF_ALL),
 
 
 def code_of(script, *digests):
@@ -86,16 +117,6 @@ def settings_of_task(wildcards):
     """What a dense network depends on: all settings of the task but its ratios and seeds."""
     block = config["tasks"][wildcards.task]
     return {k: value for k, value in block.items() if k not in ("ratios", "seeds")}
-
-
-MAIN_RUNS = {name_of(choices_of(run)): run for run in config["runs"]}
-STUDY_RUNS = {
-    study: {name_of(choices_of(run)): run for run in block["runs"]}
-    for study, block in config["studies"].items()
-}
-RUNS = {**MAIN_RUNS}
-for runs in STUDY_RUNS.values():
-    RUNS |= runs
 
 
 def rounds_of(wildcards):
@@ -153,3 +174,92 @@ def row_files(wildcards):
 
 def piece_files(wildcards):
     return [path for task in TASKS for path in files_of_runs("pieces", task, ".csv")]
+
+
+def files_of_everything(kind):
+    """Input function: files of the main runs and of all studies, each once."""
+
+    def files(wildcards):
+        paths = [path for task in TASKS for path in files_of_runs(kind, task, ".csv")]
+        for study, block in config["studies"].items():
+            for task in block["tasks"]:
+                runs = STUDY_RUNS[study]
+                paths += files_of_runs(kind, task, ".csv", runs, block["seeds"])
+        return list(dict.fromkeys(paths))
+
+    return files
+
+
+def cost_files_of_task(wildcards):
+    block = config["costs"]
+    return files_of_runs("costs", wildcards.task, ".csv", block["runs"], block["seeds"])
+
+
+def networks_of_run(wildcards):
+    """What the job of a run has left: a file of the dense network, a folder of all others."""
+    ending = ".safetensors" if wildcards.run == "dense" else ""
+    name = f"{wildcards.run}_seed{wildcards.seed}{ending}"
+    return f"{RESULTS}/networks/{wildcards.task}/{name}"
+
+
+def timed(kind, ending="", ending_of_dense=""):
+    """Input function: the same for the first seed alone, the dense network first."""
+
+    def files(wildcards):
+        seed = config["costs"]["seeds"][0]
+        base = f"{RESULTS}/{kind}/{wildcards.task}"
+        runs = [f"{base}/{run}_seed{seed}{ending}" for run in config["costs"]["runs"]]
+        return [f"{base}/dense_seed{seed}{ending_of_dense or ending}", *runs]
+
+    return files
+
+
+def evidence_of_the_report(wildcards):
+    """Everything that a reader of the report finds in it."""
+    studies = [
+        f"{FIGURES}/{task}_{study}.svg"
+        for study, block in config["studies"].items()
+        for task in block["tasks"]
+    ]
+    return [
+        f"{RESULTS}/REPLICATION.md",
+        f"{RESULTS}/verdicts.md",
+        f"{RESULTS}/checklist.md",
+        f"{RESULTS}/curves.html",
+        f"{FIGURES}/overview.svg",
+        *expand(f"{FIGURES}/{{figure}}.svg", figure=FIGURES_OF_ALL),
+        *expand(f"{FIGURES}/{{task}}_curve.svg", task=TASKS),
+        *expand(
+            f"{RESULTS}/{{kind}}/{{task}}.md", kind=["points", "costs"], task=TASKS
+        ),
+        *expand(f"{RESULTS}/tables/{{task}}.html", task=TASKS),
+        *studies,
+    ]
+
+
+def model_ratios(task):
+    """Ratios whose networks are published, of those that the task has."""
+    ratios = config["tasks"][task]["ratios"]
+    return [ratio for ratio in config["models"]["ratios"] if ratio in ratios]
+
+
+def model_files(task):
+    """Descriptions of the published networks of a task."""
+    names = [
+        "dense",
+        *(
+            f"{run}-ratio-{ratio:g}"
+            for run in config["models"]["runs"]
+            for ratio in model_ratios(task)
+        ),
+    ]
+    return [f"{RESULTS}/models/{task}-{name}.model.json" for name in names]
+
+
+def row_files_of_models(task):
+    """Name of a run → its rows, of the seed whose networks are published."""
+    seed = config["models"]["seed"]
+    return {
+        run: f"{RESULTS}/rows/{task}/{run}_seed{seed}.csv"
+        for run in ["dense", *config["models"]["runs"]]
+    }

@@ -140,3 +140,153 @@ rule comparison:
         "Study {wildcards.study} on task {wildcards.task}"
     script:
         "../scripts/comparison.py"
+
+
+rule figure:
+    input:
+        rows=files_of_everything("rows"),
+        recorded="config/recorded_curves.yaml",
+        latency=lambda wildcards: (
+            expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS)
+            if wildcards.figure == "speed_up"
+            else []
+        ),
+    output:
+        svg=report(
+            f"{FIGURES}/{{figure}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        png=f"{FIGURES}/{{figure}}.png",
+    log:
+        f"{RESULTS}/logs/figure_{{figure}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        ratios=[4, 16],
+        code=code_of("figure.py"),
+    message:
+        "Figure {wildcards.figure} of all tasks"
+    script:
+        "../scripts/figure.py"
+
+
+rule interactive:
+    input:
+        rows=files_of_everything("rows"),
+        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
+    output:
+        html=report(
+            f"{RESULTS}/curves.html",
+            caption="../report/interactive.rst",
+            category="Figures",
+            labels={"figure": "all networks, to hover over"},
+        ),
+    log:
+        f"{RESULTS}/logs/interactive.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        profile=PROFILE,
+        code=code_of("interactive.py"),
+    message:
+        "One page with all networks, to hover over"
+    script:
+        "../scripts/interactive.py"
+
+
+rule verdicts:
+    input:
+        rows=files_of_everything("rows"),
+        pieces=files_of_everything("pieces"),
+        hypotheses="config/hypotheses.yaml",
+        costs=f"{RESULTS}/costs.csv",
+        latency=f"{RESULTS}/latency.csv",
+    output:
+        csv=f"{RESULTS}/verdicts.csv",
+        markdown=report(
+            f"{RESULTS}/verdicts.md",
+            caption="../report/verdicts.rst",
+            category="Verdicts",
+        ),
+        latex=f"{RESULTS}/verdicts.tex",
+    log:
+        f"{RESULTS}/logs/verdicts.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        rng_seed=config["evidence_seed"],
+        code=code_of("verdicts.py"),
+    message:
+        "Verdicts on the hypotheses"
+    script:
+        "../scripts/verdicts.py"
+
+
+rule checklist:
+    input:
+        rows=files_of_everything("rows"),
+        pieces=files_of_everything("pieces"),
+        checklist="config/checklist.yaml",
+        verdicts=f"{RESULTS}/verdicts.csv",
+        citation="CITATION.cff",
+    output:
+        markdown=report(
+            f"{RESULTS}/checklist.md",
+            caption="../report/checklist.rst",
+            category="Verdicts",
+        ),
+    log:
+        f"{RESULTS}/logs/checklist.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("checklist.py"),
+    message:
+        "What a sceptic would ask for, computed"
+    script:
+        "../scripts/checklist.py"
+
+
+rule replication:
+    input:
+        rows=files_of_everything("rows"),
+        pieces=files_of_everything("pieces"),
+        verdicts=f"{RESULTS}/verdicts.csv",
+        recorded="config/recorded.yaml",
+        curves="config/recorded_curves.yaml",
+    output:
+        markdown=report(
+            f"{RESULTS}/REPLICATION.md",
+            caption="../report/replication.rst",
+            category="Verdicts",
+        ),
+    log:
+        f"{RESULTS}/logs/replication.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("replication.py"),
+    message:
+        "The replication on one page"
+    script:
+        "../scripts/replication.py"
+
+
+rule page:
+    input:
+        evidence_of_the_report,
+    output:
+        html=f"{RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/page.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        overrides=OVERRIDES,
+        snakefile=str(workflow.main_snakefile),
+    message:
+        "One page with everything: {output.html}"
+    script:
+        "../scripts/page.py"

@@ -55,3 +55,36 @@ rule compress:
         "All rounds of {wildcards.run} on task {wildcards.task}, seed {wildcards.seed}"
     script:
         "../scripts/compress.py"
+
+
+for task in TASKS:
+
+    rule:
+        name:
+            f"models_{task}"
+        input:
+            store=f"{features_folder(task)}/store.json",
+            dense=f"{RESULTS}/networks/{task}/dense_seed{config['models']['seed']}.safetensors",
+            networks=expand(
+                f"{RESULTS}/networks/{task}/{{run}}_seed{config['models']['seed']}",
+                run=config["models"]["runs"],
+            ),
+            rows=ancient(list(row_files_of_models(task).values())),
+        output:
+            models=model_files(task),
+        log:
+            f"{RESULTS}/logs/models_{task}.log",
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            task=config["tasks"][task],
+            name=task,
+            rows=row_files_of_models(task),
+            runs=["dense", *config["models"]["runs"]],
+            ratios=model_ratios(task),
+            seed=config["models"]["seed"],
+            code=code_of("models.py"),
+        message:
+            f"Networks of task {task} with their cards"
+        script:
+            "../scripts/models.py"

@@ -18,6 +18,21 @@ rule figures:
         expand(f"{FIGURES}/{{task}}_curve.svg", task=TASKS),
 
 
+rule report:
+    input:
+        f"{RESULTS}/report.html",
+
+
+rule costs:
+    input:
+        expand(f"{RESULTS}/costs/{{task}}.md", task=TASKS),
+
+
+rule models:
+    input:
+        [path for task in TASKS for path in model_files(task)],
+
+
 for study, block in config["studies"].items():
 
     rule:

@@ -30,6 +30,35 @@ LOOKS = {
 OTHER = Look("#666666", "D", ":", "")
 DENSE_COLOUR = "#000000"
 
+# Variants of a method that are drawn beside the method itself.
+VARIANTS = {
+    "trim_reinit": Look("#E69F00", "D", "--", "trim, fresh weights (reinit)"),
+    "trim_random_local": Look("#56B4E9", "<", ":", "trim, random units (local)"),
+    "trim_random_global": Look("#666666", ">", ":", "trim, random units (global)"),
+    "nothing_removed": Look("#999999", "P", ":", "control: same rounds, nothing removed"),
+    "dense_longer": Look("#000000", "X", ":", "control: dense, trained as long"),
+    "narrower": Look("#56B4E9", "d", ":", "control: narrower from the start"),
+    "same_shape": Look("#F0E442", "h", ":", "control: same shape, fresh weights"),
+}
+
+# Values of one choice (criterion, scope, reset), beside each other; a further one is `OTHER`.
+CHOICES = {
+    "magnitude": Look("#D55E00", "s", "-", ""),
+    "activation": Look("#0072B2", "o", "--", ""),
+    "batchnorm": Look("#009E73", "^", "-.", ""),
+    "gradient": Look("#CC79A7", "v", "-", ""),
+    "information": Look("#E69F00", "D", "--", ""),
+    "target_information": Look("#56B4E9", "P", "-.", ""),
+    "random": Look("#666666", "X", ":", ""),
+    "local": Look("#D55E00", "s", "-", ""),
+    "global": Look("#0072B2", "o", "--", ""),
+    "rewind": Look("#D55E00", "s", "-", ""),
+    "reinit": Look("#E69F00", "D", "--", ""),
+    "finetune": Look("#0072B2", "^", "-.", ""),
+}
+# What others have measured, on other data: thin, with small open markers.
+RECORDED: dict[str, Any] = {"lw": 0.7, "ls": (0, (6, 3)), "ms": 3.0, "mfc": "white", "mew": 0.7}
+
 
 def look_of(method: str) -> Look:
     """The look of `method`."""

@@ -1,0 +1,68 @@
+"""mirtrim measure: what a network costs on this machine."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from mirtrim.cli.extra import needing_extra
+from mirtrim.cli.networks import build, example, load_weights
+from mirtrim.errors import ConfigError
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser's verbs."""
+    verb = verbs.add_parser("measure", help="count and time a network")
+    verb.add_argument(
+        "network",
+        help="package.module:function that returns the network, or a bundle (path of one of its "
+        "files, or without their endings)",
+    )
+    verb.add_argument("--weights", type=Path, help="its trained weights (.safetensors)")
+    verb.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="SHAPE",
+        help="shape of one input, for instance 1,1,64,50; repeat it for several inputs; a bundle "
+        "knows its own",
+    )
+    verb.add_argument("--seconds", type=float, default=2.0, help="how long to time (default: 2)")
+    verb.add_argument("--seed", type=int, default=0, help="of the random inputs")
+    verb.set_defaults(verb=_measure)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    if not options.seconds > 0:
+        raise ConfigError(f"--seconds {options.seconds:g}: must be above 0")
+    is_factory = ":" in options.network and not Path(options.network).exists()
+    model, inputs = _factory(options) if is_factory else _bundle(options)
+    with needing_extra("measure"):
+        from mirtrim.measuring import measure_network
+
+        print(measure_network(model, inputs, seconds=options.seconds))
+    return 0
+
+
+def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    if not options.input:
+        raise ConfigError("--input is missing: write the shape of an input, like 1,1,64,50")
+    model = build(options.network)
+    if options.weights is not None:
+        load_weights(model, options.weights)
+    return model.eval(), tuple(example(shape, options.seed) for shape in options.input)
+
+
+def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    if options.input or options.weights is not None:
+        raise ConfigError(f"{options.network}: a bundle has its own --input and --weights")
+    with needing_extra("a bundle"):
+        from mirtrim.listening.bundle import ENDING, base_of, read_bundle
+
+        base = base_of(options.network)
+        if not base.with_name(base.name + ENDING).exists():
+            raise ConfigError(f"{options.network}: neither package.module:function nor a bundle")
+        bundle = read_bundle(options.network)
+    shape = bundle.task.example_input(bundle.about.features).shape
+    return bundle.network, (example(",".join(map(str, shape)), options.seed),)

@@ -1,0 +1,59 @@
+"""mirtrim trim: make a network smaller and save it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mirtrim.api import COUNTED, trim
+from mirtrim.cli.networks import build, example, load_weights
+from mirtrim.pruning.selection import SCALES, SCOPES
+from mirtrim.pruning.storage import save
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser's verbs."""
+    verb = verbs.add_parser("trim", help="trim a network and save it")
+    verb.add_argument("factory", help="package.module:function that returns the dense network")
+    verb.add_argument("--weights", type=Path, help="its trained weights (.safetensors)")
+    verb.add_argument(
+        "--input",
+        action="append",
+        required=True,
+        metavar="SHAPE",
+        help="shape of one input, for instance 1,1,64,50; repeat it for several inputs",
+    )
+    verb.add_argument("--ratio", type=float, required=True, help="how many times smaller")
+    verb.add_argument("--criterion", default="magnitude", help="default: magnitude")
+    verb.add_argument("--scope", choices=SCOPES, default="local")
+    verb.add_argument("--scale", choices=SCALES, default="max")
+    verb.add_argument("--counted", choices=COUNTED, default="parameters")
+    verb.add_argument("--floor", type=int, default=2, help="units every layer keeps (2)")
+    verb.add_argument(
+        "--protect", action="append", default=[], help="module left whole; repeatable"
+    )
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--output", type=Path, default=Path("trimmed"), help="default: trimmed")
+    verb.set_defaults(verb=_trim)
+
+
+def _trim(options: argparse.Namespace) -> int:
+    model = build(options.factory)
+    if options.weights is not None:
+        load_weights(model, options.weights)
+    model.eval()
+    small = trim(
+        model,
+        tuple(example(shape, options.seed) for shape in options.input),
+        options.ratio,
+        options.criterion,
+        scope=options.scope,
+        scale=options.scale,
+        counted=options.counted,
+        floor=options.floor,
+        protect=options.protect,
+        seed=options.seed,
+    )
+    save(small, options.output)
+    print(small.trim_report)
+    print(f"saved {options.output}.safetensors and {options.output}.json")
+    return 0

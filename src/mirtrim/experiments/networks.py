@@ -1,0 +1,35 @@
+"""The trained networks that jobs have left, read back one after another."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from torch import nn
+
+from mirtrim.experiments.dense import load_dense
+from mirtrim.experiments.setting import Setting
+from mirtrim.pruning import storage
+
+
+def trained_networks(
+    setting: Setting, rows: pd.DataFrame, networks: Path
+) -> Iterator[tuple[pd.Series, nn.Module]]:
+    """The row and the network, in evaluation mode, of every round of one run and seed.
+
+    Args:
+        rows: result rows of that run and seed.
+        networks: what its job wrote: the file of a dense training or the folder of a chain.
+
+    Raises:
+        ArtefactError: a network is missing or damaged.
+    """
+    for _, row in rows.sort_values("round").iterrows():
+        seed = int(row.seed)
+        if row.method == "dense":
+            network = setting.new_network(seed)
+            network.load_state_dict(load_dense(networks).best)
+        else:
+            path = networks / f"ratio-{row.ratio_asked:g}"
+            network = storage.load(path, partial(setting.new_network, seed))
+        yield row, network.eval()

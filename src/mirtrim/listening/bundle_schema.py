@@ -1,0 +1,92 @@
+"""What a bundle may say of its network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema
+
+from mirtrim.errors import ConfigError
+from mirtrim.evidence.rows import RUN_KEYS
+from mirtrim.listening.decoding import decoding_names
+from mirtrim.tasks.registry import TASKS, get_task
+from mirtrim.tasks.task import Task
+
+TEXT = {"type": "string", "minLength": 1}
+NUMBER = {"type": "number"}
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+RATIO = {"type": "number", "minimum": 1}
+COUNT = {"type": "integer", "minimum": 1}
+
+
+def problem_of(said: Mapping[str, Any]) -> str | None:
+    """The first thing that is wrong with the fields of an `About`, in one line; None if none is."""
+    name = said.get("task")
+    if name not in TASKS:
+        return f"task {name!r} is unknown; known: {', '.join(sorted(TASKS))}"
+    try:
+        schema = _schema(get_task(str(name)))
+    except ConfigError as error:
+        return str(error)
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(said)
+    first = min(errors, key=lambda error: [str(part) for part in error.absolute_path], default=None)
+    if first is None:
+        return _problem_of_statistics(get_task(str(name)), said)
+    key = ".".join(str(part) for part in first.absolute_path)
+    return f"{key}: {first.message}" if key else first.message
+
+
+def _schema(task: Task) -> dict[str, Any]:
+    """JSON schema of the fields of an `About` for one task."""
+    per_column = {"type": "array", "items": NUMBER, "minItems": 1}
+    above_zero = {**per_column, "items": {"type": "number", "exclusiveMinimum": 0}}
+    statistics = {"mean": per_column, "deviation": above_zero}
+    return _object(
+        task=TEXT,
+        features=_parameters(task, "features"),
+        network=_parameters(task, "network"),
+        statistics=_object(**(statistics if task.normalised_array else {})),
+        decoding=_object(**{name: NUMBER for name in decoding_names(task)}),
+        corpus=TEXT,
+        profile=TEXT,
+        licence=TEXT,
+        choices=_object(**{name: TEXT for name in RUN_KEYS}),
+        seed={"type": "integer", "minimum": 0},
+        ratio_asked=RATIO,
+        ratio=RATIO,
+        parameters=COUNT,
+        nonzeros=COUNT,
+        macs=COUNT,
+        validation_error=SHARE,
+        test_error=SHARE,
+        scores={"type": "object", "additionalProperties": NUMBER, "required": [task.main_score]},
+        versions=TEXT,
+    )
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    """An object with these keys, all of them and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _parameters(task: Task, part: str) -> dict[str, Any]:
+    """Parameters as a configuration has them; nothing is left to a default.
+
+    What a default is may change after the bundle was written.
+    """
+    return _object(**task.schema[part])
+
+
+def _problem_of_statistics(task: Task, said: Mapping[str, Any]) -> str | None:
+    """Statistics are those of the columns of a patch, (batch, 1, columns, rows)."""
+    if not task.normalised_array:
+        return None
+    columns = task.example_input(said["features"]).shape[2]
+    for name, values in said["statistics"].items():
+        if len(values) != columns:
+            return f"statistics.{name}: {len(values)} numbers for {columns} columns"
+    return None

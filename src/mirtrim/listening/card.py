@@ -1,0 +1,132 @@
+"""Model cards: what a trained network is for, how good it is, and what it is not good for."""
+
+from mirtrim.evidence.labels import label_of
+from mirtrim.listening.bundle import About, Bundle
+from mirtrim.tasks.chord import Chord
+from mirtrim.tasks.classification import Classification
+from mirtrim.tasks.pitch import Pitch
+from mirtrim.tasks.task import Task
+from mirtrim.tasks.transcription import Transcription
+
+RENDERED = "mini_"
+# What sounds in a corpus, without `RENDERED`.
+CONTENT = {
+    "groove_midi": "drum kits alone",
+    "mdb_stem_synth": "single melodies without accompaniment",
+    "guitarset": "one guitar alone",
+    "medley_solos_db": "one instrument at a time",
+    "tinysol": "single notes of one instrument",
+    "four_way_tabla": "tabla alone",
+    "gtzan_genre": "30 s excerpts of published recordings",
+}
+
+
+def model_card(bundle: Bundle) -> str:
+    """A model card in Markdown."""
+    about, task = bundle.about, bundle.task
+    scores = [(name, value) for name, value in sorted(about.scores.items()) if "/" not in name]
+    lines = [
+        f"# {bundle.path.name}",
+        "",
+        purpose(task, about),
+        "",
+        "## How it was made",
+        "",
+        f"* Network: {type(bundle.network).__name__}, profile {about.profile}, {made_by(about)}, "
+        f"seed {about.seed}.",
+        f"* Trained on: {trained_on(about.corpus)}.",
+        f"* Versions: {about.versions}.",
+        "",
+        "## How good it is",
+        "",
+        f"Test error {about.test_error:.3f} (1 − {task.main_score.replace('_', ' ')}), validation "
+        f"error {about.validation_error:.3f}; on pieces of the same corpus that training never "
+        "saw.",
+        "",
+        "| score on test | value |",
+        "| --- | ---: |",
+        *(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores),
+        "",
+        "## What it costs",
+        "",
+        "| | |",
+        "| --- | ---: |",
+        f"| parameters | {about.parameters:,} |",
+        f"| of them not zero | {about.nonzeros:,} |",
+        f"| compression ratio | {about.ratio:.2f} (asked: {about.ratio_asked:g}) |",
+        f"| multiply-accumulates for one example | {about.macs:,} |",
+        "",
+        "## What it is not good for",
+        "",
+        *(f"* {limit}" for limit in limits(task, about)),
+        "",
+        "## Licence",
+        "",
+        f"{about.licence}. The corpus that it was trained on is not part of it.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def made_by(about: About) -> str:
+    """The method in words."""
+    if about.choices["method"] == "dense":
+        return "dense (nothing removed)"
+    return f"{label_of(about.choices)}, {about.ratio:.1f} times smaller than the dense one"
+
+
+def trained_on(corpus: str) -> str:
+    """The corpus, and whether it was rendered."""
+    content = CONTENT.get(corpus.removeprefix(RENDERED))
+    what = f"{corpus} ({content})" if content else corpus
+    return f"{what}, rendered music, not recordings" if corpus.startswith(RENDERED) else what
+
+
+def purpose(task: Task, about: About) -> str:
+    """What goes in and what comes out, in one sentence."""
+    features = about.features
+    rate = features["sample_rate"]
+    if isinstance(task, Transcription):
+        hop_ms = 1000 * features["hop"] / rate
+        what = f"says when {', '.join(task.detectors)} begin to sound, every {hop_ms:.0f} ms"
+    elif isinstance(task, Pitch):
+        hop_ms = 1000 * features["hop"] / rate
+        what = f"says which fundamental sounds, every {hop_ms:.0f} ms"
+    elif isinstance(task, Chord):
+        what = "says which of 24 major and minor chords sounds, or none"
+    elif isinstance(task, Classification):
+        what = f"says which one of these a file is: {', '.join(features['classes'])}"
+    else:
+        what = "does its task"
+    return f"Task `{task.name}`: from audio at {rate} Hz it {what}."
+
+
+def limits(task: Task, about: About) -> list[str]:
+    """What a person must not expect."""
+    found = []
+    content = CONTENT.get(about.corpus.removeprefix(RENDERED))
+    if content:
+        found.append(f"Anything but {content}: it has heard nothing else.")
+    if about.corpus.startswith(RENDERED):
+        found.append(
+            "Recordings, without a check by ear: the test error is that of rendered music, and "
+            "on recordings it has to be expected to be larger."
+        )
+    if isinstance(task, Transcription):
+        hop_ms = 1000 * about.features["hop"] / about.features["sample_rate"]
+        found.append(
+            f"Fine timing: times are multiples of {hop_ms:.0f} ms, and two events of one kind "
+            f"less than {2 * hop_ms:.0f} ms apart are one. It does not say how loud they are."
+        )
+    if isinstance(task, Pitch):
+        found.append("Several notes at once; fundamentals outside 33 to 2069 Hz.")
+    if isinstance(task, Chord):
+        found.append(
+            "Sevenths, suspended, diminished and augmented chords, inversions: they get "
+            "the major or minor name that fits best."
+        )
+    if isinstance(task, Classification):
+        found.append("Sounds of no class: it always names one of its classes.")
+    if about.test_error > 0.5:
+        found.append("Use at all: it is wrong more often than right.")
+    return found

@@ -1,0 +1,112 @@
+"""Listening with the task `chord`."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import numpy as np
+
+from mirtrim.listening.activations import outputs_of
+from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks, share
+from mirtrim.listening.blocks import framed
+from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.results import Chords
+from mirtrim.tasks.audio import LEVEL_RMS, SILENCE_RMS
+from mirtrim.tasks.chord import BINS_PER_SEMITONE, Chord
+from mirtrim.tasks.chord_labels import LABELS, NO_CHORD, segments, smoothest_path
+from mirtrim.tasks.constant_q import log_constant_q
+from mirtrim.tasks.task import Parameters
+
+BLOCK_SECONDS = 30.0
+
+
+def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progress) -> Chords:
+    """Chords of a file, as the task decodes them.
+
+    The file is read twice: features are computed at a common level (`tasks.audio.at_level`),
+    and the level of a file is known at its end.
+    """
+    features = bundle.about.features
+    rate, hop, around = features["sample_rate"], features["hop"], features["window_frames"]
+    meter = Meter(rate)
+    for _ in meter.through(mono_blocks(audio, rate, share(progress, 0, 2))):
+        pass
+    if meter.silent:
+        return Chords(
+            duration_seconds=audio.duration_seconds,
+            notes=(f"{meter.silence}, so no chord",),
+            intervals=np.array([[0.0, audio.duration_seconds]]),
+            labels=(LABELS[NO_CHORD],),
+        )
+    gain = np.float32(LEVEL_RMS / max(meter.rms, SILENCE_RMS))
+    blocks = (gain * block for block in mono_blocks(audio, rate, share(progress, 1, 2)))
+    frames = framed(
+        blocks,
+        hop,
+        margin_frames(features),
+        int(BLOCK_SECONDS * rate / hop),
+        partial(_constant_q, features=features),
+    )
+    step = features["score_every_frames"]  # the cost of a change was chosen for this step
+    rows = _surrounded(frames, around // 2, around - 1 - around // 2)
+    parts = [
+        task.activation(outputs, starts, 0)
+        for outputs, starts in outputs_of(bundle, task, "frames", rows, step, flush=False)
+    ]
+    path = smoothest_path(np.concatenate(parts), bundle.about.decoding["change_penalty"])
+    intervals, labels = segments(path, step * hop / rate)
+    intervals[-1, 1] = audio.duration_seconds
+    shortest_seconds = margin_frames(features) * hop / rate
+    note = f"shorter than {shortest_seconds:.1f} s, continued with silence"
+    return Chords(
+        duration_seconds=audio.duration_seconds,
+        notes=(note,) if audio.duration_seconds < shortest_seconds else (),
+        intervals=intervals,
+        labels=tuple(labels),
+    )
+
+
+def margin_frames(features: Parameters) -> int:
+    """How far a constant-Q frame sees to each side, in hops.
+
+    The longest filter is Q periods of the lowest bin, Q = 1 / (2^(1 / bins per octave) − 1). Its
+    Fourier window is the next power of two, less than twice as long, and so reaches less than
+    one length of the filter to each side of its centre. The second length is for the
+    half-band filters that take the signal down octave by octave. At 55 Hz and 24 bins per
+    octave that is 1.24 s; from 0.77 s on, frames of noise differ from those of the whole file
+    by the rounding of 32 bits (1e-5) and by no more if the margin is doubled.
+    """
+    q = 1 / (2 ** (1 / (12 * BINS_PER_SEMITONE)) - 1)
+    longest_seconds = q / features["lowest_hz"]
+    return int(np.ceil(2 * longest_seconds * features["sample_rate"] / features["hop"]))
+
+
+def _constant_q(samples: np.ndarray, features: Parameters) -> np.ndarray:
+    """Constant-Q frames, (1 + samples // hop, bins).
+
+    A whole file shorter than the margin is continued with silence, as its filters are longer
+    than itself; stretches of longer ones never are.
+    """
+    hop = features["hop"]
+    short = margin_frames(features) * hop - len(samples)
+    padded = np.pad(samples, (0, max(short, 0)))
+    frames = log_constant_q(
+        padded,
+        features["sample_rate"],
+        hop,
+        features["lowest_hz"],
+        features["bins"],
+        12 * BINS_PER_SEMITONE,
+        features["gain"],
+    )
+    return frames if short <= 0 else frames[: 1 + len(samples) // hop]
+
+
+def _surrounded(frames: Iterable[np.ndarray], before: int, behind: int) -> Iterator[np.ndarray]:
+    """Silence around a track, so that its first and last frames are centres of patches too."""
+    bins, dtype = 0, np.dtype(np.float32)
+    for number, block in enumerate(frames):
+        if number == 0:
+            bins, dtype = block.shape[1], block.dtype
+            yield np.zeros((before, bins), dtype)
+        yield block
+    yield np.zeros((behind, bins), dtype)

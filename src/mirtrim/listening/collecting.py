@@ -1,0 +1,134 @@
+"""Bundles from the results of a replication."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from mirtrim.errors import ArtefactError, ConfigError
+from mirtrim.evidence.rows import RUN_KEYS
+from mirtrim.experiments.dense import load_dense
+from mirtrim.files import write_text
+from mirtrim.listening.bundle import About, read_bundle, write_bundle
+from mirtrim.listening.card import model_card
+from mirtrim.listening.decoding import decoding_names
+from mirtrim.pruning import storage
+from mirtrim.tasks.registry import get_task
+
+DENSE = "dense"
+
+
+def collect_bundles(
+    task_block: Mapping[str, Any],
+    row_tables: Mapping[str, pd.DataFrame],
+    networks_folder: Path,
+    store_statistics: Mapping[str, list[float]],
+    target_folder: Path,
+    runs: Sequence[str],
+    ratios: Sequence[float],
+    *,
+    seed: int = 0,
+    licence: str = "MIT",
+) -> list[Path]:
+    """Write a bundle and a model card (`.md`) for every trained network that is asked for.
+
+    Args:
+        task_block: the task's block of the configuration, defaults filled in.
+        row_tables: name of a run → its result rows (`evidence.rows.read_rows`).
+        networks_folder: what the jobs of the task wrote: `dense_seed0.safetensors`,
+            `<run>_seed0/ratio-4.safetensors`, …
+        store_statistics: `FeatureStore.statistics` of the task's features.
+        runs: which runs; "dense" is one of them.
+        ratios: ratios asked for. A run that has none of them is an error; a ratio that only
+            some runs have gives the bundles that there are.
+        licence: of the weights.
+
+    Returns:
+        Paths of the bundles, without endings.
+
+    Raises:
+        ConfigError: no rows of a run are given, or none has one of the ratios.
+        ArtefactError: a network is missing, damaged, or not the one that its row describes.
+    """
+    written = []
+    for run in runs:
+        if run not in row_tables:
+            raise ConfigError(f"no rows of run {run!r} are given; given: {', '.join(row_tables)}")
+        for row, network in _networks(
+            run, row_tables[run], networks_folder, task_block, ratios, seed
+        ):
+            about = about_of(row, task_block, store_statistics, licence)
+            name = f"{about.task}-{run}" + ("" if run == DENSE else f"-ratio-{row.ratio_asked:g}")
+            base = write_bundle(target_folder, name, network, about)
+            write_text(base.with_name(f"{name}.md"), model_card(read_bundle(base)))
+            written.append(base)
+    return written
+
+
+def about_of(
+    row: Any, task_block: Mapping[str, Any], statistics: Mapping[str, list[float]], licence: str
+) -> About:
+    """What is said of the network of one result row."""
+    scores: dict[str, float] = json.loads(row.scores)
+    names = decoding_names(get_task(row.task))
+    lacking = [name for name in names if name not in scores]
+    if lacking:
+        raise ArtefactError(f"the rows of task {row.task} lack {lacking[0]}; run the task again")
+    return About(
+        task=row.task,
+        features=dict(task_block["features"]),
+        network=dict(task_block["network"]),
+        statistics=dict(statistics),
+        decoding={name: scores[name] for name in names},
+        corpus=row.corpus,
+        profile=row.profile,
+        licence=licence,
+        choices={key: str(getattr(row, key)) for key in RUN_KEYS},
+        seed=int(row.seed),
+        ratio_asked=float(row.ratio_asked),
+        ratio=float(row.ratio),
+        parameters=int(row.parameters),
+        nonzeros=int(row.nonzeros),
+        macs=int(row.macs),
+        validation_error=float(row.validation_error),
+        test_error=float(row.test_error),
+        scores={name: value for name, value in scores.items() if name not in names},
+        versions=row.versions,
+    )
+
+
+def _networks(
+    run: str,
+    rows: pd.DataFrame,
+    folder: Path,
+    task_block: Mapping[str, Any],
+    ratios: Sequence[float],
+    seed: int,
+) -> Iterator[tuple[Any, nn.Module]]:
+    """Rows of a run and seed that are asked for, each with its network."""
+    rows = rows[rows.seed == seed]
+    if run != DENSE:
+        rows = rows[rows.ratio_asked.isin([float(ratio) for ratio in ratios])]
+    if rows.empty:
+        wanted = ", ".join(f"{ratio:g}" for ratio in ratios)
+        raise ConfigError(f"run {run!r} has no rows of seed {seed} at ratios {wanted}")
+    task = get_task(str(rows.task.iloc[0]))
+
+    def dense() -> nn.Module:
+        return task.network(task_block["features"], task_block["network"])
+
+    for row in rows.itertuples():
+        if run == DENSE:
+            network, path = dense(), folder / f"dense_seed{seed}.safetensors"
+            try:
+                network.load_state_dict(load_dense(path).best)
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())
+                raise ArtefactError(f"{path}: does not fit its settings ({reason})") from error
+            yield row, network
+        else:
+            path = folder / f"{run}_seed{seed}" / f"ratio-{row.ratio_asked:g}"
+            yield row, storage.load(path, dense)

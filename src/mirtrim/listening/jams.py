@@ -1,0 +1,117 @@
+"""What was heard as JAMS (Humphrey et al., ISMIR 2014), written directly as JSON.
+
+The package `jams` reads it and finds it valid, but is not needed to write it.
+"""
+
+import json
+from functools import singledispatch
+from typing import Any
+
+from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags
+
+JAMS_VERSION = "0.3.5"
+DECIMALS = 4
+
+
+def jams_of(heard: Heard, title: str, tool: str) -> str:
+    """A JAMS document.
+
+    Args:
+        title: name of the piece.
+        tool: what heard it.
+    """
+    duration = round(heard.duration_seconds, DECIMALS)
+    annotations = [
+        {
+            "namespace": namespace,
+            "data": data,
+            "annotation_metadata": {
+                "annotation_tools": tool,
+                "data_source": "program",
+                "curator": {"name": "", "email": ""},
+                "annotator": {},
+                "corpus": "",
+                "version": "",
+                "annotation_rules": "",
+                "validation": "",
+            },
+            "sandbox": sandbox,
+            "time": 0,
+            "duration": duration,
+        }
+        for namespace, data, sandbox in annotations_of(heard)
+    ]
+    document = {
+        "annotations": annotations,
+        "file_metadata": {
+            "title": title,
+            "artist": "",
+            "release": "",
+            "duration": duration,
+            "identifiers": {},
+            "jams_version": JAMS_VERSION,
+        },
+        "sandbox": {"notes": list(heard.notes)},
+    }
+    return json.dumps(document, allow_nan=False) + "\n"
+
+
+@singledispatch
+def annotations_of(heard: Heard) -> list[tuple[str, Any, dict[str, Any]]]:
+    """Namespace, observations and sandbox of each annotation."""
+    raise TypeError(f"{type(heard).__name__} has no JAMS namespace")
+
+
+@annotations_of.register
+def _(heard: Events) -> list[tuple[str, Any, dict[str, Any]]]:
+    """One annotation per detector, named in the sandbox: namespace onset has no labels."""
+    result = []
+    for detector in heard.detectors:
+        events = heard.table[heard.table.label == detector]
+        data = [
+            _observation(time, 0.0, None, confidence)
+            for time, confidence in zip(events.time_seconds, events.confidence, strict=True)
+        ]
+        result.append(("onset", data, {"detector": detector}))
+    return result
+
+
+@annotations_of.register
+def _(heard: PitchCurve) -> list[tuple[str, Any, dict[str, Any]]]:
+    """A dense annotation; an unvoiced frame keeps its frequency, as the namespace has it."""
+    frames = zip(heard.frequency_hz.tolist(), heard.voiced.tolist(), strict=True)
+    data = {
+        "time": [round(time, DECIMALS) for time in heard.times_seconds.tolist()],
+        "duration": [0.0] * len(heard.times_seconds),
+        "value": [
+            {"index": 0, "frequency": round(hz, DECIMALS), "voiced": voiced}
+            for hz, voiced in frames
+        ],
+        "confidence": [round(value, DECIMALS) for value in heard.confidence.tolist()],
+    }
+    return [("pitch_contour", data, {})]
+
+
+@annotations_of.register
+def _(heard: Chords) -> list[tuple[str, Any, dict[str, Any]]]:
+    pairs = zip(heard.intervals, heard.labels, strict=True)
+    data = [_observation(start, end - start, label, None) for (start, end), label in pairs]
+    return [("chord", data, {})]
+
+
+@annotations_of.register
+def _(heard: Tags) -> list[tuple[str, Any, dict[str, Any]]]:
+    pairs = zip(heard.classes, heard.probabilities, strict=True)
+    data = [_observation(0.0, heard.duration_seconds, name, share) for name, share in pairs]
+    return [("tag_open", data, {})]
+
+
+def _observation(
+    time: float, duration: float, value: Any, confidence: float | None
+) -> dict[str, Any]:
+    return {
+        "time": round(float(time), DECIMALS),
+        "duration": round(float(duration), DECIMALS),
+        "value": value,
+        "confidence": None if confidence is None else round(float(confidence), DECIMALS),
+    }

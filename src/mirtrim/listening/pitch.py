@@ -1,0 +1,55 @@
+"""Listening with the task `pitch`: one fundamental every hop."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from mirtrim.listening.activations import outputs_of
+from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
+from mirtrim.listening.blocks import in_multiples
+from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.results import PitchCurve
+from mirtrim.tasks.pitch import FULL_SCALE, Pitch, blocks_per_frame
+
+
+def hear_pitch(bundle: Bundle, task: Pitch, audio: AudioFile, progress: Progress) -> PitchCurve:
+    """The fundamental of a monophonic file, at every hop.
+
+    Scoring may skip frames to save time (`score_every_frames`); the frames do not depend on
+    each other, so a listener gets them all.
+    """
+    features = bundle.about.features
+    rate, hop, per_frame = features["sample_rate"], features["hop"], blocks_per_frame(features)
+    meter = Meter(rate)
+    samples = meter.through(mono_blocks(audio, rate, progress))
+    rows = hops(samples, hop, per_frame)
+    parts = [
+        task.activation(outputs, starts, 0)
+        for outputs, starts in outputs_of(bundle, task, "blocks", rows, 1, flush=False)
+    ]
+    frequency_hz, confidence = np.concatenate(parts, axis=1)
+    return PitchCurve(
+        duration_seconds=audio.duration_seconds,
+        notes=(f"{meter.silence}, so nothing is voiced",) if meter.silent else (),
+        times_seconds=np.arange(len(frequency_hz)) * hop / rate,
+        frequency_hz=frequency_hz,
+        confidence=confidence,
+        voiced=(confidence >= bundle.about.decoding["threshold"]) & (not meter.silent),
+    )
+
+
+def hops(blocks: Iterable[np.ndarray], hop: int, per_frame: int) -> Iterator[np.ndarray]:
+    """Rows of `hop` samples as `Pitch.recording` keeps them, int16, (rows, hop).
+
+    Half a frame of silence stands before the first sample and as much as is needed behind the
+    last, so that frame i is centred on sample i · hop.
+    """
+    yield np.zeros((per_frame // 2, hop), dtype=np.int16)
+    silent_rows = per_frame // 2
+    for block in in_multiples(blocks, hop):
+        pulses = np.rint(FULL_SCALE * block.clip(-1, 1)).astype(np.int16)
+        if len(pulses) % hop:  # the last one
+            pulses = np.pad(pulses, (0, -len(pulses) % hop))
+            silent_rows -= 1
+        yield pulses.reshape(-1, hop)
+    yield np.zeros((silent_rows, hop), dtype=np.int16)

@@ -1,0 +1,75 @@
+"""What was heard in a file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """Base of all results.
+
+    Attributes:
+        duration_seconds: of the file.
+        notes: what a person should know about this result, a sentence each.
+    """
+
+    duration_seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events(Heard):
+    """Things that begin to sound.
+
+    Attributes:
+        table: columns time_seconds (rising), label, confidence (activation at the peak, 0 to 1).
+        detectors: every label that there can be.
+    """
+
+    table: pd.DataFrame
+    detectors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PitchCurve(Heard):
+    """One fundamental per frame; all arrays are (frames,).
+
+    Attributes:
+        times_seconds: centres of the frames.
+        frequency_hz: a frequency in every frame, for pitch is judged apart from voicing.
+        confidence: highest activation, 0 to 1.
+        voiced: whether the frame sounds.
+    """
+
+    times_seconds: np.ndarray
+    frequency_hz: np.ndarray
+    confidence: np.ndarray
+    voiced: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chords(Heard):
+    """Segments that cover the file.
+
+    Attributes:
+        intervals: beginnings and ends in seconds, (segments, 2).
+        labels: in Harte's notation, N for no chord.
+    """
+
+    intervals: np.ndarray
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tags(Heard):
+    """What the whole file is.
+
+    Attributes:
+        classes: the most probable first; none in a silent file.
+        probabilities: mean over the windows of the file, (classes,).
+    """
+
+    classes: tuple[str, ...]
+    probabilities: np.ndarray

@@ -1,0 +1,102 @@
+"""Listening with the tasks that name what a whole file is."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirtrim.listening.activations import outputs_of
+from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks, share
+from mirtrim.listening.blocks import at_least, in_multiples
+from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.results import Tags
+from mirtrim.tasks.classification import SILENCE_FRAME, Classification
+from mirtrim.tasks.pitch import FULL_SCALE
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """What a first reading finds out.
+
+    Attributes:
+        kept: which frames of `SILENCE_FRAME` samples are not silence, (frames,).
+        keep_rest: whether the last, incomplete frame is kept.
+        peak: largest |sample| of what is kept.
+        kept_samples: how many samples that is.
+    """
+
+    kept: np.ndarray
+    keep_rest: bool
+    peak: float
+    kept_samples: int
+
+
+def hear_class(bundle: Bundle, task: Classification, audio: AudioFile, progress: Progress) -> Tags:
+    """Probability of every class, the mean over windows side by side.
+
+    The file is read twice: what counts as silence, and the scale of the samples, depend on its
+    loudest frame.
+    """
+    features = bundle.about.features
+    rate, length = features["sample_rate"], features["window_samples"]
+    meter = Meter(rate)
+    first = meter.through(mono_blocks(audio, rate, share(progress, 0, 2)))
+    loudness = measure_loudness(first, features["silence_db"])
+    if meter.silent:
+        return Tags(
+            duration_seconds=audio.duration_seconds,
+            notes=(f"{meter.silence}, so no class",),
+            classes=(),
+            probabilities=np.zeros(0),
+        )
+    second = mono_blocks(audio, rate, share(progress, 1, 2))
+    rows = at_least(pulses(second, loudness), length, np.zeros((), dtype=np.int16))
+    parts = [
+        task.activation(outputs, starts, 0)
+        for outputs, starts in outputs_of(bundle, task, "samples", rows, length, flush=True)
+    ]
+    mean = np.concatenate(parts).mean(0)
+    order = np.argsort(-mean, kind="stable")
+    note = f"{loudness.kept_samples / rate:.2f} s of sound are less than one window of "
+    return Tags(
+        duration_seconds=audio.duration_seconds,
+        notes=(f"{note}{length / rate:.2f} s",) if loudness.kept_samples < length else (),
+        classes=tuple(features["classes"][index] for index in order),
+        probabilities=mean[order],
+    )
+
+
+def measure_loudness(blocks: Iterable[np.ndarray], silence_db: float) -> Loudness:
+    """Find the silence of a recording, as `tasks.classification.without_silence` does."""
+    powers, peaks = [np.zeros(0)], [np.zeros(0)]
+    rest = np.zeros(0)
+    for block in in_multiples(blocks, SILENCE_FRAME):
+        whole = len(block) // SILENCE_FRAME
+        frames = block[: whole * SILENCE_FRAME].reshape(whole, SILENCE_FRAME)
+        powers.append(np.square(frames, dtype=np.float64).mean(1))
+        peaks.append(np.abs(frames).max(1, initial=0))
+        rest = block[whole * SILENCE_FRAME :]
+    power, peak = np.concatenate(powers), np.concatenate(peaks)
+    kept = np.ones(len(power), dtype=bool)
+    if len(power) >= 2:
+        kept = power >= power.max() * 10 ** (-silence_db / 10)
+    keep_rest = bool(kept[-1]) if len(kept) else True
+    rest_peak = float(np.abs(rest).max(initial=0)) if keep_rest else 0.0
+    return Loudness(
+        kept,
+        keep_rest,
+        max(float(peak[kept].max(initial=0)), rest_peak),
+        int(kept.sum()) * SILENCE_FRAME + len(rest) * keep_rest,
+    )
+
+
+def pulses(blocks: Iterable[np.ndarray], loudness: Loudness) -> Iterator[np.ndarray]:
+    """What is not silence, at full scale, int16, (samples,)."""
+    scale = FULL_SCALE / loudness.peak
+    frame = 0
+    for block in in_multiples(blocks, SILENCE_FRAME):
+        whole = len(block) // SILENCE_FRAME
+        kept = loudness.kept[frame : frame + whole].repeat(SILENCE_FRAME)
+        frame += whole
+        rest = np.full(len(block) - len(kept), loudness.keep_rest)
+        yield np.rint(block[np.concatenate([kept, rest])] * scale).astype(np.int16)

@@ -1,0 +1,109 @@
+"""Bundles from what a replication writes: rows, networks, statistics."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mirtrim.errors import ArtefactError, ConfigError
+from mirtrim.evidence.rows import read_rows
+from mirtrim.experiments.compress import Run, compress
+from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
+from mirtrim.experiments.setting import open_setting
+from mirtrim.listening.bundle import read_bundle
+from mirtrim.listening.collecting import collect_bundles
+from mirtrim.pruning.methods import choices_of
+from mirtrim.tasks.store import open_store, write_store
+
+from .samples import SPECTRAL
+
+BLOCK = {
+    "corpus": "mini_noise",
+    "rewind_epoch": 1,
+    **SPECTRAL,
+    "training": {
+        "initialisation": "sound", "epochs": 2, "batch_size": 8, "examples_per_epoch": 32,
+        "learning_rate": 0.01, "weight_decay": 1e-4, "schedule": "one_cycle",
+        "plateau_patience": 10, "stop_patience": 30, "positive_weight": 2,
+    },
+}  # fmt: skip
+RUN = "trim_magnitude_local_rewind"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Networks and rows of a dense training and two rounds of trimming."""
+    folder = tmp_path_factory.mktemp("results")
+    rng = np.random.default_rng(0)
+    tracks = []
+    for number, split in enumerate(["train", "train", "validation", "test"]):
+        targets = (rng.random((60, 1)) < 0.2).astype(np.uint8)
+        frames = rng.standard_normal((60, 8)).astype(np.float32) + 2 * targets
+        times = np.flatnonzero(targets) * 0.05
+        row = {"track_id": f"t{number}", "split": split, "source": f"s{number}",
+               "duration_seconds": 3.0}  # fmt: skip
+        events = pd.DataFrame({"time_seconds": times, "label": "onset"})
+        tracks.append((row, {"frames": frames.astype(np.float32), "targets": targets}, events))
+    write_store(folder / "store", tracks, "frames")
+    setting = open_setting("test", "onset", BLOCK, folder / "store")
+    train_dense(
+        setting, 0, 1, network_path=folder / "dense_seed0.safetensors",
+        rows_path=folder / "dense.csv", pieces_path=folder / "pieces.csv",
+        resume_folder=folder / "resume",
+    )  # fmt: skip
+    dense = load_dense(folder / "dense_seed0.safetensors")
+    cost, choices = dense_cost(folder / "dense.csv"), choices_of({"method": "trim"})
+    compress(
+        Run(setting, dense, cost, choices, {1: 2.0, 2: 4.0}, 0),
+        rows_path=folder / "trim.csv", pieces_path=folder / "pieces2.csv",
+        networks_folder=folder / f"{RUN}_seed0", resume_folder=folder / "resume",
+    )  # fmt: skip
+    return folder
+
+
+def collect(results, target, runs=("dense", RUN), ratios=(4, 16), **changes):
+    tables = {
+        "dense": read_rows([results / "dense.csv"]),
+        RUN: read_rows([results / "trim.csv"]),
+    }
+    statistics = open_store(results / "store").statistics
+    return collect_bundles(BLOCK, tables, results, statistics, target, runs, ratios, **changes)
+
+
+def test_bundles_are_the_networks_of_the_rows(results, tmp_path):
+    written = collect(results, tmp_path)
+    assert [path.name for path in written] == ["onset-dense", f"onset-{RUN}-ratio-4"]
+    setting = open_setting("test", "onset", BLOCK, results / "store")
+    for path, rows, number in zip(written, ("dense.csv", "trim.csv"), (0, 1), strict=True):
+        bundle, row = read_bundle(path), read_rows([results / rows]).iloc[number]
+        assert bundle.about.test_error == row.test_error
+        assert bundle.about.ratio == pytest.approx(row.ratio)
+        scores = json.loads(row.scores)
+        threshold = scores.pop("threshold_onset")
+        assert bundle.about.decoding == {"threshold_onset": threshold}
+        assert bundle.about.scores == scores
+        assert bundle.about.statistics == setting.store.statistics
+        assert setting.evaluate(bundle.network).test_error == row.test_error
+        assert path.with_name(path.name + ".md").read_text().startswith(f"# {path.name}\n")
+
+
+def test_the_dense_bundle_holds_the_best_weights(results, tmp_path):
+    (path,) = collect(results, tmp_path, runs=["dense"])
+    best = load_dense(results / "dense_seed0.safetensors").best
+    state = read_bundle(path).network.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in best.items())
+
+
+def test_what_is_not_there_is_named(results, tmp_path):
+    with pytest.raises(ConfigError, match="no rows of run 'mask' are given; given: dense, trim_"):
+        collect(results, tmp_path, runs=["mask"])
+    with pytest.raises(ConfigError, match="has no rows of seed 0 at ratios 16"):
+        collect(results, tmp_path, runs=[RUN], ratios=[16])
+    with pytest.raises(ConfigError, match="has no rows of seed 1"):
+        collect(results, tmp_path, seed=1)
+    table = read_rows([results / "dense.csv"]).assign(scores="{}")
+    with pytest.raises(ArtefactError, match="onset lack threshold_onset"):
+        collect_bundles(BLOCK, {"dense": table}, results, {}, tmp_path, ["dense"], [])
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,161 @@
+"""Files that other programs read: values, and their readers' own opinion."""
+
+import json
+
+import mir_eval
+import numpy as np
+import pandas as pd
+import pretty_midi
+import pytest
+
+from mirtrim.errors import ConfigError
+from mirtrim.listening.formats import ENDINGS, formats_of, write_heard
+from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
+from mirtrim.listening.summary import summary_of
+from mirtrim.tasks.registry import get_task
+
+DRUMS = Events(
+    duration_seconds=2.5,
+    table=pd.DataFrame(
+        {
+            "time_seconds": [0.0, 0.5, 0.53, 1.23456],
+            "label": ["kick", "snare", "snare", "hihat"],
+            "confidence": [0.5, 0.75, 1.0, 0.25],
+        }
+    ),
+    detectors=("kick", "snare", "hihat"),
+)
+PITCH = PitchCurve(
+    duration_seconds=0.2,
+    notes=("a note",),
+    times_seconds=np.array([0.0, 0.1, 0.2]),
+    frequency_hz=np.array([440.0, 100.0, 55.5]),
+    confidence=np.array([0.75, 0.05, 0.5]),
+    voiced=np.array([True, False, True]),
+)
+CHORDS = Chords(
+    duration_seconds=3.0,
+    intervals=np.array([[0, 1.5], [1.5, 2.25], [2.25, 3]]),
+    labels=("C#:maj", "N", "Bb:min"),
+)
+TAGS = Tags(
+    duration_seconds=4.0, classes=("flute", "piano"), probabilities=np.array([0.8125, 0.1875])
+)
+EMPTY = Events(
+    duration_seconds=1.0,
+    table=DRUMS.table.iloc[:0],
+    detectors=("onset",),
+)
+
+
+def written(heard, path, form):
+    write_heard(heard, path, form, "song", "mirtrim")
+    return path
+
+
+def test_which_formats_there_are():
+    assert formats_of(get_task("drums")) == ("midi", "csv", "jams")
+    assert formats_of(get_task("drums_five"))[0] == "midi"
+    assert formats_of(get_task("onset")) == ("csv", "jams")
+    assert formats_of(get_task("pitch")) == ("csv", "jams")
+    assert formats_of(get_task("chord")) == ("lab", "jams")
+    assert formats_of(get_task("genre")) == ("csv", "jams")
+    with pytest.raises(ConfigError, match="no format"):
+        formats_of(object.__new__(type("Odd", (), {"name": "odd"})))
+
+
+def test_midi(tmp_path):
+    path = written(DRUMS, tmp_path / "a.mid", "midi")
+    (drums,) = pretty_midi.PrettyMIDI(str(path)).instruments
+    assert drums.is_drum
+    notes = sorted((note.start, note.pitch, note.end) for note in drums.notes)
+    assert [pitch for _, pitch, _ in notes] == [36, 38, 38, 42]
+    np.testing.assert_allclose([note[0] for note in notes], [0, 0.5, 0.53, 1.23456], atol=5e-4)
+    assert notes[1][2] <= notes[2][0] + 1e-9
+    # Status byte of a note on channel 10 (counted from 1).
+    assert b"\x99" in path.read_bytes()
+
+
+def test_an_empty_midi_file(tmp_path):
+    empty = Events(duration_seconds=1.0, table=DRUMS.table.iloc[:0], detectors=DRUMS.detectors)
+    path = written(empty, tmp_path / "a.mid", "midi")
+    assert sum(len(part.notes) for part in pretty_midi.PrettyMIDI(str(path)).instruments) == 0
+
+
+def test_csv(tmp_path):
+    assert written(DRUMS, tmp_path / "a.csv", "csv").read_text() == (
+        "time_seconds,label,confidence\n0.0000,kick,0.5000\n0.5000,snare,0.7500\n"
+        "0.5300,snare,1.0000\n1.2346,hihat,0.2500\n"
+    )
+    assert written(PITCH, tmp_path / "a.csv", "csv").read_text() == (
+        "time_seconds,frequency_hz,confidence\n0.0000,440.0000,0.7500\n0.1000,0.0000,0.0500\n"
+        "0.2000,55.5000,0.5000\n"
+    )
+    assert written(TAGS, tmp_path / "a.csv", "csv").read_text() == (
+        "class,probability\nflute,0.8125\npiano,0.1875\n"
+    )
+    assert written(EMPTY, tmp_path / "a.csv", "csv").read_text() == (
+        "time_seconds,label,confidence\n"
+    )
+
+
+def test_lab(tmp_path):
+    path = written(CHORDS, tmp_path / "a.lab", "lab")
+    assert path.read_text().splitlines()[0] == "0.0000\t1.5000\tC#:maj"
+    intervals, labels = mir_eval.io.load_labeled_intervals(str(path))
+    np.testing.assert_array_equal(intervals, CHORDS.intervals)
+    assert labels == list(CHORDS.labels)
+
+
+@pytest.mark.parametrize(
+    ("heard", "namespaces"),
+    [
+        (DRUMS, ["onset"] * 3),
+        (EMPTY, ["onset"]),
+        (PITCH, ["pitch_contour"]),
+        (CHORDS, ["chord"]),
+        (TAGS, ["tag_open"]),
+    ],
+)
+def test_jams_is_valid(tmp_path, heard, namespaces):
+    jams = pytest.importorskip("jams", reason="the jams package is not installed")
+    path = written(heard, tmp_path / "a.jams", "jams")
+    read = jams.load(str(path), validate=True, strict=True)
+    assert [annotation.namespace for annotation in read.annotations] == namespaces
+    assert read.file_metadata.duration == heard.duration_seconds
+    assert all(a.duration == heard.duration_seconds for a in read.annotations)
+
+
+def test_jams_values(tmp_path):
+    def document(heard):
+        return json.loads(written(heard, tmp_path / "a.jams", "jams").read_text())
+
+    snare = document(DRUMS)["annotations"][1]
+    assert snare["sandbox"] == {"detector": "snare"}
+    assert [event["time"] for event in snare["data"]] == [0.5, 0.53]
+    assert [event["confidence"] for event in snare["data"]] == [0.75, 1.0]
+    pitch = document(PITCH)
+    assert pitch["sandbox"] == {"notes": ["a note"]}
+    assert pitch["annotations"][0]["data"]["value"][1] == {
+        "index": 0, "frequency": 100.0, "voiced": False,
+    }  # fmt: skip
+    assert document(CHORDS)["annotations"][0]["data"][1] == {
+        "time": 1.5, "duration": 0.75, "value": "N", "confidence": None,
+    }  # fmt: skip
+    assert document(TAGS)["annotations"][0]["data"][0] == {
+        "time": 0.0, "duration": 4.0, "value": "flute", "confidence": 0.8125,
+    }  # fmt: skip
+    metadata = document(TAGS)["annotations"][0]["annotation_metadata"]
+    assert metadata["annotation_tools"] == "mirtrim"
+
+
+def test_summaries():
+    assert summary_of(DRUMS) == "1 kick, 2 snare, 1 hihat"
+    assert summary_of(EMPTY) == "0 onset"
+    assert summary_of(PITCH) == "67% of 3 frames voiced, median 247.8 Hz"
+    assert summary_of(CHORDS) == "3 segments, 3 different chords"
+    assert summary_of(TAGS) == "flute (81%)"
+
+
+def test_endings_are_of_one_format_each():
+    assert len(set(ENDINGS.values())) == len(ENDINGS)

@@ -1,0 +1,103 @@
+# What the trained networks cost: bytes, error in int8, latency, memory. Trains nothing.
+
+
+rule cost:
+    input:
+        store=features_of_task,
+        networks=networks_of_run,
+        rows=ancient(f"{RESULTS}/rows/{{task}}/{{run}}_seed{{seed}}.csv"),
+    output:
+        files=directory(f"{RESULTS}/onnx/{{task}}/{{run}}_seed{{seed}}"),
+        costs=f"{RESULTS}/costs/{{task}}/{{run}}_seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/cost/{{task}}_{{run}}_seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cost/{{task}}_{{run}}_seed{{seed}}.tsv"
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        profile=PROFILE,
+        task=settings_of_task,
+        code=lambda wildcards: code_of("cost.py", dense_code(wildcards.task)),
+    message:
+        "Export, quantise and weigh {wildcards.run} on task {wildcards.task}, seed {wildcards.seed}"
+    script:
+        "../scripts/cost.py"
+
+
+rule latency:
+    input:
+        store=features_of_task,
+        networks=timed("networks", ending_of_dense=".safetensors"),
+        files=timed("onnx"),
+        rows=ancient(timed("rows", ".csv")),
+    output:
+        latency=f"{RESULTS}/latency/{{task}}.csv",
+    log:
+        f"{RESULTS}/logs/latency/{{task}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    # All cores, for a measurement that nothing else disturbs; the networks use one.
+    threads: workflow.cores or 1
+    params:
+        profile=PROFILE,
+        task=settings_of_task,
+        seconds=config["costs"]["latency_seconds"],
+        code=code_of("latency.py"),
+    message:
+        "Latency of the networks of task {wildcards.task}, alone on the machine"
+    script:
+        "../scripts/latency.py"
+
+
+rule cost_table:
+    input:
+        costs=cost_files_of_task,
+        latency=f"{RESULTS}/latency/{{task}}.csv",
+    output:
+        csv=f"{RESULTS}/costs/{{task}}.csv",
+        markdown=report(
+            f"{RESULTS}/costs/{{task}}.md",
+            caption="../report/cost_table.rst",
+            category="Costs",
+            labels={"task": "{task}"},
+        ),
+    log:
+        f"{RESULTS}/logs/cost_table_{{task}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("cost_table.py"),
+    message:
+        "What compression buys on task {wildcards.task}"
+    script:
+        "../scripts/cost_table.py"
+
+
+rule collect_costs:
+    input:
+        costs=[
+            path
+            for task in TASKS
+            for path in files_of_runs(
+                "costs",
+                task,
+                ".csv",
+                config["costs"]["runs"],
+                config["costs"]["seeds"],
+            )
+        ],
+        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
+    output:
+        costs=f"{RESULTS}/costs.csv",
+        latency=f"{RESULTS}/latency.csv",
+    log:
+        f"{RESULTS}/logs/collect_costs.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("collect_costs.py"),
+    message:
+        "Collect costs and latencies of all tasks"
+    script:
+        "../scripts/collect_costs.py"

@@ -1,0 +1,22 @@
+"""Pack the trained networks of one task, with model cards, for `mirtrim listen`."""
+
+from pathlib import Path
+
+from job import job
+
+from mirtrim.evidence.rows import read_rows
+from mirtrim.files import read_json
+from mirtrim.listening.collecting import collect_bundles
+
+given = snakemake.params
+with job(snakemake, f"models {given.name}"):
+    collect_bundles(
+        given.task,
+        {run: read_rows([Path(path)]) for run, path in given.rows.items()},
+        Path(snakemake.input.dense).parent,
+        read_json(snakemake.input.store)["statistics"],
+        Path(snakemake.output.models[0]).parent,
+        given.runs,
+        given.ratios,
+        seed=given.seed,
+    )

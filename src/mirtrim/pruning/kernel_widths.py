@@ -1,0 +1,147 @@
+"""Widths that kernels like: units go and stay in packs.
+
+A vector kernel computes 4, 8 or 16 units at once and pays for those that are not there. So every
+block of layers keeps a multiple of a pack; below one pack halves of it, since registers come in
+halves as well.
+
+Measured in ONNX Runtime with AVX-512: a convolution over two dimensions costs the same for 1 to
+16 outputs, and again for 17 to 32 (its block; with AVX2 it has 8); a recurrent layer has small
+steps at multiples of 4 and larger ones at 16; a convolution over time and a linear layer take
+any width alike.
+
+The full width and the floor are always allowed, whatever they are: a layer never
+grows, and the smallest network is that of plain trimming.
+"""
+
+import bisect
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from mirtrim.errors import ConfigError, RatioError
+from mirtrim.pruning.graph import UnitGraph
+from mirtrim.pruning.selection import SCOPES, blocks
+
+
+def allowed_widths(width: int, multiple_of: int, floor: int) -> list[int]:
+    """Unit counts that a layer of `width` units may have, ascending.
+
+    allowed_widths(20, 8, 2) is [2, 4, 8, 16, 20].
+
+    Raises:
+        ConfigError: a number is below 1.
+    """
+    if min(width, multiple_of, floor) < 1:
+        raise ConfigError(
+            f"widths: width, multiple_of and floor must be at least 1, got {width}, "
+            f"{multiple_of}, {floor}"
+        )
+    least = min(floor, width)
+    found = {least, width, *range(multiple_of, width, multiple_of)}
+    half = multiple_of
+    while half % 2 == 0:
+        half //= 2
+        found.add(half)
+    return sorted(count for count in found if least <= count <= width)
+
+
+def rounded_down(count: int, width: int, multiple_of: int, floor: int) -> int:
+    """The largest allowed width that is not above `count`; the floor if there is none."""
+    allowed = allowed_widths(width, multiple_of, floor)
+    return allowed[max(bisect.bisect_right(allowed, count) - 1, 0)]
+
+
+def rounded_up(count: int, width: int, multiple_of: int, floor: int) -> int:
+    """The smallest allowed width that is not below `count`; the full one if there is none."""
+    allowed = allowed_widths(width, multiple_of, floor)
+    return allowed[min(bisect.bisect_left(allowed, count), len(allowed) - 1)]
+
+
+def choose_packs(
+    graph: UnitGraph,
+    scores: np.ndarray,
+    target: float,
+    *,
+    multiple_of: int = 8,
+    scope: str = "local",
+    floor: int = 2,
+    size: Callable[[np.ndarray], float] | None = None,
+) -> np.ndarray:
+    """The groups to keep, like `selection.choose_units`, but in whole packs of each block.
+
+    Layers of one block share their number of units unless they are tied in part only. What
+    whole steps leave of the target is filled with at most one more pack per block.
+
+    Args:
+        scores: of every group, from `group_scores`.
+        target: upper limit of `size`.
+        multiple_of: units in a pack; 1 allows every width.
+        scope: "local" keeps as near as possible the same share of every block; "global" ranks
+            packs of all blocks by the mean score of their groups.
+        floor: groups that every block keeps at least.
+        size: counted size of a cut, by default its parameters.
+
+    Returns:
+        Boolean mask (groups,), entry 0 True.
+
+    Raises:
+        RatioError: even the smallest cut is over the target.
+    """
+    if scope not in SCOPES:
+        raise ConfigError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
+    size = size or graph.parameters
+    ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
+    widths = [allowed_widths(len(block), multiple_of, floor) for block in ranked]
+    keep = np.zeros(graph.group_count, dtype=bool)
+    keep[0] = True
+    for block, allowed in zip(ranked, widths, strict=True):
+        keep[block[: allowed[0]]] = True
+    smallest = size(keep)
+    if smallest > target:
+        raise RatioError(
+            f"cannot get below {smallest:.0f} (asked: {target:.0f}) with a floor of {floor} "
+            f"units per layer; largest ratio from here: {size(graph.all_kept()) / smallest:.2f}"
+        )
+    packs = [
+        (_urgency(scope, scores[block], start, stop), index, block[start:stop])
+        for index, (block, allowed) in enumerate(zip(ranked, widths, strict=True))
+        for start, stop in itertools.pairwise(allowed)
+    ]
+    packs.sort(key=lambda pack: pack[0])  # stable: within a block from the best to the worst
+    taken = _as_many_as_fit(keep, [groups for _, _, groups in packs], target, size)
+    closed = set()
+    for _, index, groups in packs[taken:]:
+        if index not in closed:
+            closed.add(index)
+            keep[groups] = True
+            if size(keep) > target:
+                keep[groups] = False
+    return keep
+
+
+def _urgency(scope: str, scores: np.ndarray, start: int, stop: int) -> float:
+    """The lower, the earlier the pack is kept."""
+    if scope == "global":
+        return -float(scores[start:stop].mean())
+    # The share of the block from which on rounding to the nearest allowed width takes it in.
+    return (start + stop) / 2 / len(scores)
+
+
+def _as_many_as_fit(
+    keep: np.ndarray, packs: list[np.ndarray], target: float, size: Callable[[np.ndarray], float]
+) -> int:
+    """Add the first packs to `keep`, in place, as many as stay within the target."""
+
+    def with_first(count: int) -> np.ndarray:
+        result = keep.copy()
+        for groups in packs[:count]:
+            result[groups] = True
+        return result
+
+    low, high = 0, len(packs)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if size(with_first(middle)) <= target else (low, middle - 1)
+    keep |= with_first(low)
+    return low

@@ -59,9 +59,8 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
             )
     _check_rising(config["ratios"], "ratios")
     for task, block in config["tasks"].items():
-        for key in ("ratios", "seeds"):
-            if block[key] is None:
-                block[key] = config[key]
+        if block["ratios"] is None:
+            block["ratios"] = config["ratios"]
         _check_rising(block["ratios"], f"tasks.{task}.ratios")
     _check_runs(config, config["runs"], "runs", list(config["tasks"]), set())
     _check_studies(config)
@@ -94,15 +93,24 @@ def _check_studies(config: Mapping[str, Any]) -> None:
 
 
 def _check_named_runs(config: Mapping[str, Any]) -> None:
-    """What is weighed or published is one of the main runs."""
-    if config["costs"]["seeds"] is None:
-        config["costs"]["seeds"] = config["seeds"]
-    known = [name_of(choices_of(run)) for run in config["runs"]]
-    for key in ("costs", "models"):
-        for name in config[key]["runs"]:
+    """What is weighed is one of the runs; what is published is one of the main runs."""
+    costs = config["costs"]
+    for key in ("seeds", "board_seeds"):
+        if costs[key] is None:
+            costs[key] = config["seeds"]
+    main = [name_of(choices_of(run)) for run in config["runs"]]
+    studied = [
+        name_of(choices_of(run)) for study in config["studies"].values() for run in study["runs"]
+    ]
+    for key, names, known in (
+        ("costs.runs", costs["runs"], [*main, *studied]),
+        ("costs.board_runs", costs["board_runs"], main),
+        ("models.runs", config["models"]["runs"], main),
+    ):
+        for name in names:
             if name not in known:
                 raise ConfigError(
-                    f"config key {key}.runs: no run {name!r}; known: {', '.join(known) or 'none'}"
+                    f"config key {key}: no run {name!r}; known: {', '.join(known) or 'none'}"
                 )
 
 

@@ -37,8 +37,18 @@ def costs() -> pd.DataFrame:
 
 def latencies() -> pd.DataFrame:
     milliseconds = {
-        ("dense", 1.0): {"torch": 6.0, "onnxruntime": 2.0, "onnxruntime int8": 1.0},
-        ("trim", 4.0): {"torch": 3.0, "onnxruntime": 0.5, "onnxruntime int8": 0.4},
+        ("dense", 1.0): {
+            "torch": 6.0,
+            "onnxruntime": 2.0,
+            "onnxruntime rewritten": 1.5,
+            "onnxruntime int8": 1.0,
+        },
+        ("trim", 4.0): {
+            "torch": 0.3,
+            "onnxruntime": 0.5,
+            "onnxruntime rewritten": 0.5,
+            "onnxruntime int8": 0.4,
+        },
     }
     return pd.DataFrame(
         {
@@ -52,7 +62,7 @@ def latencies() -> pd.DataFrame:
 
 def test_speed_ups_and_errors_by_hand() -> None:
     arenas = pd.DataFrame(
-        {"run": ["trim"], "ratio_asked": [4.0], "format": ["int8"], "arena_bytes": [4096]}
+        {"method": ["trim"], "ratio_asked": [4.0], "variant": ["int8"], "arena_bytes": [4096]}
     )
     table = cost_table(costs(), latencies(), arenas).set_index("run")
     trim = table.loc["trim"]
@@ -61,7 +71,8 @@ def test_speed_ups_and_errors_by_hand() -> None:
     assert trim.speed_up_theoretical == 8.0  # 1000 / 125
     assert trim.speed_up_measured == 4.0  # 2.0 / 0.5
     assert trim.share_reached == 0.5
-    assert trim.speed_up_torch == 2.0
+    assert trim.best_ms == 0.3  # torch
+    assert trim.speed_up_best == pytest.approx(5.0)  # 1.5 / 0.3
     assert trim.test_error_fp32_mean == pytest.approx(0.4)
     assert trim.test_error_fp32_deviation == pytest.approx(0.02**0.5)  # (0.1² + 0.1²) / (2 − 1)
     assert trim.test_error_int8_mean == pytest.approx(0.6)
@@ -75,6 +86,6 @@ def test_what_was_not_measured_is_a_dash(tmp_path: Path) -> None:
     write_cost_table(cost_table(costs(), latencies()), tmp_path / "t.csv", tmp_path / "t.md")
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert lines[3] == (
-        "| trim | 4.00 | 100 | 125 | 375 | 375 | – | 0.500 | 0.400 | 8.00 | 4.00 | 0.50 "
-        "| 0.400 ± 0.141 | 0.600 ± 0.283 |"
+        "| trim | 4.00 | 100 | 125 | 375 | 375 | – | 0.500 | 0.300 | 0.400 | 8.00 | 4.00 "
+        "| 0.50 | 5.00 | 0.400 ± 0.141 | 0.600 ± 0.283 |"
     )

@@ -76,8 +76,9 @@ def test_every_network_is_timed_in_every_runtime(
     ]
     measure_latencies(Job(undisturbed).setting, runs, tmp_path / "latency.csv", seconds=0.02)
     table = pd.read_csv(tmp_path / "latency.csv")
-    assert len(table) == 3 * (1 + 2)
-    assert set(table.runtime) == {"torch", "onnxruntime", "onnxruntime int8"}
+    assert len(table) == 4 * (1 + 2)
+    runtimes = {"torch", "onnxruntime", "onnxruntime rewritten", "onnxruntime int8"}
+    assert set(table.runtime) == runtimes
     assert (table.p5_ms <= table.median_ms).all()
     assert (table.median_ms <= table.p95_ms).all()
     plain = table[table.runtime == "onnxruntime"]

@@ -114,9 +114,9 @@ def features_folder(task):
 
 
 def settings_of_task(wildcards):
-    """What a dense network depends on: all settings of the task but its ratios and seeds."""
+    """What a dense network depends on: all settings of the task but its ratios."""
     block = config["tasks"][wildcards.task]
-    return {k: value for k, value in block.items() if k not in ("ratios", "seeds")}
+    return {name: value for name, value in block.items() if name != "ratios"}
 
 
 def rounds_of(wildcards):
@@ -153,7 +153,7 @@ def files_of_runs(kind, task, ending, runs=MAIN_RUNS, seeds=None):
     return expand(
         f"{RESULTS}/{kind}/{task}/{{run}}_seed{{seed}}{ending}",
         run=["dense", *runs],
-        seed=seeds or config["tasks"][task]["seeds"],
+        seed=seeds or config["seeds"],
     )
 
 
@@ -183,16 +183,37 @@ def files_of_everything(kind):
         paths = [path for task in TASKS for path in files_of_runs(kind, task, ".csv")]
         for study, block in config["studies"].items():
             for task in block["tasks"]:
-                runs = STUDY_RUNS[study]
+                runs = {**MAIN_RUNS, **STUDY_RUNS[study]}
                 paths += files_of_runs(kind, task, ".csv", runs, block["seeds"])
         return list(dict.fromkeys(paths))
 
     return files
 
 
+def cost_runs(task):
+    """Runs that are weighed on a task: those of studies are there on some tasks only."""
+    return [run for run in config["costs"]["runs"] if run in runs_of_task(task)]
+
+
 def cost_files_of_task(wildcards):
+    task, seeds = wildcards.task, config["costs"]["seeds"]
+    return files_of_runs("costs", task, ".csv", cost_runs(task), seeds)
+
+
+def files_for_boards(wildcards):
+    """What microcontrollers need for the networks of the runs that are fitted to boards."""
     block = config["costs"]
-    return files_of_runs("costs", wildcards.task, ".csv", block["runs"], block["seeds"])
+    return [
+        path
+        for task in TASKS
+        for path in files_of_runs(
+            "microcontroller",
+            task,
+            ".csv",
+            block["board_runs"],
+            block["board_seeds"],
+        )
+    ]
 
 
 def networks_of_run(wildcards):
@@ -208,7 +229,7 @@ def timed(kind, ending="", ending_of_dense=""):
     def files(wildcards):
         seed = config["costs"]["seeds"][0]
         base = f"{RESULTS}/{kind}/{wildcards.task}"
-        runs = [f"{base}/{run}_seed{seed}{ending}" for run in config["costs"]["runs"]]
+        runs = [f"{base}/{run}_seed{seed}{ending}" for run in cost_runs(wildcards.task)]
         return [f"{base}/dense_seed{seed}{ending_of_dense or ending}", *runs]
 
     return files
@@ -225,6 +246,7 @@ def evidence_of_the_report(wildcards):
         f"{RESULTS}/REPLICATION.md",
         f"{RESULTS}/verdicts.md",
         f"{RESULTS}/checklist.md",
+        f"{RESULTS}/boards.md",
         f"{RESULTS}/curves.html",
         f"{FIGURES}/overview.svg",
         *expand(f"{FIGURES}/{{figure}}.svg", figure=FIGURES_OF_ALL),

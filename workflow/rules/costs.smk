@@ -54,6 +54,11 @@ rule cost_table:
     input:
         costs=cost_files_of_task,
         latency=f"{RESULTS}/latency/{{task}}.csv",
+        arenas=lambda wildcards: [
+            path
+            for path in files_for_boards(wildcards)
+            if path.split("/")[-2] == wildcards.task
+        ],
     output:
         csv=f"{RESULTS}/costs/{{task}}.csv",
         markdown=report(
@@ -80,11 +85,7 @@ rule collect_costs:
             path
             for task in TASKS
             for path in files_of_runs(
-                "costs",
-                task,
-                ".csv",
-                config["costs"]["runs"],
-                config["costs"]["seeds"],
+                "costs", task, ".csv", cost_runs(task), config["costs"]["seeds"]
             )
         ],
         latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
@@ -101,3 +102,52 @@ rule collect_costs:
         "Collect costs and latencies of all tasks"
     script:
         "../scripts/collect_costs.py"
+
+
+rule microcontroller:
+    input:
+        store=features_of_task,
+        networks=networks_of_run,
+        rows=ancient(f"{RESULTS}/rows/{{task}}/{{run}}_seed{{seed}}.csv"),
+    output:
+        files=directory(f"{RESULTS}/tflite/{{task}}/{{run}}_seed{{seed}}"),
+        table=f"{RESULTS}/microcontroller/{{task}}/{{run}}_seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/microcontroller/{{task}}_{{run}}_seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/microcontroller/{{task}}_{{run}}_seed{{seed}}.tsv"
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        profile=PROFILE,
+        task=settings_of_task,
+        code=lambda wildcards: code_of("microcontroller.py", dense_code(wildcards.task)),
+    message:
+        "{wildcards.run} of task {wildcards.task}, seed {wildcards.seed}, for microcontrollers"
+    script:
+        "../scripts/microcontroller.py"
+
+
+rule board_table:
+    input:
+        tables=files_for_boards,
+        boards="config/boards.yaml",
+    output:
+        csv=f"{RESULTS}/boards.csv",
+        markdown=report(
+            f"{RESULTS}/boards.md",
+            caption="../report/boards.rst",
+            category="Costs",
+            labels={"task": "all, boards"},
+        ),
+        latex=f"{RESULTS}/boards.tex",
+    log:
+        f"{RESULTS}/logs/boards.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("boards.py"),
+    message:
+        "Which networks fit which board"
+    script:
+        "../scripts/boards.py"

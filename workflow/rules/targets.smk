@@ -26,6 +26,7 @@ rule report:
 rule costs:
     input:
         expand(f"{RESULTS}/costs/{{task}}.md", task=TASKS),
+        f"{RESULTS}/boards.md",
 
 
 rule models:

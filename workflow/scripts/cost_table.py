@@ -13,6 +13,6 @@ with job(snakemake, f"cost table {snakemake.wildcards.task}"):
     table = cost_table(
         read_cost_rows([Path(path) for path in source.costs]),
         pd.read_csv(source.latency),
-        pd.read_csv(source.arenas) if source.get("arenas") else None,
+        pd.concat([pd.read_csv(path) for path in source.arenas]) if source.arenas else None,
     )
     write_cost_table(table, Path(output.csv), Path(output.markdown))

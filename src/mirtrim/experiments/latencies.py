@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from mirtrim import provenance
 from mirtrim.cost.latency import Call, interleaved, onnx_call, torch_call
 from mirtrim.cost.resident import peak_resident
+from mirtrim.cost.runtime_graph import hasten
 from mirtrim.cost.speed import gmacs_per_second
 from mirtrim.evidence.labels import label_of
 from mirtrim.evidence.rows import RUN_KEYS
@@ -19,7 +21,9 @@ from mirtrim.experiments.networks import trained_networks
 from mirtrim.experiments.setting import Setting
 from mirtrim.files import atomic_path
 
+# Runtimes that read a file of the cost job, and its format; memory is measured for these.
 FORMAT_OF_RUNTIME = {"onnxruntime": "fp32", "onnxruntime int8": "int8"}
+REWRITTEN = "onnxruntime rewritten"
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ def measure_latencies(
     """Write one line per network and runtime: latency of one example, memory, GMAC/s.
 
     All networks of the task take turns in one measurement, on one thread, so that any two of
-    them can be compared. Peak resident memory is that of a fresh process with ONNX Runtime;
-    0 for torch, where it is not measured.
+    them can be compared. Runtimes: torch, ONNX Runtime with the exported file, with the same in
+    a form that it computes faster (`cost.runtime_graph`), and with the int8 file. Peak resident
+    memory is that of a fresh process with ONNX Runtime; 0 where it is not measured.
 
     Args:
         runs: of one task and seed.
@@ -80,8 +85,13 @@ def _identity(row: pd.Series) -> dict[str, Any]:
 
 def _calls(network: nn.Module, base: Path, example: Tensor) -> dict[str, Call]:
     calls = {"torch": torch_call(network, example)}
+    inputs = [example.numpy()]
     for runtime, number_format in FORMAT_OF_RUNTIME.items():
-        calls[runtime] = onnx_call(onnx_file(base, number_format), [example.numpy()])
+        calls[runtime] = onnx_call(onnx_file(base, number_format), inputs)
+    with TemporaryDirectory() as folder:  # a session holds all of its file
+        rewritten = Path(folder, "rewritten.onnx")
+        hasten(onnx_file(base, "fp32"), rewritten)
+        calls[REWRITTEN] = onnx_call(rewritten, inputs)
     return calls
 
 

@@ -1,5 +1,7 @@
 """What every script shares: a log file, progress lines, and one-line errors."""
 
+from __future__ import annotations
+
 import logging
 import sys
 import time
@@ -7,9 +9,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirtrim.errors import MirtrimError
-from mirtrim.training import EpochReport
+
+if TYPE_CHECKING:  # importing torch takes longer than drawing a figure
+    from mirtrim.training import EpochReport
 
 TERMINAL_SECONDS = 5.0  # the log gets every line, the terminal one every few seconds
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.cost.speed import measured_speed_up, share_reached, theoretical_speed_up
 from mirtrim.evidence.labels import label_of
 from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.evidence.tables import mean_and_deviation
@@ -57,20 +56,12 @@ def cost_table(
     plain = timed.loc["onnxruntime"]
     table["resident_bytes"] = plain.peak_bytes - plain.baseline_bytes
     table["gmacs_per_second"] = plain.gmacs_per_second
-    dense = table.loc[("dense", 1.0)]
-    table["speed_up_theoretical"] = [theoretical_speed_up(dense.macs, m) for m in table.macs]
     table["best_ms"] = table[FP32].min(axis=1)
     dense = table.loc[("dense", 1.0)]
-    for column, runtime in (("measured", "onnxruntime_ms"), ("best", "best_ms")):
-        table[f"speed_up_{column}"] = [
-            measured_speed_up(dense[runtime], milliseconds) for milliseconds in table[runtime]
-        ]
-    table["share_reached"] = [
-        share_reached(theoretical, measured)
-        for theoretical, measured in zip(
-            table.speed_up_theoretical, table.speed_up_measured, strict=True
-        )
-    ]
+    table["speed_up_theoretical"] = dense.macs / table.macs
+    table["speed_up_measured"] = dense.onnxruntime_ms / table.onnxruntime_ms
+    table["share_reached"] = table.speed_up_measured / table.speed_up_theoretical
+    table["speed_up_best"] = dense.best_ms / table.best_ms
     if arenas is None:
         table["arena_int8_bytes"] = float("nan")
     else:

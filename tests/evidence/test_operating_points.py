@@ -46,6 +46,29 @@ def test_validation_chooses_and_test_is_told() -> None:
     assert points.loc["-", "test_error_mean"] == pytest.approx(0.3)
 
 
+def test_a_latency_stands_where_it_was_measured() -> None:
+    latencies = pd.DataFrame(
+        {
+            "run": ["dense", "trim", "trim", "trim"],
+            "ratio_asked": [1, 2, 4, 4],
+            "runtime": ["onnxruntime", "onnxruntime", "onnxruntime", "torch"],
+            "median_ms": [3.0, 2.0, 1.0, 9.0],
+        }
+    )
+    table = operating_points(rows((2, 0.20, 0.31), (4, 0.219, 0.33), (8, 0.31, 0.2)), latencies)
+    found = table.set_index("point").latency_ms
+    assert (found["-"], found["Best"], found["Optim"]) == (3.0, 2.0, 1.0)
+    assert pd.isna(found["Small"])  # ratio 8 was not timed
+
+
+def test_a_run_is_compared_with_its_own_seeds() -> None:
+    """The third dense network, which no trim started from, would make the limit higher."""
+    more = rows((2, 0.22, 0.31))
+    extra = more.iloc[[0]].assign(seed=2, validation_error=0.5)
+    table = operating_points(pd.concat([more, extra], ignore_index=True))
+    assert pd.isna(table.set_index("point").loc["Best", "ratio_asked"])
+
+
 def test_nothing_is_good_enough_beyond_the_limits() -> None:
     table = operating_points(rows((2, 0.2201, 0.3)))
     points = table.set_index("point")
@@ -59,9 +82,9 @@ def test_what_is_written(tmp_path: Path) -> None:
     write_operating_points(table, *paths)
     assert len(pd.read_csv(paths[0])) == 4
     markdown = paths[1].read_text()
-    assert "| trim | Best | 2.00 | 50 | 350 | 1,000 | 0.320 ± 0.014 | 1.07 |" in markdown
+    assert "| trim | Best | 2.00 | 50 | 350 | 1,000 | – | 0.320 ± 0.014 | 1.07 |" in markdown
     latex = paths[2].read_text()
-    assert r"trim & Best & 2.00 & 50 & 350 & 1,000 & 0.320 $\pm$ 0.014 & 1.07 \\" in latex
+    assert r"trim & Best & 2.00 & 50 & 350 & 1,000 & -- & 0.320 $\pm$ 0.014 & 1.07 \\" in latex
     assert latex.count(r"\\") == 1 + 4
 
 

@@ -176,16 +176,17 @@ def piece_files(wildcards):
     return [path for task in TASKS for path in files_of_runs("pieces", task, ".csv")]
 
 
-def files_of_everything(kind):
+def files_of_everything(kind, of_one_task=False):
     """Input function: files of the main runs and of all studies, each once."""
 
     def files(wildcards):
-        paths = [path for task in TASKS for path in files_of_runs(kind, task, ".csv")]
+        tasks = [wildcards.task] if of_one_task else TASKS
+        paths = [path for task in tasks for path in files_of_runs(kind, task, ".csv")]
         for study, block in config["studies"].items():
-            for task in block["tasks"]:
+            for task in set(tasks) & set(block["tasks"]):
                 runs = {**MAIN_RUNS, **STUDY_RUNS[study]}
                 paths += files_of_runs(kind, task, ".csv", runs, block["seeds"])
-        return list(dict.fromkeys(paths))
+        return sorted(set(paths))
 
     return files
 
@@ -249,10 +250,11 @@ def evidence_of_the_report(wildcards):
         f"{RESULTS}/boards.md",
         f"{RESULTS}/curves.html",
         f"{FIGURES}/overview.svg",
+        f"{FIGURES}/bytes.svg",
         *expand(f"{FIGURES}/{{figure}}.svg", figure=FIGURES_OF_ALL),
         *expand(f"{FIGURES}/{{task}}_curve.svg", task=TASKS),
         *expand(
-            f"{RESULTS}/{{kind}}/{{task}}.md", kind=["points", "costs"], task=TASKS
+            f"{RESULTS}/{{kind}}/{{task}}.md", kind=["summary", "costs"], task=TASKS
         ),
         *expand(f"{RESULTS}/tables/{{task}}.html", task=TASKS),
         *studies,

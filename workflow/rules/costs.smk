@@ -151,3 +151,26 @@ rule board_table:
         "Which networks fit which board"
     script:
         "../scripts/boards.py"
+
+
+rule bytes:
+    input:
+        costs=f"{RESULTS}/costs.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/bytes.svg",
+            caption="../report/bytes.rst",
+            category="Costs",
+            labels={"task": "all, bytes"},
+        ),
+        png=f"{FIGURES}/bytes.png",
+    log:
+        f"{RESULTS}/logs/bytes.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("bytes.py"),
+    message:
+        "Error against bytes"
+    script:
+        "../scripts/bytes.py"

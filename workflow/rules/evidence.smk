@@ -70,6 +70,31 @@ rule operating_points:
         "../scripts/operating_points.py"
 
 
+rule summary:
+    input:
+        rows=files_of_everything("rows", of_one_task=True),
+        latency=f"{RESULTS}/latency/{{task}}.csv",
+    output:
+        csv=f"{RESULTS}/summary/{{task}}.csv",
+        markdown=report(
+            f"{RESULTS}/summary/{{task}}.md",
+            caption="../report/operating_points.rst",
+            category="Tables",
+            labels={"task": "{task}, best to small, all runs"},
+        ),
+        latex=f"{RESULTS}/summary/{{task}}.tex",
+    log:
+        f"{RESULTS}/logs/summary_{{task}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("operating_points.py"),
+    message:
+        "Best, Optim and Small of all runs on task {wildcards.task}"
+    script:
+        "../scripts/operating_points.py"
+
+
 rule curve:
     input:
         rows=row_files_of_task,

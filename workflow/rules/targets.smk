@@ -27,6 +27,7 @@ rule costs:
     input:
         expand(f"{RESULTS}/costs/{{task}}.md", task=TASKS),
         f"{RESULTS}/boards.md",
+        f"{FIGURES}/bytes.svg",
 
 
 rule models:

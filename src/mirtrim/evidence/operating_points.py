@@ -18,21 +18,25 @@ POINTS = {"Best": 1.0, "Optim": 1.1, "Small": 1.6}
 MEANS = ("ratio", "parameters", "nonzeros", "bytes_gzip", "macs", "total_training_macs")
 
 
-def operating_points(rows: pd.DataFrame) -> pd.DataFrame:
+def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) -> pd.DataFrame:
     """One line per run and point, the dense network first.
 
     Args:
-        rows: result rows of one task.
+        rows: result rows of one task. A run is compared with the dense networks of its own seeds.
+        latencies: what `experiments.latencies` wrote for the task, if it did.
 
     Returns:
         Columns run, point, seeds, ratio_asked (NaN where no ratio is good enough), the means of
-        `MEANS`, test_error_mean, test_error_deviation (sample) and relative_error (mean test
-        error / mean test error of the dense network).
+        `MEANS`, test_error_mean, test_error_deviation (sample), relative_error (mean test error /
+        mean test error of the dense network) and, with `latencies`, latency_ms (median of ONNX
+        Runtime; NaN where a run was not timed).
     """
     dense = rows[rows.method == "dense"]
     labels = rows.apply(lambda row: label_of(row), axis=1)
     lines = [_line("dense", "-", dense, dense)]
+    all_dense = dense
     for run, of_run in rows[rows.method != "dense"].groupby(labels, sort=True):
+        dense = all_dense[all_dense.seed.isin(of_run.seed)]
         validation = of_run.groupby("ratio_asked").validation_error.mean()
         for point, times in POINTS.items():
             limit = times * dense.validation_error.mean()
@@ -41,7 +45,12 @@ def operating_points(rows: pd.DataFrame) -> pd.DataFrame:
             asked = validation.index[enough].max()  # NaN if there is none
             chosen = of_run[of_run.ratio_asked == asked]
             lines.append(_line(str(run), point, chosen, dense))
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    if latencies is not None:
+        timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "ratio_asked"])
+        places = pd.MultiIndex.from_frame(table[["run", "ratio_asked"]])
+        table["latency_ms"] = timed.median_ms.reindex(places).to_numpy()
+    return table
 
 
 def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> dict[str, object]:
@@ -57,11 +66,12 @@ def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> di
     }
 
 
-HEAD = ("run", "point", "ratio", "left", "bytes (gzip)", "MACs", "test error", "relative")
+HEAD = ("run", "point", "ratio", "left", "bytes (gzip)", "MACs", "ms", "test error", "relative")
 NOTE = (
     "Best: validation error at most that of the dense network; Optim: less than 1.1 times it; "
     "Small: less than 1.6 times it; the highest ratio of which that holds in the mean over seeds. "
-    "Test error: mean ± sample deviation. Left: parameters that are not zero."
+    "Test error: mean ± sample deviation. Left: parameters that are not zero. ms: median latency "
+    "of one example in ONNX Runtime, one thread, where it was measured."
 )
 
 
@@ -73,6 +83,7 @@ def _cells(row: pd.Series) -> list[str]:
         row.point,
         f"{row.ratio:.2f}",
         *(f"{row[name]:,.0f}" for name in ("nonzeros", "bytes_gzip", "macs")),
+        "–" if pd.isna(row.get("latency_ms")) else f"{row.latency_ms:.3f}",
         mean_and_deviation(row.test_error_mean, row.test_error_deviation),
         f"{row.relative_error:.2f}",
     ]

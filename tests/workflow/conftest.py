@@ -33,7 +33,9 @@ TINY = {
         "drums": None,
     },
     "runs": [{"method": "mask"}, {"method": "trim"}],
+    "costs": {"runs": []},
     "studies": {
+        **dict.fromkeys(("criteria", "repetitions", "speed")),
         "methods": {
             "tasks": ["onset"],
             "ratios": [2, 4],

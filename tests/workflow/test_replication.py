@@ -163,7 +163,7 @@ def test_a_bad_configuration_stops_before_anything_runs(
 
 
 def test_a_ratio_out_of_reach_stops_before_training(copied: Path) -> None:
-    changes = {"ratios": [2, 1000], "studies": {}}
+    changes = {"ratios": [2, 1000], "studies/methods": None}
     result = snakemake(copied, "onset", changes=changes)
     assert result.returncode != 0
     errors = errors_of(result.stderr)

@@ -173,6 +173,8 @@ def row(word: str, one: Candidate, dense: Candidate, example: Tensor) -> list[st
 def main() -> None:
     """Print a table per network."""
     torch.set_num_threads(1)
+    if unknown := set(sys.argv[1:]) - set(CASES):
+        sys.exit(f"no network {sorted(unknown)[0]!r}; known: {', '.join(CASES)}")
     for name in sys.argv[1:] or CASES:
         print(f"## {name}\n")
         with tempfile.TemporaryDirectory() as folder:

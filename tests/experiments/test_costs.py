@@ -67,6 +67,12 @@ def test_int8_files_hold_int8_weights(costs: Path) -> None:
     assert kinds == {onnx.TensorProto.INT8}
 
 
+def test_each_row_weighs_the_file_of_its_own_format(costs: Path) -> None:
+    for row in read_cost_rows([costs / "trim.csv"]).itertuples():
+        file = costs / "trim" / f"ratio-{row.ratio_asked:g}.{row.format}.onnx"
+        assert row.onnx_raw == file.stat().st_size
+
+
 def test_every_network_is_timed_in_every_runtime(
     undisturbed: Path, costs: Path, tmp_path: Path
 ) -> None:

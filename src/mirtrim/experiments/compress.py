@@ -90,9 +90,8 @@ def compress(
     pieces: list[pd.DataFrame] = []
     for number, ratio in rounds:
         kept = folder / f"round-{number:02d}"
-        if (kept / "row.json").exists():
-            finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
-        else:
+        finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
+        if finished is None:
             if run.method.start != "last":
                 ticket, cost = run.first_ticket(), run.first_cost()
             coming = _round(run, number, ratio, dense)
@@ -103,7 +102,7 @@ def compress(
                 raise type(error)(f"{where}: {error}") from error
             save_finished(kept, finished)
             for path in folder.glob(f"fit-{number:02d}-*"):
-                path.unlink()
+                path.unlink(missing_ok=True)
         ticket, cost = finished.ticket, finished.cost
         rows.append(finished.row)
         pieces.append(finished.pieces)

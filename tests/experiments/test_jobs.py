@@ -12,7 +12,6 @@ from mirtrim.errors import ArtefactError, CorpusError, RatioError
 from mirtrim.evidence.rows import read_rows
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import load_dense
-from mirtrim.experiments.finished import COMPLETE, FILES
 from mirtrim.experiments.rounds import Cost
 from mirtrim.pruning.methods import choices_of
 from mirtrim.training import EpochReport
@@ -86,10 +85,18 @@ def flip(path: Path) -> None:
     path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
 
 
-@pytest.mark.parametrize("name", [*FILES, COMPLETE])
-@pytest.mark.parametrize("damage", ["flip", "delete"])
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [
+        ("flip", "network.safetensors"),
+        ("flip", "state.safetensors"),
+        ("flip", "row.json"),
+        ("flip", "complete.json"),
+        ("delete", "pieces.csv"),
+    ],
+)
 def test_a_damaged_round_is_run_again_with_the_same_bits(
-    undisturbed: Path, tmp_path: Path, name: str, damage: str
+    undisturbed: Path, tmp_path: Path, damage: str, name: str
 ) -> None:
     shutil.copy(undisturbed / "dense.safetensors", tmp_path)
     shutil.copy(undisturbed / "dense.csv", tmp_path)

@@ -15,6 +15,7 @@ from mirtrim.evidence.rows import Row, write_pieces, write_rows
 from mirtrim.experiments.code import compress_code
 from mirtrim.experiments.dense import Dense
 from mirtrim.experiments.finished import Finished, load_finished, save_finished
+from mirtrim.experiments.networks import load_round
 from mirtrim.experiments.rounds import Cost, Stage, Trained, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, TaskData, silent
 from mirtrim.pruning import storage
@@ -195,9 +196,7 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
 
     def reference() -> nn.Module:
         assert run.reference_folder is not None
-        return storage.load(
-            run.reference_folder / f"ratio-{ratio:g}", lambda: setting.new_network(seed)
-        )
+        return load_round(run.reference_folder, ratio, lambda: setting.new_network(seed))
 
     words = json.dumps(asdict(run.choices))
     scoring = {

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mirtrim.files import atomic_path
+from mirtrim.training.devices import device_of
 from mirtrim.training.hooks import Hook
 from mirtrim.training.records import EpochReport, FitResult, State
 
@@ -37,12 +38,12 @@ def write_resume(
         ("hook", hook.state()),
     ):
         # Tensors that share memory would be refused.
-        tensors |= {f"{prefix}/{n}": v.detach().clone().contiguous() for n, v in state.items()}
+        tensors |= {f"{prefix}/{n}": _own(v) for n, v in state.items()}
     optimizer_state = optimizer.state_dict()
     for index, slots in optimizer_state["state"].items():
         for slot, value in slots.items():
             if value is not None:
-                tensors[f"optimizer/{index}/{slot}"] = torch.as_tensor(value).clone().contiguous()
+                tensors[f"optimizer/{index}/{slot}"] = _own(torch.as_tensor(value))
     numbers = {
         "param_groups": optimizer_state["param_groups"],
         "scheduler": {
@@ -55,6 +56,11 @@ def write_resume(
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, {"numbers": json.dumps(numbers)})
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A copy in memory of its own, on the processor."""
+    return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 def read_resume(
@@ -85,7 +91,8 @@ def read_resume(
     network.load_state_dict(parts["network"])
     optimizer.load_state_dict({"state": slots, "param_groups": numbers["param_groups"]})
     scheduler.load_state_dict(numbers["scheduler"])
-    hook.load_state(parts["hook"])
+    device = device_of(network)
+    hook.load_state({name: value.to(device) for name, value in parts["hook"].items()})
     result.best, result.snapshot = parts["best"], parts["snapshot"]
     result.history = [EpochReport(**epoch) for epoch in numbers["history"]]
     for name in _NUMBERS:

@@ -16,6 +16,7 @@ from mirtrim.evidence.rows import Row, write_pieces, write_rows
 from mirtrim.experiments.code import compress_code
 from mirtrim.experiments.dense import Dense
 from mirtrim.experiments.finished import Finished, load_finished, save_finished
+from mirtrim.experiments.networks import load_round
 from mirtrim.experiments.rounds import Cost, Stage, Trained, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, TaskData, silent
 from mirtrim.pruning import storage
@@ -91,9 +92,8 @@ def compress(
     pieces: list[pd.DataFrame] = []
     for number, ratio in rounds:
         kept = folder / f"round-{number:02d}"
-        if (kept / "row.json").exists():
-            finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
-        else:
+        finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
+        if finished is None:
             if run.method.start != "last":
                 ticket, cost = run.first_ticket(), run.first_cost()
             coming = _round(run, number, ratio, dense)
@@ -104,7 +104,7 @@ def compress(
                 raise type(error)(f"{where}: {error}") from error
             save_finished(kept, finished)
             for path in folder.glob(f"fit-{number:02d}-*"):
-                path.unlink()
+                path.unlink(missing_ok=True)
         ticket, cost = finished.ticket, finished.cost
         rows.append(finished.row)
         pieces.append(finished.pieces)
@@ -196,9 +196,7 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
 
     def reference() -> nn.Module:
         assert run.reference_folder is not None
-        return storage.load(
-            run.reference_folder / f"ratio-{ratio:g}", lambda: setting.new_network(seed)
-        )
+        return load_round(run.reference_folder, ratio, lambda: setting.new_network(seed))
 
     words = json.dumps(asdict(run.choices))
     scoring = {

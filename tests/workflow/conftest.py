@@ -58,10 +58,10 @@ def make_folder(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
 
 
-def snakemake(
+def command(
     folder: Path, *arguments: str, cores: str = "2", changes: dict | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake in `folder` on the tiny profile; `changes` are merged over it."""
+) -> list[str]:
+    """How to run Snakemake in `folder` on the tiny profile; `changes` are merged over it."""
     config = yaml.safe_load(yaml.safe_dump(TINY))
     for path, value in (changes or {}).items():
         *parents, last = path.split("/")
@@ -71,19 +71,25 @@ def snakemake(
         block[last] = value
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(config))
+    return [
+        *(sys.executable, "-m", "snakemake", *arguments),
+        *("--cores", cores, "--configfile", str(path)),
+    ]
+
+
+def environment() -> dict[str, str]:
+    """Variables with which the workflow finds the library."""
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+
+
+def snakemake(
+    folder: Path, *arguments: str, cores: str = "2", changes: dict | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in `folder` on the tiny profile; `changes` are merged over it."""
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "snakemake",
-            *arguments,
-            "--cores",
-            cores,
-            "--configfile",
-            str(path),
-        ],
+        command(folder, *arguments, cores=cores, changes=changes),
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=600,

@@ -1,0 +1,242 @@
+"""Kill a tiny replication at random moments; it must end as an undisturbed one does, bit by bit.
+
+Run from the root of the repository: python -m tests.workflow.kill [--kills 20] [--seed 0]
+"""
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from tests.workflow.conftest import command, environment, make_folder
+
+# Everything in a row that is measured with a clock.
+CLOCK = ["train_seconds", "total_train_seconds"]
+# Longer than the tests' trainings, so that kills find them at work.
+CHANGES = {"tasks/onset/training": {"epochs": 8, "examples_per_epoch": 512}}
+EPOCH = re.compile(r"(\S.*? \| epoch \d+) of at most")
+POLL_SECONDS = 0.001
+PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to kill.
+
+    Attributes:
+        name: for the summary.
+        begun: whether (folder, names of the scripts at work, new files) shows that it is near.
+        within_seconds: the kill comes up to so much later.
+    """
+
+    name: str
+    begun: Callable[[Path, set[str], set[Path]], bool]
+    within_seconds: float
+
+
+def script(name: str, within_seconds: float) -> Moment:
+    """Within a job of that script."""
+    return Moment(f"in {name}", lambda folder, scripts, new: name in scripts, within_seconds)
+
+
+def file(name: str, pattern: str, within_seconds: float) -> Moment:
+    """After a file whose path matches has been written."""
+    wanted = re.compile(pattern)
+    return Moment(
+        name,
+        lambda folder, scripts, new: any(wanted.search(str(path)) for path in new),
+        within_seconds,
+    )
+
+
+RENDER = script("corpus", 3.0)
+PIECE = file("after a rendered piece", r"corpora/.*\.flac", 0.05)
+FEATURES = script("features", 3.0)
+STORE = file("while features are written", r"features/.*\.partial/", 0.05)
+DENSE_EPOCH = file("in an epoch of dense", r"resume/.*/fit\.safetensors$", 0.4)
+EPOCH_OF_ROUND = file("in an epoch of a round", r"resume/.*/fit-\d+-0\.safetensors$", 0.4)
+BETWEEN = file("between rounds", r"resume/.*/round-\d+/complete\.json$", 0.02)
+WRITING = file("while writing", r"(resume|results)/.*/\.[^/]+\.0\.(safetensors|json|csv)$", 0.0)
+ROWS = file("when rows are written", r"results/[^/]+/rows/.*/[^.][^/]*\.csv$", 0.5)
+TABLE = script("table", 2.0)
+CURVE = script("curve", 3.0)
+COLLECT = script("collect", 2.0)
+
+
+def moments(kills: int, rng: random.Random) -> list[Moment]:
+    """A moment for each kill, spread over the whole way, in the order in which they come."""
+    way = [
+        RENDER, PIECE, FEATURES, STORE, DENSE_EPOCH, WRITING, DENSE_EPOCH, ROWS, EPOCH_OF_ROUND,
+        WRITING, BETWEEN, EPOCH_OF_ROUND, ROWS, COLLECT, TABLE, CURVE,
+    ]  # fmt: skip
+    chosen = sorted(rng.choices(range(len(way)), k=max(0, kills - len(way))))
+    places = sorted([*rng.sample(range(len(way)), min(kills, len(way))), *chosen])
+    return [way[place] for place in places]
+
+
+def kill_at(
+    folder: Path, moment: Moment, rng: random.Random, changes: dict | None, log: Path
+) -> tuple[set[str], bool]:
+    """Run until `moment`, then kill everything that was started.
+
+    Returns:
+        Names of the scripts that were at work, and whether the run was killed: False if it
+        ended by itself before.
+    """
+    seen = dict(_files(folder))
+    with open(log, "ab") as stream:
+        run = subprocess.Popen(
+            command(folder, changes=changes), cwd=folder, env=environment(),
+            stdout=stream, stderr=stream, start_new_session=True,
+        )  # fmt: skip
+    begun, deadline = False, time.monotonic() + PATIENCE_SECONDS
+    while not begun and run.poll() is None:
+        time.sleep(POLL_SECONDS)
+        now = dict(_files(folder))
+        new = {path for path, stamp in now.items() if seen.get(path) != stamp}
+        seen = now
+        begun = moment.begun(folder, set(_scripts(run.pid)), new)
+        if time.monotonic() > deadline:
+            break
+    time.sleep(rng.uniform(0, moment.within_seconds))
+    working = set(_scripts(run.pid))
+    killed = run.poll() is None
+    _kill(run)
+    return working, killed
+
+
+def _kill(run: subprocess.Popen) -> None:
+    """SIGKILL to the whole process group, and to whoever has left it."""
+    try:
+        family = psutil.Process(run.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    with suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    run.wait()
+    psutil.wait_procs(family, timeout=10)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for root in ("data", "results"):
+        for where, _, names in os.walk(folder / root):
+            for name in names:
+                try:
+                    status = os.stat(os.path.join(where, name))
+                except FileNotFoundError:
+                    continue
+                yield Path(where, name), (status.st_mtime_ns, status.st_ino)
+
+
+def _scripts(pid: int) -> Iterator[str]:
+    """Names of the workflow's scripts that the run is executing."""
+    try:
+        for process in psutil.Process(pid).children(recursive=True):
+            for word in process.cmdline():
+                if found := re.search(r"scripts/tmp\w+\.(\w+)\.py$", word):
+                    yield found[1]
+    except psutil.NoSuchProcess:
+        return
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What differs between two finished folders, apart from what a clock measures."""
+    found = []
+    kinds = ("data", "results/tiny", "figures/tiny")
+    paths = [
+        {
+            path.relative_to(folder)
+            for kind in kinds
+            for path in (folder / kind).rglob("*")
+            if path.is_file() and not {"logs", "benchmarks"} & set(path.parts)
+        }
+        for folder in (one, other)
+    ]
+    found += [f"{path} is in one folder only" for path in sorted(paths[0] ^ paths[1])]
+    for path in sorted(paths[0] & paths[1]):
+        contents = [(folder / path).read_bytes() for folder in (one, other)]
+        if path.suffix == ".csv" and path.parts[0] == "results" and contents[0] != contents[1]:
+            contents = [_timeless(folder / path) for folder in (one, other)]
+        if contents[0] != contents[1]:
+            found.append(f"{path} differs")
+    return found
+
+
+def _timeless(path: Path) -> bytes:
+    table = pd.read_csv(path, dtype=str)
+    return table.drop(columns=[name for name in CLOCK if name in table]).to_csv().encode()
+
+
+def epochs(folder: Path) -> Counter[str]:
+    """How often every epoch of every training was finished, from the logs of the jobs."""
+    return Counter(
+        f"{log.stem}: {found[1].split(' INFO ')[-1]}"
+        for kind in ("dense", "compress")
+        for log in sorted((folder / "results/tiny/logs" / kind).glob("*.log"))
+        for found in map(EPOCH.search, log.read_text().splitlines())
+        if found
+    )
+
+
+def killed_run(
+    folder: Path, plan: list[Moment], rng: random.Random, changes: dict | None, tell: Callable
+) -> int:
+    """Run with a kill at every moment of `plan`, then to the end; returns how many there were."""
+    make_folder(folder)
+    log, kills = folder / "terminal.txt", 0
+    for number, moment in enumerate(plan, start=1):
+        working, killed = kill_at(folder, moment, rng, changes, log)
+        kills += killed
+        what = "killed" if killed else "had ended before"
+        tell(f"{number:2}. {moment.name}: {what}; at work: {', '.join(sorted(working)) or '-'}")
+    result = subprocess.run(
+        command(folder, changes=changes), cwd=folder, env=environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if result.returncode != 0:
+        raise RuntimeError(f"the last run failed:\n{result.stderr[-3000:]}")
+    return kills
+
+
+def main() -> None:
+    """Compare an undisturbed run with one that is killed again and again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20, help="how many kills (default 20)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--folder", type=Path, help="keep the two runs here")
+    choices = parser.parse_args()
+    rng = random.Random(choices.seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        home = choices.folder or Path(temporary)
+        undisturbed, killed = home / "undisturbed", home / "killed"
+        killed_run(undisturbed, [], rng, CHANGES, print)
+        kills = killed_run(killed, moments(choices.kills, rng), rng, CHANGES, print)
+        once, often = epochs(undisturbed), epochs(killed)
+        found = differences(undisturbed, killed)
+        print(
+            f"{kills} kills; {sum(once.values())} epochs needed, {sum(often.values())} finished, "
+            f"{sum((often - once).values())} of them again; {len(found)} differences"
+        )
+        for line in found:
+            print(line)
+    sys.exit(1 if found or kills < choices.kills else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+# Snakemake keeps others out of a folder with files, which a killed run leaves behind; the next
+# one then asks for --unlock. The system, though, knows who lives: every run holds a shared lock
+# on one file, and one that finds itself alone clears what the dead have left.
+
+import fcntl
+import shutil
+import socket
+
+
+def clear_stale_locks(folder):
+    """Remove Snakemake's locks if nobody lives who could hold them; returns what says we live."""
+    folder.mkdir(exist_ok=True)
+    stream = open(folder / "mirtrim_living", "a+")
+    stream.seek(0)
+    hosts = set(stream.read().split())
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Not all network file systems tell hosts of each other's locks.
+        if hosts == {socket.gethostname()}:
+            shutil.rmtree(folder / "locks", ignore_errors=True)
+    except OSError:
+        pass
+    if socket.gethostname() not in hosts:
+        print(socket.gethostname(), file=stream, flush=True)
+    try:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+    except OSError:
+        pass
+    return stream
+
+
+if workflow.is_main_process:
+    try:
+        LIVING = clear_stale_locks(Path(".snakemake"))
+    except OSError:
+        pass  # Snakemake itself says what is wrong with the folder

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import TrainingError
+from mirtrim.errors import ArtefactError, TrainingError
 from mirtrim.seeds import torch_generator
 from mirtrim.training import EpochReport, FitSettings, Hook, fit, state_of
 
@@ -99,11 +99,37 @@ def test_resumed_training_gives_the_same_bits(tmp_path: Path, schedule: str) -> 
     ]
 
 
-def test_damaged_resume_file_starts_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["no header", "half", "flipped bit"])
+def test_damaged_resume_file_starts_again(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "fit.safetensors"
-    path.write_bytes(b"not safetensors at all")
-    result = fit(network(), Parity(), SETTINGS, 1, resume_path=path)
-    assert result.epochs == 6
+    half = replace(SETTINGS, schedule="plateau")
+    fit(network(), Parity(), replace(half, epochs=3), 1, resume_path=path)
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "no header": b"not safetensors at all",
+            "half": content[: len(content) // 2],
+            "flipped bit": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+        }[damage]
+    )
+    epochs: list[int] = []
+    resumed, undisturbed = network(), network()
+    fit(
+        resumed, Parity(), half, 1, resume_path=path,
+        report=lambda epoch: epochs.append(epoch.epoch),
+    )  # fmt: skip
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    fit(undisturbed, Parity(), half, 1)
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name])
+
+
+def test_a_resume_file_of_another_network_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "fit.safetensors"
+    fit(network(), Parity(), replace(SETTINGS, epochs=1), 1, resume_path=path)
+    with pytest.raises(ArtefactError, match=r"fit.safetensors is of another training .*delete it"):
+        fit(nn.Linear(2, 1), Parity(), SETTINGS, 1, resume_path=path)
+    assert path.exists()
 
 
 def test_global_generator_is_left_alone() -> None:

@@ -1,9 +1,10 @@
 """Writing files so that a reader sees either the old one or the whole new one."""
 
+import errno
 import hashlib
+import itertools
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,30 +12,104 @@ from typing import Any
 
 from mirtrim.errors import ArtefactError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "make it accessible",
+    errno.EPERM: "make it accessible",
+}
+
+
+def explain(error: OSError) -> str:
+    """What the system refused, as one line that names the file and says what to do."""
+    if error.errno is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{os.strerror(error.errno)}; {remedy(error)} and run again"
+
+
+def remedy(error: OSError) -> str:
+    """What a person can do about it."""
+    return REMEDIES.get(error.errno or 0, "check the folder")
+
+
+@contextmanager
+def naming(path: Path, *others: Path) -> Iterator[None]:
+    """Let an `OSError` name `path` if it names no file, as of a full disk, or one of `others`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, *map(str, others)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block succeeds.
 
     The move is atomic because both names lie in the same folder. If the block raises, the
-    temporary file is removed and `path` is left as it was.
+    temporary file is removed and `path` is left as it was. What a killed process has left is
+    taken over by the next one that writes `path`.
+
+    Raises:
+        OSError: names `path`, also where the system names no file.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix
-    )
-    os.close(descriptor)
-    # mkstemp makes files private; results are meant to be read like any other file.
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
-    temporary = Path(name)
+    descriptor, temporary = _reserve(target)
     try:
-        yield temporary
-        os.replace(temporary, target)
+        with naming(target, temporary):
+            yield temporary
+            os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _reserve(target: Path) -> tuple[int, Path]:
+    """Open the first hidden file beside `target` that no living process writes."""
+    for number in itertools.count():
+        path = target.with_name(f".{target.name}.{number}{target.suffix}")
+        with naming(target, path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if lock(descriptor) and _is_at(descriptor, path):
+            os.ftruncate(descriptor, 0)
+            return descriptor, path
+        os.close(descriptor)
+    raise AssertionError  # numbers do not end
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed or its process dies; False if another one has it.
+
+    True where the file system, or the operating system, has no locks.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file still has that name: its last writer may just have moved it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

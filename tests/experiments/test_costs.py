@@ -104,7 +104,7 @@ def test_networks_come_with_their_rows(undisturbed: Path) -> None:
 
 def test_a_missing_network_is_named(undisturbed: Path, tmp_path: Path) -> None:
     table = read_rows([undisturbed / "trim.csv"])
-    with pytest.raises(ArtefactError, match=r"ratio-2.json is missing"):
+    with pytest.raises(ArtefactError, match=r"ratio-2.json is missing; delete .* and run again"):
         list(trained_networks(Job(undisturbed).setting, table, tmp_path))
 
 

@@ -1,6 +1,8 @@
 """Dense and compress jobs on a synthetic store: paired, repeatable, and resumed bit for bit."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -46,20 +48,10 @@ def test_a_killed_job_ends_with_the_same_bits(
 ) -> None:
     """Epoch 3 ends round 1, epoch 6 ends round 2: kills within, between and after rounds."""
 
-    class Killed(Exception):
-        pass
-
-    seen = []
-
-    def kill(stage: str, epoch: EpochReport) -> None:
-        seen.append(epoch.epoch)
-        if len(seen) == killed_at:
-            raise Killed
-
     job = Job(tmp_path)
     job.dense()
     with pytest.raises(Killed):
-        job.compress(method, kill)
+        job.compress(method, kill_at(killed_at))
     assert not (tmp_path / f"{method}.csv").exists()
     later: list[int] = []
     job.compress(method, lambda stage, epoch: later.append(epoch.epoch))
@@ -70,6 +62,55 @@ def test_a_killed_job_ends_with_the_same_bits(
     for network in (undisturbed / method).iterdir():
         assert network.read_bytes() == (tmp_path / method / network.name).read_bytes()
     assert not list((tmp_path / "resume").iterdir())
+
+
+class Killed(Exception):
+    """A job stops here."""
+
+
+def kill_at(number: int) -> Callable[[str, EpochReport], None]:
+    seen = []
+
+    def progress(stage: str, epoch: EpochReport) -> None:
+        seen.append(epoch.epoch)
+        if len(seen) == number:
+            raise Killed
+
+    return progress
+
+
+def flip(path: Path) -> None:
+    """Change one bit near the end: still a file of the same length and form."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+
+
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [
+        ("flip", "network.safetensors"),
+        ("flip", "state.safetensors"),
+        ("flip", "row.json"),
+        ("flip", "complete.json"),
+        ("delete", "pieces.csv"),
+    ],
+)
+def test_a_damaged_round_is_run_again_with_the_same_bits(
+    undisturbed: Path, tmp_path: Path, damage: str, name: str
+) -> None:
+    shutil.copy(undisturbed / "dense.safetensors", tmp_path)
+    shutil.copy(undisturbed / "dense.csv", tmp_path)
+    job = Job(tmp_path)
+    with pytest.raises(Killed):
+        job.compress("trim", kill_at(5))  # in round 2
+    (kept,) = tmp_path.glob("resume/*/round-01")
+    flip(kept / name) if damage == "flip" else (kept / name).unlink()
+    epochs: list[int] = []
+    job.compress("trim", lambda stage, epoch: epochs.append(epoch.epoch))
+    assert epochs == [1, 2, 3, 3]  # round 1 anew, round 2 from its own resume file
+    pd.testing.assert_frame_equal(rows(tmp_path / "trim.csv"), rows(undisturbed / "trim.csv"))
+    for network in (undisturbed / "trim").iterdir():
+        assert network.read_bytes() == (tmp_path / "trim" / network.name).read_bytes()
 
 
 def test_sources_in_two_splits_stop_a_training(tmp_path: Path) -> None:
@@ -95,5 +136,18 @@ def test_a_ratio_out_of_reach_stops_before_training(undisturbed: Path, tmp_path:
 
 def test_a_damaged_dense_network_is_named(tmp_path: Path) -> None:
     (tmp_path / "dense.safetensors").write_bytes(b"half a file")
-    with pytest.raises(ArtefactError, match=r"dense.safetensors: not a dense network"):
+    with pytest.raises(ArtefactError, match=r"dense.safetensors cannot be read .*; delete it and"):
         load_dense(tmp_path / "dense.safetensors")
+
+
+def test_a_flipped_bit_in_a_dense_network_and_another_file_are_named(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "dense.safetensors"
+    shutil.copy(undisturbed / "dense.safetensors", path)
+    flip(path)
+    with pytest.raises(ArtefactError, match=r"dense.safetensors is damaged; delete it and run"):
+        load_dense(path)
+    shutil.copy(undisturbed / "trim/ratio-2.safetensors", path)
+    with pytest.raises(ArtefactError, match=r"dense.safetensors is not a dense network; delete"):
+        load_dense(path)

@@ -64,13 +64,44 @@ def test_same_content_same_digest_and_other_content_another(tmp_path: Path) -> N
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.parametrize("name", ["frames.npy", "tracks.csv", "reference.csv"])
-def test_damage_is_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["frames.npy", "tracks.csv", "reference.csv", "store.json"])
+def test_damage_is_named_and_the_store_is_no_longer_complete(tmp_path: Path, name: str) -> None:
     write_store(tmp_path / "s", TRACKS, "frames")
     damaged = tmp_path / "s" / name
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    with pytest.raises(ArtefactError, match=f"{name} is missing or damaged; delete the folder"):
+    content = damaged.read_bytes()
+    # One digit or sample, somewhere in the middle: still a file that can be read.
+    place = next(i for i in range(len(content) - 9, 0, -1) if content[i : i + 1].isalnum())
+    damaged.write_bytes(content[:place] + b"9" + content[place + 1 :])
+    assert damaged.read_bytes() != content
+    with pytest.raises(ArtefactError, match=f"{name} is missing or damaged; run again to make"):
         open_store(tmp_path / "s")
+    assert not (tmp_path / "s" / "store.json").exists()
+    with pytest.raises(ArtefactError, match="holds no complete features; run again"):
+        open_store(tmp_path / "s")
+
+
+def test_a_damaged_store_that_cannot_be_changed_is_left_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_store(tmp_path / "s", TRACKS, "frames")
+    (tmp_path / "s" / "frames.npy").unlink()
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ArtefactError, match=r"frames\.npy is .*; delete the folder and run again"):
+        open_store(tmp_path / "s")
+
+
+def test_a_full_disk_names_the_store_and_leaves_nothing(tmp_path: Path) -> None:
+    def filling() -> object:
+        yield TRACKS[0]
+        raise OSError(28, "No space left on device")  # as a write to a full disk: no name
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*/s'"):
+        write_store(tmp_path / "s", filling(), "frames")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_leaves_no_store_and_keeps_the_old_one(tmp_path: Path) -> None:

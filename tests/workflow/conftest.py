@@ -33,7 +33,8 @@ TINY = {
         "drums": None,
     },
     "runs": [{"method": "mask"}, {"method": "trim"}],
-    "costs": {"runs": []},
+    "costs": {"runs": [], "board_runs": []},
+    "models": {"runs": ["trim_magnitude_local_rewind"]},
     "studies": {
         **dict.fromkeys(("criteria", "repetitions", "speed")),
         "methods": {

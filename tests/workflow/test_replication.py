@@ -46,7 +46,6 @@ def test_everything_that_a_reader_wants_is_there(finished: Path) -> None:
         "results/tiny/points/onset.tex",
         "figures/tiny/onset_curve.svg",
         "figures/tiny/onset_curve.png",
-        "results/tiny/pieces.csv",
         "results/tiny/networks/onset/trim_magnitude_local_rewind_seed0/ratio-4.safetensors",
     ):
         assert (finished / name).stat().st_size > 0, name
@@ -67,7 +66,7 @@ def test_figures_and_tables_from_rows_retrain_nothing(
 ) -> None:
     folder = tmp_path / "rows_only"
     make_folder(folder)
-    kept = ("rows.csv", "pieces.csv", "rows", "pieces")
+    kept = ("rows.csv", "rows", "pieces")
     (folder / "results/tiny").mkdir(parents=True)
     for name in kept:
         source = finished / "results/tiny" / name

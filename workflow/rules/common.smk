@@ -172,10 +172,6 @@ def row_files(wildcards):
     return [path for task in TASKS for path in files_of_runs("rows", task, ".csv")]
 
 
-def piece_files(wildcards):
-    return [path for task in TASKS for path in files_of_runs("pieces", task, ".csv")]
-
-
 def files_of_everything(kind, of_one_task=False):
     """Input function: files of the main runs and of all studies, each once."""
 

@@ -4,12 +4,10 @@
 rule collect:
     input:
         rows=row_files,
-        pieces=piece_files,
     output:
         rows=report(
             f"{RESULTS}/rows.csv", caption="../report/rows.rst", category="Rows"
         ),
-        pieces=f"{RESULTS}/pieces.csv",
     log:
         f"{RESULTS}/logs/collect.log",
     conda:

@@ -1,4 +1,4 @@
-"""Join the rows, and the scores per piece, of all jobs."""
+"""Join the rows of all jobs."""
 
 from pathlib import Path
 
@@ -7,9 +7,4 @@ from job import job
 from mirtrim.evidence.rows import collect
 
 with job(snakemake, "collect"):
-    collect(
-        [Path(path) for path in snakemake.input.rows],
-        [Path(path) for path in snakemake.input.pieces],
-        Path(snakemake.output.rows),
-        Path(snakemake.output.pieces),
-    )
+    collect([Path(path) for path in snakemake.input.rows], Path(snakemake.output.rows))

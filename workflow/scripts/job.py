@@ -7,15 +7,18 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirtrim.errors import MirtrimError
+from mirtrim.files import explain, lock, sha256_of_value
 
 if TYPE_CHECKING:  # importing torch takes longer than drawing a figure
     from mirtrim.training import EpochReport
 
+LOCKS = Path(".snakemake/mirtrim_locks")
+WAIT_SECONDS = 0.5
 TERMINAL_SECONDS = 5.0  # the log gets every line, the terminal one every few seconds
 
 
@@ -71,11 +74,16 @@ class Job:
 def job(snakemake, name: str, epochs: int = 0) -> Iterator[Job]:
     """Open the log; turn an expected error into one line and a non-zero exit status."""
     path = Path(snakemake.log[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.raiseExceptions = False  # a log on a full disk must not hide what went wrong
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    except OSError as error:
+        print(f"error: {name}: {explain(error)}", file=sys.stderr, flush=True)
+        sys.exit(1)
     log = logging.getLogger(f"mirtrim.job.{name}")
     log.setLevel(logging.INFO)
     log.propagate = False
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     logging.captureWarnings(True)
@@ -83,15 +91,30 @@ def job(snakemake, name: str, epochs: int = 0) -> Iterator[Job]:
     warnings.simplefilter("default")
     running = Job(name, log, epochs)
     try:
-        yield running
+        with _alone(str(snakemake.output[0]), running):
+            yield running
         log.info("finished in %.1f s", time.monotonic() - running.started)
     except (MirtrimError, OSError) as error:
         # One line for the person, the whole story in the log.
         log.exception("failed")
-        print(f"error: {name}: {error} (log: {path})", file=sys.stderr, flush=True)
+        text = explain(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {name}: {text} (log: {path})", file=sys.stderr, flush=True)
         sys.exit(1)
     except BaseException:
         log.exception("failed")
         raise
     finally:
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+@contextmanager
+def _alone(output: str, running: Job) -> Iterator[None]:
+    """Wait until no other process makes `output`: one may have survived a killed Snakemake."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with open(LOCKS / sha256_of_value(output)[:16], "ab") as stream:
+        if not lock(stream.fileno()):
+            running.tell("another process still does this job; waiting for it to end")
+            while not lock(stream.fileno()):
+                time.sleep(WAIT_SECONDS)
+        yield

@@ -1,6 +1,5 @@
 """Files of a corpus folder: the index of checksums, and writing without half-written files."""
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +19,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "free some space" if error.errno == errno.ENOSPC else "check the folder"
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CorpusError(f"{path}: {reason}; {remedy} and run again") from error
+        raise CorpusError(f"{path}: {reason}; {files.remedy(error)} and run again") from error
 
 
 def md5_of_file(path: Path) -> str:

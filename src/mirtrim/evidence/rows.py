@@ -139,13 +139,8 @@ def write_pieces(path: Path, tables: list[pd.DataFrame]) -> None:
         pd.concat(tables, ignore_index=True).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def collect(
-    row_paths: list[Path], piece_paths: list[Path], rows_path: Path, pieces_path: Path
-) -> None:
-    """Join row files and piece files into one table each, in a fixed order."""
+def collect(row_paths: list[Path], rows_path: Path) -> None:
+    """Join row files into one table, in a fixed order."""
     rows = read_rows(row_paths)
     with atomic_path(rows_path) as temporary:
         rows.to_csv(temporary, index=False)
-    pieces = pd.concat([pd.read_csv(path) for path in piece_paths], ignore_index=True)
-    with atomic_path(pieces_path) as temporary:
-        pieces.sort_values(PIECE_KEYS, ignore_index=True).to_csv(temporary, index=False)

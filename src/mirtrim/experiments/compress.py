@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +16,13 @@ from mirtrim.evidence.rows import Row, write_pieces, write_rows
 from mirtrim.experiments.code import compress_code
 from mirtrim.experiments.dense import Dense
 from mirtrim.experiments.finished import Finished, load_finished, save_finished
+from mirtrim.experiments.networks import load_round
 from mirtrim.experiments.rounds import Cost, Stage, Trained, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, TaskData, silent
 from mirtrim.pruning import storage
 from mirtrim.pruning.methods import Choices, Method, Round, Ticket, get_method
 from mirtrim.seeds import torch_generator
-from mirtrim.training import EpochReport, Hook
+from mirtrim.training import CPU, EpochReport, Hook
 
 # Criteria that look at data see this many training batches.
 SCORING_BATCHES = 16
@@ -90,9 +92,8 @@ def compress(
     pieces: list[pd.DataFrame] = []
     for number, ratio in rounds:
         kept = folder / f"round-{number:02d}"
-        if (kept / "row.json").exists():
-            finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
-        else:
+        finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
+        if finished is None:
             if run.method.start != "last":
                 ticket, cost = run.first_ticket(), run.first_cost()
             coming = _round(run, number, ratio, dense)
@@ -103,7 +104,7 @@ def compress(
                 raise type(error)(f"{where}: {error}") from error
             save_finished(kept, finished)
             for path in folder.glob(f"fit-{number:02d}-*"):
-                path.unlink()
+                path.unlink(missing_ok=True)
         ticket, cost = finished.ticket, finished.cost
         rows.append(finished.row)
         pieces.append(finished.pieces)
@@ -123,8 +124,9 @@ def _run_round(
     progress: Progress,
 ) -> Finished:
     """Prepare, train, finish, measure."""
-    method, choices = run.method, run.choices
-    ticket = method.prepare(ticket, choices, coming)
+    method, choices, device = run.method, run.choices, run.setting.device
+    # Some methods make their network on the processor.
+    ticket = method.prepare(ticket.to(device), choices, coming).to(device)
     hook = Hook()
     for part in range(method.trainings):
         stage = Stage(coming.number, coming.ratio, part)
@@ -145,7 +147,7 @@ def _run_round(
     ticket = method.finish(ticket, choices, coming, hook)
     method.check(ticket)
     row, pieces = _measured(run, ticket, stage, trained, cost, coming, code)
-    return Finished(ticket, row, pieces, cost)
+    return Finished(ticket.to(CPU), row, pieces, cost)
 
 
 def _measured(
@@ -185,20 +187,16 @@ def _named(progress: Progress, stage: str) -> Callable[[EpochReport], None]:
 
 
 def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Round:
-    setting, seed = run.setting, run.seed
+    setting, seed, device = run.setting, run.seed, run.setting.device
     data = TaskData(setting, seed, "scoring")
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for index, batch in enumerate(data.batches(number)):
-            if index == SCORING_BATCHES:
-                return
-            yield batch
+        for inputs, targets in islice(data.batches(number), SCORING_BATCHES):
+            yield inputs.to(device), targets.to(device)
 
     def reference() -> nn.Module:
         assert run.reference_folder is not None
-        return storage.load(
-            run.reference_folder / f"ratio-{ratio:g}", lambda: setting.new_network(seed)
-        )
+        return load_round(run.reference_folder, ratio, lambda: setting.new_network(seed))
 
     words = json.dumps(asdict(run.choices))
     scoring = {
@@ -210,7 +208,7 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
     return Round(
         ratio,
         dense,
-        setting.task.example_input(setting.features),
+        setting.task.example_input(setting.features).to(device),
         scoring,
         number=number,
         steps=setting.fit_settings.epochs * data.steps_per_epoch,

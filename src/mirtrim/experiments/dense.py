@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.rows import read_rows, write_pieces, write_rows
 from mirtrim.experiments.code import dense_code
 from mirtrim.experiments.rounds import DENSE, Cost, Stage, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, silent
-from mirtrim.files import atomic_path
+from mirtrim.tensors import read_tensors, write_tensors
 from mirtrim.training import EpochReport, State, state_of
 
 PARTS = ("initial", "rewind", "best")
@@ -44,6 +42,7 @@ def train_dense(
     """Train the dense network; write its states, its row and its scores per piece."""
     network = setting.new_network(seed)
     initial = state_of(network)
+    network.to(setting.device)
     code = dense_code(setting.task.name)
     folder = resume_folder / job_digest(setting, seed, code, "dense", rewind_epoch)
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,22 +87,17 @@ def save_dense(path: Path, dense: Dense) -> None:
         for part in PARTS
         for name, value in getattr(dense, part).items()
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"format": json.dumps("mirtrim dense 1")})
+    write_tensors(path, tensors, {"format": json.dumps("mirtrim dense 1")})
 
 
 def load_dense(path: Path) -> Dense:
     """Read what `save_dense` wrote; a damaged file is an `ArtefactError`."""
     parts: dict[str, dict[str, torch.Tensor]] = {part: {} for part in PARTS}
-    try:
-        with safe_open(path, framework="pt") as stream:
-            for key in stream.keys():  # noqa: SIM118 - not a mapping
-                part, name = key.split("/", 1)
-                parts[part][name] = stream.get_tensor(key)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ArtefactError(
-            f"{path}: not a dense network ({error}); delete it and run again"
-        ) from error
+    for key, value in read_tensors(path, "delete it and run again")[0].items():
+        part, _, name = key.partition("/")
+        if part not in parts:
+            raise ArtefactError(f"{path} is not a dense network; delete it and run again")
+        parts[part][name] = value
     return Dense(**parts)
 
 

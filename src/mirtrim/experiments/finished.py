@@ -1,20 +1,31 @@
 """Finished rounds of a running job, kept until the job has succeeded."""
 
-import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
+from mirtrim.errors import ArtefactError
 from mirtrim.evidence.rows import Row, write_pieces
 from mirtrim.experiments.rounds import Cost
-from mirtrim.files import atomic_path, write_json
+from mirtrim.files import read_json, sha256_of_file, write_json
 from mirtrim.pruning import storage
 from mirtrim.pruning.methods.interface import Ticket
+from mirtrim.tensors import read_tensors, write_tensors
+
+FILES = (
+    "network.safetensors",
+    "network.json",
+    "state.safetensors",
+    "pieces.csv",
+    "cost.json",
+    "row.json",
+)
+COMPLETE = "complete.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Finished:
 
 
 def save_finished(folder: Path, finished: Finished) -> None:
-    """Keep a finished round; `row.json` comes last and marks it complete."""
+    """Keep a finished round; the digests of its files come last and mark it complete."""
     ticket = finished.ticket
     storage.save(ticket.network, folder / "network")
     tensors = {
@@ -40,27 +51,41 @@ def save_finished(folder: Path, finished: Finished) -> None:
         for part in ("rewind", "masks")
         for name, value in getattr(ticket, part).items()
     }
-    with atomic_path(folder / "state.safetensors") as temporary:
-        save_file(tensors, temporary)
+    write_tensors(folder / "state.safetensors", tensors)
     write_pieces(folder / "pieces.csv", [finished.pieces])
     write_json(folder / "cost.json", asdict(finished.cost))
     write_json(folder / "row.json", asdict(finished.row))
+    write_json(folder / COMPLETE, {name: sha256_of_file(folder / name) for name in FILES})
 
 
-def load_finished(folder: Path, factory: Callable[[], nn.Module]) -> Finished:
-    """Read what `save_finished` wrote; `factory` makes the dense network."""
+def load_finished(folder: Path, factory: Callable[[], nn.Module]) -> Finished | None:
+    """Read what `save_finished` wrote; `factory` makes the dense network.
+
+    Returns:
+        None if the round has not finished; also if a file of it is damaged or missing, and
+        then the round is deleted.
+    """
+    if not (folder / COMPLETE).exists():
+        return None
+    try:
+        digests = read_json(folder / COMPLETE)
+        if digests != {name: sha256_of_file(folder / name) for name in FILES}:
+            raise ArtefactError(f"{folder} is damaged; run the round again")
+        return _read(folder, factory)
+    except (ArtefactError, FileNotFoundError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+def _read(folder: Path, factory: Callable[[], nn.Module]) -> Finished:
     network = storage.load(folder / "network", factory).eval()
     parts: dict[str, dict[str, torch.Tensor]] = {"rewind": {}, "masks": {}}
-    for key, value in load_file(folder / "state.safetensors").items():
+    for key, value in read_tensors(folder / "state.safetensors")[0].items():
         part, name = key.split("/", 1)
         parts[part][name] = value
-    read = {
-        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("row", "cost")
-    }
     return Finished(
         Ticket(network, parts["rewind"], masks=parts["masks"]),
-        Row(**read["row"]),
+        Row(**read_json(folder / "row.json")),
         pd.read_csv(folder / "pieces.csv"),
-        Cost(**read["cost"]),
+        Cost(**read_json(folder / "cost.json")),
     )

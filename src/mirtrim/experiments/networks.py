@@ -1,12 +1,13 @@
 """The trained networks that jobs have left, read back one after another."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from torch import nn
 
+from mirtrim.errors import ArtefactError
 from mirtrim.experiments.dense import load_dense
 from mirtrim.experiments.setting import Setting
 from mirtrim.pruning import storage
@@ -30,6 +31,18 @@ def trained_networks(
             network = setting.new_network(seed)
             network.load_state_dict(load_dense(networks).best)
         else:
-            path = networks / f"ratio-{row.ratio_asked:g}"
-            network = storage.load(path, partial(setting.new_network, seed))
+            network = load_round(networks, row.ratio_asked, partial(setting.new_network, seed))
         yield row, network.eval()
+
+
+def load_round(networks: Path, ratio: float, factory: Callable[[], nn.Module]) -> nn.Module:
+    """The network of the round that asked for `ratio`, of those in the folder of one job.
+
+    Raises:
+        ArtefactError: it is missing or damaged.
+    """
+    try:
+        return storage.load(networks / f"ratio-{ratio:g}", factory)
+    except ArtefactError as error:
+        what = str(error).rpartition(";")[0]
+        raise ArtefactError(f"{what}; delete {networks} and run again") from error

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mirtrim.errors import ArtefactError
-from mirtrim.files import atomic_path, read_json, write_json
+from mirtrim.files import read_json, write_json
 from mirtrim.pruning.widths import cut_attributes
+from mirtrim.tensors import read_tensors, write_tensors
 
 FORMAT = "mirtrim widths"
 VERSION = 1
@@ -53,8 +52,7 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
         "shapes": {name: list(tensor.shape) for name, tensor in tensors.items()},
         "modules": modules,
     }
-    with atomic_path(weights_path) as temporary:
-        save_file(tensors, temporary)
+    write_tensors(weights_path, tensors)
     write_json(widths_path, widths)
 
 
@@ -70,11 +68,7 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
     """
     weights_path, widths_path = _paths(path)
     shapes, modules = _read_widths(widths_path)
-    try:
-        stored = load_file(weights_path)
-    except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ArtefactError(f"{weights_path} cannot be read ({reason}); write it again") from error
+    stored, _ = read_tensors(weights_path)
     found = {name: list(tensor.shape) for name, tensor in stored.items()}
     if found != shapes:
         raise ArtefactError(f"{weights_path} and {widths_path.name} disagree; write both again")

@@ -8,6 +8,7 @@ complete store.
 
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,7 @@ from mirtrim.errors import ArtefactError
 SPLITS = ("train", "validation", "test")
 # A .npy header of fixed length can be rewritten once the number of rows is known.
 HEADER_BYTES = 128
+MARK = "store.json"
 
 
 class ArrayWriter:
@@ -100,10 +102,27 @@ def write_store(
         recordings: the track row has track_id, split, source and duration_seconds.
         normalise: name of the array whose per-column mean and deviation over the training
             split are kept as statistics, or None.
+
+    Raises:
+        OSError: names `folder`, for instance if the disk is full; nothing half-written is left.
     """
     temporary = folder.with_name(folder.name + ".partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
+    try:
+        with files.naming(folder):
+            _write(temporary, recordings, normalise)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(
+    folder: Path,
+    recordings: Iterable[tuple[Mapping[str, Any], Mapping[str, np.ndarray], pd.DataFrame]],
+    normalise: str | None,
+) -> None:
     writers: dict[str, ArrayWriter] = {}
     tracks, references, first = [], [], 0
     moments: list[np.ndarray] = []
@@ -113,7 +132,7 @@ def write_store(
             raise ValueError(f"{row['track_id']}: arrays of different lengths {sorted(counts)}")
         for name, array in arrays.items():
             if name not in writers:
-                writers[name] = ArrayWriter(temporary / f"{name}.npy")
+                writers[name] = ArrayWriter(folder / f"{name}.npy")
             writers[name].append(array)
         count = counts.pop()
         tracks.append({**row, "first": first, "count": count})
@@ -126,32 +145,27 @@ def write_store(
             )
     for writer in writers.values():
         writer.close()
-    pd.DataFrame(tracks).to_csv(temporary / "tracks.csv", index=False)
-    pd.concat(references, ignore_index=True).to_csv(temporary / "reference.csv", index=False)
+    pd.DataFrame(tracks).to_csv(folder / "tracks.csv", index=False)
+    pd.concat(references, ignore_index=True).to_csv(folder / "reference.csv", index=False)
     statistics = {}
     if moments:
         total, squares, rows = np.sum(moments, axis=0)
         mean = total / rows
         deviation = np.sqrt(np.maximum(squares / rows - mean**2, 1e-12))
         statistics = {"mean": mean.tolist(), "deviation": deviation.tolist()}
-    digests = {p.name: files.sha256_of_file(p) for p in sorted(temporary.iterdir())}
-    files.write_json(
-        temporary / "store.json",
-        {"arrays": sorted(writers), "statistics": statistics, "digests": digests},
-    )
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
+    digests = {p.name: files.sha256_of_file(p) for p in sorted(folder.iterdir())}
+    about = {"arrays": sorted(writers), "statistics": statistics, "digests": digests}
+    files.write_json(folder / MARK, {**about, "digest": files.sha256_of_value(about)})
 
 
 def open_store(folder: Path) -> FeatureStore:
-    """Open a complete store; a missing or damaged one is an `ArtefactError`."""
-    remedy = "delete the folder and run again"
-    if not (folder / "store.json").exists():
-        raise ArtefactError(f"{folder} holds no complete features; {remedy}")
-    about = files.read_json(folder / "store.json")
-    for name, digest in about["digests"].items():
-        if not (folder / name).exists() or files.sha256_of_file(folder / name) != digest:
-            raise ArtefactError(f"{folder / name} is missing or damaged; {remedy}")
+    """Open a complete store; a missing or damaged one is an `ArtefactError`.
+
+    A damaged one loses its mark of being complete, so that the next run makes it again.
+    """
+    if not (folder / MARK).exists():
+        raise ArtefactError(f"{folder} holds no complete features; run again to make them")
+    about = _verified(folder)
     # mode "c" (private, copy on write) lets torch wrap the map without a copy or a warning.
     arrays = {
         name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c"))
@@ -164,4 +178,26 @@ def open_store(folder: Path) -> FeatureStore:
         reference=pd.read_csv(folder / "reference.csv", dtype={"track_id": str}),
         statistics=about["statistics"],
         digest=files.sha256_of_value(about["digests"]),
+    )
+
+
+def _verified(folder: Path) -> dict[str, Any]:
+    """The content of the mark; an `ArtefactError` unless it and all files are as written."""
+    mark = folder / MARK
+    try:
+        about: dict[str, Any] = files.read_json(mark)
+        wrong = [] if about.pop("digest") == files.sha256_of_value(about) else [mark]
+        for name, digest in {} if wrong else about["digests"].items():
+            path = folder / name
+            if not path.exists() or files.sha256_of_file(path) != digest:
+                wrong.append(path)
+    except (ArtefactError, LookupError, TypeError, AttributeError):
+        wrong = [mark]
+    if not wrong:
+        return about
+    with suppress(OSError):
+        mark.unlink()
+    how = "delete the folder and run" if mark.exists() else "run"
+    raise ArtefactError(
+        f"{wrong[0]} is missing or damaged; {how} again to make these features anew"
     )

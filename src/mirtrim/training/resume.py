@@ -1,6 +1,7 @@
 """The resume file of a training: everything that the next epoch depends on.
 
-One safetensors file: tensors as tensors, numbers as JSON in its header.
+One safetensors file: tensors as tensors, numbers as JSON in its header. A damaged one is
+deleted and the training starts again; one of another training is an error.
 """
 
 import json
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mirtrim.files import atomic_path
+from mirtrim.errors import ArtefactError
+from mirtrim.tensors import read_tensors, write_tensors
+from mirtrim.training.devices import device_of
 from mirtrim.training.hooks import Hook
 from mirtrim.training.records import EpochReport, FitResult, State
 
@@ -36,13 +37,12 @@ def write_resume(
         ("snapshot", result.snapshot),
         ("hook", hook.state()),
     ):
-        # Tensors that share memory would be refused.
-        tensors |= {f"{prefix}/{n}": v.detach().clone().contiguous() for n, v in state.items()}
+        tensors |= {f"{prefix}/{n}": v for n, v in state.items()}
     optimizer_state = optimizer.state_dict()
     for index, slots in optimizer_state["state"].items():
         for slot, value in slots.items():
             if value is not None:
-                tensors[f"optimizer/{index}/{slot}"] = torch.as_tensor(value).clone().contiguous()
+                tensors[f"optimizer/{index}/{slot}"] = torch.as_tensor(value)
     numbers = {
         "param_groups": optimizer_state["param_groups"],
         "scheduler": {
@@ -53,8 +53,7 @@ def write_resume(
         **{name: getattr(result, name) for name in _NUMBERS},
         "history": [asdict(epoch) for epoch in result.history],
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"numbers": json.dumps(numbers)})
+    write_tensors(path, tensors, {"numbers": json.dumps(numbers)})
 
 
 def read_resume(
@@ -65,14 +64,35 @@ def read_resume(
     hook: Hook,
     result: FitResult,
 ) -> None:
-    """Continue from `path`; a damaged file is deleted and training starts again."""
+    """Continue from `path`; a damaged file is deleted and training starts again.
+
+    Raises:
+        ArtefactError: the file is whole, but of another network or of other settings.
+    """
     try:
-        with safe_open(path, framework="pt") as stream:
-            numbers = json.loads(stream.metadata()["numbers"])
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        tensors, about = read_tensors(path)
+    except ArtefactError:
         path.unlink(missing_ok=True)
         return
+    try:
+        numbers = json.loads(about["numbers"])
+        _restore(tensors, numbers, network, optimizer, scheduler, hook, result)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArtefactError(
+            f"{path} is of another training ({reason}); delete it and run again"
+        ) from error
+
+
+def _restore(
+    tensors: State,
+    numbers: dict[str, Any],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: Any,
+    hook: Hook,
+    result: FitResult,
+) -> None:
     parts: dict[str, State] = {"network": {}, "best": {}, "snapshot": {}, "hook": {}}
     slots: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -85,7 +105,8 @@ def read_resume(
     network.load_state_dict(parts["network"])
     optimizer.load_state_dict({"state": slots, "param_groups": numbers["param_groups"]})
     scheduler.load_state_dict(numbers["scheduler"])
-    hook.load_state(parts["hook"])
+    device = device_of(network)
+    hook.load_state({name: value.to(device) for name, value in parts["hook"].items()})
     result.best, result.snapshot = parts["best"], parts["snapshot"]
     result.history = [EpochReport(**epoch) for epoch in numbers["history"]]
     for name in _NUMBERS:

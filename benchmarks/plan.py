@@ -1,4 +1,4 @@
-"""What a profile of the replication asks for, in trainings, steps and multiply-accumulates."""
+"""What a profile of the replication asks for: jobs, trainings, multiply-accumulates, disk."""
 
 import copy
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from snakemake.utils import update_config
 
 from mirtrim.config import validate
 from mirtrim.cost.counting import macs, parameters
+from mirtrim.experiments.dense import PARTS
 from mirtrim.experiments.rounds import MACS_PER_TRAINING_EXAMPLE
 from mirtrim.pruning.methods import choices_of, get_method
 from mirtrim.pruning.methods.interface import Round
@@ -27,6 +28,7 @@ class Plan:
         parameters, macs: of the dense network, for one example.
         steps, epochs: optimiser steps of an epoch, epochs of a training.
         trainings: trainings of the dense job and of the job of every run.
+        stored: networks that those jobs leave, in networks of the dense size.
         seeds: how often all that is done.
     """
 
@@ -37,12 +39,18 @@ class Plan:
     steps: int
     epochs: int
     trainings: Mapping[str, int]
+    stored: float
     seeds: int
 
     @property
     def jobs(self) -> int:
         """Jobs that train."""
         return len(self.trainings) * self.seeds
+
+    @property
+    def network_mb(self) -> float:
+        """Of the dense network in a file."""
+        return 4 * self.parameters / 1e6
 
     @property
     def training_macs(self) -> int:
@@ -70,15 +78,17 @@ def plan_of(name: str, config: Mapping[str, Any]) -> Plan:
     task, training = get_task(name), block["training"]
     network = task.network(block["features"], block["network"])
     example = task.example_input(block["features"])
-    trainings = {"dense": 1}
+    trainings, stored = {"dense": 1}, float(len(PARTS))
     for run in config["runs"]:
         choices = choices_of(run)
         method = get_method(choices.method)
-        trainings[choices.method] = sum(
-            method.trainings * method.epochs_factor(Round(ratio, {}, example, {}, number=number))
+        rounds = [
+            Round(ratio, {}, example, {}, number=number)
             for number, ratio in enumerate(block["ratios"], start=1)
             if ratio in (run["ratios"] or block["ratios"])
-        )
+        ]
+        trainings[choices.method] = sum(method.trainings * method.epochs_factor(r) for r in rounds)
+        stored += sum(1.0 if method.masks else 1 / r.ratio for r in rounds)
     return Plan(
         name,
         parameters(network),
@@ -87,5 +97,6 @@ def plan_of(name: str, config: Mapping[str, Any]) -> Plan:
         training["examples_per_epoch"] // training["batch_size"],
         training["epochs"],
         trainings,
+        stored,
         len(config["seeds"]),
     )

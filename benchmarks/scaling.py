@@ -9,7 +9,6 @@ scoring nor the preparation of corpora is in it. For a GPU there is no measureme
 hours are given for throughputs that are assumed.
 """
 
-import math
 import multiprocessing
 import resource
 import sys
@@ -26,6 +25,7 @@ from plan import ROOT, Plan, plan_of, read_config
 from timing import print_table
 from torch import Tensor
 
+from mirtrim.experiments.rounds import MACS_PER_TRAINING_EXAMPLE
 from mirtrim.experiments.setting import single_thread
 from mirtrim.models.initialise import initialise
 from mirtrim.tasks.registry import get_task
@@ -104,7 +104,9 @@ def measure(name: str, block: Mapping[str, Any], steps: int) -> Measured:
         fit(network, data, FitSettings(**{**settings, "epochs": 1}), 0, resume_path=kept)
         resume_mb = kept.stat().st_size / 1e6
     # The first step allocates memory and chooses kernels.
-    seconds = [after - before for before, after in zip(data.asked[1:], data.asked[2:], strict=False)]
+    seconds = [
+        after - before for before, after in zip(data.asked[1:], data.asked[2:], strict=False)
+    ]
     began, ended = data.evaluated
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Measured(min(seconds), (ended - began) / EVALUATION_BATCH, peak_mb, resume_mb)
@@ -122,48 +124,55 @@ def hours(plan: Plan, measured: Measured, trainings: int) -> float:
     return trainings * plan.epochs * plan.steps * measured.step_seconds / HOUR
 
 
+def short(value: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def print_steps(plans: list[Plan], measured: list[Measured]) -> None:
     """What was measured."""
+    head = ["task", "parameters, M", "MACs per example, M", "batch", "s per step", "GMAC/s"]
+    head += ["min per epoch", "validation, ms per example", "peak memory, MB"]
     rows = [
         [
             plan.task,
-            f"{plan.parameters / 1e6:.2f}",
-            f"{plan.macs / 1e6:.1f}",
+            short(plan.parameters / 1e6),
+            short(plan.macs / 1e6),
             str(plan.batch),
-            f"{m.step_seconds:.2f}",
-            f"{3 * plan.macs * plan.batch / m.step_seconds / 1e9:.0f}",
-            f"{plan.steps * m.step_seconds / 60:.1f}",
-            f"{m.evaluation_seconds * 1e3:.1f}",
-            f"{m.peak_mb:.0f}",
-            f"{m.resume_mb:.0f}",
+            short(m.step_seconds),
+            short(MACS_PER_TRAINING_EXAMPLE * plan.macs * plan.batch / m.step_seconds / 1e9),
+            short(plan.steps * m.step_seconds / 60),
+            short(m.evaluation_seconds * 1e3),
+            short(m.peak_mb),
         ]
         for plan, m in zip(plans, measured, strict=True)
     ]
-    head = ["task", "parameters, M", "MACs per example, M", "batch", "s per step", "GMAC/s"]
-    head += ["min per epoch", "validation, ms per example", "peak memory, MB", "resume file, MB"]
     print_table(head, rows)
 
 
 def print_jobs(plans: list[Plan], measured: list[Measured]) -> None:
     """What follows for jobs and totals on cores like the one that was measured."""
+    head = ["task", "jobs", "trainings", "epochs each", "dense job, h", "longest compress job, h"]
+    head += ["all, core days", "all, PMAC", "networks, GB", "resume files of a job, GB"]
     rows = []
     for plan, m in zip(plans, measured, strict=True):
-        every = sum(plan.trainings.values())
+        every, longest = sum(plan.trainings.values()), max(plan.trainings.values())
+        # A finished round keeps its network, the rewound one and a mask of a byte per weight.
+        kept = longest * plan.network_mb * 2.25 + m.resume_mb
         rows.append(
             [
                 plan.task,
                 str(plan.jobs),
                 str(every * plan.seeds),
-                f"{plan.epochs}",
-                f"{hours(plan, m, 1):.0f}",
-                f"{hours(plan, m, max(plan.trainings.values())):.0f}",
-                f"{hours(plan, m, plan.longest_chain):.0f}",
-                f"{hours(plan, m, every) * plan.seeds / 24:.0f}",
-                f"{every * plan.seeds * plan.training_macs / 1e15:.1f}",
+                str(plan.epochs),
+                short(hours(plan, m, 1)),
+                short(hours(plan, m, longest)),
+                short(hours(plan, m, every) * plan.seeds / 24),
+                short(every * plan.seeds * plan.training_macs / 1e15),
+                short(plan.stored * plan.network_mb * plan.seeds / 1e3),
+                short(kept / 1e3),
             ]
         )
-    head = ["task", "jobs", "trainings", "epochs each, at most", "dense job, h"]
-    head += ["longest compress job, h", "dense and then that, h", "all jobs, core days", "all, PMAC"]
     print_table(head, rows)
 
 
@@ -172,9 +181,9 @@ def print_cores(plans: list[Plan], measured: list[Measured]) -> None:
     pairs = list(zip(plans, measured, strict=True))
     total = sum(hours(p, m, sum(p.trainings.values())) * p.seeds for p, m in pairs)
     chain = max(hours(p, m, p.longest_chain) for p, m in pairs)
-    rows = [[str(n), f"{max(total / n, chain) / 24:.1f}"] for n in CORES]
-    print_table(["cores", "days, at least"], rows)
-    print(f"All: {total / 24:.0f} core days; no chain is longer than {chain / 24:.1f} days.\n")
+    rows = [[str(n), short(max(total / n, chain) / 24)] for n in CORES]
+    print_table(["cores", "days"], rows)
+    print(f"All: {short(total / 24)} core days; the longest chain: {short(chain / 24)} days.\n")
 
 
 def print_gpus(plans: list[Plan]) -> None:
@@ -184,11 +193,10 @@ def print_gpus(plans: list[Plan]) -> None:
     rows = []
     for tflops in ASSUMED_TFLOPS:
         one, least = (m * FLOPS_PER_MAC / (tflops * 1e12) / HOUR for m in (total, chain))
-        rows.append([str(tflops), f"{one:.1f}", f"{max(one / 10, least):.1f}"])
-    head = ["assumed, not measured: sustained TFLOP/s of a GPU", "one GPU, h", "ten GPUs, h"]
+        rows.append([str(tflops), short(one), short(max(one / 10, least))])
+    head = ["sustained TFLOP/s of a GPU (assumed, not measured)", "one GPU, h", "ten GPUs, h"]
     print_table(head, rows)
-    exponent = math.floor(math.log10(total))
-    print(f"All: {total / 10**exponent:.1f}e{exponent} MACs of training, two operations each.")
+    print(f"All: {total / 1e15:.0f} PMAC of training, the longest chain {chain / 1e15:.0f}.")
 
 
 def main() -> None:

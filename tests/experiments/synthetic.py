@@ -1,17 +1,19 @@
 """Jobs on a synthetic store: small enough to train in a second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
 from mirtrim.experiments.setting import Setting, open_setting
 from mirtrim.pruning.methods import choices_of
 from mirtrim.tasks.store import write_store
+from mirtrim.training import CPU
 
 FEATURES = {
     "sample_rate": 16000, "window": 512, "hop": 800, "mel_bands": 8, "lowest_hz": 20,
@@ -51,28 +53,35 @@ def store(folder: Path, sources: Callable[[str, int], str]) -> None:
 
 
 class Job:
-    """Paths of one run in a folder of its own."""
+    """Paths of one run in a folder of its own, and the device that it computes on."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, device: torch.device = CPU, training: Mapping[str, Any] | None = None
+    ) -> None:
+        """`training` changes settings of the training."""
+        self.folder, self.device = folder, device
+        self.config = {**CONFIG, "training": {**CONFIG["training"], **(training or {})}}
         if not (folder / "store").exists():
             store(folder / "store", lambda split, number: f"{split}{number}")
 
     @property
     def setting(self) -> Setting:
-        return open_setting("test", "onset", CONFIG, self.folder / "store")
+        return open_setting("test", "onset", self.config, self.folder / "store", self.device)
 
-    def dense(self, seed: int = 0) -> None:
+    def dense(self, seed: int = 0, progress: Any = lambda stage, epoch: None) -> None:
         train_dense(
             self.setting, seed, 1,
             network_path=self.folder / "dense.safetensors", rows_path=self.folder / "dense.csv",
             pieces_path=self.folder / "dense_pieces.csv", resume_folder=self.folder / "resume",
+            progress=progress,
         )  # fmt: skip
 
-    def compress(self, method: str = "trim", progress: Any = lambda stage, epoch: None) -> None:
+    def compress(
+        self, method: str = "trim", progress: Any = lambda stage, epoch: None, **run: Any
+    ) -> None:
         dense = load_dense(self.folder / "dense.safetensors")
         cost = dense_cost(self.folder / "dense.csv")
-        choices = choices_of({"method": method, "scope": "local"})
+        choices = choices_of({"method": method, "scope": "local", **run})
         compress(
             Run(self.setting, dense, cost, choices, dict(enumerate(RATIOS, start=1)), 0),
             rows_path=self.folder / f"{method}.csv",

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from mirtrim.errors import CorpusError
+from mirtrim.tasks import audio
 from mirtrim.tasks.audio import log_mel, read_mono
 
 RATE = 16000
@@ -70,3 +71,13 @@ def test_frame_t_is_centred_on_t_hops() -> None:
     samples[7680] = 1.0  # ten hops of 768
     frames = log_mel(samples, RATE, 2048, 768, 32, 20.0, 8000.0)
     assert frames.sum(axis=1).argmax() == 10
+
+
+@pytest.mark.parametrize("frames", [1, 60, 128, 129, 300])
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    samples = noise(14.4)[: frames * 768 - 1, 0]
+    parts = log_mel(samples, RATE, 2048, 768, 32, 20.0, 8000.0)
+    monkeypatch.setattr(audio, "BLOCK_FRAMES", 10**6)
+    whole = log_mel(samples, RATE, 2048, 768, 32, 20.0, 8000.0)
+    assert whole.shape == (frames, 32)
+    np.testing.assert_allclose(parts, whole, atol=1e-6)

@@ -93,6 +93,14 @@ def test_spaced_windows_end_inside_their_track() -> None:
     assert spaced_starts(100, 10, 4, 3).tolist() == [100, 103, 106]
 
 
+def test_windows_are_rows_one_after_the_other() -> None:
+    array = torch.arange(40).reshape(20, 2)
+    windows = gather(array, torch.tensor([17, 0]), 3)
+    assert windows.tolist() == [[[34, 35], [36, 37], [38, 39]], [[0, 1], [2, 3], [4, 5]]]
+    assert gather(array, torch.zeros(0, dtype=torch.int64), 3).shape == (0, 3, 2)
+    assert gather(array[:, 0], torch.tensor([4]), 2).tolist() == [[8, 10]]
+
+
 def test_images_have_their_channels_last_and_the_same_values() -> None:
     windows = torch.arange(24.0).reshape(2, 3, 4)
     images = as_images(windows)

@@ -3,6 +3,7 @@
 import copy
 import os
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -39,12 +40,14 @@ RESULTS = f"results/{PROFILE}"
 FIGURES = f"figures/{PROFILE}"
 RESUME = f"{DATA}/resume"
 TASKS = list(config["tasks"])
+# A profile may leave out all tasks of a study.
+STUDIES = {name: block for name, block in config["studies"].items() if block["tasks"]}
 
 
 MAIN_RUNS = {name_of(choices_of(run)): run for run in config["runs"]}
 STUDY_RUNS = {
     study: {name_of(choices_of(run)): run for run in block["runs"]}
-    for study, block in config["studies"].items()
+    for study, block in STUDIES.items()
 }
 RUNS = {**MAIN_RUNS}
 for runs in STUDY_RUNS.values():
@@ -54,7 +57,7 @@ for runs in STUDY_RUNS.values():
 def runs_of_task(task):
     """Main runs, and those of the studies that the task is part of."""
     runs = dict(MAIN_RUNS)
-    for study, block in config["studies"].items():
+    for study, block in STUDIES.items():
         if task in block["tasks"]:
             runs |= STUDY_RUNS[study]
     return runs
@@ -71,15 +74,16 @@ wildcard_constraints:
     digest="[0-9a-f]+",
     seed="[0-9]+",
     run="[a-z0-9_]+",
-    study="|".join(config["studies"]) or "-",
-    figure="|".join(FIGURES_OF_ALL),
+
+
+@cache
+def script_path(name):
+    return str(workflow.source_path(f"../scripts/{name}"))
 
 
 def code_of(script, *digests):
     """Digest of a rule's script, of all of the library that it imports, and of `digests`."""
-    paths = [
-        str(workflow.source_path(f"../scripts/{name}")) for name in ("job.py", script)
-    ]
+    paths = script_path("job.py"), script_path(script)
     return sha256_of_value([code_digest(*paths), *digests])
 
 
@@ -161,56 +165,50 @@ def row_files_of_task(wildcards):
     return files_of_runs("rows", wildcards.task, ".csv")
 
 
-def row_files_of_study(wildcards):
-    """Rows of a study, and of the main runs with the same seeds."""
-    runs = {**MAIN_RUNS, **STUDY_RUNS[wildcards.study]}
-    seeds = config["studies"][wildcards.study]["seeds"]
-    return files_of_runs("rows", wildcards.task, ".csv", runs, seeds)
+def files_of_study(kind, study, task):
+    """Files of a study on one of its tasks, and of the main runs with the same seeds."""
+    runs = {**MAIN_RUNS, **STUDY_RUNS[study]}
+    return files_of_runs(kind, task, ".csv", runs, STUDIES[study]["seeds"])
 
 
 def row_files(wildcards):
     return [path for task in TASKS for path in files_of_runs("rows", task, ".csv")]
 
 
-def files_of_everything(kind, of_one_task=False):
-    """Input function: files of the main runs and of all studies, each once."""
+def files_of_everything(kind):
+    """Files of the main runs and of all studies, each once."""
+    paths = [path for task in TASKS for path in files_of_runs(kind, task, ".csv")]
+    for study, block in STUDIES.items():
+        for task in block["tasks"]:
+            paths += files_of_study(kind, study, task)
+    return sorted(set(paths))
 
-    def files(wildcards):
-        tasks = [wildcards.task] if of_one_task else TASKS
-        paths = [path for task in tasks for path in files_of_runs(kind, task, ".csv")]
-        for study, block in config["studies"].items():
-            for task in set(tasks) & set(block["tasks"]):
-                runs = {**MAIN_RUNS, **STUDY_RUNS[study]}
-                paths += files_of_runs(kind, task, ".csv", runs, block["seeds"])
-        return sorted(set(paths))
 
-    return files
+def runs_there(names, task):
+    """Those of the named runs that the task has: studies are made of some tasks only."""
+    return [run for run in names if run in runs_of_task(task)]
 
 
 def cost_runs(task):
-    """Runs that are weighed on a task: those of studies are there on some tasks only."""
-    return [run for run in config["costs"]["runs"] if run in runs_of_task(task)]
+    """Runs that are weighed on a task."""
+    return runs_there(config["costs"]["runs"], task)
 
 
-def cost_files_of_task(wildcards):
-    task, seeds = wildcards.task, config["costs"]["seeds"]
+def model_runs(task):
+    """Runs whose networks are published, besides the dense one."""
+    return runs_there(config["models"]["runs"], task)
+
+
+def cost_files_of_task(task):
+    seeds = config["costs"]["seeds"]
     return files_of_runs("costs", task, ".csv", cost_runs(task), seeds)
 
 
-def files_for_boards(wildcards):
+def arena_files_of_task(task):
     """What microcontrollers need for the networks of the runs that are fitted to boards."""
-    block = config["costs"]
-    return [
-        path
-        for task in TASKS
-        for path in files_of_runs(
-            "microcontroller",
-            task,
-            ".csv",
-            block["board_runs"],
-            block["board_seeds"],
-        )
-    ]
+    runs = runs_there(config["costs"]["board_runs"], task)
+    seeds = config["costs"]["board_seeds"]
+    return files_of_runs("microcontroller", task, ".csv", runs, seeds)
 
 
 def networks_of_run(wildcards):
@@ -236,7 +234,7 @@ def evidence_of_the_report(wildcards):
     """Everything that a reader of the report finds in it."""
     studies = [
         f"{FIGURES}/{task}_{study}.svg"
-        for study, block in config["studies"].items()
+        for study, block in STUDIES.items()
         for task in block["tasks"]
     ]
     return [
@@ -269,7 +267,7 @@ def model_files(task):
         "dense",
         *(
             f"{run}-ratio-{ratio:g}"
-            for run in config["models"]["runs"]
+            for run in model_runs(task)
             for ratio in model_ratios(task)
         ),
     ]
@@ -281,5 +279,5 @@ def row_files_of_models(task):
     seed = config["models"]["seed"]
     return {
         run: f"{RESULTS}/rows/{task}/{run}_seed{seed}.csv"
-        for run in ["dense", *config["models"]["runs"]]
+        for run in ["dense", *model_runs(task)]
     }

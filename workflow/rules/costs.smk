@@ -50,60 +50,6 @@ rule latency:
         "../scripts/latency.py"
 
 
-rule cost_table:
-    input:
-        costs=cost_files_of_task,
-        latency=f"{RESULTS}/latency/{{task}}.csv",
-        arenas=lambda wildcards: [
-            path
-            for path in files_for_boards(wildcards)
-            if path.split("/")[-2] == wildcards.task
-        ],
-    output:
-        csv=f"{RESULTS}/costs/{{task}}.csv",
-        markdown=report(
-            f"{RESULTS}/costs/{{task}}.md",
-            caption="../report/cost_table.rst",
-            category="Costs",
-            labels={"task": "{task}"},
-        ),
-    log:
-        f"{RESULTS}/logs/cost_table_{{task}}.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("cost_table.py"),
-    message:
-        "What compression buys on task {wildcards.task}"
-    script:
-        "../scripts/cost_table.py"
-
-
-rule collect_costs:
-    input:
-        costs=[
-            path
-            for task in TASKS
-            for path in files_of_runs(
-                "costs", task, ".csv", cost_runs(task), config["costs"]["seeds"]
-            )
-        ],
-        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
-    output:
-        costs=f"{RESULTS}/costs.csv",
-        latency=f"{RESULTS}/latency.csv",
-    log:
-        f"{RESULTS}/logs/collect_costs.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("collect_costs.py"),
-    message:
-        "Collect costs and latencies of all tasks"
-    script:
-        "../scripts/collect_costs.py"
-
-
 rule microcontroller:
     input:
         store=features_of_task,
@@ -128,49 +74,52 @@ rule microcontroller:
         "../scripts/microcontroller.py"
 
 
-rule board_table:
+rule cost_tables:
     input:
-        tables=files_for_boards,
+        costs=[path for task in TASKS for path in cost_files_of_task(task)],
+        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
+        arenas=[path for task in TASKS for path in arena_files_of_task(task)],
         boards="config/boards.yaml",
     output:
-        csv=f"{RESULTS}/boards.csv",
-        markdown=report(
-            f"{RESULTS}/boards.md",
-            caption="../report/boards.rst",
-            category="Costs",
-            labels={"task": "all, boards"},
-        ),
-        latex=f"{RESULTS}/boards.tex",
-    log:
-        f"{RESULTS}/logs/boards.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("boards.py"),
-    message:
-        "Which networks fit which board"
-    script:
-        "../scripts/boards.py"
-
-
-rule bytes:
-    input:
         costs=f"{RESULTS}/costs.csv",
-    output:
-        svg=report(
-            f"{FIGURES}/bytes.svg",
-            caption="../report/bytes.rst",
-            category="Costs",
-            labels={"task": "all, bytes"},
-        ),
-        png=f"{FIGURES}/bytes.png",
+        latency=f"{RESULTS}/latency.csv",
+        csv=expand(f"{RESULTS}/costs/{{task}}.csv", task=TASKS),
+        markdown=[
+            report(
+                f"{RESULTS}/costs/{task}.md",
+                caption="../report/cost_table.rst",
+                category="Costs",
+                labels={"task": task},
+            )
+            for task in TASKS
+        ],
+        boards=[
+            f"{RESULTS}/boards.csv",
+            report(
+                f"{RESULTS}/boards.md",
+                caption="../report/boards.rst",
+                category="Costs",
+                labels={"task": "all, boards"},
+            ),
+            f"{RESULTS}/boards.tex",
+        ],
+        bytes=[
+            report(
+                f"{FIGURES}/bytes.svg",
+                caption="../report/bytes.rst",
+                category="Costs",
+                labels={"task": "all, bytes"},
+            ),
+            f"{FIGURES}/bytes.png",
+        ],
     log:
-        f"{RESULTS}/logs/bytes.log",
+        f"{RESULTS}/logs/cost_tables.log",
     conda:
         "../envs/mirtrim.yaml"
     params:
-        code=code_of("bytes.py"),
+        tasks=TASKS,
+        code=code_of("cost_tables.py"),
     message:
-        "Error against bytes"
+        "What compression buys on each task, and which networks fit which board"
     script:
-        "../scripts/bytes.py"
+        "../scripts/cost_tables.py"

@@ -20,100 +20,40 @@ rule collect:
         "../scripts/collect.py"
 
 
-rule table:
+rule task_results:
     input:
         rows=row_files_of_task,
     output:
-        csv=f"{RESULTS}/tables/{{task}}.csv",
-        markdown=f"{RESULTS}/tables/{{task}}.md",
-        html=report(
-            f"{RESULTS}/tables/{{task}}.html",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"task": "{task}"},
-        ),
+        table=[
+            f"{RESULTS}/tables/{{task}}.csv",
+            f"{RESULTS}/tables/{{task}}.md",
+            report(
+                f"{RESULTS}/tables/{{task}}.html",
+                caption="../report/table.rst",
+                category="Tables",
+                labels={"task": "{task}"},
+            ),
+        ],
+        points=multiext(f"{RESULTS}/points/{{task}}", ".csv", ".md", ".tex"),
+        curve=[
+            report(
+                f"{FIGURES}/{{task}}_curve.svg",
+                caption="../report/curve.rst",
+                category="Curves",
+                labels={"task": "{task}"},
+            ),
+            f"{FIGURES}/{{task}}_curve.png",
+        ],
     log:
-        f"{RESULTS}/logs/table_{{task}}.log",
+        f"{RESULTS}/logs/results_{{task}}.log",
     conda:
         "../envs/mirtrim.yaml"
     params:
-        code=code_of("table.py"),
+        code=code_of("task_results.py"),
     message:
-        "Table of task {wildcards.task}"
+        "Table, curve, Best, Optim and Small of task {wildcards.task}"
     script:
-        "../scripts/table.py"
-
-
-rule operating_points:
-    input:
-        rows=row_files_of_task,
-    output:
-        csv=f"{RESULTS}/points/{{task}}.csv",
-        markdown=report(
-            f"{RESULTS}/points/{{task}}.md",
-            caption="../report/operating_points.rst",
-            category="Tables",
-            labels={"task": "{task}, best to small"},
-        ),
-        latex=f"{RESULTS}/points/{{task}}.tex",
-    log:
-        f"{RESULTS}/logs/operating_points_{{task}}.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("operating_points.py"),
-    message:
-        "Best, Optim and Small of task {wildcards.task}"
-    script:
-        "../scripts/operating_points.py"
-
-
-rule summary:
-    input:
-        rows=files_of_everything("rows", of_one_task=True),
-        latency=f"{RESULTS}/latency/{{task}}.csv",
-    output:
-        csv=f"{RESULTS}/summary/{{task}}.csv",
-        markdown=report(
-            f"{RESULTS}/summary/{{task}}.md",
-            caption="../report/operating_points.rst",
-            category="Tables",
-            labels={"task": "{task}, best to small, all runs"},
-        ),
-        latex=f"{RESULTS}/summary/{{task}}.tex",
-    log:
-        f"{RESULTS}/logs/summary_{{task}}.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("operating_points.py"),
-    message:
-        "Best, Optim and Small of all runs on task {wildcards.task}"
-    script:
-        "../scripts/operating_points.py"
-
-
-rule curve:
-    input:
-        rows=row_files_of_task,
-    output:
-        svg=report(
-            f"{FIGURES}/{{task}}_curve.svg",
-            caption="../report/curve.rst",
-            category="Curves",
-            labels={"task": "{task}"},
-        ),
-        png=f"{FIGURES}/{{task}}_curve.png",
-    log:
-        f"{RESULTS}/logs/curve_{{task}}.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("curve.py"),
-    message:
-        "Curve of task {wildcards.task}"
-    script:
-        "../scripts/curve.py"
+        "../scripts/task_results.py"
 
 
 rule overview:
@@ -139,162 +79,141 @@ rule overview:
         "../scripts/overview.py"
 
 
-rule comparison:
-    input:
-        rows=row_files_of_study,
-    output:
-        csv=f"{RESULTS}/studies/{{study}}/{{task}}.csv",
-        markdown=f"{RESULTS}/studies/{{study}}/{{task}}.md",
-        svg=report(
-            f"{FIGURES}/{{task}}_{{study}}.svg",
-            caption="../report/study.rst",
-            category="Studies",
-            labels={"task": "{task}", "study": "{study}"},
-        ),
-        png=f"{FIGURES}/{{task}}_{{study}}.png",
-    log:
-        f"{RESULTS}/logs/{{study}}_{{task}}.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        ratios=lambda wildcards: config["studies"][wildcards.study]["ratios"],
-        code=code_of("comparison.py"),
-    message:
-        "Study {wildcards.study} on task {wildcards.task}"
-    script:
-        "../scripts/comparison.py"
+# The jobs of studies are targets by their own names.
+for study, block in STUDIES.items():
+
+    rule:
+        name:
+            study
+        input:
+            rows=[
+                path
+                for task in block["tasks"]
+                for path in files_of_study("rows", study, task)
+            ],
+        output:
+            csv=expand(f"{RESULTS}/studies/{study}/{{task}}.csv", task=block["tasks"]),
+            markdown=expand(
+                f"{RESULTS}/studies/{study}/{{task}}.md", task=block["tasks"]
+            ),
+            svg=[
+                report(
+                    f"{FIGURES}/{task}_{study}.svg",
+                    caption="../report/study.rst",
+                    category="Studies",
+                    labels={"task": task, "study": study},
+                )
+                for task in block["tasks"]
+            ],
+            png=expand(f"{FIGURES}/{{task}}_{study}.png", task=block["tasks"]),
+        log:
+            f"{RESULTS}/logs/study_{study}.log",
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            study=study,
+            tasks=block["tasks"],
+            ratios=block["ratios"],
+            code=code_of("study.py"),
+        message:
+            f"Study {study}: its runs and the main ones beside each other"
+        script:
+            "../scripts/study.py"
 
 
-rule figure:
+rule figures_of_all:
     input:
         rows=files_of_everything("rows"),
         recorded="config/recorded_curves.yaml",
-        latency=lambda wildcards: (
-            expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS)
-            if wildcards.figure == "speed_up"
-            else []
-        ),
-    output:
-        svg=report(
-            f"{FIGURES}/{{figure}}.svg",
-            caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
-        png=f"{FIGURES}/{{figure}}.png",
-    log:
-        f"{RESULTS}/logs/figure_{{figure}}.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        ratios=[4, 16],
-        code=code_of("figure.py"),
-    message:
-        "Figure {wildcards.figure} of all tasks"
-    script:
-        "../scripts/figure.py"
-
-
-rule interactive:
-    input:
-        rows=files_of_everything("rows"),
         latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
     output:
-        html=report(
+        svg=[
+            report(
+                f"{FIGURES}/{figure}.svg",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+                labels={"figure": figure},
+            )
+            for figure in FIGURES_OF_ALL
+        ],
+        png=expand(f"{FIGURES}/{{figure}}.png", figure=FIGURES_OF_ALL),
+        interactive=report(
             f"{RESULTS}/curves.html",
             caption="../report/interactive.rst",
             category="Figures",
             labels={"figure": "all networks, to hover over"},
         ),
     log:
-        f"{RESULTS}/logs/interactive.log",
+        f"{RESULTS}/logs/figures_of_all.log",
+    # The longest of these jobs starts first.
+    priority: 1
     conda:
         "../envs/mirtrim.yaml"
     params:
         profile=PROFILE,
-        code=code_of("interactive.py"),
+        figures=FIGURES_OF_ALL,
+        ratios=[4, 16],
+        code=code_of("figures_of_all.py"),
     message:
-        "One page with all networks, to hover over"
+        "Figures of all tasks and runs"
     script:
-        "../scripts/interactive.py"
+        "../scripts/figures_of_all.py"
 
 
-rule verdicts:
+rule conclusions:
     input:
         rows=files_of_everything("rows"),
         pieces=files_of_everything("pieces"),
-        hypotheses="config/hypotheses.yaml",
         costs=f"{RESULTS}/costs.csv",
         latency=f"{RESULTS}/latency.csv",
-    output:
-        csv=f"{RESULTS}/verdicts.csv",
-        markdown=report(
-            f"{RESULTS}/verdicts.md",
-            caption="../report/verdicts.rst",
-            category="Verdicts",
-        ),
-        latex=f"{RESULTS}/verdicts.tex",
-    log:
-        f"{RESULTS}/logs/verdicts.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        rng_seed=config["evidence_seed"],
-        code=code_of("verdicts.py"),
-    message:
-        "Verdicts on the hypotheses"
-    script:
-        "../scripts/verdicts.py"
-
-
-rule checklist:
-    input:
-        rows=files_of_everything("rows"),
-        pieces=files_of_everything("pieces"),
+        hypotheses="config/hypotheses.yaml",
         checklist="config/checklist.yaml",
-        verdicts=f"{RESULTS}/verdicts.csv",
         citation="CITATION.cff",
+        recorded="config/recorded.yaml",
+        curves="config/recorded_curves.yaml",
     output:
-        markdown=report(
+        verdicts=[
+            f"{RESULTS}/verdicts.csv",
+            report(
+                f"{RESULTS}/verdicts.md",
+                caption="../report/verdicts.rst",
+                category="Verdicts",
+            ),
+            f"{RESULTS}/verdicts.tex",
+        ],
+        checklist=report(
             f"{RESULTS}/checklist.md",
             caption="../report/checklist.rst",
             category="Verdicts",
         ),
-    log:
-        f"{RESULTS}/logs/checklist.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        code=code_of("checklist.py"),
-    message:
-        "What a sceptic would ask for, computed"
-    script:
-        "../scripts/checklist.py"
-
-
-rule replication:
-    input:
-        rows=files_of_everything("rows"),
-        pieces=files_of_everything("pieces"),
-        verdicts=f"{RESULTS}/verdicts.csv",
-        recorded="config/recorded.yaml",
-        curves="config/recorded_curves.yaml",
-    output:
-        markdown=report(
+        replication=report(
             f"{RESULTS}/REPLICATION.md",
             caption="../report/replication.rst",
             category="Verdicts",
         ),
+        points_csv=expand(f"{RESULTS}/summary/{{task}}.csv", task=TASKS),
+        points_markdown=[
+            report(
+                f"{RESULTS}/summary/{task}.md",
+                caption="../report/summary.rst",
+                category="Tables",
+                labels={"task": f"{task}, best to small, all runs"},
+            )
+            for task in TASKS
+        ],
+        points_latex=expand(f"{RESULTS}/summary/{{task}}.tex", task=TASKS),
     log:
-        f"{RESULTS}/logs/replication.log",
+        f"{RESULTS}/logs/conclusions.log",
     conda:
         "../envs/mirtrim.yaml"
     params:
-        code=code_of("replication.py"),
+        tasks=TASKS,
+        rng_seed=config["evidence_seed"],
+        code=code_of("conclusions.py"),
     message:
-        "The replication on one page"
+        "Verdicts, a sceptic's checklist, the smallest good networks, all of it on one page"
     script:
-        "../scripts/replication.py"
+        "../scripts/conclusions.py"
 
 
 rule page:

@@ -35,15 +35,6 @@ rule models:
         [path for task in TASKS for path in model_files(task)],
 
 
-for study, block in config["studies"].items():
-
-    rule:
-        name:
-            study
-        input:
-            expand(f"{FIGURES}/{{task}}_{study}.svg", task=block["tasks"]),
-
-
 for task in TASKS:
 
     rule:

@@ -8,6 +8,7 @@ from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense
 from mirtrim.experiments.setting import open_setting, single_thread
 from mirtrim.pruning.methods import choices_of
+from mirtrim.training import choose_device
 
 task, seed = snakemake.wildcards.task, int(snakemake.wildcards.seed)
 config, rounds = snakemake.params.task, snakemake.params.rounds
@@ -15,8 +16,11 @@ reference = snakemake.input.get("reference")
 epochs = config["training"]["epochs"] * len(rounds)
 with job(snakemake, f"{task} {snakemake.wildcards.run} seed {seed}", epochs) as running:
     single_thread()
+    device = choose_device(snakemake.resources.get("gpu", 0))
+    store = Path(snakemake.input.store).parent
+    setting = open_setting(snakemake.params.profile, task, config, store, device)
     run = Run(
-        open_setting(snakemake.params.profile, task, config, Path(snakemake.input.store).parent),
+        setting,
         load_dense(Path(snakemake.input.network)),
         dense_cost(Path(snakemake.input.rows)),
         choices_of(snakemake.params.run),

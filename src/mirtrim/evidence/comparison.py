@@ -1,7 +1,8 @@
 """All methods and controls beside each other, at the same ratios: error and what it has cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -10,12 +11,27 @@ matplotlib.use("Agg")  # no display is needed, or looked for
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from mirtrim.evidence import style
 from mirtrim.evidence.curves import save_figure
+from mirtrim.evidence.figures.placing import columns, spread
 from mirtrim.evidence.labels import label_of
 from mirtrim.evidence.tables import mean_and_deviation
 from mirtrim.files import atomic_path, write_text
+
+# Of a panel: what its title, ticks and axis label take, and the height of one rank.
+FRAME_INCHES = 0.8
+LINE_INCHES = 0.095
+# Shares of the width of a panel: costs whose ranks share a column, and where that column stands.
+SAME_COLUMN = 0.085
+RANK_BESIDE = 0.025
+RANK: dict[str, Any] = {
+    "fontsize": 6,
+    "va": "center",
+    "in_layout": False,
+    "bbox": {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.2},
+}
 
 
 def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
@@ -96,11 +112,12 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
     """Two panels per ratio: error of every run, sorted, and error against training cost."""
     ratios = sorted(table.ratio_asked.unique())
     longest = max(int((table.ratio_asked == ratio).sum()) for ratio in ratios)
+    height_inches = 1.0 + 0.19 * longest
     with style.styled():
         figure, grid = plt.subplots(
             len(ratios),
             2,
-            figsize=(10.5, len(ratios) * (1.0 + 0.19 * longest)),
+            figsize=(10.5, len(ratios) * height_inches),
             layout="constrained",
             squeeze=False,
             width_ratios=(3, 2),
@@ -111,40 +128,56 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
             runs = part[part.run != "dense"].reset_index(drop=True)
             _sorted(sorted_axes, runs, dense)
             sorted_axes.set_title(f"{task}, ratio {ratio:g}: mean and sample deviation", loc="left")
-            _cost(cost_axes, runs, dense)
+            _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
             cost_axes.set_title("the same error against what it has cost", loc="left")
         save_figure(figure, paths)
 
 
+def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:
+    """Runs that are drawn alike: those of one method, and those of all other methods."""
+    looks = [style.look_of(str(run).split(" (")[0].replace(" ", "_")) for run in runs.run]
+    for look in dict.fromkeys(looks):
+        yield look, runs[[other == look for other in looks]]
+
+
 def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series) -> None:
     axes.axvline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
-    for place, run in runs.iterrows():
-        look = style.look_of(str(run.run).split(" (")[0].replace(" ", "_"))
+    for look, alike in _by_look(runs):
         axes.errorbar(
-            run.test_error_mean,
-            place,
-            xerr=run.test_error_deviation,
+            alike.test_error_mean,
+            alike.index,
+            xerr=alike.test_error_deviation,
             color=look.colour,
             marker=look.marker,
             ms=4,
-            lw=1,
+            lw=0,
+            elinewidth=1,
         )
-    axes.set_yticks(range(len(runs)), list(runs.run), fontsize=7)
+    names = [f"{run}   {rank}" for rank, run in enumerate(runs.run, start=1)]
+    axes.set_yticks(range(len(runs)), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel("test error (dotted: dense)")
 
 
-def _cost(axes: Axes, runs: pd.DataFrame, dense: pd.Series) -> None:
+def _cost(axes: Axes, runs: pd.DataFrame, dense: pd.Series, line_share: float) -> None:
+    """Errors over cost; ranks beside them, `line_share` of the panel's height apart at least."""
     axes.axhline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
-    for place, run in runs.iterrows():
-        look = style.look_of(str(run.run).split(" (")[0].replace(" ", "_"))
-        axes.plot(run.cost, run.test_error_mean, color=look.colour, marker=look.marker, ms=4)
-        axes.annotate(
-            str(place + 1),
-            (run.cost, run.test_error_mean),
-            textcoords="offset points",
-            xytext=(3, 3),
-            fontsize=6,
+    for look, alike in _by_look(runs):
+        axes.plot(
+            alike.cost, alike.test_error_mean, color=look.colour, marker=look.marker, ms=4, ls=""
         )
+    axes.margins(x=0.08, y=0.05)
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    for column in columns(list(runs.cost), SAME_COLUMN * (right - left)):
+        alike = runs.iloc[column]
+        beside = alike.cost.max() + RANK_BESIDE * (right - left)
+        places = spread(list(alike.test_error_mean), line_share * (high - low))
+        points = zip(alike.cost, alike.test_error_mean, strict=True)
+        lines += [(point, (beside, place)) for point, place in zip(points, places, strict=True)]
+        for rank, place in zip(alike.index + 1, places, strict=True):
+            axes.text(beside, place, f" {rank}", **RANK)
+    axes.add_collection(LineCollection(lines, colors="#999999", lw=0.4, zorder=1))
+    axes.set(xlim=(left, right), ylim=(low, high))
     axes.set_xlabel("training MACs in dense trainings (number: rank)")
     axes.set_ylabel("test error")

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,7 @@ from mirtrim.experiments.setting import Progress, Setting, TaskData, silent
 from mirtrim.pruning import storage
 from mirtrim.pruning.methods import Choices, Method, Round, Ticket, get_method
 from mirtrim.seeds import torch_generator
-from mirtrim.training import EpochReport, Hook
+from mirtrim.training import CPU, EpochReport, Hook
 
 # Criteria that look at data see this many training batches.
 SCORING_BATCHES = 16
@@ -123,8 +124,9 @@ def _run_round(
     progress: Progress,
 ) -> Finished:
     """Prepare, train, finish, measure."""
-    method, choices = run.method, run.choices
-    ticket = method.prepare(ticket, choices, coming)
+    method, choices, device = run.method, run.choices, run.setting.device
+    # Some methods make their network on the processor.
+    ticket = method.prepare(ticket.to(device), choices, coming).to(device)
     hook = Hook()
     for part in range(method.trainings):
         stage = Stage(coming.number, coming.ratio, part)
@@ -145,7 +147,7 @@ def _run_round(
     ticket = method.finish(ticket, choices, coming, hook)
     method.check(ticket)
     row, pieces = _measured(run, ticket, stage, trained, cost, coming, code)
-    return Finished(ticket, row, pieces, cost)
+    return Finished(ticket.to(CPU), row, pieces, cost)
 
 
 def _measured(
@@ -185,14 +187,12 @@ def _named(progress: Progress, stage: str) -> Callable[[EpochReport], None]:
 
 
 def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Round:
-    setting, seed = run.setting, run.seed
+    setting, seed, device = run.setting, run.seed, run.setting.device
     data = TaskData(setting, seed, "scoring")
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for index, batch in enumerate(data.batches(number)):
-            if index == SCORING_BATCHES:
-                return
-            yield batch
+        for inputs, targets in islice(data.batches(number), SCORING_BATCHES):
+            yield inputs.to(device), targets.to(device)
 
     def reference() -> nn.Module:
         assert run.reference_folder is not None
@@ -208,7 +208,7 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
     return Round(
         ratio,
         dense,
-        setting.task.example_input(setting.features),
+        setting.task.example_input(setting.features).to(device),
         scoring,
         number=number,
         steps=setting.fit_settings.epochs * data.steps_per_epoch,

@@ -42,6 +42,7 @@ def train_dense(
     """Train the dense network; write its states, its row and its scores per piece."""
     network = setting.new_network(seed)
     initial = state_of(network)
+    network.to(setting.device)
     code = dense_code(setting.task.name)
     folder = resume_folder / job_digest(setting, seed, code, "dense", rewind_epoch)
     folder.mkdir(parents=True, exist_ok=True)

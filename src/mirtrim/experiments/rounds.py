@@ -17,7 +17,7 @@ from mirtrim.experiments.setting import Setting, TaskData
 from mirtrim.files import sha256_of_value
 from mirtrim.pruning.methods.interface import OPTIONAL, Choices, unused
 from mirtrim.seeds import derive
-from mirtrim.training import EpochReport, FitResult, Hook, fit
+from mirtrim.training import EpochReport, FitResult, Hook, device_of, fit, name_of_device
 
 # One forward pass, and a backward pass that costs two: gradients of inputs and of weights.
 MACS_PER_TRAINING_EXAMPLE = 3
@@ -88,7 +88,8 @@ def train(
     """
     settings = replace(setting.fit_settings, epochs=setting.fit_settings.epochs * epochs_factor)
     hook = hook or Hook()
-    example_macs = macs(network, setting.task.example_input(setting.features))
+    example = setting.task.example_input(setting.features).to(device_of(network))
+    example_macs = macs(network, example)
     fitted = fit(
         network,
         TaskData(setting, seed, stage.stream),
@@ -119,13 +120,16 @@ def measure(
 ) -> tuple[Row, pd.DataFrame]:
     """The row of a finished round, and its test score of every piece.
 
+    The network is scored where it is, and is on the processor afterwards.
+
     Args:
         masked: whether the ratio counts non-zero weights.
         total: cost of everything that led to this network, the dense training included if it
             was needed.
     """
     scores = setting.evaluate(network)
-    counts = measure_counts(network, setting.task.example_input(setting.features))
+    gpu = name_of_device(device_of(network))
+    counts = measure_counts(network.cpu(), setting.task.example_input(setting.features))
     row = Row(
         profile=setting.profile,
         task=setting.task.name,
@@ -157,7 +161,7 @@ def measure(
         data_digest=setting.store.digest[:16],
         config_digest=setting.config_digest[:16],
         versions=provenance.versions(),
-        machine=provenance.machine(),
+        machine="; ".join([provenance.machine(), *([gpu] if gpu else [])]),
     )
     pieces = scores.test_pieces.rename_axis("track_id").reset_index()
     main = pieces[["track_id", setting.task.main_score]].rename(
@@ -179,6 +183,7 @@ def job_digest(setting: Setting, seed: int, code_digest: str, *more: Any) -> str
             setting.task.name,
             setting.config_digest,
             setting.store.digest,
+            setting.device.type,
             seed,
             code_digest,
             provenance.versions(),

@@ -16,7 +16,7 @@ from mirtrim.seeds import numpy_generator, torch_generator
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore, open_store
 from mirtrim.tasks.task import Task
-from mirtrim.training import EpochReport, FitSettings
+from mirtrim.training import CPU, EpochReport, FitSettings
 
 Progress = Callable[[str, EpochReport], None]
 
@@ -33,6 +33,7 @@ class Setting:
         profile, corpus: names that go into the rows.
         config: the task's block of the configuration: features, network, training.
         store: its features.
+        device: where networks are trained and run; everything else happens on the processor.
     """
 
     profile: str
@@ -40,6 +41,7 @@ class Setting:
     task: Task
     config: Mapping[str, Any]
     store: FeatureStore
+    device: torch.device = CPU
 
     @property
     def features(self) -> Mapping[str, Any]:
@@ -74,7 +76,10 @@ class Setting:
         initialise(network, generator, self.config["training"]["initialisation"])
 
     def evaluate(self, network: nn.Module) -> "Evaluation":
-        """Tune the decoding on validation, then score validation and test."""
+        """Tune the decoding on validation, then score validation and test.
+
+        The network runs where it is.
+        """
         validation = self.task.predict(network, self.store, "validation", self.features)
         decoding = self.task.tune(validation, self.store, self.features)
         test = self.task.predict(network, self.store, "test", self.features)
@@ -103,7 +108,11 @@ class Evaluation:
 
 
 def open_setting(
-    profile: str, task_name: str, config: Mapping[str, Any], features_folder: Path
+    profile: str,
+    task_name: str,
+    config: Mapping[str, Any],
+    features_folder: Path,
+    device: torch.device = CPU,
 ) -> Setting:
     """Open the features of a task and assert once more that its splits are disjoint."""
     store = open_store(features_folder)
@@ -113,7 +122,7 @@ def open_setting(
             for track_id, row in store.tracks.iterrows()
         ]
     )
-    return Setting(profile, config["corpus"], get_task(task_name), config, store)
+    return Setting(profile, config["corpus"], get_task(task_name), config, store, device)
 
 
 @dataclass(frozen=True)

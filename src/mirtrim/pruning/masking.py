@@ -55,14 +55,15 @@ class MaskHook(Hook):
         self._maskers = [masker(weights[n].numpy(), masks[n].cpu().numpy()) for n in on_cpu]
         others = [name for name in masks if name not in on_cpu]
         self._weights: list[Tensor] = [weights[name] for name in others]
-        self._masks: list[Tensor] = [masks[n].to(weights[n]) for n in others]
+        self._masked: list[Tensor] = [~masks[n].to(weights[n].device) for n in others]
 
     def after_step(self, step: int) -> None:
         """Zero the masked entries."""
         for zero_masked in self._maskers:
             zero_masked()
-        if self._weights:
-            torch._foreach_mul_(self._weights, self._masks)
+        for weight, masked in zip(self._weights, self._masked, strict=True):
+            # Not a product, which would leave −0 where a weight was negative.
+            weight.masked_fill_(masked, 0.0)
 
 
 def _has_kernel(weight: Tensor) -> bool:

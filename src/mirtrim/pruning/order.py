@@ -42,7 +42,7 @@ def shuffled_weights(
     for name, mask in alive.items():
         places = mask.flatten().nonzero()[:, 0]
         drawn = torch.randperm(len(places), generator=generator)[: int(chosen[name].sum())]
-        flat = torch.zeros(mask.numel(), dtype=torch.bool)
-        flat[places[drawn]] = True
+        flat = torch.zeros_like(mask.flatten())
+        flat[places[drawn.to(places.device)]] = True
         result[name] = flat.reshape(mask.shape)
     return result

@@ -57,7 +57,7 @@ def keep_percentage(
         units = len(groups)
         kept = int((100 - percent) / 100 * units)
         if kept >= FEWEST_UNITS:
-            values = scores[layer.name].detach().double().numpy()
+            values = scores[layer.name].detach().double().cpu().numpy()
             keep[groups[np.argsort(-values, kind="stable")[kept:]]] = False
     keep[0] = True
     return keep

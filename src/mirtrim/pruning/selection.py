@@ -31,7 +31,7 @@ def group_scores(
     """
     totals, counts = np.zeros(graph.group_count), np.zeros(graph.group_count)
     for layer in graph.layers:
-        values = scores[layer.name].detach().double().numpy()
+        values = scores[layer.name].detach().double().cpu().numpy()
         if values.shape != layer.groups.shape or not np.isfinite(values).all():
             raise ConfigError(
                 f"layer {layer.name}: a criterion must give {len(layer.groups)} finite scores"

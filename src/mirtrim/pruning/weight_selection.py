@@ -78,11 +78,12 @@ def _global_counts(
     values, owners = [], []
     for index, name in enumerate(names):
         ordered = scores[name][masks[name]].double().sort(descending=True).values
-        values.append(ordered[least[name] :])
-        owners.append(torch.full((len(ordered) - least[name],), index))
+        rest = ordered[least[name] :]
+        values.append(rest)
+        owners.append(torch.full(rest.shape, index, device=rest.device))
     order = torch.cat(values).argsort(descending=True, stable=True)
     best = torch.cat(owners)[order[: target - sum(least.values())]]
-    extra = torch.bincount(best, minlength=len(names)).tolist()
+    extra = torch.bincount(best, minlength=len(names)).cpu().tolist()
     return {name: least[name] + extra[index] for index, name in enumerate(names)}
 
 

@@ -13,6 +13,8 @@ from mirtrim.errors import CorpusError
 
 LEVEL_RMS = 0.1
 SILENCE_RMS = 0.001  # −60 dB of full scale
+# Spectra of so many frames stay in the cache; those of a whole piece do not.
+BLOCK_FRAMES = 128
 
 
 def read_mono(path: str | Path, sample_rate: int) -> np.ndarray:
@@ -71,15 +73,28 @@ def log_mel(
 
     Frame t is centred on t · hop / sample_rate seconds.
     """
-    spectrum = torch.stft(
-        torch.from_numpy(samples),
-        n_fft=window,
-        hop_length=hop,
-        window=torch.hann_window(window),
-        center=True,
-        pad_mode="constant",
-        return_complex=True,
-    )
-    power = spectrum.real.square() + spectrum.imag.square()
-    mel = power.T @ mel_matrix(sample_rate, window, bands, lowest_hz, highest_hz)
-    return torch.log(mel + 1e-5).numpy()
+    padded = torch.nn.functional.pad(torch.from_numpy(samples), (window // 2, window // 2))
+    hann = torch.hann_window(window)
+    matrix = mel_matrix(sample_rate, window, bands, lowest_hz, highest_hz)
+    frames = torch.empty(1 + len(samples) // hop, bands)
+    for part in _blocks(len(frames)):
+        spectrum = torch.stft(
+            padded[part.start * hop : (part.stop - 1) * hop + window],
+            n_fft=window,
+            hop_length=hop,
+            window=hann,
+            center=False,
+            return_complex=True,
+        )
+        squares = torch.view_as_real(spectrum.T).square_()  # contiguous only as (frames, bins)
+        frames[part] = (squares[..., 0] + squares[..., 1]) @ matrix
+    return torch.log(frames + 1e-5).numpy()
+
+
+def _blocks(frames: int) -> list[slice]:
+    """Slices of `BLOCK_FRAMES` to twice as many frames, or one of all if there are fewer.
+
+    The last block takes the rest: a product of few rows would be rounded differently.
+    """
+    starts = [i * BLOCK_FRAMES for i in range(max(1, frames // BLOCK_FRAMES))]
+    return [slice(a, b) for a, b in zip(starts, [*starts[1:], frames], strict=True)]

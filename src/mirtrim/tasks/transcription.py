@@ -129,9 +129,8 @@ class Transcription(WindowedTask):
         return cut
 
     def loss(self, outputs: Tensor, targets: Tensor, training: Parameters) -> Tensor:
-        return nn.functional.binary_cross_entropy_with_logits(
-            outputs, targets, pos_weight=torch.tensor(float(training["positive_weight"]))
-        )
+        weight = outputs.new_full((), float(training["positive_weight"]))
+        return nn.functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=weight)
 
     def predicted_starts(self, track: pd.Series, features: Parameters) -> Tensor:
         """Windows that overlap by half."""

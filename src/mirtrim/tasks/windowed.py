@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Batch, Parameters, Task
 from mirtrim.tasks.windows import random_starts, tiled_starts
+from mirtrim.training import device_of
 
 EVALUATION_BATCH = 256
 
@@ -97,8 +98,12 @@ class WindowedTask(Task):
 def outputs_at(network: nn.Module, inputs: Cut, starts: Tensor) -> Tensor:
     """Outputs of `network` in eval mode for the windows that begin at `starts`, (windows, …).
 
+    The network computes where it is, the outputs are on the CPU.
+
     The windows are cut out batch by batch, as those of a long track overlap and would fill the
     memory.
     """
     network.eval()
-    return torch.cat([network(inputs(part)) for part in starts.split(EVALUATION_BATCH)])
+    device = device_of(network)
+    parts = starts.split(EVALUATION_BATCH)
+    return torch.cat([network(inputs(part).to(device)).cpu() for part in parts])

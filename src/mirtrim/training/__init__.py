@@ -1,5 +1,6 @@
 """Training one network. Nothing here knows about pruning; a method passes a `Hook`."""
 
+from mirtrim.training.devices import CPU, choose_device, device_of, name_of_device
 from mirtrim.training.fitting import fit
 from mirtrim.training.hooks import Closure, Hook
 from mirtrim.training.records import (
@@ -12,6 +13,7 @@ from mirtrim.training.records import (
 )
 
 __all__ = [
+    "CPU",
     "Closure",
     "EpochReport",
     "FitResult",
@@ -19,6 +21,9 @@ __all__ = [
     "Hook",
     "State",
     "TrainingData",
+    "choose_device",
+    "device_of",
     "fit",
+    "name_of_device",
     "state_of",
 ]

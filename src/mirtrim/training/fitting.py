@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mirtrim.errors import TrainingError
 from mirtrim.seeds import derive
+from mirtrim.training.devices import device_of
 from mirtrim.training.hooks import Hook
 from mirtrim.training.records import EpochReport, FitResult, FitSettings, TrainingData, state_of
 from mirtrim.training.resume import read_resume, write_resume
@@ -27,9 +28,10 @@ def fit(
     resume_path: Path | None = None,
     report: Callable[[EpochReport], None] = lambda _: None,
 ) -> FitResult:
-    """Train `network` in place and leave it in its best-validation state.
+    """Train `network` in place, where it is, and leave it in its best-validation state.
 
     Args:
+        data: its batches are moved to the device of the network.
         seed: decides dropout; batches are decided by `data`.
         snapshot_epoch: keep the state after this many epochs (0: before the first step).
         resume_path: state is written there after every epoch, and training goes on from
@@ -53,7 +55,7 @@ def fit(
         epoch = result.epochs + 1
         # Dropout draws from torch's global generator; fork it so that nothing else is moved,
         # and seed it by epoch so that a resumed training draws the same numbers.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=_generators(network)):
             torch.manual_seed(derive(seed, "dropout", epoch))
             train_loss = _train_epoch(network, data, optimizer, scheduler, settings, hook, result)
         eligible = epoch == settings.epochs or hook.eligible(epoch * data.steps_per_epoch)
@@ -83,6 +85,28 @@ def fit(
     network.load_state_dict(result.best)
     network.eval()
     return result
+
+
+def _generators(network: nn.Module) -> list[int]:
+    """GPUs whose generator dropout draws from."""
+    device = device_of(network)
+    return [device.index or 0] if device.type == "cuda" else []
+
+
+def _forward(network: nn.Module, precision: str) -> Callable[[Tensor], Tensor]:
+    """The network as a training calls it; its outputs are float32 in any precision."""
+    if precision == "float32":
+        return network
+    if precision != "bfloat16":
+        raise ValueError(f"unknown precision {precision!r}")
+    device = device_of(network)
+
+    def forward(inputs: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs: Tensor = network(inputs)
+        return outputs.float()
+
+    return forward
 
 
 def _optimizer(network: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
@@ -131,13 +155,15 @@ def _train_epoch(
     result: FitResult,
 ) -> float:
     network.train()
-    total, steps = torch.zeros(()), 0
+    device, forward = device_of(network), _forward(network, settings.precision)
+    total, steps = torch.zeros((), device=device), 0
     done = result.epochs * data.steps_per_epoch
-    for inputs, targets in data.batches(result.epochs + 1):
+    for batch in data.batches(result.epochs + 1):
+        inputs, targets = (part.to(device, non_blocking=True) for part in batch)
 
         def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
             optimizer.zero_grad(set_to_none=True)
-            loss = data.loss(network(inputs), targets)
+            loss = data.loss(forward(inputs), targets)
             loss.backward()
             result.examples += len(inputs)
             return loss.detach()
@@ -160,8 +186,9 @@ def _train_epoch(
 @torch.no_grad()
 def _validation_loss(network: nn.Module, data: TrainingData) -> float:
     network.eval()
-    total, count = 0.0, 0
-    for inputs, targets in data.validation_batches():
+    device, total, count = device_of(network), 0.0, 0
+    for batch in data.validation_batches():
+        inputs, targets = (part.to(device) for part in batch)
         total += float(data.loss(network(inputs), targets)) * len(inputs)
         count += len(inputs)
     if not math.isfinite(total):

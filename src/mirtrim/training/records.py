@@ -16,7 +16,9 @@ class FitSettings:
 
     `schedule` is "plateau" (halve the rate after `plateau_patience` epochs without a better
     validation loss) or "one_cycle" (Smith & Topin 2019, over all epochs, no early stopping).
-    `optimizer` is "adam" or "sgd" (Nesterov momentum `momentum`).
+    `optimizer` is "adam" or "sgd" (Nesterov momentum `momentum`). `precision` is "float32", or
+    "bfloat16" for forward and backward passes of training in mixed precision (torch.autocast);
+    weights, loss, optimiser and everything that is scored stay in float32.
     """
 
     epochs: int
@@ -28,6 +30,7 @@ class FitSettings:
     stop_patience: int = 30
     optimizer: str = "adam"
     momentum: float = 0.9
+    precision: str = "float32"
 
 
 class TrainingData(Protocol):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mirtrim.errors import ArtefactError
 from mirtrim.tensors import read_tensors, write_tensors
+from mirtrim.training.devices import device_of
 from mirtrim.training.hooks import Hook
 from mirtrim.training.records import EpochReport, FitResult, State
 
@@ -36,13 +37,12 @@ def write_resume(
         ("snapshot", result.snapshot),
         ("hook", hook.state()),
     ):
-        # Tensors that share memory would be refused.
-        tensors |= {f"{prefix}/{n}": v.detach().clone().contiguous() for n, v in state.items()}
+        tensors |= {f"{prefix}/{n}": v for n, v in state.items()}
     optimizer_state = optimizer.state_dict()
     for index, slots in optimizer_state["state"].items():
         for slot, value in slots.items():
             if value is not None:
-                tensors[f"optimizer/{index}/{slot}"] = torch.as_tensor(value).clone().contiguous()
+                tensors[f"optimizer/{index}/{slot}"] = torch.as_tensor(value)
     numbers = {
         "param_groups": optimizer_state["param_groups"],
         "scheduler": {
@@ -105,7 +105,8 @@ def _restore(
     network.load_state_dict(parts["network"])
     optimizer.load_state_dict({"state": slots, "param_groups": numbers["param_groups"]})
     scheduler.load_state_dict(numbers["scheduler"])
-    hook.load_state(parts["hook"])
+    device = device_of(network)
+    hook.load_state({name: value.to(device) for name, value in parts["hook"].items()})
     result.best, result.snapshot = parts["best"], parts["snapshot"]
     result.history = [EpochReport(**epoch) for epoch in numbers["history"]]
     for name in _NUMBERS:

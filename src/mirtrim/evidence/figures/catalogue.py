@@ -8,6 +8,13 @@ from matplotlib.figure import Figure
 from mirtrim.evidence.figures import contrasts, relative_error, speed_up, training_cost
 from mirtrim.evidence.figures.choices import CONTRASTS
 from mirtrim.evidence.recorded_curves import RecordedCurves
+from mirtrim.evidence.rows import RUN_KEYS
+
+# What figures are drawn from; every choice of rows copies all their columns.
+COLUMNS = [
+    "task", *RUN_KEYS, "seed", "ratio_asked", "ratio", "macs", "test_error", "training_macs",
+    "total_training_macs",
+]  # fmt: skip
 
 
 def draw(
@@ -28,6 +35,7 @@ def draw(
     Raises:
         ArtefactError: the rows have nothing for this figure.
     """
+    rows = rows[COLUMNS]
     if name == "relative_error":
         return relative_error.draw(rows, recorded)
     if name == "speed_up":

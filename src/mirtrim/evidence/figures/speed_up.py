@@ -10,7 +10,6 @@ from mirtrim.evidence import style
 from mirtrim.evidence.figures import panels
 from mirtrim.evidence.figures.lines import (
     MAIN_LINES,
-    Line,
     dense_band,
     mean_and_band,
     relative,
@@ -93,48 +92,44 @@ def draw(rows: pd.DataFrame, latency: pd.DataFrame | None = None) -> Figure:
             sharex="col",
             sharey="col",
         )
-        for line, (kind, (of_kind, column)) in zip(grid, kinds.items(), strict=True):
-            line[(len(tasks) - 1) // 2].set_xlabel(kind)
-            for axes, task in zip(line, tasks, strict=True):
-                _panel(axes, of_kind[of_kind.task == task], column)
+        for panels_of_task, task in zip(grid.T, tasks, strict=True):
+            panels_of_task[0].set_title(task, fontsize=9, loc="left")
+            dense = rows[(rows.task == task) & (rows.method == "dense")]
+            found = []
+            for axes, (of_kind, column) in zip(panels_of_task, kinds.values(), strict=True):
+                found += _panel(axes, of_kind[of_kind.task == task], column)
                 axes.tick_params(labelbottom=True)
-        for column_axes, task in zip(grid.T, tasks, strict=True):
-            column_axes[0].set_title(task, fontsize=9, loc="left")
-            _frame(column_axes[0], rows[rows.task == task], kinds, task)
+            _frame(panels_of_task[0], dense_band(dense), found)
+        for axes, kind in zip(grid[:, (len(tasks) - 1) // 2], kinds, strict=True):
+            axes.set_xlabel(kind)
         panels.legend(figure, list(grid.flat), None, [line.look for line in LINES])
         figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, column: str) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, column: str) -> list[pd.DataFrame]:
+    """One task's speed-ups of one kind; returns the points of its lines."""
     if rows.empty:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes, fontsize=8)
-        return
+        return []
     panels.dense_line(axes, dense_band(rows[rows.method == "dense"]))
     axes.axvline(1, color=style.DENSE_COLOUR, lw=0.6)
+    found = []
     for line in LINES:
-        points = _points(rows, line, column)
-        if not points.empty:
+        run = rows_of(rows, line)
+        if not run.empty:
+            start = rows[(rows.method == "dense") & rows.seed.isin(run.seed)]
+            points = mean_and_band(pd.concat([start, run]), column, "relative_error")
             panels.band_line(axes, points, line.look)
+            found.append(points)
+    return found
 
 
-def _points(rows: pd.DataFrame, line: Line, column: str) -> pd.DataFrame:
-    run = rows_of(rows, line)
-    if run.empty:
-        return mean_and_band(run, column, "relative_error")
-    start = rows[(rows.method == "dense") & rows.seed.isin(run.seed)]
-    return mean_and_band(pd.concat([start, run]), column, "relative_error")
-
-
-def _frame(
-    axes: Axes, rows: pd.DataFrame, kinds: dict[str, tuple[pd.DataFrame, str]], task: str
-) -> None:
-    """The axes of one column, wide enough for all its panels."""
-    bands, ends = [dense_band(rows[rows.method == "dense"])], [1.0, 2.0]
-    for of_kind, column in kinds.values():
-        for line in LINES:
-            points = _points(of_kind[of_kind.task == task], line, column)
-            bands += zip(points.low, points.high, strict=True)
-            ends += list(points.x)
+def _frame(axes: Axes, dense: tuple[float, float], found: list[pd.DataFrame]) -> None:
+    """The axes of one column, wide enough for the points of all its panels."""
+    bands, ends = [dense], [1.0, 2.0]
+    for points in found:
+        bands += zip(points.low, points.high, strict=True)
+        ends += list(points.x)
     panels.ratio_axis(axes, max(ends), min(ends))
     panels.quotient_axis(axes, bands)

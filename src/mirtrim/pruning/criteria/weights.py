@@ -93,4 +93,5 @@ def weight_magnitude(context: Scoring, tensor: str) -> Tensor:
 @weight_criterion("random")
 def weight_random(context: Scoring, tensor: str) -> Tensor:
     """Uniform random numbers."""
-    return torch.rand(context.tensors()[tensor].shape, generator=context.generator)
+    weights = context.tensors()[tensor]
+    return torch.rand(weights.shape, generator=context.generator).to(weights.device)

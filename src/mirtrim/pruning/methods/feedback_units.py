@@ -88,7 +88,7 @@ class UnitFeedbackHook(Hook):
             total += values.sum().item()
             for axis, groups in enumerate(self._graph.slices[name]):
                 if groups is not None:
-                    kept = torch.as_tensor(self.keep[groups]).nonzero()[:, 0]
+                    kept = torch.as_tensor(np.flatnonzero(self.keep[groups]), device=values.device)
                     values = values.index_select(axis, kept)
             left += values.sum().item()
         return 1 - left / total if total else 0.0
@@ -105,7 +105,7 @@ class UnitFeedbackHook(Hook):
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take over gates and counters."""
         self.keep, self._was_closed, self._came_back = (
-            row.copy() for row in state["gates"].numpy()
+            row.copy() for row in state["gates"].cpu().numpy()
         )
         self._refreshes, self._flips = state["counts"].tolist()
         self._error = state["error"].item()

@@ -59,6 +59,11 @@ class Ticket:
     masks: Masks = field(default_factory=dict)
     law_difference: float = -1.0
 
+    def to(self, device: torch.device) -> "Ticket":
+        """The same with network (moved in place) and masks on `device`; states stay."""
+        masks = {name: mask.to(device) for name, mask in self.masks.items()}
+        return replace(self, network=self.network.to(device), masks=masks)
+
 
 # What a method may have no use for.
 OPTIONAL = ("criterion", "scope", "scale", "order", "reset", "reference")

@@ -1,0 +1,262 @@
+"""Whole training epochs of ours beside a bare loop over one tensor, one thread.
+
+python benchmarks/epoch.py
+
+Ours is what a job of the workflow does: batches cut out of a feature store on disk, masks of 90 %
+after every step, the learning-rate schedule, a validation pass, the choice of the best epoch, a
+resume file and a log line after every epoch. The bare loop indexes one tensor in memory and calls
+zero_grad, forward, backward and the same fused optimiser; it validates too, as that is work and
+no overhead, and has nothing else. The usual way, beside both, is a DataLoader over the same
+tensors and `torch.nn.utils.prune`.
+"""
+
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from timing import print_table
+from torch import Tensor, nn
+from torch.nn.utils import prune
+from torch.utils.data import DataLoader, TensorDataset
+
+from mirtrim.experiments.setting import Setting, TaskData
+from mirtrim.models.spectral import SpectralCNN
+from mirtrim.pruning.masking import MaskHook, Masks, apply_masks, full_masks
+from mirtrim.tasks.onset import Onset
+from mirtrim.tasks.store import FeatureStore, open_store, write_store
+from mirtrim.tasks.task import Parameters, Task
+from mirtrim.tasks.windowed import EVALUATION_BATCH, Cut
+from mirtrim.tasks.windows import gather
+from mirtrim.training import EpochReport, FitSettings, fit
+
+EPOCHS = 2
+REPEATS = 7
+BATCH = 64
+SPARSITY = 0.9
+LEARNING_RATE = 1e-3
+FRAMES, BANDS, PIXELS, CLASSES = 50, 64, 784, 10
+
+
+class Pixels(Onset):
+    """Rows of 784 numbers, ten classes: a store that an MLP can learn from."""
+
+    def window_rows(self, parameters: Parameters) -> int:
+        return 1
+
+    def inputs(self, store: FeatureStore, parameters: Parameters) -> Cut:
+        return lambda starts: gather(store.arrays["frames"], starts, 1)[:, 0]
+
+    def targets(self, store: FeatureStore, parameters: Parameters) -> Cut:
+        return lambda starts: store.arrays["targets"][starts].long()
+
+    def loss(self, outputs: Tensor, targets: Tensor, training: Parameters) -> Tensor:
+        return nn.functional.cross_entropy(outputs, targets)
+
+
+def mlp() -> nn.Module:
+    """784-300-100-10."""
+    return nn.Sequential(
+        nn.Linear(PIXELS, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, CLASSES)
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and the rows of its store.
+
+    Attributes:
+        rows: rows of the training and of the validation split.
+        examples: training examples of an epoch.
+    """
+
+    task: Task
+    network: Callable[[], nn.Module]
+    rows: tuple[int, int]
+    columns: int
+    examples: int
+    classes: int
+
+
+CASES = {
+    "spectral, 32 channels, hidden 128": Case(
+        Onset(), lambda: SpectralCNN(channels=32, hidden=128), (20_000, 4_000), BANDS, 1_280, 0
+    ),
+    "MLP 784-300-100-10": Case(Pixels(), mlp, (12_800, 1_280), PIXELS, 12_800, CLASSES),
+}
+
+
+def setting_of(case: Case, folder: Path) -> Setting:
+    """Random rows in a store, and the configuration of a training on them."""
+    rng = np.random.default_rng(0)
+
+    def recordings() -> Iterator[tuple[Mapping[str, Any], Mapping[str, np.ndarray], pd.DataFrame]]:
+        for split, count in zip(("train", "validation"), case.rows, strict=True):
+            targets = (
+                rng.integers(case.classes, size=count)
+                if case.classes
+                else rng.random((count, 1)) > 0.9
+            ).astype(np.uint8)
+            frames = rng.standard_normal((count, case.columns)).astype(np.float32)
+            row = {"track_id": split, "split": split, "source": split, "duration_seconds": 1.0}
+            yield row, {"frames": frames, "targets": targets}, pd.DataFrame({"time_seconds": [0.0]})
+
+    write_store(folder, recordings(), "frames")
+    config = {
+        "features": {"window_frames": FRAMES, "mel_bands": BANDS},
+        "training": {
+            "epochs": EPOCHS,
+            "batch_size": BATCH,
+            "examples_per_epoch": case.examples,
+            "learning_rate": LEARNING_RATE,
+            "weight_decay": 0.0,
+            "schedule": "one_cycle",
+            "positive_weight": 1,
+        },
+    }
+    return Setting("benchmark", "noise", case.task, config, open_store(folder))
+
+
+def masks_of(network: nn.Module) -> Masks:
+    """Random masks that keep a tenth."""
+    return {name: torch.rand(mask.shape) > SPARSITY for name, mask in full_masks(network).items()}
+
+
+def ours(case: Case, setting: Setting, folder: Path) -> Callable[[], None]:
+    """EPOCHS epochs as a job trains them."""
+    log = logging.getLogger("mirtrim.benchmark")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.addHandler(logging.FileHandler(folder / "log.txt"))
+    resume_path = folder / "fit.safetensors"
+
+    def report(epoch: EpochReport) -> None:
+        log.info("epoch %d, %.4f, %.4f", epoch.epoch, epoch.train_loss, epoch.validation_loss)
+
+    def run() -> None:
+        network = case.network()
+        masks = masks_of(network)
+        apply_masks(network, masks)
+        settings: FitSettings = setting.fit_settings
+        fit(
+            network,
+            TaskData(setting, 0, "benchmark"),
+            settings,
+            0,
+            hook=MaskHook(network, masks),
+            resume_path=resume_path,
+            report=report,
+        )
+        resume_path.unlink()
+
+    return run
+
+
+Tensors = tuple[Tensor, Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@torch.no_grad()
+def validate(network: nn.Module, validation: Tensors, loss: Loss) -> float:
+    """Mean loss over one tensor."""
+    network.eval()
+    total = 0.0
+    for inputs, targets in zip(*(v.split(EVALUATION_BATCH) for v in validation), strict=True):
+        total += float(loss(network(inputs), targets)) * len(inputs)
+    network.train()
+    return total / len(validation[0])
+
+
+def bare(case: Case, train: Tensors, validation: Tensors, loss: Loss) -> Callable[[], None]:
+    """EPOCHS epochs over one tensor in memory."""
+
+    def run() -> None:
+        network = case.network()
+        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+        for _ in range(EPOCHS):
+            for index in torch.randperm(len(train[0])).split(BATCH):
+                optimizer.zero_grad(set_to_none=True)
+                loss(network(train[0][index]), train[1][index]).backward()
+                optimizer.step()
+            validate(network, validation, loss)
+
+    return run
+
+
+def usual(case: Case, train: Tensors, validation: Tensors, loss: Loss) -> Callable[[], None]:
+    """EPOCHS epochs with a DataLoader and torch.nn.utils.prune."""
+    loader = DataLoader(TensorDataset(*train), batch_size=BATCH, shuffle=True)
+
+    def run() -> None:
+        network = case.network()
+        for name, mask in masks_of(network).items():
+            layer, _, parameter = name.rpartition(".")
+            prune.custom_from_mask(network.get_submodule(layer), parameter, mask)
+        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+        for _ in range(EPOCHS):
+            for inputs, targets in loader:
+                optimizer.zero_grad(set_to_none=True)
+                loss(network(inputs), targets).backward()
+                optimizer.step()
+            validate(network, validation, loss)
+
+    return run
+
+
+def seconds_of(actions: list[Callable[[], None]]) -> list[tuple[float, float]]:
+    """Median CPU and wall seconds of actions that take turns, after a turn to warm up."""
+    times: list[list[tuple[float, float]]] = [[] for _ in actions]
+    for turn in range(REPEATS + 1):
+        for index, action in enumerate(actions):
+            cpu, wall = time.process_time(), time.perf_counter()
+            action()
+            if turn:
+                times[index].append((time.process_time() - cpu, time.perf_counter() - wall))
+    return [
+        (statistics.median(c for c, _ in column), statistics.median(w for _, w in column))
+        for column in times
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    rows = []
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            setting = setting_of(case, folder / "store")
+            data = TaskData(setting, 0, "benchmark")
+
+            # The same examples in the same layout, gathered once.
+            def joined(batches: Iterator[Tensors]) -> Tensors:
+                inputs, targets = zip(*batches, strict=True)
+                return torch.cat(inputs), torch.cat(targets)
+
+            train, validation = joined(data.batches(1)), joined(data.validation_batches())
+            actions = [
+                bare(case, train, validation, data.loss),
+                ours(case, setting, folder),
+                usual(case, train, validation, data.loss),
+            ]
+            (base_cpu, base_wall), *others = seconds_of(actions)
+        examples = EPOCHS * len(train[0])
+        cells = [name, f"{data.steps_per_epoch}", f"{examples / base_cpu:.0f}"]
+        for cpu, wall in others:
+            cells.append(f"{examples / cpu:.0f}")
+            cells.append(f"{base_cpu / cpu:.3f} ({base_wall / wall:.3f})")
+        rows.append(cells)
+    head = ["network", "steps", "bare, examples/s", "ours", "ours / bare, CPU (wall)"]
+    print_table([*head, "usual", "usual / bare, CPU (wall)"], rows)
+
+
+if __name__ == "__main__":
+    main()

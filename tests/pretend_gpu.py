@@ -1,0 +1,91 @@
+"""A GPU that is not there: tensors that say another device and compute on the processor.
+
+Every operation runs on the processor, so the numbers are those of a run without a GPU. What a
+real GPU refuses is refused here as well: mixing tensors of two devices, and handing a tensor to
+NumPy without bringing it back. Enough to find code that forgets where its tensors are; kernels,
+speed and memory of a real GPU are another matter.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend as setup
+
+NAME = "pretend"
+setup(NAME)
+GPU = torch.device(NAME, 0)
+aten = torch.ops.aten
+# Reads or writes across devices, as on a real GPU: copies, and places given by the processor.
+CROSSING = {aten.copy_.default, aten._to_copy.default, aten.index.Tensor, aten.index_put_.default}
+
+
+class OnGpu(Tensor):
+    """A tensor of the processor in `inner` that says it were elsewhere."""
+
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> "OnGpu":
+        wrapped: OnGpu = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls, inner.shape, strides=inner.stride(), storage_offset=inner.storage_offset(),
+            dtype=inner.dtype, device=GPU, requires_grad=False,
+        )  # fmt: skip
+        wrapped.inner = inner
+        return wrapped
+
+    def __repr__(self, **_: Any) -> str:
+        return f"OnGpu({self.inner!r})"
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return run(func, args, kwargs or {})
+
+
+class PretendGpu(TorchDispatchMode):
+    """Within it, `device=GPU` makes such tensors."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return run(func, args, kwargs or {})
+
+
+def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """`func` on the processor; the result says that it is where `func` would have put it."""
+    leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    here = any(isinstance(leaf, OnGpu) for leaf in leaves)
+    if here and func not in CROSSING:
+        for leaf in leaves:
+            if not isinstance(leaf, OnGpu) and leaf.dim():
+                raise RuntimeError(f"{func}: tensors on two devices; bring them together")
+    asked = kwargs.get("device")
+    there = torch.device(asked).type == NAME if asked is not None else here
+    owners = {id(leaf.inner): leaf for leaf in leaves if isinstance(leaf, OnGpu)}
+    if asked is not None:
+        kwargs = {**kwargs, "device": torch.device("cpu")}
+    bare_args, bare_kwargs = tree_map(_bare, (args, kwargs))
+    result = func(*bare_args, **bare_kwargs)
+    if func is aten.copy_.default:  # in place, so it stays where it was
+        return args[0]
+    if func is aten._to_copy.default and not there:
+        return tree_map(_alone, result)
+    if not there:
+        return result
+    return tree_map(lambda leaf: _wrapped(leaf, owners), result)
+
+
+def _bare(leaf: Any) -> Any:
+    return leaf.inner if isinstance(leaf, OnGpu) else leaf
+
+
+def _alone(leaf: Any) -> Any:
+    return leaf.clone() if isinstance(leaf, Tensor) else leaf
+
+
+def _wrapped(leaf: Any, owners: dict[int, OnGpu]) -> Any:
+    """The tensor that was changed in place, or a new one."""
+    if not isinstance(leaf, Tensor) or isinstance(leaf, OnGpu):
+        return leaf
+    owner = owners.get(id(leaf))
+    return OnGpu(leaf) if owner is None else owner

@@ -1,0 +1,52 @@
+"""Write what all rows say: verdicts, checklist, smallest good networks, the replication."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from job import job
+
+from mirtrim.evidence.checklist import write_checklist
+from mirtrim.evidence.operating_points import operating_points, write_operating_points
+from mirtrim.evidence.replication import write_replication
+from mirtrim.evidence.rows import read_rows
+from mirtrim.evidence.task_evidence import read_pieces
+from mirtrim.evidence.verdict_tables import read_verdicts
+from mirtrim.evidence.verdicts import write_verdicts
+
+given, settings, output = snakemake.input, snakemake.params, snakemake.output
+with job(snakemake, "conclusions"):
+    rows = read_rows([Path(path) for path in given.rows])
+    pieces = read_pieces([Path(path) for path in given.pieces])
+    latency = pd.read_csv(given.latency)
+    write_verdicts(
+        rows,
+        pieces,
+        Path(given.hypotheses),
+        *map(Path, output.verdicts),
+        rng_seed=settings.rng_seed,
+        costs=pd.read_csv(given.costs),
+        latency=latency,
+    )
+    verdicts = read_verdicts(Path(output.verdicts[0]))
+    write_checklist(
+        rows,
+        pieces,
+        snakemake.config,
+        Path(given.checklist),
+        Path(output.checklist),
+        verdicts=verdicts,
+        citation=yaml.safe_load(Path(given.citation).read_text(encoding="utf-8")),
+    )
+    files = zip(output.points_csv, output.points_markdown, output.points_latex, strict=True)
+    for task, paths in zip(settings.tasks, files, strict=True):
+        points = operating_points(rows[rows.task == task], latency[latency.task == task])
+        write_operating_points(points, *map(Path, paths))
+    write_replication(
+        rows,
+        pieces,
+        verdicts,
+        Path(given.recorded),
+        Path(given.curves),
+        Path(output.replication),
+    )

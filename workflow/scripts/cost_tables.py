@@ -1,0 +1,30 @@
+"""Write what compression buys: tables of each task, bytes, and which networks fit which board."""
+
+from pathlib import Path
+
+import pandas as pd
+from job import job
+
+from mirtrim.cost.boards import read_boards
+from mirtrim.evidence.board_table import board_table, write_board_table
+from mirtrim.evidence.cost_rows import read_cost_rows
+from mirtrim.evidence.cost_table import cost_table, write_cost_table
+from mirtrim.evidence.figures.bytes_on_disk import draw
+from mirtrim.evidence.figures.panels import write
+from mirtrim.files import atomic_path
+
+given, output = snakemake.input, snakemake.output
+with job(snakemake, "cost tables"):
+    costs = read_cost_rows([Path(path) for path in given.costs])
+    latency = pd.concat([pd.read_csv(path) for path in given.latency], ignore_index=True)
+    arenas = pd.concat([pd.read_csv(path) for path in given.arenas], ignore_index=True)
+    for path, table in ((output.costs, costs), (output.latency, latency)):
+        with atomic_path(path) as temporary:
+            table.to_csv(temporary, index=False)
+    files = zip(output.csv, output.markdown, strict=True)
+    for task, paths in zip(snakemake.params.tasks, files, strict=True):
+        parts = (table[table.task == task] for table in (costs, latency, arenas))
+        write_cost_table(cost_table(*parts), *map(Path, paths))
+    boards = board_table(arenas, read_boards(Path(given.boards)))
+    write_board_table(boards, *map(Path, output.boards))
+    write(draw(costs), [Path(path) for path in output.bytes])

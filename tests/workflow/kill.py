@@ -71,16 +71,16 @@ EPOCH_OF_ROUND = file("in an epoch of a round", r"resume/.*/fit-\d+-0\.safetenso
 BETWEEN = file("between rounds", r"resume/.*/round-\d+/complete\.json$", 0.02)
 WRITING = file("while writing", r"(resume|results)/.*/\.[^/]+\.0\.(safetensors|json|csv)$", 0.0)
 ROWS = file("when rows are written", r"results/[^/]+/rows/.*/[^.][^/]*\.csv$", 0.5)
-TABLE = script("table", 2.0)
-CURVE = script("curve", 3.0)
 COLLECT = script("collect", 2.0)
+RESULTS = script("task_results", 3.0)
+OVERVIEW = script("overview", 2.0)
 
 
 def moments(kills: int, rng: random.Random) -> list[Moment]:
     """A moment for each kill, spread over the whole way, in the order in which they come."""
     way = [
         RENDER, PIECE, FEATURES, STORE, DENSE_EPOCH, WRITING, DENSE_EPOCH, ROWS, EPOCH_OF_ROUND,
-        WRITING, BETWEEN, EPOCH_OF_ROUND, ROWS, COLLECT, TABLE, CURVE,
+        WRITING, BETWEEN, EPOCH_OF_ROUND, ROWS, COLLECT, RESULTS, OVERVIEW,
     ]  # fmt: skip
     chosen = sorted(rng.choices(range(len(way)), k=max(0, kills - len(way))))
     places = sorted([*rng.sample(range(len(way)), min(kills, len(way))), *chosen])

@@ -11,7 +11,6 @@ tensors and `torch.nn.utils.prune`.
 """
 
 import logging
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +37,7 @@ from mirtrim.tasks.windows import gather
 from mirtrim.training import EpochReport, FitSettings, fit
 
 EPOCHS = 2
-REPEATS = 7
+REPEATS = 9
 BATCH = 64
 SPARSITY = 0.9
 LEARNING_RATE = 1e-3
@@ -87,7 +86,7 @@ class Case:
 
 CASES = {
     "spectral, 32 channels, hidden 128": Case(
-        Onset(), lambda: SpectralCNN(channels=32, hidden=128), (20_000, 4_000), BANDS, 1_280, 0
+        Onset(), lambda: SpectralCNN(channels=32, hidden=128), (20_000, 4_000), BANDS, 640, 0
     ),
     "MLP 784-300-100-10": Case(Pixels(), mlp, (12_800, 1_280), PIXELS, 12_800, CLASSES),
 }
@@ -210,19 +209,15 @@ def usual(case: Case, train: Tensors, validation: Tensors, loss: Loss) -> Callab
     return run
 
 
-def seconds_of(actions: list[Callable[[], None]]) -> list[tuple[float, float]]:
-    """Median CPU and wall seconds of actions that take turns, after a turn to warm up."""
-    times: list[list[tuple[float, float]]] = [[] for _ in actions]
-    for turn in range(REPEATS + 1):
+def seconds_of(actions: list[Callable[[], None]]) -> np.ndarray:
+    """CPU and wall seconds of actions that take turns, (turns, actions, 2); one turn warms up."""
+    times = np.zeros((REPEATS + 1, len(actions), 2))
+    for turn in times:
         for index, action in enumerate(actions):
             cpu, wall = time.process_time(), time.perf_counter()
             action()
-            if turn:
-                times[index].append((time.process_time() - cpu, time.perf_counter() - wall))
-    return [
-        (statistics.median(c for c, _ in column), statistics.median(w for _, w in column))
-        for column in times
-    ]
+            turn[index] = time.process_time() - cpu, time.perf_counter() - wall
+    return times[1:]
 
 
 def main() -> None:
@@ -247,15 +242,15 @@ def main() -> None:
                 ours(case, setting, folder),
                 usual(case, train, validation, data.loss),
             ]
-            (base_cpu, base_wall), *others = seconds_of(actions)
+            seconds = seconds_of(actions)
         examples = EPOCHS * len(train[0])
-        cells = [name, f"{data.steps_per_epoch}", f"{examples / base_cpu:.0f}"]
-        for cpu, wall in others:
-            cells.append(f"{examples / cpu:.0f}")
-            cells.append(f"{base_cpu / cpu:.3f} ({base_wall / wall:.3f})")
-        rows.append(cells)
-    head = ["network", "steps", "bare, examples/s", "ours", "ours / bare, CPU (wall)"]
-    print_table([*head, "usual", "usual / bare, CPU (wall)"], rows)
+        speeds = [f"{examples / one:.0f}" for one in np.median(seconds[..., 0], axis=0)]
+        # Of neighbours in time, so that a load that comes and goes hits both.
+        ratios = np.median(seconds[:, :1] / seconds[:, 1:], axis=0)
+        shares = [f"{cpu:.3f} ({wall:.3f})" for cpu, wall in ratios]
+        rows.append([name, f"{data.steps_per_epoch}", *speeds, *shares])
+    head = ["network", "steps of an epoch", "bare, examples / CPU s", "ours", "usual"]
+    print_table([*head, "ours / bare, CPU (wall)", "usual / bare, CPU (wall)"], rows)
 
 
 if __name__ == "__main__":

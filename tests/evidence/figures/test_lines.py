@@ -68,6 +68,7 @@ def test_lines_take_only_their_own_rows() -> None:
         row(),
         trimmed(0, 0.3),
         trimmed(0, 0.31, reset="reinit"),
+        trimmed(0, 0.315, reset="finetune"),
         trimmed(0, 0.32, criterion="random"),
         trimmed(0, 0.33, criterion="random", scope="global"),
         trimmed(0, 0.34, order="shuffled"),
@@ -78,6 +79,7 @@ def test_lines_take_only_their_own_rows() -> None:
     assert [rows_of(rows, line).test_error.tolist() for line in trims] == [
         [0.3],
         [0.31],
+        [0.315],
         [0.32],
         [0.33],
     ]

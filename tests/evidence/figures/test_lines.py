@@ -19,6 +19,7 @@ from mirtrim.evidence.figures.lines import (
 from tests.evidence.figures.rows import LONELY, ROWS, table, trimmed
 from tests.evidence.test_rows_tables import row
 
+WINE = "#882255"  # of Tol's muted palette, far darker than the reds of the other one
 OKABE_ITO = {
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 }  # fmt: skip
@@ -129,4 +130,4 @@ def test_lines_differ_without_colour_and_colours_are_safe() -> None:
         assert len({look.marker for look in looks}) == len(looks)
         for look in looks:
             red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
-            assert look.colour in OKABE_ITO or red == green == blue
+            assert look.colour in {*OKABE_ITO, WINE} or red == green == blue

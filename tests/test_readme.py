@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mirtrim.evidence.labels import label_of
+from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.evidence.tables import mean_and_deviation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,13 +29,14 @@ def cells_of(heading: str) -> list[list[str]]:
 @pytest.mark.skipif(not ROWS.exists(), reason="results of the default profile are not here")
 def test_every_number_of_the_table_stands_in_the_rows() -> None:
     rows = pd.read_csv(ROWS)
+    rows["label"] = [label_of(keys) for keys in rows[RUN_KEYS].to_dict("records")]
     head, *lines = cells_of("test error")
     assert {line[0].split(" ")[0] for line in lines} == set(rows.task)
     for line in lines:
         of_task = rows[rows.task == line[0].split(" ")[0]]
         for column, cell in zip(head[1:], line[1:], strict=True):
-            method, ratio = re.fullmatch(r"([a-z ]+?)(?:, ([\d.]+)x)?", column).groups()
-            chosen = of_task[of_task.method == method.replace(" ", "_")]
+            label, ratio = re.fullmatch(r"([a-z ()]+?)(?:, ([\d.]+)x)?", column).groups()
+            chosen = of_task[of_task.label == label]
             if ratio:
                 chosen = chosen[chosen.ratio_asked == float(ratio)]
             errors = chosen.test_error

@@ -93,19 +93,18 @@ def _check_studies(config: Mapping[str, Any]) -> None:
 
 
 def _check_named_runs(config: Mapping[str, Any]) -> None:
-    """What is weighed is one of the runs; what is published is one of the main runs."""
+    """What is weighed, fitted to boards or published is one of the runs."""
     costs = config["costs"]
     for key in ("seeds", "board_seeds"):
         if costs[key] is None:
             costs[key] = config["seeds"]
-    main = [name_of(choices_of(run)) for run in config["runs"]]
-    studied = [
-        name_of(choices_of(run)) for study in config["studies"].values() for run in study["runs"]
-    ]
-    for key, names, known in (
-        ("costs.runs", costs["runs"], [*main, *studied]),
-        ("costs.board_runs", costs["board_runs"], main),
-        ("models.runs", config["models"]["runs"], main),
+    studied = (run for block in config["studies"].values() for run in block["runs"])
+    runs = [*config["runs"], *studied]
+    known = list(dict.fromkeys(name_of(choices_of(run)) for run in runs))
+    for key, names in (
+        ("costs.runs", costs["runs"]),
+        ("costs.board_runs", costs["board_runs"]),
+        ("models.runs", config["models"]["runs"]),
     ):
         for name in names:
             if name not in known:

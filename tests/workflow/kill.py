@@ -28,7 +28,7 @@ CLOCK = ["train_seconds", "total_train_seconds"]
 # Longer than the tests' trainings, so that kills find them at work.
 CHANGES = {"tasks/onset/training": {"epochs": 8, "examples_per_epoch": 512}}
 EPOCH = re.compile(r"(\S.*? \| epoch \d+) of at most")
-POLL_SECONDS = 0.001
+POLL_SECONDS = 0.002
 PATIENCE_SECONDS = 600
 
 
@@ -38,18 +38,18 @@ class Moment:
 
     Attributes:
         name: for the summary.
-        begun: whether (folder, names of the scripts at work, new files) shows that it is near.
+        begun: whether (names of the scripts at work, new files) shows that it is near.
         within_seconds: the kill comes up to so much later.
     """
 
     name: str
-    begun: Callable[[Path, set[str], set[Path]], bool]
+    begun: Callable[[Callable[[], set[str]], set[Path]], bool]
     within_seconds: float
 
 
 def script(name: str, within_seconds: float) -> Moment:
     """Within a job of that script."""
-    return Moment(f"in {name}", lambda folder, scripts, new: name in scripts, within_seconds)
+    return Moment(f"in {name}", lambda scripts, new: name in scripts(), within_seconds)
 
 
 def file(name: str, pattern: str, within_seconds: float) -> Moment:
@@ -57,7 +57,7 @@ def file(name: str, pattern: str, within_seconds: float) -> Moment:
     wanted = re.compile(pattern)
     return Moment(
         name,
-        lambda folder, scripts, new: any(wanted.search(str(path)) for path in new),
+        lambda scripts, new: any(wanted.search(str(path)) for path in new),
         within_seconds,
     )
 
@@ -71,31 +71,41 @@ EPOCH_OF_ROUND = file("in an epoch of a round", r"resume/.*/fit-\d+-0\.safetenso
 BETWEEN = file("between rounds", r"resume/.*/round-\d+/complete\.json$", 0.02)
 WRITING = file("while writing", r"(resume|results)/.*/\.[^/]+\.0\.(safetensors|json|csv)$", 0.0)
 ROWS = file("when rows are written", r"results/[^/]+/rows/.*/[^.][^/]*\.csv$", 0.5)
-TABLE = script("table", 2.0)
-CURVE = script("curve", 3.0)
 COLLECT = script("collect", 2.0)
+RESULTS = script("task_results", 3.0)
+OVERVIEW = script("overview", 2.0)
 
 
 def moments(kills: int, rng: random.Random) -> list[Moment]:
     """A moment for each kill, spread over the whole way, in the order in which they come."""
     way = [
         RENDER, PIECE, FEATURES, STORE, DENSE_EPOCH, WRITING, DENSE_EPOCH, ROWS, EPOCH_OF_ROUND,
-        WRITING, BETWEEN, EPOCH_OF_ROUND, ROWS, COLLECT, TABLE, CURVE,
+        WRITING, BETWEEN, EPOCH_OF_ROUND, ROWS, COLLECT, RESULTS, OVERVIEW,
     ]  # fmt: skip
     chosen = sorted(rng.choices(range(len(way)), k=max(0, kills - len(way))))
     places = sorted([*rng.sample(range(len(way)), min(kills, len(way))), *chosen])
     return [way[place] for place in places]
 
 
+@dataclass(frozen=True)
+class Kill:
+    """What a kill met.
+
+    Attributes:
+        moment: for which it was meant.
+        struck: False if the run had ended by itself before.
+        at_work: names of the scripts that were being executed.
+    """
+
+    moment: Moment
+    struck: bool
+    at_work: set[str]
+
+
 def kill_at(
     folder: Path, moment: Moment, rng: random.Random, changes: dict | None, log: Path
-) -> tuple[set[str], bool]:
-    """Run until `moment`, then kill everything that was started.
-
-    Returns:
-        Names of the scripts that were at work, and whether the run was killed: False if it
-        ended by itself before.
-    """
+) -> Kill:
+    """Run until `moment`, then kill everything that was started."""
     seen = dict(_files(folder))
     with open(log, "ab") as stream:
         run = subprocess.Popen(
@@ -108,14 +118,14 @@ def kill_at(
         now = dict(_files(folder))
         new = {path for path, stamp in now.items() if seen.get(path) != stamp}
         seen = now
-        begun = moment.begun(folder, set(_scripts(run.pid)), new)
+        begun = moment.begun(lambda: scripts_at_work(run.pid), new)
         if time.monotonic() > deadline:
             break
     time.sleep(rng.uniform(0, moment.within_seconds))
-    working = set(_scripts(run.pid))
-    killed = run.poll() is None
+    working = scripts_at_work(run.pid)
+    struck = run.poll() is None
     _kill(run)
-    return working, killed
+    return Kill(moment, struck, working)
 
 
 def _kill(run: subprocess.Popen) -> None:
@@ -144,15 +154,16 @@ def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
                 yield Path(where, name), (status.st_mtime_ns, status.st_ino)
 
 
-def _scripts(pid: int) -> Iterator[str]:
-    """Names of the workflow's scripts that the run is executing."""
+def scripts_at_work(pid: int) -> set[str]:
+    """Names of the workflow's scripts that a Snakemake process is executing."""
+    found = set()
     try:
         for process in psutil.Process(pid).children(recursive=True):
-            for word in process.cmdline():
-                if found := re.search(r"scripts/tmp\w+\.(\w+)\.py$", word):
-                    yield found[1]
+            words = " ".join(process.cmdline())
+            found |= set(re.findall(r"scripts/tmp\w+\.(\w+)\.py", words))
     except psutil.NoSuchProcess:
-        return
+        pass
+    return found
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -195,16 +206,22 @@ def epochs(folder: Path) -> Counter[str]:
 
 
 def killed_run(
-    folder: Path, plan: list[Moment], rng: random.Random, changes: dict | None, tell: Callable
-) -> int:
-    """Run with a kill at every moment of `plan`, then to the end; returns how many there were."""
+    folder: Path,
+    plan: list[Moment],
+    rng: random.Random,
+    changes: dict | None = None,
+    tell: Callable[[int, Kill], None] = lambda number, kill: None,
+) -> list[Kill]:
+    """Run with a kill at every moment of `plan`, then to the end.
+
+    Raises:
+        RuntimeError: the last run failed.
+    """
     make_folder(folder)
-    log, kills = folder / "terminal.txt", 0
+    kills = []
     for number, moment in enumerate(plan, start=1):
-        working, killed = kill_at(folder, moment, rng, changes, log)
-        kills += killed
-        what = "killed" if killed else "had ended before"
-        tell(f"{number:2}. {moment.name}: {what}; at work: {', '.join(sorted(working)) or '-'}")
+        kills.append(kill_at(folder, moment, rng, changes, folder / "terminal.txt"))
+        tell(number, kills[-1])
     result = subprocess.run(
         command(folder, changes=changes), cwd=folder, env=environment(),
         capture_output=True, text=True, check=False,
@@ -212,6 +229,12 @@ def killed_run(
     if result.returncode != 0:
         raise RuntimeError(f"the last run failed:\n{result.stderr[-3000:]}")
     return kills
+
+
+def _tell(number: int, kill: Kill) -> None:
+    what = "killed" if kill.struck else "the run had ended before"
+    at_work = ", ".join(sorted(kill.at_work)) or "Snakemake alone"
+    print(f"{number:2}. {kill.moment.name}: {what}; at work: {at_work}", flush=True)
 
 
 def main() -> None:
@@ -225,17 +248,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = choices.folder or Path(temporary)
         undisturbed, killed = home / "undisturbed", home / "killed"
-        killed_run(undisturbed, [], rng, CHANGES, print)
-        kills = killed_run(killed, moments(choices.kills, rng), rng, CHANGES, print)
+        killed_run(undisturbed, [], rng, CHANGES)
+        kills = killed_run(killed, moments(choices.kills, rng), rng, CHANGES, _tell)
+        struck = sum(kill.struck for kill in kills)
         once, often = epochs(undisturbed), epochs(killed)
         found = differences(undisturbed, killed)
         print(
-            f"{kills} kills; {sum(once.values())} epochs needed, {sum(often.values())} finished, "
+            f"{struck} kills; {sum(once.values())} epochs needed, {sum(often.values())} finished, "
             f"{sum((often - once).values())} of them again; {len(found)} differences"
         )
         for line in found:
             print(line)
-    sys.exit(1 if found or kills < choices.kills else 0)
+    sys.exit(1 if found or struck < choices.kills else 0)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.workflow.conftest import ROOT, snakemake
 
 SCRIPT = Path(__file__).with_name("fake_cluster.py")
 DENSE = "results/tiny/rows/onset/dense_seed1.csv"
-TABLES = ("results/tiny/tables/onset.md", "results/tiny/points/onset.md")
+SMALL = ("results/tiny/rows.csv", "figures/tiny/overview.svg")
 START_SECONDS = 60
 
 
@@ -53,12 +53,12 @@ def test_jobs_ask_for_more_when_it_was_too_little_and_small_ones_go_together(
     copied: Path, tmp_path: Path
 ) -> None:
     cluster = tmp_path / "cluster"
-    again = ("--forcerun", "table", "operating_points")
-    result = snakemake(copied, DENSE, *TABLES, *on_cluster(cluster, 8000), *again)
+    again = ("--forcerun", "collect")
+    result = snakemake(copied, DENSE, *SMALL, *on_cluster(cluster, 8000), *again)
     assert result.returncode == 0, result.stderr[-4000:]
 
     jobs = submissions(cluster)
-    assert sorted(job["name"] for job in jobs) == ["dense", "dense", "of_task"]
+    assert sorted(job["name"] for job in jobs) == ["dense", "dense", "of_all"]
     first, second = (job for job in jobs if job["name"] == "dense")
     assert (first["mem_mb"], second["mem_mb"]) == (6000, 12000)
     assert first["runtime"] == second["runtime"] == 1440
@@ -66,10 +66,10 @@ def test_jobs_ask_for_more_when_it_was_too_little_and_small_ones_go_together(
     assert "process" not in first
     assert read_rows([copied / DENSE]).seed.tolist() == [1]
 
-    (group,) = (job for job in jobs if job["name"] == "of_task")
-    assert set(TABLES) < set(group["output"])
-    # Side by side: the memory of both, the time of one.
-    assert (group["mem_mb"], group["runtime"]) == (4000, 30)
+    (group,) = (job for job in jobs if job["name"] == "of_all")
+    assert set(SMALL) < set(group["output"])
+    # One after the other: the memory of one, the time of both.
+    assert (group["mem_mb"], group["runtime"]) == (2000, 60)
 
 
 def test_a_run_that_is_stopped_takes_its_jobs_from_the_cluster(

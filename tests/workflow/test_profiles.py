@@ -26,11 +26,15 @@ def rules(file: str) -> set[str]:
     return set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
 
 
+def names(key: str) -> set[str]:
+    """Names of the corpora, or of the studies, of all configurations."""
+    configs = [yaml.safe_load(path.read_text()) for path in (ROOT / "config").glob("*.yaml")]
+    return {name for config in configs if isinstance(config, dict) for name in config.get(key, {})}
+
+
 def corpus_rules() -> set[str]:
     """Names of the rules that are made for the corpora of all configurations."""
-    configs = [yaml.safe_load(path.read_text()) for path in (ROOT / "config").glob("*.yaml")]
-    known = [config.get("corpora", {}) for config in configs if isinstance(config, dict)]
-    return {f"corpus_{corpus}" for corpora in known for corpus in corpora}
+    return {f"corpus_{corpus}" for corpus in names("corpora")}
 
 
 def number(value: int | str, attempt: int) -> int:
@@ -44,8 +48,8 @@ def test_every_rule_that_is_named_exists(name: str) -> None:
     profile = read(name)
     keys = ("set-resources", "set-threads", "groups")
     named = {rule for key in keys for rule in profile.get(key, {})}
-    files = ("data", "networks", "costs", "evidence")
-    assert {"dense", "compress"} <= named <= corpus_rules().union(*map(rules, files))
+    known = set().union(*map(rules, ("data", "networks", "costs", "evidence")))
+    assert {"dense", "compress"} <= named <= known | corpus_rules() | names("studies")
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
@@ -78,7 +82,7 @@ def test_the_clusters_ask_for_the_same_memory_threads_and_groups() -> None:
 
 def test_every_small_job_is_in_a_group() -> None:
     # `latency` wants a machine for itself; `page` reads what Snakemake has noted of the others.
-    small = (rules("costs") | rules("evidence")) - {"latency", "page"}
+    small = (rules("costs") | rules("evidence") | names("studies")) - {"latency", "page"}
     assert set(read("slurm")["groups"]) == small
 
 

@@ -184,9 +184,19 @@ def files_of_everything(kind):
     return sorted(set(paths))
 
 
+def runs_there(names, task):
+    """Those of the named runs that the task has: studies are made of some tasks only."""
+    return [run for run in names if run in runs_of_task(task)]
+
+
 def cost_runs(task):
-    """Runs that are weighed on a task: those of studies are there on some tasks only."""
-    return [run for run in config["costs"]["runs"] if run in runs_of_task(task)]
+    """Runs that are weighed on a task."""
+    return runs_there(config["costs"]["runs"], task)
+
+
+def model_runs(task):
+    """Runs whose networks are published, besides the dense one."""
+    return runs_there(config["models"]["runs"], task)
 
 
 def cost_files_of_task(task):
@@ -196,7 +206,8 @@ def cost_files_of_task(task):
 
 def arena_files_of_task(task):
     """What microcontrollers need for the networks of the runs that are fitted to boards."""
-    runs, seeds = config["costs"]["board_runs"], config["costs"]["board_seeds"]
+    runs = runs_there(config["costs"]["board_runs"], task)
+    seeds = config["costs"]["board_seeds"]
     return files_of_runs("microcontroller", task, ".csv", runs, seeds)
 
 
@@ -256,7 +267,7 @@ def model_files(task):
         "dense",
         *(
             f"{run}-ratio-{ratio:g}"
-            for run in config["models"]["runs"]
+            for run in model_runs(task)
             for ratio in model_ratios(task)
         ),
     ]
@@ -268,5 +279,5 @@ def row_files_of_models(task):
     seed = config["models"]["seed"]
     return {
         run: f"{RESULTS}/rows/{task}/{run}_seed{seed}.csv"
-        for run in ["dense", *config["models"]["runs"]]
+        for run in ["dense", *model_runs(task)]
     }

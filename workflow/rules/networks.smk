@@ -67,7 +67,7 @@ for task in TASKS:
             dense=f"{RESULTS}/networks/{task}/dense_seed{config['models']['seed']}.safetensors",
             networks=expand(
                 f"{RESULTS}/networks/{task}/{{run}}_seed{config['models']['seed']}",
-                run=config["models"]["runs"],
+                run=model_runs(task),
             ),
             rows=ancient(list(row_files_of_models(task).values())),
         output:
@@ -80,7 +80,7 @@ for task in TASKS:
             task=config["tasks"][task],
             name=task,
             rows=row_files_of_models(task),
-            runs=["dense", *config["models"]["runs"]],
+            runs=["dense", *model_runs(task)],
             ratios=model_ratios(task),
             seed=config["models"]["seed"],
             code=code_of("models.py"),

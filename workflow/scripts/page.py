@@ -1,5 +1,6 @@
 """Let Snakemake write its report about everything that this job has as input."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ with job(snakemake, "page") as running, TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "1"]
         command += ["--snakefile", snakemake.params.snakefile, "--configfile", str(overrides)]
         command += ["--report", str(page), "--", *snakemake.input]
-        done = subprocess.run(command, capture_output=True, text=True)
+        # Snakemake lists files in the order of sets, which is random without this.
+        fixed = {**os.environ, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, capture_output=True, text=True, env=fixed)
         running.log.info("%s", done.stderr)
         if done.returncode:
             raise MirtrimError("Snakemake could not write the report; see the log")

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mirtrim.evidence import style
+from mirtrim.evidence.figures.lines import MAIN_LINES, matches
 from mirtrim.evidence.labels import label_of
 from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.files import atomic_path
@@ -81,7 +82,10 @@ def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
 
 
 def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure in every format, without dates, and free it."""
+    """Write a figure in every format, laid out once, without dates, and free it."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # or every format would do it again
     for path in paths:
         undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         with atomic_path(path) as temporary:
@@ -108,7 +112,8 @@ def _dense(axes: Axes, dense: pd.DataFrame) -> None:
 
 
 def _run(axes: Axes, keys: dict[str, str], run: pd.DataFrame, runs: int) -> None:
-    look = style.look_of(keys["method"])
+    of_run = (line.look for line in MAIN_LINES if matches(keys, line))
+    look = next(of_run, style.look_of(keys["method"]))
     by_ratio = run.groupby("ratio_asked")
     ratio, error = by_ratio.ratio.mean(), by_ratio.test_error
     label = look.label if look.label and runs <= 2 else label_of(keys)

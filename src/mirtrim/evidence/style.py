@@ -30,9 +30,10 @@ LOOKS = {
 OTHER = Look("#666666", "D", ":", "")
 DENSE_COLOUR = "#000000"
 
-# Variants of a method that are drawn beside the method itself.
+# Variants of a method that are drawn beside the method itself; wine is from Tol's muted palette.
 VARIANTS = {
     "trim_reinit": Look("#E69F00", "D", "--", "trim, fresh weights (reinit)"),
+    "trim_finetune": Look("#882255", "P", "-", "trim, weights kept (finetune)"),
     "trim_random_local": Look("#56B4E9", "<", ":", "trim, random units (local)"),
     "trim_random_global": Look("#666666", ">", ":", "trim, random units (global)"),
     "nothing_removed": Look("#999999", "P", ":", "control: same rounds, nothing removed"),

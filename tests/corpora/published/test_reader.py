@@ -2,8 +2,11 @@
 
 import hashlib
 import io
+import itertools
 import json
+import os
 import shutil
+import signal
 import tarfile
 import zipfile
 from pathlib import Path
@@ -195,6 +198,48 @@ def test_a_cut_transfer_goes_on(server: Any, tmp_path: Path, ranges: bool) -> No
     prepare(SETTINGS, tmp_path, Making())
     assert ("/audio.tar.gz", "bytes=300-") in server.requests
     assert len(open_prepared(SETTINGS, tmp_path)[1]) == 10
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"),
+    [
+        (os, "replace", 1),  # the index has been fetched under another name
+        (os, "replace", 3),
+        (tarfile.TarFile, "makefile", 6),  # unpacking
+        (os, "replace", 4),  # moving to its place
+        (os, "replace", 12),
+        (os, "replace", 20),  # the index is moved, what has been fetched is written down
+        (shutil, "rmtree", 1),
+    ],
+)
+def test_a_killed_fetch_goes_on(
+    server: Any, tmp_path: Path, module: Any, name: str, call: int
+) -> None:
+    prepare(SETTINGS, tmp_path / "undisturbed", Making())
+    server.requests.clear()
+    child = os.fork()
+    if child == 0:
+        original, calls = getattr(module, name), itertools.count(1)
+
+        def killing(*arguments: Any, **more: Any) -> Any:
+            if next(calls) == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments, **more)
+
+        setattr(module, name, killing)
+        try:
+            prepare(SETTINGS, tmp_path / "killed", Making())
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (tmp_path / "killed/corpus.json").exists()
+    prepare(SETTINGS, tmp_path / "killed", Making())
+    contents = [
+        {p.relative_to(home): p.read_bytes() for p in home.rglob("*") if p.is_file()}
+        for home in (tmp_path / "undisturbed", tmp_path / "killed")
+    ]
+    assert contents[0] == contents[1]
+    assert [path for path, _ in server.requests].count("/audio.tar.gz") == 1
 
 
 def test_a_wrong_checksum_removes_that_file_only(server: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ its own code, may be read-only and is shared by all projects.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +27,15 @@ def fetch_publication(
     data_home: Path,
     tell: Tell | None = None,
     progress: Progress | None = None,
-) -> list[str]:
+    record: Callable[[list[str]], None] = lambda moved: None,
+) -> None:
     """Bring the files into `data_home`, the index last; an interrupted run goes on.
 
     Args:
         tell: receives what is about to be fetched, its size and its licence, before any of it.
         progress: called with (bytes fetched, bytes in all) of the current file.
-
-    Returns:
-        Paths of the new files below `data_home`, without the index.
+        record: called with the paths of the new files below `data_home`, without the index,
+            when all are in their place and nothing that was fetched has been deleted yet.
 
     Raises:
         CorpusError: no connection, a dead link, too little disk space, wrong checksums.
@@ -58,7 +58,16 @@ def fetch_publication(
             if remote.checksum is None:
                 remote.path(staging).unlink(missing_ok=True)
         raise
-    return _move(publication, staging, data_home)
+    record(_move(publication, staging, data_home))
+    clear_staging(data_home)
+
+
+def clear_staging(data_home: Path) -> None:
+    """Delete what a finished fetch needs no more; a killed one may have left it."""
+    staging = data_home / STAGING_NAME
+    with layout.disk_errors(staging):
+        if staging.exists():
+            shutil.rmtree(staging)
 
 
 def _sized(remote: Remote, staging: Path) -> Remote:
@@ -109,5 +118,4 @@ def _move(publication: Publication, staging: Path, data_home: Path) -> list[str]
                 os.replace(path, target)
                 moved.append(str(target.relative_to(data_home)))
         os.replace(index, data_home / publication.index.filename)
-        shutil.rmtree(staging)
     return moved

@@ -6,7 +6,7 @@ from typing import Any
 
 from mirtrim import files
 from mirtrim.corpora.dataset import open_dataset
-from mirtrim.corpora.fetching.fetch import fetch_publication
+from mirtrim.corpora.fetching.fetch import clear_staging, fetch_publication
 from mirtrim.corpora.fetching.publication import Publication, Remote
 from mirtrim.corpora.published.remotes import index_remote, wanted_remotes
 from mirtrim.corpora.published.versions import find_index, initialise
@@ -34,6 +34,7 @@ def fetch_missing(
                 "set `folder` of the corpus to your copy"
             )
         if _complete(home, remotes):
+            clear_staging(home)
             return
     publication = Publication(
         name=loader,
@@ -50,16 +51,26 @@ def fetch_missing(
         ),
     )
     target = home if settings["folder"] is None else folder
-    moved = fetch_publication(publication, target, making.tell, making.count)
-    if remotes:
-        before = _fetched(target)
-        files.write_json(
-            target / FETCHED_NAME,
-            {
-                "parts": sorted({*before["parts"], *(remote.key for remote in remotes)}),
-                "files": sorted({*before["files"], *moved}),
-            },
-        )
+    fetch_publication(
+        publication,
+        target,
+        making.tell,
+        making.count,
+        lambda moved: _record(target, remotes, moved),
+    )
+
+
+def _record(home: Path, remotes: Sequence[Remote], moved: Sequence[str]) -> None:
+    if not remotes:
+        return
+    before = _fetched(home)
+    files.write_json(
+        home / FETCHED_NAME,
+        {
+            "parts": sorted({*before["parts"], *(remote.key for remote in remotes)}),
+            "files": sorted({*before["files"], *moved}),
+        },
+    )
 
 
 def _fetched(home: Path) -> dict[str, list[str]]:

@@ -33,6 +33,7 @@ MAIN_LINES = (
     Line("mask", style.LOOKS["mask"]),
     Line("trim", style.LOOKS["trim"]),
     Line("trim", style.VARIANTS["trim_reinit"], {"reset": "reinit"}),
+    Line("trim", style.VARIANTS["trim_finetune"], {"reset": "finetune"}),
     Line("feedback", style.LOOKS["feedback"]),
     Line("feedback_units", style.LOOKS["feedback_units"]),
     Line("trim", style.VARIANTS["trim_random_local"], {"criterion": "random"}),

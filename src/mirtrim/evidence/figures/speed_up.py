@@ -10,7 +10,6 @@ from mirtrim.evidence import style
 from mirtrim.evidence.figures import panels
 from mirtrim.evidence.figures.lines import (
     MAIN_LINES,
-    Line,
     dense_band,
     mean_and_band,
     relative,

@@ -7,7 +7,7 @@ from mirdata.datasets import groove_midi
 
 from mirtrim.corpora import layout
 from mirtrim.corpora.dataset import open_dataset
-from mirtrim.corpora.fetching.fetch import fetch_publication
+from mirtrim.corpora.fetching.fetch import clear_staging, fetch_publication
 from mirtrim.corpora.fetching.publication import Publication, Remote
 from mirtrim.corpora.loaders.groove_midi.dataset import LOADER, OFFICIAL_INDEX_NAME
 from mirtrim.corpora.loaders.groove_midi.info import INFO_NAME
@@ -67,6 +67,7 @@ def download_groove(
         raise CorpusError(f"part {part!r} of groove_midi is unknown; use midi, all or index")
     data_home = Path(data_home)
     if _complete(data_home, part):
+        clear_staging(data_home)
         return
     publication = Publication(
         LOADER,

@@ -1,0 +1,104 @@
+"""What may happen to a run: kills, two at once, full disks, lost and damaged files."""
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import command, environment, snakemake
+from tests.workflow.kill import (
+    BETWEEN,
+    DENSE_EPOCH,
+    STORE,
+    differences,
+    epochs,
+    killed_run,
+    scripts_at_work,
+)
+
+ROWS = "results/tiny/rows/onset"
+
+
+def errors_of(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("error: ")]
+
+
+def rules_of(stderr: str) -> set[str]:
+    """Names of the rules whose jobs have finished."""
+    return {line.split("Rule: ")[1].rstrip(")") for line in stderr.splitlines() if "Rule: " in line}
+
+
+def test_three_kills_change_nothing_and_lose_no_epoch(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    kills = killed_run(folder, [STORE, DENSE_EPOCH, BETWEEN], random.Random(0))
+    assert [kill.struck for kill in kills] == [True] * 3
+    assert differences(finished, folder) == []
+    assert epochs(folder) == epochs(finished)
+    assert not list((folder / "data/resume").iterdir())
+
+
+def test_lost_and_damaged_files_come_back_and_nothing_else_is_done_again(
+    finished: Path, copied: Path
+) -> None:
+    (copied / ROWS / "mask_magnitude_local_rewind_seed0.csv").unlink()
+    (copied / "results/tiny/networks/onset/dense_seed0.safetensors").unlink()
+    (frames,) = (copied / "data/features").glob("*/frames.npy")
+    content = frames.read_bytes()
+    frames.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    result = snakemake(copied)
+    assert result.returncode != 0
+    assert len(errors_of(result.stderr)) == 1
+    assert f"{frames.parent.name}/frames.npy is missing or damaged; run again" in result.stderr
+
+    first = subprocess.Popen(
+        command(copied, "data"), cwd=copied, env=environment(), stderr=subprocess.DEVNULL
+    )
+    while "features" not in scripts_at_work(first.pid) and first.poll() is None:
+        time.sleep(0.01)
+    second = snakemake(copied, "data")
+    assert second.returncode != 0
+    assert "make sure that no other Snakemake process" in " ".join(second.stderr.split())
+    assert first.wait() == 0
+    assert frames.read_bytes() == content
+
+    dense = snakemake(copied, "results/tiny/networks/onset/dense_seed0.safetensors")
+    assert rules_of(dense.stderr) == {"dense"}
+    result = snakemake(copied)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stderr.count("(Rule: compress)") == 1
+    assert not {"features", "dense"} & rules_of(result.stderr)
+    assert differences(finished, copied) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(copied: Path) -> None:
+    shutil.rmtree(copied / "data/features")
+    result = subprocess.run(
+        command(copied, "data"), cwd=copied, env=environment(), capture_output=True, text=True,
+        check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1)),
+    )  # fmt: skip
+    assert result.returncode != 0
+    (error,) = errors_of(result.stderr)
+    assert "features onset: data/features/onset-mini_groove_midi-" in error
+    assert "File too large; raise the limit on the size of files and run again" in error
+    assert not list((copied / "data/features").iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_results_folder_is_named(copied: Path) -> None:
+    (copied / ROWS / "mask_magnitude_local_rewind_seed0.csv").unlink()
+    os.chmod(copied / ROWS, 0o555)
+    try:
+        result = snakemake(copied)
+    finally:
+        os.chmod(copied / ROWS, 0o755)
+    assert result.returncode != 0
+    assert any(
+        f"{ROWS}/mask_magnitude_local_rewind_seed0.csv: Permission denied; make it accessible"
+        in line
+        for line in errors_of(result.stderr)
+    )

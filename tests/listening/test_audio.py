@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirtrim.listening.audio import AudioError, Meter, mono_blocks, open_audio, share
+from mirtrim.listening.audio import (
+    AudioError,
+    Meter,
+    mean_of_channels,
+    mono_blocks,
+    open_audio,
+    share,
+)
 from mirtrim.tasks.audio import read_mono
 
 from .samples import music, write
@@ -94,3 +101,11 @@ def test_channels_many_and_rates_odd(tmp_path):
     blocks = list(mono_blocks(open_audio(path), 8000))
     assert sum(map(len, blocks)) == 100 * 8000
     assert max(map(len, blocks)) < 50 * 8000
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_mean_of_channels(channels):
+    samples = np.random.default_rng(0).standard_normal((1001, channels)).astype(np.float32)
+    mean = mean_of_channels(samples)
+    assert mean.dtype == np.float32
+    np.testing.assert_array_equal(mean, samples.mean(axis=1))

@@ -27,7 +27,7 @@ GAP_PIXELS = 90
 SYMBOLS = {
     "o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "D": "diamond",
     "X": "x", "P": "cross", "<": "triangle-left", ">": "triangle-right", "d": "diamond-tall",
-    "h": "hexagon",
+    "h": "hexagon", "p": "pentagon",
 }  # fmt: skip
 X_TICKS = [1, 1.5, 2, 3, 4, 6, 8, 11, 16, 24, 32, 48, 64, 128, 256]
 DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}

@@ -4,6 +4,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -67,7 +68,9 @@ def test_lost_and_damaged_files_come_back_and_nothing_else_is_done_again(
     )
     while "features" not in scripts_at_work(first.pid) and first.poll() is None:
         time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)  # or it would be done before the second one has started
     second = snakemake(copied, "data")
+    first.send_signal(signal.SIGCONT)
     assert second.returncode != 0
     assert "make sure that no other Snakemake process" in " ".join(second.stderr.split())
     assert first.wait() == 0

@@ -102,16 +102,22 @@ class Kill:
     at_work: set[str]
 
 
-def kill_at(
-    folder: Path, moment: Moment, rng: random.Random, changes: dict | None, log: Path
-) -> Kill:
-    """Run until `moment`, then kill everything that was started."""
+@dataclass(frozen=True)
+class Story:
+    """What happened in a folder, from the first start to the end.
+
+    Attributes:
+        kills: in their order.
+        lines: (name of the log, line) of all logs; Snakemake deletes those of killed jobs.
+    """
+
+    kills: list[Kill]
+    lines: set[tuple[str, str]]
+
+
+def kill_at(run: subprocess.Popen, folder: Path, moment: Moment, rng: random.Random) -> Kill:
+    """Wait until `moment`, then kill a run and everything that it has started."""
     seen = dict(_files(folder))
-    with open(log, "ab") as stream:
-        run = subprocess.Popen(
-            command(folder, changes=changes), cwd=folder, env=environment(),
-            stdout=stream, stderr=stream, start_new_session=True,
-        )  # fmt: skip
     begun, deadline = False, time.monotonic() + PATIENCE_SECONDS
     while not begun and run.poll() is None:
         time.sleep(POLL_SECONDS)
@@ -194,14 +200,22 @@ def _timeless(path: Path) -> bytes:
     return table.drop(columns=[name for name in CLOCK if name in table]).to_csv().encode()
 
 
-def epochs(folder: Path) -> Counter[str]:
-    """How often every epoch of every training was finished, from the logs of the jobs."""
-    return Counter(
-        f"{log.stem}: {found[1].split(' INFO ')[-1]}"
+def log_lines(folder: Path) -> set[tuple[str, str]]:
+    """(Name of the log, line) of all trainings that Snakemake has not started again since."""
+    return {
+        (log.stem, line)
         for kind in ("dense", "compress")
-        for log in sorted((folder / "results/tiny/logs" / kind).glob("*.log"))
-        for found in map(EPOCH.search, log.read_text().splitlines())
-        if found
+        for log in (folder / "results/tiny/logs" / kind).glob("*.log")
+        for line in log.read_text().splitlines()
+    }
+
+
+def epochs(lines: set[tuple[str, str]]) -> Counter[str]:
+    """How often every epoch of every training was finished."""
+    return Counter(
+        f"{name}: {found[1].split(' INFO ')[-1]}"
+        for name, line in lines
+        if (found := EPOCH.search(line))
     )
 
 
@@ -210,25 +224,33 @@ def killed_run(
     plan: list[Moment],
     rng: random.Random,
     changes: dict | None = None,
+    cores: str = "2",
     tell: Callable[[int, Kill], None] = lambda number, kill: None,
-) -> list[Kill]:
+) -> Story:
     """Run with a kill at every moment of `plan`, then to the end.
 
     Raises:
         RuntimeError: the last run failed.
     """
     make_folder(folder)
-    kills = []
+    story = Story([], set())
+    terminal = folder / "terminal.txt"
+
+    def start() -> subprocess.Popen:
+        with open(terminal, "ab") as stream:
+            return subprocess.Popen(
+                command(folder, changes=changes, cores=cores), cwd=folder, env=environment(),
+                stdout=stream, stderr=stream, start_new_session=True,
+            )  # fmt: skip
+
     for number, moment in enumerate(plan, start=1):
-        kills.append(kill_at(folder, moment, rng, changes, folder / "terminal.txt"))
-        tell(number, kills[-1])
-    result = subprocess.run(
-        command(folder, changes=changes), cwd=folder, env=environment(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if result.returncode != 0:
-        raise RuntimeError(f"the last run failed:\n{result.stderr[-3000:]}")
-    return kills
+        story.kills.append(kill_at(start(), folder, moment, rng))
+        story.lines.update(log_lines(folder))
+        tell(number, story.kills[-1])
+    if start().wait() != 0:
+        raise RuntimeError(f"the last run failed:\n{terminal.read_text()[-3000:]}")
+    story.lines.update(log_lines(folder))
+    return story
 
 
 def _tell(number: int, kill: Kill) -> None:
@@ -248,10 +270,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = choices.folder or Path(temporary)
         undisturbed, killed = home / "undisturbed", home / "killed"
-        killed_run(undisturbed, [], rng, CHANGES)
-        kills = killed_run(killed, moments(choices.kills, rng), rng, CHANGES, _tell)
-        struck = sum(kill.struck for kill in kills)
-        once, often = epochs(undisturbed), epochs(killed)
+        once = epochs(killed_run(undisturbed, [], rng, CHANGES).lines)
+        story = killed_run(killed, moments(choices.kills, rng), rng, CHANGES, tell=_tell)
+        often, struck = epochs(story.lines), sum(kill.struck for kill in story.kills)
         found = differences(undisturbed, killed)
         print(
             f"{struck} kills; {sum(once.values())} epochs needed, {sum(often.values())} finished, "

@@ -12,10 +12,29 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _DummyBackendModule
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend as setup
 
 NAME = "pretend"
-setup(NAME)
+
+
+class Backend(_DummyBackendModule):
+    """What torch asks of any accelerator, for as long as the process lives: no generator."""
+
+    def get_rng_state(self, device: Any = None) -> Tensor:
+        return torch.zeros(0, dtype=torch.uint8)
+
+    def set_rng_state(self, state: Tensor, device: Any = None) -> None:
+        pass
+
+    def _is_in_bad_fork(self) -> bool:
+        return False
+
+    def manual_seed_all(self, seed: int) -> None:
+        pass
+
+
+setup(NAME, Backend())
 GPU = torch.device(NAME, 0)
 aten = torch.ops.aten
 # Reads or writes across devices, as on a real GPU: copies, and places given by the processor.

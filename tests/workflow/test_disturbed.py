@@ -108,9 +108,9 @@ def read_only(folder: Path) -> Iterator[None]:
         finally:
             folder.chmod(0o755)
         return
-    for options in (["--bind", str(folder)], ["-o", "remount,ro,bind"]):
-        if subprocess.run(["mount", *options, str(folder)], capture_output=True).returncode != 0:
-            pytest.skip("root may not mount here, and nothing else is read-only for root")
+    mounted = subprocess.run(["mount", "-o", "bind,ro", folder, folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("root may not mount here, and nothing else is read-only for root")
     try:
         yield
     finally:

@@ -42,7 +42,7 @@ def test_a_job_waits_for_another_process_that_does_it(
         thread = threading.Thread(target=work)
         thread.start()
         told = ""
-        while "another process still does this job" not in told:
+        while "another process still does this job" not in told and not done.is_set():
             told += capsys.readouterr().err
             time.sleep(0.01)
         assert not done.is_set()

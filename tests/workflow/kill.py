@@ -26,10 +26,18 @@ from tests.workflow.conftest import command, environment, make_folder
 # Everything in a row that is measured with a clock.
 CLOCK = ["train_seconds", "total_train_seconds"]
 # Longer than the tests' trainings, so that kills find them at work.
-CHANGES = {"tasks/onset/training": {"epochs": 8, "examples_per_epoch": 512}}
-EPOCH = re.compile(r"(\S.*? \| epoch \d+) of at most")
+CHANGES = {
+    "tasks/onset/training": {"epochs": 8, "examples_per_epoch": 512},
+    "corpora/mini_groove_midi/pieces": {"train": 12, "validation": 4, "test": 4},
+}
+EPOCH_LINE = re.compile(r"(\S.*? \| epoch \d+) of at most")
 POLL_SECONDS = 0.002
+SCRIPTS_SECONDS = 0.1  # to look for processes takes longer than to look for files
 PATIENCE_SECONDS = 600
+
+
+# Scripts in the order in which a run comes to them.
+WAY = ("corpus", "features", "dense", "compress", "collect", "task_results", "overview")
 
 
 @dataclass(frozen=True)
@@ -38,49 +46,52 @@ class Moment:
 
     Attributes:
         name: for the summary.
-        begun: whether (names of the scripts at work, new files) shows that it is near.
+        script: the kill comes when this script is at work, or a later one: an earlier kill may
+            have come when there was little left to do.
+        file: and, unless it is a later one, when a file with such a path is written.
         within_seconds: the kill comes up to so much later.
     """
 
     name: str
-    begun: Callable[[Callable[[], set[str]], set[Path]], bool]
+    script: str
+    file: re.Pattern[str] | None
     within_seconds: float
 
-
-def script(name: str, within_seconds: float) -> Moment:
-    """Within a job of that script."""
-    return Moment(f"in {name}", lambda scripts, new: name in scripts(), within_seconds)
-
-
-def file(name: str, pattern: str, within_seconds: float) -> Moment:
-    """After a file whose path matches has been written."""
-    wanted = re.compile(pattern)
-    return Moment(
-        name,
-        lambda scripts, new: any(wanted.search(str(path)) for path in new),
-        within_seconds,
-    )
+    def come(self, scripts: set[str], written: set[Path]) -> bool:
+        """Whether it has come, by the scripts at work and the files written just now."""
+        places = [WAY.index(name) for name in scripts if name in WAY]
+        place = WAY.index(self.script)
+        if self.file is None or any(other > place for other in places):
+            return any(other >= place for other in places)
+        return any(self.file.search(str(path)) for path in written)
 
 
-RENDER = script("corpus", 3.0)
-PIECE = file("after a rendered piece", r"corpora/.*\.flac", 0.05)
-FEATURES = script("features", 3.0)
-STORE = file("while features are written", r"features/.*\.partial/", 0.05)
-DENSE_EPOCH = file("in an epoch of dense", r"resume/.*/fit\.safetensors$", 0.4)
-EPOCH_OF_ROUND = file("in an epoch of a round", r"resume/.*/fit-\d+-0\.safetensors$", 0.4)
-BETWEEN = file("between rounds", r"resume/.*/round-\d+/complete\.json$", 0.02)
-WRITING = file("while writing", r"(resume|results)/.*/\.[^/]+\.0\.(safetensors|json|csv)$", 0.0)
-ROWS = file("when rows are written", r"results/[^/]+/rows/.*/[^.][^/]*\.csv$", 0.5)
-COLLECT = script("collect", 2.0)
-RESULTS = script("task_results", 3.0)
-OVERVIEW = script("overview", 2.0)
+def moment(name: str, script: str, within_seconds: float, file: str | None = None) -> Moment:
+    """A moment; `file` is a pattern."""
+    return Moment(name, script, re.compile(file) if file else None, within_seconds)
+
+
+HIDDEN = r"/\.[^/]+\.0\.(safetensors|json|csv|flac|mid)$"
+RENDER = moment("in corpus", "corpus", 2.0)
+PIECE = moment("after a rendered piece", "corpus", 0.05, r"corpora/.*\.flac$")
+FEATURES = moment("in features", "features", 2.0)
+STORE = moment("while features are written", "features", 0.05, r"features/.*\.partial/")
+DENSE_EPOCH = moment("in an epoch of dense", "dense", 0.2, r"resume/.*/fit\.safetensors$")
+WRITING_DENSE = moment("while dense writes", "dense", 0.0, f"(resume|results)/.*{HIDDEN}")
+EPOCH = moment("in an epoch of a round", "compress", 0.2, r"resume/.*/fit-\d+-0\.safetensors$")
+WRITING = moment("while a round writes", "compress", 0.0, f"(resume|results)/.*{HIDDEN}")
+BETWEEN = moment("between rounds", "compress", 0.02, r"resume/.*/round-\d+/complete\.json$")
+ROWS = moment("when rows are written", "compress", 0.5, r"results/.*/rows/.*/[^.][^/]*\.csv$")
+COLLECT = moment("in collect", "collect", 1.0)
+RESULTS = moment("in task_results", "task_results", 2.0)
+OVERVIEW = moment("in overview", "overview", 1.0)
 
 
 def moments(kills: int, rng: random.Random) -> list[Moment]:
     """A moment for each kill, spread over the whole way, in the order in which they come."""
     way = [
-        RENDER, PIECE, FEATURES, STORE, DENSE_EPOCH, WRITING, DENSE_EPOCH, ROWS, EPOCH_OF_ROUND,
-        WRITING, BETWEEN, EPOCH_OF_ROUND, ROWS, COLLECT, RESULTS, OVERVIEW,
+        RENDER, PIECE, FEATURES, STORE, DENSE_EPOCH, WRITING_DENSE, DENSE_EPOCH, EPOCH, WRITING,
+        BETWEEN, EPOCH, WRITING, ROWS, COLLECT, RESULTS, OVERVIEW,
     ]  # fmt: skip
     chosen = sorted(rng.choices(range(len(way)), k=max(0, kills - len(way))))
     places = sorted([*rng.sample(range(len(way)), min(kills, len(way))), *chosen])
@@ -119,12 +130,16 @@ def kill_at(run: subprocess.Popen, folder: Path, moment: Moment, rng: random.Ran
     """Wait until `moment`, then kill a run and everything that it has started."""
     seen = dict(_files(folder))
     begun, deadline = False, time.monotonic() + PATIENCE_SECONDS
+    scripts: set[str] = set()
+    looked = 0.0
     while not begun and run.poll() is None:
         time.sleep(POLL_SECONDS)
         now = dict(_files(folder))
         new = {path for path, stamp in now.items() if seen.get(path) != stamp}
         seen = now
-        begun = moment.begun(lambda: scripts_at_work(run.pid), new)
+        if time.monotonic() - looked > SCRIPTS_SECONDS:
+            scripts, looked = scripts_at_work(run.pid), time.monotonic()
+        begun = moment.come(scripts, new)
         if time.monotonic() > deadline:
             break
     time.sleep(rng.uniform(0, moment.within_seconds))
@@ -215,7 +230,7 @@ def epochs(lines: set[tuple[str, str]]) -> Counter[str]:
     return Counter(
         f"{name}: {found[1].split(' INFO ')[-1]}"
         for name, line in lines
-        if (found := EPOCH.search(line))
+        if (found := EPOCH_LINE.search(line))
     )
 
 

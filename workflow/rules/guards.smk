@@ -1,3 +1,5 @@
+# What is seen to before any job starts: locks of the dead, and folders that cannot be written to.
+#
 # Snakemake keeps others out of a folder with files, which a killed run leaves behind; the next
 # one then asks for --unlock. The system, though, knows who lives: every run holds a shared lock
 # on one file, and one that finds itself alone clears what the dead have left.
@@ -34,3 +36,21 @@ if workflow.is_main_process:
         LIVING = clear_stale_locks(Path(".snakemake"))
     except OSError:
         pass  # Snakemake itself says what is wrong with the folder
+
+
+def unwritable(*roots):
+    """Existing folders below `roots`, or the ones that these would be made in, that are closed."""
+    for root in map(Path, roots):
+        folders = [folder for folder, _, _ in os.walk(root)]
+        while not folders:
+            root = root.parent
+            folders = [root] if root.is_dir() else []
+        yield from (folder for folder in folders if not os.access(folder, os.W_OK))
+
+
+# Not when the workflow is read: a dry run may look at results that it cannot write.
+onstart:
+    for folder in unwritable(RESULTS, FIGURES):
+        raise WorkflowError(
+            f"{folder} cannot be written to; make it writable, or run in a copy of this folder"
+        )

@@ -5,14 +5,14 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "mir_eval", "mirdata", "midirenderer")
 
 
-@lru_cache
+@cache
 def code_digest(*roots: str) -> str:
     """SHA-256 over the sources that modules of the package depend on.
 
@@ -57,7 +57,7 @@ def sources(*roots: str) -> list[Path]:
     return sorted(found)
 
 
-@lru_cache
+@cache
 def _imports(path: Path) -> tuple[Path, ...]:
     """Files of the package that `path` imports, with the packages that they are in."""
     found: list[Path] = []

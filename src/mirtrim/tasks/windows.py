@@ -36,10 +36,16 @@ def spaced_starts(first: int, count: int, window_frames: int, hop_frames: int) -
 
 
 def gather(array: Tensor, starts: Tensor, window_frames: int) -> Tensor:
-    """Windows of `array` (frames, …) that begin at `starts`, (windows, window_frames, …)."""
-    # Copies whole rows, which indexing with a table of rows does not: twice as fast.
-    rows = (starts[:, None] + torch.arange(window_frames)).flatten()
-    return array.index_select(0, rows).unflatten(0, (len(starts), window_frames))
+    """Windows of `array` (frames, …) that begin at `starts`, (windows, window_frames, …).
+
+    Raises:
+        IndexError: a window reaches beyond the array.
+    """
+    # A view of all windows, which overlap, so that each is copied as a whole: up to six times as
+    # fast as copying row by row.
+    size = (len(array) - window_frames + 1, window_frames, *array.shape[1:])
+    windows = array.as_strided(size, (array.stride(0), *array.stride()))
+    return windows.index_select(0, starts)
 
 
 def as_images(windows: Tensor) -> Tensor:

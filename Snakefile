@@ -5,5 +5,6 @@ include: "workflow/Snakefile"
 rule all:
     default_target: True
     input:
+        [path for task in TASKS for path in networks_of_task(task)],
         rules.tables.input,
         rules.figures.input,

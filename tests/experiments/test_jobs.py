@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from mirtrim.errors import ArtefactError, CorpusError, RatioError
 from mirtrim.evidence.rows import read_rows
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import load_dense
+from mirtrim.experiments.resuming import remove_ended
 from mirtrim.experiments.rounds import Cost
 from mirtrim.pruning.methods import choices_of
 from mirtrim.training import EpochReport
@@ -61,7 +63,36 @@ def test_a_killed_job_ends_with_the_same_bits(
     )
     for network in (undisturbed / method).iterdir():
         assert network.read_bytes() == (tmp_path / method / network.name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["dense", "trim"])
+def test_a_job_that_had_ended_trains_nothing_when_its_outputs_are_deleted(
+    tmp_path: Path, kind: str
+) -> None:
+    """As Snakemake does when it was killed just after the job."""
+    job = Job(tmp_path)
+    job.dense()
+    epochs: list[int] = []
+    run = partial(job.dense if kind == "dense" else partial(job.compress, kind))
+    run()
+    first = (tmp_path / f"{kind}.csv").read_bytes()
+    (tmp_path / f"{kind}.csv").unlink()
+    run(progress=lambda stage, epoch: epochs.append(epoch.epoch))
+    assert epochs == []
+    assert (tmp_path / f"{kind}.csv").read_bytes() == first  # times included
+    remove_ended(tmp_path / "resume")
     assert not list((tmp_path / "resume").iterdir())
+
+
+def test_what_a_killed_job_has_kept_is_not_removed(tmp_path: Path) -> None:
+    job = Job(tmp_path)
+    job.dense()
+    with pytest.raises(Killed):
+        job.compress("trim", kill_at(4))
+    assert len(list((tmp_path / "resume").iterdir())) == 2
+    remove_ended(tmp_path / "resume")
+    (kept,) = (tmp_path / "resume").iterdir()
+    assert (kept / "round-01" / "complete.json").exists()
 
 
 class Killed(Exception):

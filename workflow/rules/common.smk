@@ -18,6 +18,7 @@ from mirtrim.experiments.code import (
     dense_code,
     features_code,
 )
+from mirtrim.experiments.resuming import remove_ended
 from mirtrim.files import sha256_of_value
 from mirtrim.provenance import code_digest
 from mirtrim.pruning.methods import choices_of, name_of
@@ -159,6 +160,15 @@ def files_of_runs(kind, task, ending, runs=MAIN_RUNS, seeds=None):
         run=["dense", *runs],
         seed=seeds or config["seeds"],
     )
+
+
+def networks_of_task(task):
+    """What a training of the task's main runs leaves, and no checkout has."""
+    return [
+        f"{RESULTS}/networks/{task}/{run}_seed{seed}{ending}"
+        for run, ending in {"dense": ".safetensors", **dict.fromkeys(MAIN_RUNS, "")}.items()
+        for seed in config["seeds"]
+    ]
 
 
 def row_files_of_task(wildcards):

@@ -1,4 +1,5 @@
-# What is seen to before any job starts: locks of the dead, and folders that cannot be written to.
+# What is seen to before any job starts, locks of the dead and folders that cannot be written to,
+# and when all have ended.
 #
 # Snakemake keeps others out of a folder with files, which a killed run leaves behind; the next
 # one then asks for --unlock. The system, though, knows who lives: every run holds a shared lock
@@ -54,3 +55,9 @@ onstart:
         raise WorkflowError(
             f"{folder} cannot be written to; make it writable, or run in a copy of this folder"
         )
+
+
+# Only now is it written down that every job has ended; a killed run starts some of them again.
+onsuccess:
+    if workflow.is_main_process:
+        remove_ended(Path(RESUME))

@@ -1,4 +1,7 @@
 # What a person types; `snakemake` without a name makes everything (rule `all`, in Snakefile).
+#
+# Rows are committed, networks are not: targets that ask for networks train, the others draw and
+# count from the rows that are there.
 
 
 rule data:
@@ -41,6 +44,7 @@ for task in TASKS:
         name:
             task
         input:
+            networks_of_task(task),
             files_of_runs("rows", task, ".csv"),
             f"{RESULTS}/tables/{task}.md",
             f"{RESULTS}/points/{task}.md",

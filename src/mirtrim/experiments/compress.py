@@ -1,7 +1,6 @@
 """The compress job: all rounds of one method, seed and set of pruning choices."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -17,6 +16,7 @@ from mirtrim.experiments.code import compress_code
 from mirtrim.experiments.dense import Dense
 from mirtrim.experiments.finished import Finished, load_finished, save_finished
 from mirtrim.experiments.networks import load_round
+from mirtrim.experiments.resuming import mark_ended
 from mirtrim.experiments.rounds import Cost, Stage, Trained, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, TaskData, silent
 from mirtrim.pruning import storage
@@ -75,8 +75,8 @@ def compress(
 ) -> None:
     """Run every round; write one row per ratio, scores per piece, and the networks.
 
-    Each finished round is kept in `resume_folder` until the job has succeeded, so a killed
-    job continues where it stopped, with the same bits.
+    Each finished round is kept in `resume_folder`, so a killed job continues where it stopped,
+    with the same bits; `remove_ended` clears that folder.
     """
     code = compress_code(run.setting.task.name, run.choices)
     rounds = list(run.rounds.items())
@@ -111,7 +111,7 @@ def compress(
         storage.save(ticket.network, networks_folder / f"ratio-{ratio:g}")
     write_pieces(pieces_path, pieces)
     write_rows(rows_path, rows)
-    shutil.rmtree(folder, ignore_errors=True)
+    mark_ended(folder)
 
 
 def _run_round(

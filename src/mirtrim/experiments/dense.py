@@ -1,7 +1,6 @@
 """The dense job: train the network that every method of the same seed starts from."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.rows import read_rows, write_pieces, write_rows
 from mirtrim.experiments.code import dense_code
+from mirtrim.experiments.resuming import mark_ended
 from mirtrim.experiments.rounds import DENSE, Cost, Stage, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, silent
 from mirtrim.tensors import read_tensors, write_tensors
@@ -39,7 +39,10 @@ def train_dense(
     resume_folder: Path,
     progress: Progress = silent,
 ) -> None:
-    """Train the dense network; write its states, its row and its scores per piece."""
+    """Train the dense network; write its states, its row and its scores per piece.
+
+    What a killed job needs to continue is kept in `resume_folder`; `remove_ended` clears that.
+    """
     network = setting.new_network(seed)
     initial = state_of(network)
     network.to(setting.device)
@@ -73,7 +76,7 @@ def train_dense(
     save_dense(network_path, Dense(*states))
     write_pieces(pieces_path, [pieces])
     write_rows(rows_path, [row])
-    shutil.rmtree(folder, ignore_errors=True)
+    mark_ended(folder)
 
 
 def _named(progress: Progress, stage: str) -> Callable[[EpochReport], None]:

@@ -1,4 +1,4 @@
-"""Finished rounds of a running job, kept until the job has succeeded."""
+"""Finished rounds of a job, kept until the run that the job belongs to has succeeded."""
 
 import shutil
 from collections.abc import Callable

@@ -6,7 +6,6 @@ Labels follow Harte et al. (ISMIR 2005); the reduction is that of mir_eval's `ma
 
 from collections.abc import Sequence
 
-import mir_eval
 import numpy as np
 
 from mirtrim.corpora.loaders.guitarset.harmony import PITCH_NAMES
@@ -23,6 +22,8 @@ LABELS = (*(f"{name}:maj" for name in PITCH_NAMES), *(f"{name}:min" for name in 
 
 def class_of(label: str) -> int:
     """Class of a label, or `OUTSIDE`; what is no label at all is a `CorpusError`."""
+    import mir_eval  # not at the top: see `onset_scores`
+
     try:
         root, tones, _ = mir_eval.chord.encode(label)
     except mir_eval.chord.InvalidChordException as error:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import mir_eval
 import numpy as np
 
 from mirtrim.tasks.chord_labels import LABELS
@@ -19,6 +18,8 @@ def chord_scores(
     `seconds_<score>` is that time. `segmentation` is mir_eval's `seg`, the smaller of
     `over_segmentation` and `under_segmentation` (1 is perfect in all three).
     """
+    import mir_eval  # not at the top: see `onset_scores`
+
     reference_intervals, reference_labels = reference[0], list(reference[1])
     intervals, labels = mir_eval.util.adjust_intervals(
         *estimate, reference_intervals.min(), reference_intervals.max(), LABELS[-1], LABELS[-1]

@@ -2,7 +2,6 @@
 
 import warnings
 
-import mir_eval
 import numpy as np
 import torch
 from torch import Tensor
@@ -78,6 +77,8 @@ def melody_scores(
     A track without a sounding frame has no pitch to get wrong: its pitch scores are 1, as is
     the recall; mir_eval gives 0.
     """
+    import mir_eval  # not at the top: see `onset_scores`
+
     times = np.arange(len(reference_hz), dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # nothing sounds in one of the two

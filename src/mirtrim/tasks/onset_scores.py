@@ -1,18 +1,22 @@
-"""Scores of events in time, in seconds: peaks of an activation against annotated times."""
+"""Scores of events in time, in seconds: peaks of an activation against annotated times.
+
+mir_eval and scipy.signal are imported when they are needed: that takes a second, which every start
+of the workflow would wait for.
+"""
 
 import warnings
 from collections.abc import Sequence
 
-import mir_eval
 import numpy as np
 import pandas as pd
-from scipy.signal import find_peaks
 
 MATCH_WINDOW_SECONDS = 0.05
 
 
 def peak_times(activation: np.ndarray, threshold: float, hop_seconds: float) -> np.ndarray:
     """Times in seconds of local maxima of `activation`, (frames,), at or above `threshold`."""
+    from scipy.signal import find_peaks
+
     # Zeros on both sides let the first and the last frame be peaks.
     peaks, _ = find_peaks(np.pad(activation, 1), height=threshold)
     return (peaks - 1) * hop_seconds
@@ -42,6 +46,8 @@ def onset_scores(reference: np.ndarray, estimate: np.ndarray) -> dict[str, float
     Two empty lists agree perfectly (F = 1); mir_eval itself gives 0 there, which would
     punish correct silence.
     """
+    import mir_eval
+
     if len(reference) == 0 and len(estimate) == 0:
         f_measure = precision = recall = 1.0
         hits = 0

@@ -79,8 +79,10 @@ def _imported_names(tree: ast.AST) -> Iterator[str]:
     elif isinstance(tree, ast.ImportFrom) and tree.module:
         # What is imported may be a module of that package, or a name in it.
         yield from (f"{tree.module}.{alias.name}" for alias in tree.names)
+    # Expressions, which are most of a tree, hold no import statements.
     for child in ast.iter_child_nodes(tree):
-        yield from _imported_names(child)
+        if not isinstance(child, ast.expr):
+            yield from _imported_names(child)
 
 
 def _source(name: str) -> Path | None:

@@ -166,7 +166,10 @@ def networks_of_task(task):
     """What a training of the task's main runs leaves, and no checkout has."""
     return [
         f"{RESULTS}/networks/{task}/{run}_seed{seed}{ending}"
-        for run, ending in {"dense": ".safetensors", **dict.fromkeys(MAIN_RUNS, "")}.items()
+        for run, ending in {
+            "dense": ".safetensors",
+            **dict.fromkeys(MAIN_RUNS, ""),
+        }.items()
         for seed in config["seeds"]
     ]
 

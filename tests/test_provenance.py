@@ -73,3 +73,32 @@ def test_each_job_has_a_digest_of_its_own() -> None:
     digests = {compress_code("onset", choices_of(run)) for run in runs} | {dense_code("onset")}
     assert len(digests) == 4
     assert compress_code("chord", choices_of(runs[0])) not in digests
+
+
+@pytest.mark.parametrize(
+    ("flags", "processor"),
+    [
+        ("fpu sse2 avx2 avx512f", "Quick 9000 (AVX-512)"),
+        ("fpu sse2 avx2", "Quick 9000 (AVX2)"),
+        ("fpu sse2", "Quick 9000"),
+    ],
+)
+def test_the_machine_says_which_kernels_it_gets(
+    monkeypatch: pytest.MonkeyPatch, flags: str, processor: str
+) -> None:
+    known = {"model name": "Quick 9000", "flags": flags}
+    monkeypatch.setattr(provenance, "_cpuinfo", lambda: known)
+    assert provenance.machine().startswith(f"{processor}; ")
+
+
+def test_only_the_first_processor_is_described(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = (
+        "processor\t: 0\nmodel name\t: One\nflags\t\t: a b\n\nprocessor\t: 1\nmodel name\t: Two\n"
+    )
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(provenance, "CPUINFO", tmp_path / "cpuinfo")
+    assert provenance._cpuinfo() == {"processor": "0", "model name": "One", "flags": "a b"}
+    monkeypatch.setattr(provenance, "CPUINFO", tmp_path / "none")
+    assert provenance._cpuinfo() == {}

@@ -9,6 +9,9 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+CPUINFO = Path("/proc/cpuinfo")
+# Flag of Linux → name, the widest first.
+VECTOR_INSTRUCTIONS = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
 LIBRARIES = ("torch", "numpy", "scipy", "librosa", "mir_eval", "mirdata", "midirenderer")
 
 
@@ -106,12 +109,23 @@ def versions() -> str:
 
 
 def machine() -> str:
-    """Processor and system, without anything that names the host."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return f"{model}; {platform.system()} {platform.machine()}"
+    """Processor, its widest vector instructions, and system, without anything that names the host.
+
+    Kernels are chosen by these instructions, and other kernels round differently: the same training
+    has the same bits only where this is the same.
+    """
+    known = _cpuinfo()
+    model = known.get("model name") or platform.processor() or platform.machine()
+    flags = known.get("flags", "").split()
+    widest = next((name for flag, name in VECTOR_INSTRUCTIONS.items() if flag in flags), None)
+    processor = f"{model} ({widest})" if widest else model
+    return f"{processor}; {platform.system()} {platform.machine()}"
+
+
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says about the first processor; nothing elsewhere."""
+    if not CPUINFO.exists():
+        return {}
+    first, _, _ = CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

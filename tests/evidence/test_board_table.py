@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirtrim.cost.boards import Board
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.board_table import board_sentences, board_table, write_board_table
+from mirtrim.evidence.boards import Board
 
 
 def board(name: str, flash: int, ram: int) -> Board:

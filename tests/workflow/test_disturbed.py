@@ -40,11 +40,8 @@ def rules_of(stderr: str) -> set[str]:
 
 def test_three_kills_change_nothing_and_lose_no_epoch(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
-    # One core: while one job is between rounds, no other is just ending.
-    story = killed_run(
-        folder, [STORE, replace(DENSE_EPOCH, within_seconds=0.05), BETWEEN], random.Random(0),
-        cores="1",
-    )  # fmt: skip
+    plan = [STORE, replace(DENSE_EPOCH, within_seconds=0.05), BETWEEN]
+    story = killed_run(folder, plan, random.Random(0))
     assert [kill.struck for kill in story.kills] == [True] * 3
     assert [kill.at_work for kill in story.kills] == [{"features"}, {"dense"}, {"compress"}]
     assert differences(finished, folder) == []

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 from job import job
 
-from mirtrim.cost.boards import read_boards
 from mirtrim.evidence.board_table import board_table, write_board_table
+from mirtrim.evidence.boards import read_boards
 from mirtrim.evidence.cost_rows import read_cost_rows
 from mirtrim.evidence.cost_table import cost_table, write_cost_table
 from mirtrim.evidence.figures.bytes_on_disk import draw

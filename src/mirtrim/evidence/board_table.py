@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.cost.boards import Board, fits
 from mirtrim.errors import ArtefactError
+from mirtrim.evidence.boards import Board, fits
 from mirtrim.evidence.tables import mean_and_deviation
 from mirtrim.files import atomic_path, write_text
 

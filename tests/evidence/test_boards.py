@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mirtrim.cost.boards import Board, fits, read_boards
 from mirtrim.errors import ConfigError
+from mirtrim.evidence.boards import Board, fits, read_boards
 
 BOARDS = Path(__file__).parents[2] / "config" / "boards.yaml"
 KEYS = {

@@ -145,7 +145,7 @@ rule figures_of_all:
         ),
     log:
         f"{RESULTS}/logs/figures_of_all.log",
-    # The longest of these jobs starts first.
+    # The longest of these jobs start first.
     priority: 1
     conda:
         "../envs/mirtrim.yaml"
@@ -164,8 +164,8 @@ rule conclusions:
     input:
         rows=files_of_everything("rows"),
         pieces=files_of_everything("pieces"),
-        costs=f"{RESULTS}/costs.csv",
-        latency=f"{RESULTS}/latency.csv",
+        costs=[path for task in TASKS for path in cost_files_of_task(task)],
+        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
         hypotheses="config/hypotheses.yaml",
         checklist="config/checklist.yaml",
         citation="CITATION.cff",
@@ -204,6 +204,7 @@ rule conclusions:
         points_latex=expand(f"{RESULTS}/summary/{{task}}.tex", task=TASKS),
     log:
         f"{RESULTS}/logs/conclusions.log",
+    priority: 2
     conda:
         "../envs/mirtrim.yaml"
     params:

@@ -7,6 +7,7 @@ import yaml
 from job import job
 
 from mirtrim.evidence.checklist import write_checklist
+from mirtrim.evidence.cost_rows import read_cost_rows
 from mirtrim.evidence.operating_points import operating_points, write_operating_points
 from mirtrim.evidence.replication import write_replication
 from mirtrim.evidence.rows import read_rows
@@ -18,14 +19,14 @@ given, settings, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, "conclusions"):
     rows = read_rows([Path(path) for path in given.rows])
     pieces = read_pieces([Path(path) for path in given.pieces])
-    latency = pd.read_csv(given.latency)
+    latency = pd.concat([pd.read_csv(path) for path in given.latency], ignore_index=True)
     write_verdicts(
         rows,
         pieces,
         Path(given.hypotheses),
         *map(Path, output.verdicts),
         rng_seed=settings.rng_seed,
-        costs=pd.read_csv(given.costs),
+        costs=read_cost_rows([Path(path) for path in given.costs]),
         latency=latency,
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.errors import ArtefactError
 from mirtrim.evidence.rows import RUN_KEYS
+from mirtrim.evidence.tables_on_disk import read_tables
 from mirtrim.files import atomic_path
 
 FORMATS = ("fp32", "int8")
@@ -86,16 +86,11 @@ def write_cost_rows(path: Path, rows: list[CostRow]) -> None:
 
 def read_cost_rows(paths: list[Path]) -> pd.DataFrame:
     """Read cost rows into one table in a fixed order; a damaged file is an `ArtefactError`."""
-    tables = []
-    for path in paths:
-        try:
-            table = pd.read_csv(path, dtype={f.name: str for f in fields(CostRow) if f.type is str})
-            if tuple(table.columns) != COLUMNS:
-                raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
-        except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ArtefactError(
-                f"{path} does not hold cost rows ({error}); delete it and run again"
-            ) from error
-        tables.append(table)
+    text = [field.name for field in fields(CostRow) if field.type is str]
     keys = ["task", *RUN_KEYS, "seed", "round", "format"]
-    return pd.concat(tables, ignore_index=True).sort_values(keys, ignore_index=True)
+    return read_tables(paths, text, _check, "cost rows").sort_values(keys, ignore_index=True)
+
+
+def _check(table: pd.DataFrame) -> None:
+    if tuple(table.columns) != COLUMNS:
+        raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")

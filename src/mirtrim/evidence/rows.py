@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.errors import ArtefactError
+from mirtrim.evidence.tables_on_disk import read_tables
 from mirtrim.files import atomic_path
 
 
@@ -114,23 +114,16 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 def read_rows(paths: list[Path]) -> pd.DataFrame:
     """Read row files into one table, in a fixed order; a damaged file is an `ArtefactError`."""
-    tables = []
-    for path in paths:
-        try:
-            table = pd.read_csv(
-                path, dtype={f.name: str for f in fields(Row) if f.type in (str, "str")}
-            )
-            if tuple(table.columns) != COLUMNS:
-                raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
-            for record in table.to_dict("records"):
-                Row(**{str(name): value for name, value in record.items()})
-        except (ValueError, TypeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ArtefactError(
-                f"{path} does not hold result rows ({error}); delete it and run again"
-            ) from error
-        tables.append(table)
+    text = [field.name for field in fields(Row) if field.type in (str, "str")]
     keys = ["task", *RUN_KEYS, "seed", "round"]
-    return pd.concat(tables, ignore_index=True).sort_values(keys, ignore_index=True)
+    return read_tables(paths, text, _check, "result rows").sort_values(keys, ignore_index=True)
+
+
+def _check(table: pd.DataFrame) -> None:
+    if tuple(table.columns) != COLUMNS:
+        raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
+    for record in table.to_dict("records"):
+        Row(**{str(name): value for name, value in record.items()})
 
 
 def write_pieces(path: Path, tables: list[pd.DataFrame]) -> None:

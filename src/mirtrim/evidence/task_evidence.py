@@ -6,6 +6,7 @@ A run is called what tables and figures call it (`labels.label_of`), for instanc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.labels import label_of
 from mirtrim.evidence.rows import PIECE_KEYS, RUN_KEYS
+from mirtrim.evidence.tables_on_disk import read_tables
 
 DENSE = "dense"
 DENSE_RATIO = 1.0
@@ -39,6 +41,13 @@ class TaskEvidence:
     rows: pd.DataFrame
     errors: Mapping[tuple[str, float], pd.DataFrame]
 
+    @cached_property
+    def networks(self) -> dict[tuple[str, float], pd.DataFrame]:
+        """For each run and asked ratio its rows, by seed."""
+        by_seed = self.rows.set_index("seed").sort_index(kind="stable")
+        groups = by_seed.groupby(["run", "ratio_asked"], sort=False)
+        return {(str(run), float(ratio)): part for (run, ratio), part in groups}
+
 
 def read_pieces(paths: Sequence[Path]) -> pd.DataFrame:
     """Read files of scores per test piece into one table, in a fixed order.
@@ -46,21 +55,17 @@ def read_pieces(paths: Sequence[Path]) -> pd.DataFrame:
     Raises:
         ArtefactError: a file is damaged; names it.
     """
-    tables = []
-    for path in paths:
-        try:
-            table = pd.read_csv(path, dtype=dict.fromkeys(["task", "track_id", *RUN_KEYS], str))
-            lacking = sorted({*PIECE_KEYS, "score", "ratio_asked"} - set(table.columns))
-            if lacking:
-                raise ValueError(f"column {lacking[0]} is missing")
-            if not np.isfinite(table.score.astype(float)).all():
-                raise ValueError("column score: not a finite number")
-        except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ArtefactError(
-                f"{path} does not hold scores of pieces ({error}); delete it and run again"
-            ) from error
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True).sort_values(PIECE_KEYS, ignore_index=True)
+    text = ["task", "track_id", *RUN_KEYS]
+    table = read_tables(paths, text, _check_scores, "scores of pieces")
+    return table.sort_values(PIECE_KEYS, ignore_index=True)
+
+
+def _check_scores(table: pd.DataFrame) -> None:
+    lacking = sorted({*PIECE_KEYS, "score", "ratio_asked"} - set(table.columns))
+    if lacking:
+        raise ValueError(f"column {lacking[0]} is missing")
+    if not np.isfinite(table.score.astype(float)).all():
+        raise ValueError("column score: not a finite number")
 
 
 def gather(
@@ -85,22 +90,35 @@ def gather(
         rows = _joined(rows, table)
     found = []
     for task, of_task in rows.groupby("task", sort=True):
-        errors = {}
-        for (run, ratio), part in pieces[pieces.task == task].groupby(["run", "ratio_asked"]):
-            if part.duplicated(["seed", "track_id"]).any():
-                raise ArtefactError(
-                    f"pieces of {task}, {run}, ratio {ratio:g}: a piece is scored twice for one "
-                    "seed; collect every job once"
-                )
-            table = part.pivot(index="seed", columns="track_id", values="score")
+        errors = _errors(str(task), pieces[pieces.task == task])
+        _check_same_networks(str(task), of_task, errors)
+        # Joining has left each column apart in memory; a copy brings them together.
+        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True).copy(), errors))
+    return found
+
+
+def _errors(task: str, pieces: pd.DataFrame) -> dict[tuple[str, float], pd.DataFrame]:
+    """For each run and asked ratio 1 − score, seeds × pieces."""
+    place = ["run", "ratio_asked", "seed", "track_id"]
+    twice = pieces[pieces.duplicated(place)]
+    if len(twice):
+        where = f"{twice.run.iloc[0]}, ratio {twice.ratio_asked.iloc[0]:g}"
+        raise ArtefactError(
+            f"pieces of {task}, {where}: a piece is scored twice for one seed; "
+            "collect every job once"
+        )
+    found = {}
+    # One table per run is several times faster than one per run and ratio.
+    for run, part in pieces.groupby("run"):
+        of_run = part.pivot(index=["ratio_asked", "seed"], columns="track_id", values="score")
+        for ratio in of_run.index.unique("ratio_asked"):
+            table = of_run.loc[ratio]
             if table.isna().to_numpy().any():
                 raise ArtefactError(
                     f"pieces of {task}, {run}, ratio {ratio:g}: seeds were scored on different "
                     "pieces; run the task again"
                 )
-            errors[str(run), float(ratio)] = 1 - table
-        _check_same_networks(str(task), of_task, errors)
-        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True), errors))
+            found[str(run), float(ratio)] = 1 - table
     return found
 
 
@@ -162,7 +180,7 @@ def ratios_of(evidence: TaskEvidence, run: str, ratios: Sequence[float] | None) 
     Raises:
         NotRun: the run is missing, or has none of the ratios.
     """
-    has = sorted(set(evidence.rows[evidence.rows.run == run].ratio_asked))
+    has = sorted(ratio for name, ratio in evidence.networks if name == run)
     if not has:
         raise NotRun(run)
     chosen = has if ratios is None else [ratio for ratio in has if ratio in ratios]
@@ -222,9 +240,8 @@ def paired_errors(
 
 def rows_of(evidence: TaskEvidence, run: str, ratio: float) -> pd.DataFrame:
     """Rows of one run at one asked ratio, by seed; the dense network stands at every ratio."""
-    asked = DENSE_RATIO if run == DENSE else ratio
-    rows = evidence.rows
-    return rows[(rows.run == run) & (rows.ratio_asked == asked)].set_index("seed").sort_index()
+    found = evidence.networks.get((run, DENSE_RATIO if run == DENSE else ratio))
+    return evidence.rows[:0].set_index("seed") if found is None else found
 
 
 def largest_gap(evidence: TaskEvidence) -> float:

@@ -55,6 +55,11 @@ onstart:
         raise WorkflowError(
             f"{folder} cannot be written to; make it writable, or run in a copy of this folder"
         )
+    # So that it starts few enough jobs per second, Snakemake (9.27) looks for work one second
+    # after it has looked, and after every job that ends as well: n times a second after n jobs.
+    # Clusters need such a limit. Here it takes a tenth of a core after an hour, and more later.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 # Only now is it written down that every job has ended; a killed run starts some of them again.

@@ -2,26 +2,16 @@
 
 import copy
 import os
-from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mirtrim.config import validate
 from mirtrim.corpora.settings import SETTINGS_OF_MODE
 from mirtrim.errors import MirtrimError
 from mirtrim.evidence.figures.choices import drawable
-from mirtrim.experiments.code import (
-    compress_code,
-    corpus_code,
-    dense_code,
-    features_code,
-)
+from mirtrim.experiments.plan import cached_plan
 from mirtrim.experiments.resuming import remove_ended
 from mirtrim.files import sha256_of_value
-from mirtrim.provenance import code_digest
-from mirtrim.pruning.methods import choices_of, name_of
 
 # One thread per job: the same bits on any number of cores, and no two jobs fight for one.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -31,9 +21,16 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 OVERRIDES = copy.deepcopy(dict(workflow.config_settings.overwrite_config))
 
 try:
-    validate(config, Path(workflow.source_path("../schemas/config.schema.yaml")))
+    PLAN = cached_plan(
+        config,
+        Path(workflow.source_path("../schemas/config.schema.yaml")),
+        list(Path(str(workflow.current_basedir), "../scripts").glob("*.py")),
+        Path(".snakemake/mirtrim_plans"),
+    )
 except MirtrimError as error:
     raise WorkflowError(str(error))
+config.clear()
+config.update(PLAN.config)
 
 PROFILE = config["profile"]
 DATA = config["data_folder"]
@@ -45,9 +42,9 @@ TASKS = list(config["tasks"])
 STUDIES = {name: block for name, block in config["studies"].items() if block["tasks"]}
 
 
-MAIN_RUNS = {name_of(choices_of(run)): run for run in config["runs"]}
+MAIN_RUNS = dict(zip(PLAN.runs, config["runs"]))
 STUDY_RUNS = {
-    study: {name_of(choices_of(run)): run for run in block["runs"]}
+    study: dict(zip(PLAN.studies[study], block["runs"]))
     for study, block in STUDIES.items()
 }
 RUNS = {**MAIN_RUNS}
@@ -65,7 +62,7 @@ def runs_of_task(task):
 
 
 FIGURES_OF_ALL = drawable(
-    [asdict(choices_of(run)) for run in runs_of_task(task).values()] for task in TASKS
+    [PLAN.choices[name] for name in runs_of_task(task)] for task in TASKS
 )
 
 
@@ -77,15 +74,9 @@ wildcard_constraints:
     run="[a-z0-9_]+",
 
 
-@cache
-def script_path(name):
-    return str(workflow.source_path(f"../scripts/{name}"))
-
-
-def code_of(script, *digests):
-    """Digest of a rule's script, of all of the library that it imports, and of `digests`."""
-    paths = script_path("job.py"), script_path(script)
-    return sha256_of_value([code_digest(*paths), *digests])
+def code_of(script, *parts):
+    """Digest of a rule's script, of all that it imports, and of these parts of `PLAN.code`."""
+    return sha256_of_value([PLAN.scripts[script], *(PLAN.code[part] for part in parts)])
 
 
 def corpus_settings(corpus):
@@ -141,8 +132,7 @@ def reference_of(wildcards):
 
 def code_of_run(wildcards):
     """Digest of the code behind a compress job."""
-    choices = choices_of(RUNS[wildcards.run])
-    return code_of("compress.py", compress_code(wildcards.task, choices))
+    return code_of("compress.py", f"compress {wildcards.task} {wildcards.run}")
 
 
 def corpus_manifest_of_task(wildcards):

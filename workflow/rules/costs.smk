@@ -18,7 +18,7 @@ rule cost:
     params:
         profile=PROFILE,
         task=settings_of_task,
-        code=lambda wildcards: code_of("cost.py", dense_code(wildcards.task)),
+        code=lambda wildcards: code_of("cost.py", f"dense {wildcards.task}"),
     message:
         "Export, quantise and weigh {wildcards.run} on task {wildcards.task}, seed {wildcards.seed}"
     script:
@@ -67,7 +67,7 @@ rule microcontroller:
     params:
         profile=PROFILE,
         task=settings_of_task,
-        code=lambda wildcards: code_of("microcontroller.py", dense_code(wildcards.task)),
+        code=lambda wildcards: code_of("microcontroller.py", f"dense {wildcards.task}"),
     message:
         "{wildcards.run} of task {wildcards.task}, seed {wildcards.seed}, for microcontrollers"
     script:

@@ -22,7 +22,7 @@ for corpus, block in config["corpora"].items():
         params:
             name=corpus,
             settings=block,
-            code=code_of("corpus.py", corpus_code()),
+            code=code_of("corpus.py", "corpus"),
         message:
             f"Corpus {corpus}: download or render, then validate"
         script:
@@ -43,7 +43,7 @@ rule features:
     params:
         corpus=lambda wildcards: config["corpora"][wildcards.corpus],
         features=lambda wildcards: config["tasks"][wildcards.task]["features"],
-        code=lambda wildcards: code_of("features.py", features_code(wildcards.task)),
+        code=lambda wildcards: code_of("features.py", f"features {wildcards.task}"),
     message:
         "Features of task {wildcards.task} from corpus {wildcards.corpus}"
     script:

@@ -18,7 +18,7 @@ rule dense:
         profile=PROFILE,
         task=settings_of_task,
         resume=RESUME,
-        code=lambda wildcards: code_of("dense.py", dense_code(wildcards.task)),
+        code=lambda wildcards: code_of("dense.py", f"dense {wildcards.task}"),
     message:
         "Dense network of task {wildcards.task}, seed {wildcards.seed}"
     script:

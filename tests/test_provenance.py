@@ -23,9 +23,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(provenance, "PACKAGE", home)
     provenance.code_digest.cache_clear()
     provenance._imports.cache_clear()
+    provenance._content.cache_clear()
     yield home
     provenance.code_digest.cache_clear()
     provenance._imports.cache_clear()
+    provenance._content.cache_clear()
 
 
 def names(home: Path, *roots: str) -> list[str]:
@@ -41,6 +43,7 @@ def test_a_digest_changes_with_what_it_depends_on_only(package: Path) -> None:
     def digest() -> str:
         provenance.code_digest.cache_clear()
         provenance._imports.cache_clear()
+        provenance._content.cache_clear()
         return code_digest("tiny.a")
 
     first = digest()

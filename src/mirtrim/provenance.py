@@ -31,7 +31,7 @@ def code_digest(*roots: str) -> str:
     digest = hashlib.sha256()
     for path in sources(*roots):
         name = path.relative_to(PACKAGE) if path.is_relative_to(PACKAGE) else path.name
-        digest.update(str(name).encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(str(name).encode() + b"\0" + _content(path) + b"\0")
     return digest.hexdigest()
 
 
@@ -61,10 +61,15 @@ def sources(*roots: str) -> list[Path]:
 
 
 @cache
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@cache
 def _imports(path: Path) -> tuple[Path, ...]:
     """Files of the package that `path` imports, with the packages that they are in."""
     found: list[Path] = []
-    for name in _imported_names(ast.parse(path.read_text(encoding="utf-8"))):
+    for name in _imported_names(ast.parse(_content(path))):
         parts = name.split(".")
         if parts[0] == PACKAGE.name:
             known = (_source(".".join(parts[:end])) for end in range(1, len(parts) + 1))

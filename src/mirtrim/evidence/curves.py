@@ -10,6 +10,8 @@ matplotlib.use("Agg")  # no display is needed, or looked for
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -87,10 +89,24 @@ def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
         engine.execute(figure)
         figure.set_layout_engine("none")  # or every format would do it again
     for path in paths:
-        undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], metadata=undated.get(path.suffix))
+            _write(figure, path.suffix, temporary)
     style.close(figure)
+
+
+def _write(figure: Figure, suffix: str, path: Path) -> None:
+    """As `Figure.savefig` does, which however draws everything twice, once to lay it out."""
+    if suffix == ".svg":
+        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+    elif suffix == ".pdf":
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # slow, and seldom wanted
+
+        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+    elif suffix == ".png":
+        figure.set_dpi(style.PNG_DPI)
+        FigureCanvasAgg(figure).print_png(path)
+    else:
+        raise ValueError(f"figures are written as .svg, .pdf or .png, not as {suffix}")
 
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:

@@ -9,6 +9,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+PNG_DPI = 200
+
 
 @dataclass(frozen=True)
 class Look:
@@ -78,7 +80,6 @@ def styled() -> Iterator[None]:
         "grid.linewidth": 0.6,
         "legend.frameon": False,
         "figure.dpi": 100,
-        "savefig.dpi": 200,
         "svg.hashsalt": "mirtrim",  # element ids are random without it
         "svg.fonttype": "path",
     }

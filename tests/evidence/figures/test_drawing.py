@@ -3,6 +3,7 @@
 from itertools import combinations
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from matplotlib.legend import Legend
 
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence import style
+from mirtrim.evidence.curves import save_figure
 from mirtrim.evidence.figures import catalogue, panels
 from mirtrim.evidence.figures.choices import drawable
 from mirtrim.evidence.figures.speed_up import with_measured
@@ -223,3 +225,23 @@ def test_the_same_bytes_twice(name: str, tmp_path: Path) -> None:
         first, second = ((tmp_path / folder / f"a.{end}").read_bytes() for folder in "xy")
         assert first == second
         assert len(first) > 5000
+
+
+def test_a_figure_is_written_as_matplotlib_would_write_it(tmp_path: Path) -> None:
+    figure, axes = plt.subplots()
+    axes.plot([1, 2, 3], [2, 1, 3], label="a")
+    axes.legend()
+    with style.styled():
+        figure.savefig(tmp_path / "usual.png", dpi=style.PNG_DPI)
+        figure.savefig(tmp_path / "usual.svg", metadata={"Date": None})
+        figure.savefig(tmp_path / "usual.pdf", metadata={"CreationDate": None})
+        save_figure(figure, [tmp_path / f"ours.{ending}" for ending in ("svg", "pdf", "png")])
+    for ending in ("svg", "pdf", "png"):
+        ours, usual = ((tmp_path / f"{name}.{ending}").read_bytes() for name in ("ours", "usual"))
+        assert ours == usual
+
+
+def test_a_format_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"not as \.jpg"):
+        save_figure(plt.figure(), [tmp_path / "a.jpg"])
+    assert not list(tmp_path.iterdir())

@@ -29,7 +29,7 @@ RECORDED_HEADING = "recorded by the authors on other data:"
 
 
 def write(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure in every format wanted (.svg, .png, .pdf), the same bytes each time."""
+    """Write a figure in every format wanted (.svg, .pdf, .png), the same bytes each time."""
     with style.styled():
         save_figure(figure, paths)
 

@@ -99,7 +99,8 @@ def test_hidden_states_of_recurrent_layers(kind: type[nn.RNNBase], batch_first: 
     (values,) = outputs_of(network)
     states = network.layer(INPUTS if batch_first else INPUTS.transpose(0, 1))[0]
     states = states if batch_first else states.transpose(0, 1)
-    assert torch.equal(values.reshape(5, 4, 5), states.transpose(1, 2))
+    # On some processors one pass over a sequence rounds otherwise than the next.
+    torch.testing.assert_close(values.reshape(5, 4, 5), states.transpose(1, 2).detach())
 
 
 def test_directions_are_positions_of_one_unit() -> None:

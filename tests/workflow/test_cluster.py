@@ -81,6 +81,8 @@ def test_a_run_that_is_stopped_takes_its_jobs_from_the_cluster(
     run = subprocess.Popen(
         [sys.executable, "-m", "snakemake", DENSE, *options],
         cwd=copied, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, stderr=subprocess.DEVNULL,
+        # What a shell starts in the background would inherit that this signal is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + START_SECONDS
     while not submissions(cluster) and time.monotonic() < deadline:

@@ -4,8 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.workflow.conftest import ROOT
 
+# Eight quick jobs, then two slow ones of which one waits for the other.
 SNAKEFILE = """
 import os
 from pathlib import Path
@@ -25,8 +28,13 @@ rule slow:
 """
 
 
-def run(folder: Path) -> str:
-    """Eight quick jobs, then two slow ones of which one waits; returns what Snakemake says."""
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which such a workflow has run; said.txt holds what Snakemake has said."""
+    folder = tmp_path_factory.mktemp("guards")
+    for name in ("ended/ended", "ended/fit.safetensors", "killed/fit.safetensors"):
+        (folder / "resume" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "resume" / name).touch()
     guards = ROOT / "workflow/rules/guards.smk"
     (folder / "Snakefile").write_text(SNAKEFILE.format(guards=guards))
     result = subprocess.run(
@@ -34,19 +42,14 @@ def run(folder: Path) -> str:
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout + result.stderr
+    (folder / "said.txt").write_text(result.stdout + result.stderr)
+    return folder
 
 
-def test_snakemake_looks_for_work_only_when_a_job_has_ended(tmp_path: Path) -> None:
-    looks = run(tmp_path).count("Ready jobs: ")
-    assert 10 <= looks <= 12  # some thirty with its limit of jobs per second
+def test_snakemake_looks_for_work_only_when_a_job_has_ended(ended: Path) -> None:
+    looks = (ended / "said.txt").read_text().count("Ready jobs: ")
+    assert 10 <= looks <= 12  # 38 with its limit of jobs per second
 
 
-def test_what_ended_jobs_have_kept_goes_when_the_run_has_succeeded(tmp_path: Path) -> None:
-    kept = {"ended": ["ended", "fit.safetensors"], "killed": ["fit.safetensors"]}
-    for name, files in kept.items():
-        (tmp_path / "resume" / name).mkdir(parents=True)
-        for file in files:
-            (tmp_path / "resume" / name / file).touch()
-    run(tmp_path)
-    assert [path.name for path in (tmp_path / "resume").iterdir()] == ["killed"]
+def test_what_ended_jobs_have_kept_goes_when_the_run_has_succeeded(ended: Path) -> None:
+    assert [path.name for path in (ended / "resume").iterdir()] == ["killed"]

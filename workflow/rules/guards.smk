@@ -57,7 +57,7 @@ onstart:
         )
     # So that it starts few enough jobs per second, Snakemake (9.27) looks for work one second
     # after it has looked, and after every job that ends as well: n times a second after n jobs.
-    # Clusters need such a limit. Here it takes a tenth of a core after an hour, and more later.
+    # Clusters need such a limit. Here it takes a seventh of a core after 57 jobs, and ever more.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
 

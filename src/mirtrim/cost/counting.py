@@ -150,6 +150,12 @@ FREE = {
 class _MacCounter(TorchDispatchMode):
     """Adds up the products of every operation that runs while it is active."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Torch would import its compiler to keep it away from the method below. That takes as
+        # long as importing torch, and nothing is compiled here.
+        return False
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.total = 0

@@ -6,12 +6,12 @@ either, because they convert the mask first.
 """
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
-import numba
 import numpy as np
 
 
-@numba.njit(nogil=True)
 def keep_masked(weights: np.ndarray, mask: np.ndarray) -> None:
     """Zero `weights` (int32 view of float32, flat) where `mask` (int8) is 0; keep where it is −1.
 
@@ -20,6 +20,14 @@ def keep_masked(weights: np.ndarray, mask: np.ndarray) -> None:
     """
     for index in range(weights.size):
         weights[index] &= np.int32(mask[index])
+
+
+@cache
+def _compiled() -> Callable[[np.ndarray, np.ndarray], None]:
+    import numba  # half a second, for networks with masks only
+
+    kernel: Any = numba.njit(nogil=True)(keep_masked)
+    return kernel
 
 
 def masker(weights: np.ndarray, mask: np.ndarray) -> Callable[[], None]:
@@ -33,4 +41,5 @@ def masker(weights: np.ndarray, mask: np.ndarray) -> Callable[[], None]:
     if bits.size and not np.shares_memory(bits, weights):
         raise ValueError("weights must be contiguous")
     flat = -mask.reshape(-1).astype(np.int8)
-    return lambda: keep_masked(bits, flat)
+    kernel = _compiled()
+    return lambda: kernel(bits, flat)

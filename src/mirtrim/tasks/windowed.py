@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Batch, Parameters, Task
 from mirtrim.tasks.windows import random_starts, tiled_starts
-from mirtrim.training import device_of
+from mirtrim.training import device_of, forward_of
 
 EVALUATION_BATCH = 256
 
@@ -104,6 +104,6 @@ def outputs_at(network: nn.Module, inputs: Cut, starts: Tensor) -> Tensor:
     memory.
     """
     network.eval()
-    device = device_of(network)
+    device, forward = device_of(network), forward_of(network)
     parts = starts.split(EVALUATION_BATCH)
-    return torch.cat([network(inputs(part).to(device)).cpu() for part in parts])
+    return torch.cat([forward(inputs(part).to(device)).cpu() for part in parts])

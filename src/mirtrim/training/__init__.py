@@ -2,6 +2,7 @@
 
 from mirtrim.training.devices import CPU, choose_device, device_of, name_of_device
 from mirtrim.training.fitting import fit
+from mirtrim.training.forwarding import forward_of
 from mirtrim.training.hooks import Closure, Hook
 from mirtrim.training.records import (
     EpochReport,
@@ -24,6 +25,7 @@ __all__ = [
     "choose_device",
     "device_of",
     "fit",
+    "forward_of",
     "name_of_device",
     "state_of",
 ]

@@ -1,0 +1,281 @@
+"""Long convolutions of few channels, on the processor, as one matrix product.
+
+The kernels behind `torch.conv1d` and `torch.conv2d` work on blocks of eight or sixteen channels.
+A network of eight channels or fewer, and one that has been trimmed to three, leaves most of each
+block empty: 2 to 20 billion operations a second where a matrix product reaches 60. What such a
+convolution has enough of is time. So `block` neighbouring outputs are computed together, each
+weight standing once per output in a band of a larger matrix (a Toeplitz matrix), and one matrix
+product does the batch:
+
+    y[n, o, i·block + b] = Σ over c, s of band[(o, b), (c, s)] · x[n, c, i·block·stride + s]
+
+with band[(o, b), (c, s)] = w[o, c, s − b·stride] where that exists, and zero elsewhere. The zeros
+are multiplied too, at most as often as weights.
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+# Where the matrix product is the faster one (benchmarks/convolutions.py).
+SHORTEST_KERNEL = 16
+MOST_PAIRS = 128
+BLOCK = 8
+EMPTY_BLOCKS = 0.5
+# Rows of the band matrix: fewer waste the processor's registers, more waste work on zeros.
+BAND_ROWS = 112
+
+
+def few_channel_convolutions(network: nn.Module) -> AbstractContextManager[Any]:
+    """Within this context convolutions for which it pays are computed as matrix products.
+
+    Values and gradients are those of torch up to rounding. A network that has none of them is
+    left alone, and so are convolutions on a GPU.
+    """
+    kinds = (nn.Conv1d, nn.Conv2d)
+    layers = (module for module in network.modules() if isinstance(module, kinds))
+    return _MatrixProducts() if any(_pays(layer.weight) for layer in layers) else nullcontext()
+
+
+def _pays(weight: Tensor) -> bool:
+    outputs, channels, taps = weight.shape[:3]
+    if taps < SHORTEST_KERNEL or outputs * channels > MOST_PAIRS or weight.device.type != "cpu":
+        return False
+    # Over two axes torch is good at what fills its blocks; over one axis it never is.
+    filled = outputs * channels / (_blocks(outputs) * _blocks(channels) * BLOCK**2)
+    return weight.dim() == 3 or filled < EMPTY_BLOCKS
+
+
+def _blocks(units: int) -> int:
+    return -(-units // BLOCK)
+
+
+class _MatrixProducts(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func in (torch.conv1d, torch.conv2d):
+            call = _Call.of(*args, **(kwargs or {}))
+            if call is not None:
+                return call.result()
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A convolution over two axes; (height, width) of stride and zeros at either end."""
+
+    images: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    one_axis: bool
+
+    @staticmethod
+    def of(
+        images: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> "_Call | None":
+        """The call, or None where torch is to do it."""
+        axes = weight.dim() - 2
+        if (
+            images.dim() != weight.dim()
+            or not len(images)
+            or images.dtype != weight.dtype
+            or isinstance(padding, str)
+            or groups != 1
+            or set(_per_axis(dilation, axes)) != {1}
+            or not _pays(weight)
+            or torch.is_autocast_enabled("cpu")
+        ):
+            return None
+        strides, zeros = _per_axis(stride, axes), _per_axis(padding, axes)
+        if axes == 1:
+            images, weight = images.unsqueeze(3), weight.unsqueeze(3)
+            strides, zeros = (*strides, 1), (*zeros, 0)
+        reach = (images.shape[2] + 2 * zeros[0], images.shape[3] + 2 * zeros[1])
+        if reach[0] < weight.shape[2] or reach[1] < weight.shape[3]:
+            return None  # torch says what is wrong
+        return _Call(images, weight, bias, strides, zeros, axes == 1)
+
+    def result(self) -> Tensor:
+        """The convolution."""
+        result: Tensor = _BandProduct.apply(
+            self.images, self.weight, self.bias, self.stride, self.padding
+        )
+        return result.squeeze(3) if self.one_axis else result
+
+
+def _per_axis(value: Any, axes: int) -> Any:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * axes if len(values) == 1 else values
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """How the outputs (height, width) of a convolution fall into blocks along the height.
+
+    Attributes:
+        block: outputs along the height that a block has; `blocks` of them cover the height.
+        span: input rows under a block.
+    """
+
+    image: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    outputs: tuple[int, int]
+    block: int
+    blocks: int
+
+    @staticmethod
+    def of(
+        images: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> "_Blocks":
+        image, kernel = (images.shape[2], images.shape[3]), (weight.shape[2], weight.shape[3])
+        height, width = (
+            (image[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in (0, 1)
+        )
+        # A block longer than a kernel has more zeros than weights in its band.
+        longest = max(1, min(BAND_ROWS // len(weight), kernel[0] // stride[0], height))
+        blocks = -(-height // longest)
+        block = -(-height // blocks)
+        return _Blocks(image, kernel, stride, padding, (height, width), block, blocks)
+
+    @property
+    def step(self) -> int:
+        return self.stride[0] * self.block
+
+    @property
+    def span(self) -> int:
+        return self.step - self.stride[0] + self.kernel[0]
+
+    @property
+    def padded_height(self) -> int:
+        """Rows that the blocks look at: may leave out the last rows of the input, or go beyond."""
+        return self.step * (self.blocks - 1) + self.span
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether blocks look at anything but the input."""
+        return self.padding != (0, 0) or self.padded_height > self.image[0]
+
+    def unfold(self, images: Tensor) -> Tensor:
+        """Images (batch, channels, height, width) → (batch · width' · blocks, channels · kernel
+        width · span): what each block of outputs looks at.
+        """
+        batch, channels = images.shape[:2]
+        (top, left), width = self.padding, self.image[1]
+        shape = (batch, channels, width + 2 * left, self.padded_height)
+        # Width before height: the reads along a span are then neighbours in memory.
+        padded = images.new_zeros(shape) if self.has_zeros else images.new_empty(shape)
+        room = self.padded_height - top
+        inside = images.transpose(2, 3)[..., :room]
+        padded[:, :, left : left + width, top : top + inside.shape[3]].copy_(inside)
+        _, _, across, down = shape
+        rows = (batch, self.outputs[1], self.blocks)
+        columns = (channels, self.kernel[1], self.span)
+        area = across * down
+        strides = (channels * area, self.stride[1] * down, self.step, area, down, 1)
+        looked_at = padded.as_strided((*rows, *columns), strides)
+        return looked_at.reshape(math.prod(rows), math.prod(columns))
+
+    def fold(self, looked_at: Tensor, channels: int) -> Tensor:
+        """The adjoint of `unfold`: everything goes back to where it was read, and adds up."""
+        batch = len(looked_at) // (self.outputs[1] * self.blocks)
+        (top, left), (height, width) = self.padding, self.image
+        across, down = width + 2 * left, self.padded_height
+        parts = looked_at.view(batch, self.outputs[1], self.blocks, channels, -1, self.span)
+        parts = parts.permute(4, 0, 3, 1, 2, 5)  # kernel width first
+        padded = looked_at.new_zeros(batch, channels, across, max(down, top + height))
+        area, down = across * padded.shape[3], padded.shape[3]
+        strides = (channels * area, area, self.stride[1] * down, self.step, 1)
+        # Neighbouring blocks read some rows twice; pieces as long as a step never do.
+        for start in range(0, self.span, self.step):
+            piece = parts[..., start : start + self.step]
+            for column, part in enumerate(piece):
+                padded.as_strided(part.shape, strides, column * down + start).add_(part)
+        return padded[:, :, left : left + width, top : top + height].transpose(2, 3)
+
+    def diagonals(self, band: Tensor, outputs: int, channels: int) -> Tensor:
+        """A view (outputs, block, channels, *kernel) of the places that the weights have in the
+        band matrix (outputs · block, channels · kernel width · span).
+        """
+        area = self.kernel[1] * self.span
+        row = channels * area
+        return band.as_strided(
+            (outputs, self.block, channels, *self.kernel),
+            (self.block * row, row + self.stride[0], area, 1, self.span),
+        )
+
+    def spread(self, outputs: Tensor) -> Tensor:
+        """Outputs (batch, outputs, height', width') → (batch · width' · blocks, outputs · block),
+        zeros where a block goes beyond them.
+        """
+        beyond = self.block * self.blocks - self.outputs[0]
+        outputs = functional.pad(outputs, (0, 0, 0, beyond))
+        blocks = outputs.unflatten(2, (self.blocks, self.block))
+        return blocks.permute(0, 4, 2, 1, 3).reshape(-1, outputs.shape[1] * self.block)
+
+    def gather(self, rows: Tensor, outputs: int) -> Tensor:
+        """The inverse of `spread`."""
+        blocks = rows.view(-1, self.outputs[1], self.blocks, outputs, self.block)
+        images = blocks.permute(0, 3, 2, 4, 1).flatten(2, 3)
+        return images[:, :, : self.outputs[0]].contiguous()
+
+
+class _BandProduct(torch.autograd.Function):
+    """Convolution of images (batch, channels, height, width) by a band matrix."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        images: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+    ) -> Tensor:
+        blocks = _Blocks.of(images, weight, stride, padding)
+        outputs, channels = weight.shape[:2]
+        columns = blocks.unfold(images)
+        band = weight.new_zeros(outputs * blocks.block, columns.shape[1])
+        blocks.diagonals(band, outputs, channels).copy_(weight[:, None])
+        context.save_for_backward(columns, band)
+        context.blocks, context.outputs, context.channels = blocks, outputs, channels
+        if bias is None:
+            rows = columns @ band.T
+        else:
+            rows = torch.addmm(bias.repeat_interleave(blocks.block), columns, band.T)
+        return blocks.gather(rows, outputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        columns, band = context.saved_tensors
+        blocks: _Blocks = context.blocks
+        of_images, of_weight, of_bias = context.needs_input_grad[:3]
+        images = weight = bias = None
+        rows = blocks.spread(gradient)
+        if of_images:
+            images = blocks.fold(rows @ band, context.channels)
+        if of_weight:
+            places = blocks.diagonals(rows.T @ columns, context.outputs, context.channels)
+            weight = places.sum(1)
+        if of_bias:
+            bias = gradient.sum((0, 2, 3))
+        return images, weight, bias, None, None

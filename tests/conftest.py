@@ -1,6 +1,25 @@
 """Settings for all tests."""
 
+from pathlib import Path
+
+import pytest
 import torch
 
 # One thread, as in every job: small networks are faster so, and bits do not depend on cores.
 torch.set_num_threads(1)
+
+# What the tests of these folders share takes longer than some of them; the longest first.
+TOGETHER = ("workflow", "experiments")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a fixture run in one process, those of a file at least."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _group(item) not in TOGETHER)
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.path.relative_to(Path(__file__).parent)
+    return path.parts[0] if path.parts[0] in TOGETHER else str(path)

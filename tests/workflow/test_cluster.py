@@ -78,14 +78,17 @@ def test_a_run_that_is_stopped_takes_its_jobs_from_the_cluster(
 ) -> None:
     cluster = tmp_path / "cluster"
     options = [*on_cluster(cluster, 0), "--cores", "2", "--configfile", "tiny.yaml"]
-    run = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", DENSE, *options],
-        cwd=copied, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, stderr=subprocess.DEVNULL,
-        # What a shell starts in the background would inherit that this signal is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    terminal = tmp_path / "terminal.txt"
+    with terminal.open("w") as stream:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", DENSE, *options],
+            cwd=copied, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, stderr=stream,
+            # What a shell starts in the background would inherit that this signal is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
     deadline = time.monotonic() + START_SECONDS
-    while not submissions(cluster) and time.monotonic() < deadline:
+    # Earlier, Snakemake would not know yet what to cancel.
+    while "external jobid" not in terminal.read_text() and time.monotonic() < deadline:
         time.sleep(0.1)
     run.send_signal(signal.SIGINT)
     assert run.wait(START_SECONDS) != 0

@@ -1,0 +1,133 @@
+"""Training steps with long convolutions of few channels: ours beside torch alone, one thread.
+
+python benchmarks/convolutions.py
+
+The networks of the default profile that have such layers, whole and trimmed. The second table
+takes single layers forward and backward, those that are left to torch included: the limits in
+`mirtrim.training.convolutions` come from it.
+"""
+
+from collections.abc import Callable
+from unittest import mock
+
+import torch
+from timing import interleaved, print_table
+from torch import Tensor, nn
+
+import mirtrim
+from mirtrim.models.chord_convnet import ChordConvNet
+from mirtrim.models.crepe import Crepe
+from mirtrim.models.waveform import WaveformCNN
+from mirtrim.training import convolutions
+from mirtrim.training.forwarding import forward_of
+
+STEPS = 3
+REPEATS = 9
+RATIOS = (1, 4, 10)
+LAYER_BATCH = 32
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "instrument": (
+        lambda: WaveformCNN(
+            samples=4096, classes=8, channels=8, hidden=128, bottleneck_channels=4, dropout=0.0
+        ),
+        (32, 1, 4096),
+    ),
+    "pitch": (
+        lambda: Crepe(capacity=1, samples=512, first_kernel=256, dropout=0.05),
+        (64, 1, 512),
+    ),
+    "chord": (
+        lambda: ChordConvNet(
+            widths=(8, 10, 12), hidden=100, noise=0.1, dropout=0.3, affine_input=False
+        ),
+        (64, 1, 105, 15),
+    ),
+}
+# Channels, units, kernel, stride, shape of an image.
+LAYERS = (
+    (1, 8, (64,), 4, (4096,)),
+    (8, 8, (64,), 4, (1024,)),
+    (3, 3, (64,), 4, (1024,)),
+    (16, 16, (64,), 4, (1024,)),
+    (64, 64, (64,), 4, (1024,)),
+    (1, 32, (256,), 4, (768,)),
+    (32, 4, (64,), 1, (128,)),
+    (64, 8, (64,), 1, (192,)),
+    (1, 8, (25, 6), 1, (107, 17)),
+    (8, 10, (27, 6), 1, (81, 12)),
+    (10, 12, (27, 6), 1, (55, 7)),
+    (4, 5, (27, 6), 1, (81, 12)),
+    (4, 4, (9,), 1, (128,)),
+)
+
+
+def stepper(network: nn.Module, inputs: Tensor, ours: bool) -> Callable[[], None]:
+    """A function that makes STEPS training steps."""
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    forward = forward_of(network) if ours else network
+
+    def run() -> None:
+        for _ in range(STEPS):
+            optimizer.zero_grad(set_to_none=True)
+            forward(inputs).square().mean().backward()
+            optimizer.step()
+
+    return run
+
+
+def steps() -> list[list[str]]:
+    """One row per network and ratio."""
+    rows = []
+    for name, (factory, shape) in NETWORKS.items():
+        for ratio in RATIOS:
+            network = factory()
+            inputs = torch.randn(shape)
+            if ratio > 1:
+                network = mirtrim.trim(network, inputs[:2], ratio)
+            network.train()
+            times = interleaved([stepper(network, inputs, ours) for ours in (True, False)], REPEATS)
+            label = f"trimmed, {ratio}x" if ratio > 1 else "dense"
+            rows.append([f"{name}, {label}", *measured(times, STEPS)])
+    return rows
+
+
+def layers() -> list[list[str]]:
+    """One row per layer."""
+    rows = []
+    for channels, units, kernel, stride, image in LAYERS:
+        layer = (nn.Conv1d, nn.Conv2d)[len(kernel) - 1](channels, units, kernel, stride)
+        inputs = torch.randn(LAYER_BATCH, channels, *image, requires_grad=channels > 1)
+        weights = torch.randn_like(layer(inputs))
+        chosen = convolutions._pays(layer.weight)
+
+        def plain(layer: nn.Module = layer, inputs: Tensor = inputs, w: Tensor = weights) -> None:
+            layer(inputs).backward(w)
+
+        def product(layer: nn.Module = layer, inputs: Tensor = inputs, w: Tensor = weights) -> None:
+            with mock.patch.object(convolutions, "_pays", return_value=True):
+                forward_of(layer)(inputs).backward(w)
+
+        times = interleaved([product, plain], REPEATS)
+        shape = f"{channels} → {units}, {'x'.join(map(str, kernel))}, stride {stride}"
+        where = "x".join(map(str, image))
+        rows.append([f"{shape}, over {where}", *measured(times, 1), "ours" if chosen else "torch"])
+    return rows
+
+
+def measured(times: list[float], steps: int) -> list[str]:
+    """Cells: milliseconds of both, and the ratio."""
+    ours, theirs = times
+    return [f"{1e3 * ours / steps:.1f}", f"{1e3 * theirs / steps:.1f}", f"{theirs / ours:.2f}"]
+
+
+def main() -> None:
+    """Print the tables."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    head = ["ours, ms", "torch, ms", "torch / ours"]
+    print_table(["training step", *head], steps())
+    print_table(["layer", *head, "chosen"], layers())
+
+
+if __name__ == "__main__":
+    main()

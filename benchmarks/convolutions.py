@@ -43,21 +43,22 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         (64, 1, 105, 15),
     ),
 }
-# Channels, units, kernel, stride, shape of an image.
-LAYERS = (
-    (1, 8, (64,), 4, (4096,)),
-    (8, 8, (64,), 4, (1024,)),
-    (3, 3, (64,), 4, (1024,)),
-    (16, 16, (64,), 4, (1024,)),
-    (64, 64, (64,), 4, (1024,)),
-    (1, 32, (256,), 4, (768,)),
-    (32, 4, (64,), 1, (128,)),
-    (64, 8, (64,), 1, (192,)),
-    (1, 8, (25, 6), 1, (107, 17)),
-    (8, 10, (27, 6), 1, (81, 12)),
-    (10, 12, (27, 6), 1, (55, 7)),
-    (4, 5, (27, 6), 1, (81, 12)),
-    (4, 4, (9,), 1, (128,)),
+# Channels, units, kernel, stride, zeros at either end, shape of an image: layers of the networks
+# above first, then others.
+LAYERS: tuple[tuple[int, int, tuple[int, ...], int, int, tuple[int, ...]], ...] = (
+    (1, 8, (64,), 4, 6, (4096,)),
+    (8, 8, (64,), 4, 6, (1012,)),
+    (1, 32, (256,), 4, 126, (512,)),
+    (32, 4, (64,), 1, 31, (65,)),
+    (1, 8, (25, 6), 1, 1, (105, 15)),
+    (8, 10, (27, 6), 1, 0, (81, 12)),
+    (10, 12, (27, 6), 1, 0, (55, 7)),
+    (3, 3, (64,), 4, 6, (1012,)),
+    (16, 16, (64,), 4, 6, (1012,)),
+    (64, 64, (64,), 4, 6, (1012,)),
+    (64, 8, (64,), 1, 31, (129,)),
+    (4, 5, (27, 6), 1, 0, (81, 12)),
+    (4, 4, (9,), 1, 4, (128,)),
 )
 
 
@@ -94,8 +95,9 @@ def steps() -> list[list[str]]:
 def layers() -> list[list[str]]:
     """One row per layer."""
     rows = []
-    for channels, units, kernel, stride, image in LAYERS:
-        layer = (nn.Conv1d, nn.Conv2d)[len(kernel) - 1](channels, units, kernel, stride)
+    for channels, units, kernel, stride, zeros, image in LAYERS:
+        kind = (nn.Conv1d, nn.Conv2d)[len(kernel) - 1]
+        layer = kind(channels, units, kernel, stride, zeros)
         inputs = torch.randn(LAYER_BATCH, channels, *image, requires_grad=channels > 1)
         weights = torch.randn_like(layer(inputs))
         chosen = convolutions._pays(layer.weight)

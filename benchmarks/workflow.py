@@ -43,9 +43,6 @@ STARTS = {
     "Python": "pass",
     "with what a job of the evidence imports": "import mirtrim.evidence.figures.catalogue",
     "with what a training job imports": "import mirtrim.experiments.compress",
-    "with what the first training step imports": (
-        "import mirtrim.experiments.compress, torch._dynamo"
-    ),
 }
 
 

@@ -131,6 +131,38 @@ def test_the_rest_is_left_to_torch(
     assert not products
 
 
+@pytest.mark.parametrize(("kind", "image"), [("conv1d", (40,)), ("conv2d", (40, 3))])
+def test_arguments_may_be_named_as_torch_names_them(
+    kind: str, image: tuple[int, ...], products: list[Tensor]
+) -> None:
+    function = getattr(torch, kind)
+    generator = torch.Generator().manual_seed(0)
+    named = {
+        "input": torch.randn(2, 1, *image, generator=generator),
+        "weight": torch.randn(2, 1, 20, *(2 for _ in image[1:]), generator=generator),
+    }
+
+    class Named(nn.Conv1d):
+        def forward(self, input: Tensor) -> Tensor:
+            result: Tensor = function(**named, stride=3)
+            return result
+
+    found = forward_of(Named(1, 2, 20))(named["input"])
+    assert len(products) == 1
+    torch.testing.assert_close(found, function(**named, stride=3))
+
+
+def test_a_stride_that_steps_over_the_input() -> None:
+    """The only output looks at nothing but zeros in front of the input."""
+    layer = nn.Conv1d(1, 2, 16, stride=50, padding=20)
+    inputs = torch.ones(1, 1, 8, requires_grad=True)
+    found = forward_of(Network(layer))(inputs)
+    assert torch.equal(found, layer(inputs))
+    found.sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad.tolist() == [[[0.0] * 8]]
+
+
 def test_torch_says_what_is_wrong() -> None:
     network = Network(nn.Conv1d(1, 1, 20))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):

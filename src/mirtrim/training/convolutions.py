@@ -50,12 +50,12 @@ def _pays(weight: Tensor) -> bool:
     if taps < SHORTEST_KERNEL or outputs * channels > MOST_PAIRS or weight.device.type != "cpu":
         return False
     # Over two axes torch is good at what fills its blocks; over one axis it never is.
-    filled = outputs * channels / (_blocks(outputs) * _blocks(channels) * BLOCK**2)
+    filled = outputs * channels / (_whole_blocks(outputs) * _whole_blocks(channels))
     return weight.dim() == 3 or filled < EMPTY_BLOCKS
 
 
-def _blocks(units: int) -> int:
-    return -(-units // BLOCK)
+def _whole_blocks(units: int) -> int:
+    return -(-units // BLOCK) * BLOCK
 
 
 class _MatrixProducts(TorchFunctionMode):
@@ -82,7 +82,7 @@ class _Call:
 
     @staticmethod
     def of(
-        images: Tensor,
+        input: Tensor,
         weight: Tensor,
         bias: Tensor | None = None,
         stride: Any = 1,
@@ -90,8 +90,8 @@ class _Call:
         dilation: Any = 1,
         groups: int = 1,
     ) -> "_Call | None":
-        """The call, or None where torch is to do it."""
-        axes = weight.dim() - 2
+        """The call with torch's own arguments, or None where torch is to do it."""
+        images, axes = input, weight.dim() - 2
         if (
             images.dim() != weight.dim()
             or not len(images)
@@ -183,7 +183,8 @@ class _Blocks:
         shape = (batch, channels, width + 2 * left, self.padded_height)
         # Width before height: the reads along a span are then neighbours in memory.
         padded = images.new_zeros(shape) if self.has_zeros else images.new_empty(shape)
-        room = self.padded_height - top
+        # A long stride may stop before it reaches the input.
+        room = max(0, self.padded_height - top)
         inside = images.transpose(2, 3)[..., :room]
         padded[:, :, left : left + width, top : top + inside.shape[3]].copy_(inside)
         _, _, across, down = shape

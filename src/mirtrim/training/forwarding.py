@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mirtrim.training.convolutions import few_channel_convolutions
 from mirtrim.training.devices import device_of
+from mirtrim.training.kernels import faster_kernels
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -23,7 +23,7 @@ def forward_of(network: nn.Module, precision: str = "float32") -> Forward:
         raise ValueError(f"unknown precision {precision!r}")
 
     def forward(inputs: Tensor) -> Tensor:
-        with few_channel_convolutions(network):
+        with faster_kernels(network):
             outputs: Tensor = network(inputs)
         return outputs
 

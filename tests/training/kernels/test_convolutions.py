@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mirtrim.training import convolutions, forward_of
-from mirtrim.training.convolutions import few_channel_convolutions
+from mirtrim.training import forward_of
+from mirtrim.training.kernels import convolutions, faster_kernels
 
 AXES = st.sampled_from([1, 2])
 
@@ -172,7 +172,7 @@ def test_torch_says_what_is_wrong() -> None:
 def test_bfloat16_is_left_to_torch(products: list[Tensor]) -> None:
     network = Network(nn.Conv1d(1, 2, 20))
     inputs = torch.randn(2, 1, 40, generator=torch.Generator().manual_seed(0))
-    with torch.autocast("cpu", torch.bfloat16), few_channel_convolutions(network):
+    with torch.autocast("cpu", torch.bfloat16), faster_kernels(network):
         assert network(inputs).dtype == torch.bfloat16
     assert not products
 
@@ -181,10 +181,10 @@ def test_outside_of_the_context_and_in_networks_without_them_nothing_changes(
     products: list[Tensor],
 ) -> None:
     long, short = Network(nn.Conv1d(1, 2, 20)), Network(nn.Conv2d(1, 2, 5))
-    with few_channel_convolutions(long):
+    with faster_kernels(long):
         pass
     long(torch.zeros(1, 1, 40))
-    with few_channel_convolutions(short):
+    with faster_kernels(short):
         long(torch.zeros(1, 1, 40))
     assert not products
 

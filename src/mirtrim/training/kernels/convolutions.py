@@ -14,8 +14,6 @@ are multiplied too, at most as often as weights.
 """
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+
+from mirtrim.training.kernels.axes import per_axis
 
 # Where the matrix product is the faster one (benchmarks/convolutions.py).
 SHORTEST_KERNEL = 16
@@ -34,15 +33,17 @@ EMPTY_BLOCKS = 0.5
 BAND_ROWS = 112
 
 
-def few_channel_convolutions(network: nn.Module) -> AbstractContextManager[Any]:
-    """Within this context convolutions for which it pays are computed as matrix products.
+def convolution_pays(module: nn.Module) -> bool:
+    """Whether the module is a convolution that a matrix product computes faster."""
+    return isinstance(module, nn.Conv1d | nn.Conv2d) and _pays(module.weight)
 
-    Values and gradients are those of torch up to rounding. A network that has none of them is
-    left alone, and so are convolutions on a GPU.
+
+def convolution(*arguments: Any, **named: Any) -> Tensor | None:
+    """`torch.conv1d` or `torch.conv2d`; values and gradients are torch's up to rounding. None where
+    torch is to do it.
     """
-    kinds = (nn.Conv1d, nn.Conv2d)
-    layers = (module for module in network.modules() if isinstance(module, kinds))
-    return _MatrixProducts() if any(_pays(layer.weight) for layer in layers) else nullcontext()
+    call = _Call.of(*arguments, **named)
+    return call.result() if call is not None else None
 
 
 def _pays(weight: Tensor) -> bool:
@@ -56,17 +57,6 @@ def _pays(weight: Tensor) -> bool:
 
 def _whole_blocks(units: int) -> int:
     return -(-units // BLOCK) * BLOCK
-
-
-class _MatrixProducts(TorchFunctionMode):
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if func in (torch.conv1d, torch.conv2d):
-            call = _Call.of(*args, **(kwargs or {}))
-            if call is not None:
-                return call.result()
-        return func(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)
@@ -98,12 +88,12 @@ class _Call:
             or images.dtype != weight.dtype
             or isinstance(padding, str)
             or groups != 1
-            or set(_per_axis(dilation, axes)) != {1}
+            or set(per_axis(dilation, axes)) != {1}
             or not _pays(weight)
             or torch.is_autocast_enabled("cpu")
         ):
             return None
-        strides, zeros = _per_axis(stride, axes), _per_axis(padding, axes)
+        strides, zeros = per_axis(stride, axes), per_axis(padding, axes)
         if axes == 1:
             images, weight = images.unsqueeze(3), weight.unsqueeze(3)
             strides, zeros = (*strides, 1), (*zeros, 0)
@@ -118,11 +108,6 @@ class _Call:
             self.images, self.weight, self.bias, self.stride, self.padding
         )
         return result.squeeze(3) if self.one_axis else result
-
-
-def _per_axis(value: Any, axes: int) -> Any:
-    values = (value,) if isinstance(value, int) else tuple(value)
-    return values * axes if len(values) == 1 else values
 
 
 @dataclass(frozen=True)
@@ -175,23 +160,22 @@ class _Blocks:
         return self.padding != (0, 0) or self.padded_height > self.image[0]
 
     def unfold(self, images: Tensor) -> Tensor:
-        """Images (batch, channels, height, width) → (batch · width' · blocks, channels · kernel
-        width · span): what each block of outputs looks at.
+        """Images (batch, channels, height, width) → (batch · width' · blocks, kernel width · span ·
+        channels): what each block of outputs looks at.
         """
         batch, channels = images.shape[:2]
         (top, left), width = self.padding, self.image[1]
-        shape = (batch, channels, width + 2 * left, self.padded_height)
-        # Width before height: the reads along a span are then neighbours in memory.
+        # Channels last: what a block reads of a column is then one piece of memory.
+        shape = (batch, width + 2 * left, self.padded_height, channels)
         padded = images.new_zeros(shape) if self.has_zeros else images.new_empty(shape)
         # A long stride may stop before it reaches the input.
         room = max(0, self.padded_height - top)
-        inside = images.transpose(2, 3)[..., :room]
-        padded[:, :, left : left + width, top : top + inside.shape[3]].copy_(inside)
-        _, _, across, down = shape
+        inside = images.permute(0, 3, 2, 1)[:, :, :room]
+        padded[:, left : left + width, top : top + inside.shape[2]].copy_(inside)
+        column = self.padded_height * channels
         rows = (batch, self.outputs[1], self.blocks)
-        columns = (channels, self.kernel[1], self.span)
-        area = across * down
-        strides = (channels * area, self.stride[1] * down, self.step, area, down, 1)
+        columns = (self.kernel[1], self.span * channels)
+        strides = (column * shape[1], self.stride[1] * column, self.step * channels, column, 1)
         looked_at = padded.as_strided((*rows, *columns), strides)
         return looked_at.reshape(math.prod(rows), math.prod(columns))
 
@@ -199,28 +183,28 @@ class _Blocks:
         """The adjoint of `unfold`: everything goes back to where it was read, and adds up."""
         batch = len(looked_at) // (self.outputs[1] * self.blocks)
         (top, left), (height, width) = self.padding, self.image
-        across, down = width + 2 * left, self.padded_height
-        parts = looked_at.view(batch, self.outputs[1], self.blocks, channels, -1, self.span)
-        parts = parts.permute(4, 0, 3, 1, 2, 5)  # kernel width first
-        padded = looked_at.new_zeros(batch, channels, across, max(down, top + height))
-        area, down = across * padded.shape[3], padded.shape[3]
-        strides = (channels * area, area, self.stride[1] * down, self.step, 1)
+        across, down = width + 2 * left, max(self.padded_height, top + height)
+        padded = looked_at.new_zeros(batch, across, down, channels)
+        parts = looked_at.view(batch, self.outputs[1], self.blocks, self.kernel[1], -1)
+        step, column = self.step * channels, down * channels
+        strides = (column * across, self.stride[1] * column, step, 1)
         # Neighbouring blocks read some rows twice; pieces as long as a step never do.
-        for start in range(0, self.span, self.step):
-            piece = parts[..., start : start + self.step]
-            for column, part in enumerate(piece):
-                padded.as_strided(part.shape, strides, column * down + start).add_(part)
-        return padded[:, :, left : left + width, top : top + height].transpose(2, 3)
+        for start in range(0, self.span * channels, step):
+            for number in range(self.kernel[1]):
+                part = parts[:, :, :, number, start : start + step]
+                padded.as_strided(part.shape, strides, number * column + start).add_(part)
+        inside = padded[:, left : left + width, top : top + height]
+        return inside.permute(0, 3, 2, 1).contiguous()
 
     def diagonals(self, band: Tensor, outputs: int, channels: int) -> Tensor:
         """A view (outputs, block, channels, *kernel) of the places that the weights have in the
-        band matrix (outputs · block, channels · kernel width · span).
+        band matrix (outputs · block, kernel width · span · channels).
         """
-        area = self.kernel[1] * self.span
-        row = channels * area
+        column = self.span * channels
+        row = self.kernel[1] * column
         return band.as_strided(
             (outputs, self.block, channels, *self.kernel),
-            (self.block * row, row + self.stride[0], area, 1, self.span),
+            (self.block * row, row + self.stride[0] * channels, 1, channels, column),
         )
 
     def spread(self, outputs: Tensor) -> Tensor:

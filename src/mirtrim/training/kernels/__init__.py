@@ -1,0 +1,52 @@
+"""Functions of torch that are slow on a processor, computed another way, with the same result.
+
+Each is a replacement: called with the arguments of torch's function, it returns the result, or
+None where torch is to do it.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from mirtrim.training.devices import device_of
+from mirtrim.training.kernels.convolutions import convolution, convolution_pays
+from mirtrim.training.kernels.dropout import dropout, dropout_pays
+from mirtrim.training.kernels.pooling import max_pool, max_pool_pays
+
+REPLACEMENTS: dict[Any, Callable[..., Any]] = {
+    torch.conv1d: convolution,
+    torch.conv2d: convolution,
+    functional.max_pool1d: partial(max_pool, 1),
+    functional.max_pool2d: partial(max_pool, 2),
+    functional.dropout: dropout,
+}
+
+
+def faster_kernels(network: nn.Module) -> AbstractContextManager[Any]:
+    """Within this context what pays is computed by a replacement.
+
+    A network that has nothing for which one pays is left alone, and so is one on a GPU.
+    """
+    pay = (convolution_pays, max_pool_pays, dropout_pays)
+    here = device_of(network).type == "cpu"
+    if here and any(pays(module) for module in network.modules() for pays in pay):
+        return _Replacing()
+    return nullcontext()
+
+
+class _Replacing(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in REPLACEMENTS:
+            result = REPLACEMENTS[func](*args, **kwargs)
+            if result is not None:
+                return result
+        return func(*args, **kwargs)

@@ -1,0 +1,98 @@
+"""The maximum of a few neighbours along one axis, in whole passes over a tensor.
+
+The kernel behind `torch.max_pool2d` visits one window at a time and notes where its maximum was:
+eight to twenty nanoseconds each. Taking the larger of two shifted views, once per neighbour, is
+ten times as fast, with the same bits: the gradient goes to the first of equal neighbours.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from mirtrim.training.kernels.axes import per_axis
+
+# One pass per neighbour.
+LONGEST_WINDOW = 8
+
+
+def max_pool_pays(module: nn.Module) -> bool:
+    """Whether the module's windows are short and lie along one axis."""
+    if not isinstance(module, nn.MaxPool1d | nn.MaxPool2d):
+        return False
+    return _axis(per_axis(module.kernel_size, _axes_of(module))) is not None
+
+
+def _axes_of(module: nn.Module) -> int:
+    return 1 if isinstance(module, nn.MaxPool1d) else 2
+
+
+def max_pool(
+    axes: int,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | None:
+    """`max_pool1d` or `max_pool2d`, by number of `axes`; None where torch is to do it.
+
+    Where an input is not a number neither is the result, and which neighbour gets the gradient
+    is then open.
+    """
+    window = per_axis(kernel_size, axes)
+    strides = per_axis(stride, axes) if stride else window
+    axis = _axis(window)
+    if (
+        axis is None
+        or any(step != 1 for at, step in enumerate(strides) if at != axis)
+        or set(per_axis(padding, axes)) != {0}
+        or set(per_axis(dilation, axes)) != {1}
+        or ceil_mode
+        or return_indices
+        or input.dim() not in (axes + 1, axes + 2)
+        or input.device.type != "cpu"
+        or not input.is_floating_point()
+        or input.shape[axis - axes] < window[axis]
+    ):
+        return None
+    result: Tensor = _OneAxisMaximum.apply(input, axis - axes, window[axis], strides[axis])
+    return result
+
+
+def _axis(window: tuple[int, ...]) -> int | None:
+    """The only axis along which the window is longer than one; None if this is not for us."""
+    longer = [axis for axis, length in enumerate(window) if length > 1]
+    return longer[0] if len(longer) == 1 and window[longer[0]] <= LONGEST_WINDOW else None
+
+
+class _OneAxisMaximum(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor, axis: int, window: int, stride: int) -> Tensor:
+        first, *others = input.unfold(axis, window, stride).unbind(-1)
+        best, larger = first, []
+        for neighbour in others:
+            if context.needs_input_grad[0]:
+                # 1 where the neighbour is larger: arithmetic on booleans is far slower.
+                place = torch.empty(neighbour.shape, dtype=input.dtype)
+                larger.append(torch.gt(neighbour, best, out=place))
+            best = torch.maximum(best, neighbour)
+        context.save_for_backward(*larger)
+        context.shape, context.window = input.shape, (axis, window, stride)
+        return best
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = gradient.new_zeros(context.shape)
+        first, *others = inputs.unfold(*context.window).unbind(-1)
+        # The last that was larger than all before it gets all of the gradient. Torch adds up
+        # overlapping windows in their order, in which an input is first the last of a window.
+        for larger, place in zip(reversed(context.saved_tensors), reversed(others), strict=True):
+            place.addcmul_(gradient, larger)
+            gradient = torch.addcmul(gradient, gradient, larger, value=-1)
+        first.add_(gradient)
+        return inputs, None, None, None

@@ -1,0 +1,91 @@
+"""Dropout drawn in another way: its distribution, its gradient, its seed."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mirtrim.training.kernels import faster_kernels
+from mirtrim.training.kernels.dropout import PER_DRAW
+
+COUNT = 400_000
+
+
+def run(layer: nn.Module, inputs: Tensor, seed: int = 0) -> Tensor:
+    """The layer's output within the context, drawn from `seed`."""
+    with torch.random.fork_rng(), faster_kernels(layer):
+        torch.manual_seed(seed)
+        result: Tensor = layer(inputs)
+    return result
+
+
+@pytest.mark.parametrize("p", [0.05, 0.25, 0.5, 0.8])
+def test_as_many_are_dropped_as_asked(p: float) -> None:
+    found = run(nn.Dropout(p), torch.ones(COUNT))
+    kept = found != 0
+    # Five standard deviations of a binomial, and what rounding to 1 / 65536 may add.
+    margin = 5 * math.sqrt(p * (1 - p) / COUNT) + 2**-17
+    assert abs(float(kept.float().mean()) - (1 - p)) < margin
+    torch.testing.assert_close(
+        found[kept], torch.full((int(kept.sum()),), 1 / (1 - p)), rtol=1e-4, atol=0
+    )
+    assert float(found.mean()) == pytest.approx(1, abs=margin / (1 - p))
+
+
+def test_what_is_kept_is_divided_by_the_probability_that_is_drawn() -> None:
+    """0.3 is 19661 of 65536, to the nearest; kept are 45875."""
+    found = run(nn.Dropout(0.3), torch.ones(COUNT))
+    assert found.unique().tolist() == [0.0, pytest.approx(65536 / 45875, rel=1e-7)]
+
+
+def test_neighbours_are_independent() -> None:
+    """Four values come from one draw: of each pair among them a quarter is dropped both."""
+    dropped = (run(nn.Dropout(0.5), torch.ones(COUNT)) == 0).reshape(-1, 4)
+    for first in range(4):
+        assert float(dropped[:, first].float().mean()) == pytest.approx(0.5, abs=0.008)
+        for second in range(first):
+            both = dropped[:, first] & dropped[:, second]
+            assert float(both.float().mean()) == pytest.approx(0.25, abs=0.008)
+
+
+def test_the_gradient_goes_where_the_value_went() -> None:
+    inputs = torch.ones(3, 5, 7, requires_grad=True)
+    found = run(nn.Dropout(0.4), inputs)
+    found.sum().backward()
+    assert inputs.grad is not None
+    assert torch.equal(inputs.grad, found.detach())
+
+
+def test_a_seed_decides() -> None:
+    layer, inputs = nn.Dropout(0.4), torch.ones(1000)
+    assert torch.equal(run(layer, inputs, 1), run(layer, inputs, 1))
+    assert not torch.equal(run(layer, inputs, 1), run(layer, inputs, 2))
+
+
+@pytest.mark.parametrize(
+    ("layer", "drawn"),
+    [
+        pytest.param(nn.Dropout(0.5), True, id="single values"),
+        pytest.param(nn.Dropout(0.5).eval(), False, id="not training"),
+        pytest.param(nn.Dropout(0.5, inplace=True), False, id="in place"),
+        pytest.param(nn.Dropout(0.0), False, id="none"),
+        pytest.param(nn.Dropout(1.0), False, id="all"),
+        pytest.param(nn.Dropout(1e-7), False, id="too few to count"),
+        pytest.param(nn.Dropout1d(0.5), False, id="channels"),
+    ],
+)
+def test_the_rest_is_left_to_torch(
+    layer: nn.Module, drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawings: list[int] = []
+    draw = Tensor.random_
+
+    def spy(tensor: Tensor, *arguments: int) -> Tensor:
+        drawings.append(tensor.numel())
+        return draw(tensor, *arguments)
+
+    monkeypatch.setattr(Tensor, "random_", spy)
+    with faster_kernels(nn.Dropout(0.5)):
+        layer(torch.ones(2, 3, 5))
+    assert drawings == ([math.ceil(30 / PER_DRAW)] if drawn else [])

@@ -1,13 +1,14 @@
-"""Training steps with long convolutions of few channels: ours beside torch alone, one thread.
+"""Training steps with our kernels beside torch alone, one thread.
 
-python benchmarks/convolutions.py
+python benchmarks/kernels.py
 
-The networks of the default profile that have such layers, whole and trimmed. The second table
-takes single layers forward and backward, those that are left to torch included: the limits in
-`mirtrim.training.convolutions` come from it.
+The networks of the default profile, whole and trimmed. The second table takes single convolutions
+forward and backward, those that are left to torch included: the limits in
+`mirtrim.training.kernels.convolutions` come from it. The third takes pooling and dropout.
 """
 
 from collections.abc import Callable
+from functools import partial
 from unittest import mock
 
 import torch
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 import mirtrim
 from mirtrim.models.chord_convnet import ChordConvNet
 from mirtrim.models.crepe import Crepe
+from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
-from mirtrim.training import convolutions
 from mirtrim.training.forwarding import forward_of
+from mirtrim.training.kernels import convolutions
 
 STEPS = 3
 REPEATS = 9
@@ -42,6 +44,14 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         ),
         (64, 1, 105, 15),
     ),
+    "drums": (
+        lambda: SpectralCNN(mel_bins=32, channels=8, hidden=384, detectors=3),
+        (32, 1, 32, 50),
+    ),
+    "onset": (
+        lambda: SpectralCNN(mel_bins=32, channels=8, hidden=256),
+        (32, 1, 32, 50),
+    ),
 }
 # Channels, units, kernel, stride, zeros at either end, shape of an image: layers of the networks
 # above first, then others.
@@ -59,6 +69,14 @@ LAYERS: tuple[tuple[int, int, tuple[int, ...], int, int, tuple[int, ...]], ...] 
     (64, 8, (64,), 1, 31, (129,)),
     (4, 5, (27, 6), 1, 0, (81, 12)),
     (4, 4, (9,), 1, 4, (128,)),
+)
+# Pooling and dropout of the same networks.
+OTHERS: tuple[tuple[str, nn.Module, tuple[int, ...]], ...] = (
+    ("maximum of 3 rows, stride 1", nn.MaxPool2d((3, 1), stride=1), (64, 8, 83, 12)),
+    ("maximum of 2 rows", nn.MaxPool2d((2, 1)), (32, 8, 32, 50)),
+    ("maximum of 2 samples", nn.MaxPool1d(2), (64, 32, 128)),
+    ("dropout", nn.Dropout(0.3), (64, 8, 83, 12)),
+    ("dropout", nn.Dropout(0.25), (32, 384)),
 )
 
 
@@ -116,10 +134,27 @@ def layers() -> list[list[str]]:
     return rows
 
 
+def others() -> list[list[str]]:
+    """One row per layer without weights."""
+    rows = []
+    for label, layer, shape in OTHERS:
+        inputs = torch.randn(shape).relu().requires_grad_()
+        weights = torch.randn_like(layer(inputs))
+
+        def run(call: Callable[[Tensor], Tensor], x: Tensor = inputs, w: Tensor = weights) -> None:
+            call(x).backward(w)
+
+        calls = [partial(run, forward_of(layer)), partial(run, layer)]
+        rows.append(
+            [f"{label}, {'x'.join(map(str, shape))}", *measured(interleaved(calls, REPEATS), 1)]
+        )
+    return rows
+
+
 def measured(times: list[float], steps: int) -> list[str]:
     """Cells: milliseconds of both, and the ratio."""
     ours, theirs = times
-    return [f"{1e3 * ours / steps:.1f}", f"{1e3 * theirs / steps:.1f}", f"{theirs / ours:.2f}"]
+    return [f"{1e3 * ours / steps:.2f}", f"{1e3 * theirs / steps:.2f}", f"{theirs / ours:.2f}"]
 
 
 def main() -> None:
@@ -128,7 +163,8 @@ def main() -> None:
     torch.manual_seed(0)
     head = ["ours, ms", "torch, ms", "torch / ours"]
     print_table(["training step", *head], steps())
-    print_table(["layer", *head, "chosen"], layers())
+    print_table(["convolution", *head, "chosen"], layers())
+    print_table(["layer", *head], others())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Convolutions as matrix products: torch's values and gradients, and only where it pays."""
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +8,7 @@ from torch import Tensor, nn
 
 from mirtrim.training import forward_of
 from mirtrim.training.kernels import convolutions, faster_kernels
+from tests.training.kernels.conftest import inputs_of
 
 AXES = st.sampled_from([1, 2])
 
@@ -29,15 +28,7 @@ class Network(nn.Module):
 @pytest.fixture
 def products(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """The images that were convolved by a matrix product."""
-    seen: list[Tensor] = []
-    apply = convolutions._BandProduct.apply
-
-    def spy(*arguments: Any) -> Any:
-        seen.append(arguments[0])
-        return apply(*arguments)
-
-    monkeypatch.setattr(convolutions._BandProduct, "apply", spy)
-    return seen
+    return inputs_of(convolutions._BandProduct, monkeypatch)
 
 
 def test_sixteen_taps_over_a_ramp(products: list[Tensor]) -> None:

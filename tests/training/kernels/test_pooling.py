@@ -1,7 +1,5 @@
 """Maximum over neighbours: torch's bits, values and gradients, and only where it pays."""
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,20 +7,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mirtrim.training.kernels import faster_kernels, pooling
+from tests.training.kernels.conftest import inputs_of
 
 
 @pytest.fixture
 def pooled(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """What was pooled here and not by torch."""
-    seen: list[Tensor] = []
-    apply = pooling._OneAxisMaximum.apply
-
-    def spy(*arguments: Any) -> Any:
-        seen.append(arguments[0])
-        return apply(*arguments)
-
-    monkeypatch.setattr(pooling._OneAxisMaximum, "apply", spy)
-    return seen
+    return inputs_of(pooling._OneAxisMaximum, monkeypatch)
 
 
 def run(layer: nn.Module, inputs: Tensor) -> Tensor:

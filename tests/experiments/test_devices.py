@@ -1,6 +1,5 @@
 """Jobs on another device: nothing is left behind on the processor, and the numbers are the same."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mirtrim.experiments.dense import load_dense
 from mirtrim.pruning.criteria import UNIT_CRITERIA, Scoring, score_units
 from mirtrim.pruning.methods import METHODS
 from mirtrim.pruning.tracing import discover
-from mirtrim.training import CPU, EpochReport, forwarding
+from mirtrim.training import CPU, EpochReport
 from tests.experiments.synthetic import Job
 from tests.pretend_gpu import GPU, PretendGpu
 
@@ -26,12 +25,6 @@ RUNS: list[dict[str, Any]] = [
     {"method": "mask", "order": "shuffled", "criterion": "random"},
     {"method": "mask", "scope": "global"},
 ]
-
-
-@pytest.fixture(autouse=True)
-def torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks as torch computes them: on the processor, dropout would draw in another way."""
-    monkeypatch.setattr(forwarding, "faster_kernels", lambda network: nullcontext())
 
 
 def rows(path: Path) -> pd.DataFrame:

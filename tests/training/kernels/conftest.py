@@ -1,10 +1,13 @@
-"""Which inputs a replacement was computed for."""
+"""The context that replaces, and which inputs a replacement was computed for."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from mirtrim.training.kernels import faster_kernels
 
 
 def inputs_of(
@@ -20,3 +23,8 @@ def inputs_of(
 
     monkeypatch.setattr(function, "apply", spy)
     return seen
+
+
+def replacing() -> AbstractContextManager[Any]:
+    """The context, opened for a network with a convolution for which it pays."""
+    return faster_kernels(nn.Conv1d(1, 1, 20))

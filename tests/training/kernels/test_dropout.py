@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.training.kernels import faster_kernels
 from mirtrim.training.kernels.dropout import PER_DRAW
+from tests.training.kernels.conftest import replacing
 
 COUNT = 400_000
 
 
 def run(layer: nn.Module, inputs: Tensor, seed: int = 0) -> Tensor:
     """The layer's output within the context, drawn from `seed`."""
-    with torch.random.fork_rng(), faster_kernels(layer):
+    with torch.random.fork_rng(), replacing():
         torch.manual_seed(seed)
         result: Tensor = layer(inputs)
     return result
@@ -86,6 +86,6 @@ def test_the_rest_is_left_to_torch(
         return draw(tensor, *arguments)
 
     monkeypatch.setattr(Tensor, "random_", spy)
-    with faster_kernels(nn.Dropout(0.5)):
+    with replacing():
         layer(torch.ones(2, 3, 5))
     assert drawings == ([math.ceil(30 / PER_DRAW)] if drawn else [])

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mirtrim.training.kernels import faster_kernels, pooling
-from tests.training.kernels.conftest import inputs_of
+from tests.training.kernels.conftest import inputs_of, replacing
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def pooled(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
 
 def run(layer: nn.Module, inputs: Tensor) -> Tensor:
     """The layer's output within the context."""
-    with faster_kernels(layer):
+    with replacing():
         result: Tensor = layer(inputs)
     return result
 
@@ -100,17 +101,40 @@ def test_the_rest_is_left_to_torch(
     layer: nn.Module, shape: tuple[int, ...], pooled: list[Tensor]
 ) -> None:
     inputs = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    both = nn.Sequential(nn.MaxPool1d(2)) if len(shape) == 3 else nn.Sequential(nn.MaxPool2d(2))
-    with faster_kernels(both):
-        assert torch.equal(layer(inputs), layer(inputs))
+    assert torch.equal(run(layer, inputs), layer(inputs))
     assert not pooled
 
 
 def test_indices_and_whole_numbers_are_left_to_torch(pooled: list[Tensor]) -> None:
-    with faster_kernels(nn.MaxPool1d(2)):
+    with replacing():
         values, places = nn.MaxPool1d(2, return_indices=True)(torch.tensor([[[1.0, 3.0, 2.0]]]))
     assert (values.tolist(), places.tolist()) == ([[[3.0]]], [[[1]]])
     assert not pooled
+
+
+def test_channels_last_are_left_to_torch(pooled: list[Tensor]) -> None:
+    """As the jobs of drums and onsets lay out their windows: torch is the faster one there."""
+    layer = nn.MaxPool2d((2, 1))
+    run(layer, torch.zeros(2, 3, 4, 5).contiguous(memory_format=torch.channels_last))
+    assert not pooled
+    run(layer, torch.zeros(2, 3, 4, 5))
+    assert len(pooled) == 1
+
+
+def test_a_network_without_long_convolutions_is_left_alone(pooled: list[Tensor]) -> None:
+    """Pooling alone does not win back what looking at every call costs."""
+    network = nn.Sequential(nn.Conv1d(1, 2, 5), nn.MaxPool1d(2), nn.Dropout(0.5))
+    with faster_kernels(network):
+        network(torch.zeros(1, 1, 9))
+    assert not pooled
+
+
+def test_a_stride_left_empty_is_the_window() -> None:
+    inputs = torch.tensor([[[1.0, 3.0, 2.0, 0.0]]])
+    with replacing():
+        assert functional.max_pool1d(inputs, 2, []).tolist() == [[[3.0, 2.0]]]
+        with pytest.raises(RuntimeError, match="stride"):
+            functional.max_pool1d(inputs, 2, 0)
 
 
 def test_torch_says_what_is_wrong() -> None:

@@ -6,15 +6,10 @@ kept is divided by that probability, so the mean is exact.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 STEPS = 2**16
 PER_DRAW = 4
-
-
-def dropout_pays(module: nn.Module) -> bool:
-    """Whether the module drops single values."""
-    return isinstance(module, nn.Dropout) and 0 < _kept(module.p) < STEPS
 
 
 def dropout(

@@ -2,30 +2,20 @@
 
 The kernel behind `torch.max_pool2d` visits one window at a time and notes where its maximum was:
 eight to twenty nanoseconds each. Taking the larger of two shifted views, once per neighbour, is
-ten times as fast, with the same bits: the gradient goes to the first of equal neighbours.
+several times as fast, with the same bits: the gradient goes to the first of equal neighbours. With
+the channels last torch has another kernel, which compares many of them at once; it stays.
 """
 
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mirtrim.training.kernels.axes import per_axis
 
 # One pass per neighbour.
 LONGEST_WINDOW = 8
-
-
-def max_pool_pays(module: nn.Module) -> bool:
-    """Whether the module's windows are short and lie along one axis."""
-    if not isinstance(module, nn.MaxPool1d | nn.MaxPool2d):
-        return False
-    return _axis(per_axis(module.kernel_size, _axes_of(module))) is not None
-
-
-def _axes_of(module: nn.Module) -> int:
-    return 1 if isinstance(module, nn.MaxPool1d) else 2
 
 
 def max_pool(
@@ -44,10 +34,11 @@ def max_pool(
     is then open.
     """
     window = per_axis(kernel_size, axes)
-    strides = per_axis(stride, axes) if stride else window
+    strides = window if stride is None or stride in ((), []) else per_axis(stride, axes)
     axis = _axis(window)
     if (
         axis is None
+        or min(strides) < 1
         or any(step != 1 for at, step in enumerate(strides) if at != axis)
         or set(per_axis(padding, axes)) != {0}
         or set(per_axis(dilation, axes)) != {1}
@@ -56,6 +47,7 @@ def max_pool(
         or input.dim() not in (axes + 1, axes + 2)
         or input.device.type != "cpu"
         or not input.is_floating_point()
+        or not input.is_contiguous()
         or input.shape[axis - axes] < window[axis]
     ):
         return None

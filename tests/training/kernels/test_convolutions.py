@@ -1,5 +1,7 @@
 """Convolutions as matrix products: torch's values and gradients, and only where it pays."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -178,6 +180,11 @@ def test_outside_of_the_context_and_in_networks_without_them_nothing_changes(
     with faster_kernels(short):
         long(torch.zeros(1, 1, 40))
     assert not products
+
+
+def test_a_network_that_is_not_on_the_processor_is_left_alone() -> None:
+    assert isinstance(faster_kernels(nn.Conv1d(1, 1, 20, device="meta")), nullcontext)
+    assert not isinstance(faster_kernels(nn.Conv1d(1, 1, 20)), nullcontext)
 
 
 def test_no_gradient_of_inputs_that_need_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection
 
 from mirtrim.evidence import style
 from mirtrim.evidence.curves import save_figure
+from mirtrim.evidence.figures.lines import nearest_ratio
 from mirtrim.evidence.figures.placing import columns, spread
 from mirtrim.evidence.labels import label_of
 from mirtrim.evidence.tables import mean_and_deviation
@@ -39,7 +40,8 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 
     Args:
         rows: result rows of one task.
-        ratios: asked ratios at which runs are compared.
+        ratios: asked ratios at which runs are compared; where no run has been asked for one, the
+            nearest that some have been asked for (by quotient).
 
     Returns:
         Columns ratio_asked, run, seeds, ratio, speed_up_theoretical, test_error_mean,
@@ -56,7 +58,7 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
         speed_up_theoretical=rows.seed.map(dense.macs) / rows.macs,
     )
     parts = []
-    for ratio in ratios:
+    for ratio in dict.fromkeys(nearest_ratio(rows, ratio) for ratio in ratios):
         chosen = rows[(rows.ratio_asked == ratio) | (rows.method == "dense")]
         groups = chosen.groupby("run", sort=True)
         part = pd.DataFrame(

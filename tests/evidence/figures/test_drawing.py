@@ -16,8 +16,8 @@ from mirtrim.evidence import style
 from mirtrim.evidence.curves import save_figure
 from mirtrim.evidence.figures import catalogue, panels
 from mirtrim.evidence.figures.choices import drawable
+from mirtrim.evidence.figures.lines import nearest_ratio
 from mirtrim.evidence.figures.speed_up import with_measured
-from mirtrim.evidence.figures.training_cost import nearest_ratio
 from mirtrim.evidence.recorded_curves import RecordedCurve, RecordedCurves
 from tests.evidence.figures.rows import DENSE, MASK, REINIT, ROWS, TRIM, table, trimmed
 from tests.evidence.test_rows_tables import row

@@ -90,6 +90,15 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def nearest_ratio(rows: pd.DataFrame, ratio: float) -> float:
+    """The asked ratio of `rows` whose quotient with `ratio` is nearest to 1.
+
+    Dense networks are not counted; `ratio` itself where there is nothing else.
+    """
+    asked = np.array(sorted(set(rows.ratio_asked[rows.method != "dense"])) or [ratio])
+    return float(asked[np.argmin(np.abs(np.log(asked / ratio)))])
+
+
 def mean_and_band(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     """One line per asked ratio, in rising order: x (mean), mean, low and high of `y`.
 

@@ -17,6 +17,7 @@ from mirtrim.evidence.figures.lines import (
     MAIN_LINES,
     dense_band,
     mean_and_band,
+    nearest_ratio,
     relative,
     rows_of,
     tasks_of,
@@ -61,12 +62,6 @@ def draw(rows: pd.DataFrame, ratios: Sequence[float] = (4, 16)) -> Figure:
         figure.supxlabel(COST_LABEL, fontsize=9)
         figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
     return figure
-
-
-def nearest_ratio(rows: pd.DataFrame, ratio: float) -> float:
-    """The asked ratio of `rows` above 1 whose quotient with `ratio` is nearest to 1."""
-    asked = np.array(sorted(set(rows.ratio_asked[rows.method != "dense"])))
-    return float(asked[np.argmin(np.abs(np.log(asked / ratio)))])
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, ratio: float) -> None:

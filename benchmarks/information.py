@@ -7,12 +7,11 @@ against closed forms or numerical integrals, rank correlations are Spearman's ov
 """
 
 import math
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from scipy.stats import norm, spearmanr
+from timing import cpu_seconds
 from torch import Tensor
 
 from mirtrim.pruning.criteria.bits import at_own_resolution
@@ -23,17 +22,7 @@ from mirtrim.pruning.information import (
 )
 
 UNITS, EXAMPLES, POSITIONS, CLASSES = 256, 1000, 100, 13
-RUNS = 5
-
-
-def cpu_seconds(function: Callable[[], object]) -> float:
-    """Median CPU time of a call."""
-    times = []
-    for _ in range(RUNS):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return float(np.median(times))
+REPEATS = 5
 
 
 def mixture_bits(means: np.ndarray) -> float:
@@ -59,7 +48,7 @@ def labels(rng: np.random.Generator) -> None:
     targets = torch.tensor(classes)
     estimates = binned_information(values, targets).numpy()
     truths = np.array([mixture_bits(m) for m in means.T])
-    seconds = cpu_seconds(lambda: binned_information(values, targets))
+    seconds = cpu_seconds(lambda: binned_information(values, targets), REPEATS)
     report(f"labels: {CLASSES} x {UNITS} units, {EXAMPLES} examples", seconds, estimates, truths)
 
 
@@ -68,7 +57,7 @@ def columns(rng: np.random.Generator) -> None:
     values = torch.tensor(rng.normal(size=(EXAMPLES, UNITS))).float()
     targets = torch.tensor(rng.random((EXAMPLES, 150)) < 0.1)
     estimates = column_information(values, targets).numpy()
-    seconds = cpu_seconds(lambda: column_information(values, targets))
+    seconds = cpu_seconds(lambda: column_information(values, targets), REPEATS)
     name = f"columns: 150 x {UNITS} units, {EXAMPLES} examples"
     report(name, seconds, estimates, np.zeros(UNITS))
 
@@ -80,7 +69,7 @@ def resolution(rng: np.random.Generator) -> None:
     units: Tensor = torch.tensor(samples).float()
     noise = math.sqrt(np.mean(scales**2)) / 16
     estimates = at_own_resolution(units).numpy()
-    seconds = cpu_seconds(lambda: at_own_resolution(units))
+    seconds = cpu_seconds(lambda: at_own_resolution(units), REPEATS)
     name = f"information: {UNITS} units, {EXAMPLES} examples x {POSITIONS} positions"
     report(name, seconds, estimates, 0.5 * np.log2(1 + (scales / noise) ** 2))
 
@@ -96,7 +85,7 @@ def copula(irrelevant: int) -> None:
             y = rho * x[:, :1] + math.sqrt(1 - rho**2) * noise
             estimates.append(gaussian_copula_information(x, y))
             truths.append(truth)
-    seconds = cpu_seconds(lambda: gaussian_copula_information(x, y))
+    seconds = cpu_seconds(lambda: gaussian_copula_information(x, y), REPEATS)
     name = f"copula: 1 + {irrelevant} dimensions against 1, {EXAMPLES} examples"
     report(name, seconds, np.array(estimates), np.array(truths))
 

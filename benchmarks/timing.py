@@ -4,28 +4,29 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from threadpoolctl import threadpool_limits
+
 
 def cpu_seconds(action: Callable[[], object], repeats: int = 7) -> float:
     """Median CPU seconds of `action`, after one run to warm up."""
-    action()
-    times = []
-    for _ in range(repeats):
-        started = time.process_time()
-        action()
-        times.append(time.process_time() - started)
-    return statistics.median(times)
+    return interleaved([action], repeats)[0]
 
 
 def interleaved(actions: Sequence[Callable[[], object]], repeats: int = 7) -> list[float]:
-    """Median CPU seconds of several actions, run in turn so that drift hits all alike."""
+    """Median CPU seconds of several actions, run in turn so that drift hits all alike.
+
+    NumPy and SciPy get one thread for their linear algebra, as torch does in every script. A
+    second one would wait for work in a busy loop, which CPU time charges to whatever runs next.
+    """
     for action in actions:
-        action()
+        action()  # loads all libraries, which only then can be told
     times: list[list[float]] = [[] for _ in actions]
-    for _ in range(repeats):
-        for index, action in enumerate(actions):
-            started = time.process_time()
-            action()
-            times[index].append(time.process_time() - started)
+    with threadpool_limits(1):
+        for _ in range(repeats):
+            for index, action in enumerate(actions):
+                started = time.process_time()
+                action()
+                times[index].append(time.process_time() - started)
     return [statistics.median(column) for column in times]
 
 

@@ -39,7 +39,7 @@ def test_a_plan_says_what_the_library_says(config: dict[str, Any]) -> None:
     assert plan.runs[1] == "trim_magnitude_local_rewind"
     assert plan.choices["trim_magnitude_local_rewind"] == asdict(trim)
     assert plan.code["compress onset trim_magnitude_local_rewind"] == compress_code("onset", trim)
-    assert plan.studies["methods"][-1] == "narrower"
+    assert plan.studies["methods"][-1] == "dense_longer"
     assert plan.scripts.keys() == {path.name for path in SCRIPTS} - {"job.py"}
 
 

@@ -36,7 +36,7 @@ TINY = {
     "costs": {"runs": [], "board_runs": []},
     "models": {"runs": ["trim_magnitude_local_rewind"]},
     "studies": {
-        **dict.fromkeys(("criteria", "fine_tuning", "repetitions", "speed")),
+        **dict.fromkeys(("controls", "criteria", "fine_tuning", "repetitions", "speed")),
         "methods": {
             "tasks": ["onset"],
             "ratios": [2, 4],

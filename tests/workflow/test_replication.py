@@ -1,6 +1,7 @@
 """The whole way on a tiny profile, and what happens when something is wrong."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -96,6 +97,16 @@ def test_same_seed_gives_the_same_bits_on_one_core(finished: Path, tmp_path: Pat
     )
     for first in (finished / "results/tiny/networks").rglob("*.safetensors"):
         assert first.read_bytes() == (folder / first.relative_to(finished)).read_bytes()
+
+
+def test_ratios_that_a_task_does_not_have_train_nothing_anew(copied: Path) -> None:
+    more = [{"method": "mask", "ratios": [2, 3, 4]}, {"method": "trim"}]
+    result = snakemake(copied, "--dry-run", changes={"runs": more})
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "Nothing to be done" in result.stdout + result.stderr
+    fewer = [{"method": "mask", "ratios": [4]}, {"method": "trim"}]
+    result = snakemake(copied, "--dry-run", changes={"runs": fewer})
+    assert re.search(r"^compress +1$", result.stdout + result.stderr, re.MULTILINE)
 
 
 def test_methods_and_controls_stand_beside_the_runs(copied: Path) -> None:

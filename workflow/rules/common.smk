@@ -119,6 +119,11 @@ def settings_of_task(wildcards):
     return {name: value for name, value in block.items() if name != "ratios"}
 
 
+def choices_of_run(wildcards):
+    """All that is said of a run but its ratios, of which a task may have a part only."""
+    return {key: value for key, value in RUNS[wildcards.run].items() if key != "ratios"}
+
+
 def rounds_of(wildcards):
     """Round number and ratio: the run's ratios at their places among the task's."""
     ratios = config["tasks"][wildcards.task]["ratios"]

@@ -47,7 +47,7 @@ rule compress:
     params:
         profile=PROFILE,
         task=settings_of_task,
-        run=lambda wildcards: RUNS[wildcards.run],
+        run=choices_of_run,
         rounds=rounds_of,
         resume=RESUME,
         code=code_of_run,

@@ -1,5 +1,6 @@
 """The table of hypotheses: the project's own is sound, and a bad key is named."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import yaml
 
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.hypotheses.loading import load_hypotheses
+from mirtrim.evidence.labels import label_of
+from mirtrim.pruning.methods import choices_of
 
 OWN = Path(__file__).parents[3] / "config" / "hypotheses.yaml"
 GOOD = {
@@ -23,6 +26,20 @@ def test_the_projects_own_table() -> None:
     names = [hypothesis.id for hypothesis in found]
     asked = ["H1", "H1'", "H2", "H2c", *(f"H{n}" for n in range(3, 13))]
     assert [name for name in names if name in asked] == asked
+
+
+def test_every_run_that_is_named_is_one_of_the_default_profile() -> None:
+    config = yaml.safe_load((OWN.parent / "default.yaml").read_text())
+    studies = config["studies"].values()
+    runs = [*config["runs"], *(run for study in studies for run in study["runs"])]
+    known = {"dense", *(label_of(asdict(choices_of(run))) for run in runs)}
+    for hypothesis in load_hypotheses(OWN):
+        named: list[str] = []
+        for key in ("run", "against", "runs", "unchanged", "reduced", "faster"):
+            value = hypothesis.settings.get(key, [])
+            named += [value] if isinstance(value, str) else value
+        assert named, hypothesis.id
+        assert set(named) <= known, hypothesis.id
 
 
 def test_what_is_read(tmp_path: Path) -> None:

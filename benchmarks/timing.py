@@ -15,18 +15,20 @@ def cpu_seconds(action: Callable[[], object], repeats: int = 7) -> float:
 def interleaved(actions: Sequence[Callable[[], object]], repeats: int = 7) -> list[float]:
     """Median CPU seconds of several actions, run in turn so that drift hits all alike.
 
-    NumPy and SciPy get one thread for their linear algebra, as torch does in every script. A
-    second one would wait for work in a busy loop, which CPU time charges to whatever runs next.
+    NumPy and SciPy get one thread for their linear algebra, from here on, as torch does in every
+    script. A second one would wait for work in a busy loop, which CPU time charges to whatever
+    runs next.
     """
+    threadpool_limits(1)
     for action in actions:
-        action()  # loads all libraries, which only then can be told
+        action()
+    threadpool_limits(1)  # of libraries that were loaded just now
     times: list[list[float]] = [[] for _ in actions]
-    with threadpool_limits(1):
-        for _ in range(repeats):
-            for index, action in enumerate(actions):
-                started = time.process_time()
-                action()
-                times[index].append(time.process_time() - started)
+    for _ in range(repeats):
+        for index, action in enumerate(actions):
+            started = time.process_time()
+            action()
+            times[index].append(time.process_time() - started)
     return [statistics.median(column) for column in times]
 
 

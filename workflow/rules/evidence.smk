@@ -108,6 +108,8 @@ for study, block in STUDIES.items():
             png=expand(f"{FIGURES}/{{task}}_{study}.png", task=block["tasks"]),
         log:
             f"{RESULTS}/logs/study_{study}.log",
+        # A job of five tasks that starts last would leave the other cores without work.
+        priority: 1
         conda:
             "../envs/mirtrim.yaml"
         params:

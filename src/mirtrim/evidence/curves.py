@@ -1,6 +1,7 @@
 """Curves: relative error against the compression ratio that was really reached."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -114,9 +115,15 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     dense = rows[rows.method == "dense"]
     _dense(axes, dense)
     runs = list(rows[rows.method != "dense"].groupby(RUN_KEYS, sort=True))
-    for keys, run in runs:
+    others = cycle(style.OTHERS)
+    for values, run in runs:
+        keys = dict(zip(RUN_KEYS, values, strict=True))
+        look = _look(keys)
+        if look is style.OTHER:
+            look = next(others)
+        label = look.label if look.label and len(runs) <= 2 else label_of(keys)
         # Every run starts at its dense network: ratio 1, same seeds.
-        _run(axes, dict(zip(RUN_KEYS, keys, strict=True)), pd.concat([dense, run]), len(runs))
+        _run(axes, look, label, pd.concat([dense, run]))
     _axes(axes, rows)
 
 
@@ -127,12 +134,14 @@ def _dense(axes: Axes, dense: pd.DataFrame) -> None:
     )
 
 
-def _run(axes: Axes, keys: dict[str, str], run: pd.DataFrame, runs: int) -> None:
+def _look(keys: dict[str, str]) -> style.Look:
     of_run = (line.look for line in MAIN_LINES if matches(keys, line))
-    look = next(of_run, style.look_of(keys["method"]))
+    return next(of_run, style.look_of(keys["method"]))
+
+
+def _run(axes: Axes, look: style.Look, label: str, run: pd.DataFrame) -> None:
     by_ratio = run.groupby("ratio_asked")
     ratio, error = by_ratio.ratio.mean(), by_ratio.test_error
-    label = look.label if look.label and runs <= 2 else label_of(keys)
     axes.fill_between(ratio, error.min(), error.max(), color=look.colour, alpha=0.15, lw=0)
     axes.plot(
         ratio,

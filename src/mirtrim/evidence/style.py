@@ -30,6 +30,13 @@ LOOKS = {
     "feedback_units": Look("#CC79A7", "v", "-", "feedback: units removed at the end"),
 }
 OTHER = Look("#666666", "D", ":", "")
+# Where curves of several other methods stand in one panel.
+OTHERS = (
+    OTHER,
+    Look("#E69F00", "P", "--", ""),
+    Look("#882255", "X", "-.", ""),
+    Look("#56B4E9", "d", "-", ""),
+)
 DENSE_COLOUR = "#000000"
 
 # Variants of a method that are drawn beside the method itself; wine is from Tol's muted palette.

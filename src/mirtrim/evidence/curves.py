@@ -24,6 +24,7 @@ from mirtrim.files import atomic_path
 
 RATIO_LABEL = "compression ratio (dense parameters / parameters really left)"
 ERROR_LABEL = "test error (1 − main score)"
+LABEL_INCHES = 4.6  # what the label of the ratios needs
 
 
 def draw_error_curve(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
@@ -64,7 +65,7 @@ def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
         figure, grid = plt.subplots(
             lines,
             columns,
-            figsize=(3.6 * columns, 2.9 * lines),
+            figsize=(max(3.6 * columns, LABEL_INCHES), 2.9 * lines),
             layout="constrained",
             squeeze=False,
         )

@@ -47,8 +47,8 @@ def trained(precision: str) -> tuple[nn.Module, float, list[torch.dtype], list[t
 
 def test_bfloat16_is_used_in_training_and_nowhere_else() -> None:
     network, loss, inside, outside = trained("bfloat16")
-    # Four steps, then four validation batches, in each of four epochs.
-    assert inside == ([torch.bfloat16] * 4 + [torch.float32] * 4) * 4
+    # Once to see what is called; then four steps and four validation batches in four epochs.
+    assert inside == [torch.bfloat16] + ([torch.bfloat16] * 4 + [torch.float32] * 4) * 4
     assert set(outside) == {torch.float32}
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     assert loss == pytest.approx(trained("float32")[1], rel=0.05)

@@ -42,7 +42,17 @@ def convolution(*arguments: Any, **named: Any) -> Tensor | None:
     """`torch.conv1d` or `torch.conv2d`; values and gradients are torch's up to rounding. None where
     torch is to do it.
     """
+    if torch.is_autocast_enabled("cpu"):
+        return None
     call = _Call.of(*arguments, **named)
+    return call.result() if call is not None and call.pays else None
+
+
+def convolution_in_bfloat16(*arguments: Any, **named: Any) -> Tensor | None:
+    """The same in bfloat16, summed in float32, whether it pays or not. None where it cannot be
+    computed this way.
+    """
+    call = _Call.of(*arguments, **named, dtype=torch.bfloat16)
     return call.result() if call is not None else None
 
 
@@ -69,6 +79,7 @@ class _Call:
     stride: tuple[int, int]
     padding: tuple[int, int]
     one_axis: bool
+    pays: bool
 
     @staticmethod
     def of(
@@ -79,18 +90,27 @@ class _Call:
         padding: Any = 0,
         dilation: Any = 1,
         groups: int = 1,
+        *,
+        dtype: torch.dtype | None = None,
     ) -> "_Call | None":
-        """The call with torch's own arguments, or None where torch is to do it."""
+        """The call with torch's own arguments, or None where it is no matrix product of ours.
+
+        Args:
+            dtype: what to compute in; None is the dtype that all arguments share.
+        """
+        pays = _pays(weight)
+        if dtype is not None:
+            input, weight = input.to(dtype), weight.to(dtype)
+            bias = None if bias is None else bias.to(dtype)
         images, axes = input, weight.dim() - 2
         if (
             images.dim() != weight.dim()
             or not len(images)
             or images.dtype != weight.dtype
+            or images.device.type != "cpu"
             or isinstance(padding, str)
             or groups != 1
             or set(per_axis(dilation, axes)) != {1}
-            or not _pays(weight)
-            or torch.is_autocast_enabled("cpu")
         ):
             return None
         strides, zeros = per_axis(stride, axes), per_axis(padding, axes)
@@ -100,7 +120,7 @@ class _Call:
         reach = (images.shape[2] + 2 * zeros[0], images.shape[3] + 2 * zeros[1])
         if reach[0] < weight.shape[2] or reach[1] < weight.shape[3]:
             return None  # torch says what is wrong
-        return _Call(images, weight, bias, strides, zeros, axes == 1)
+        return _Call(images, weight, bias, strides, zeros, axes == 1, pays)
 
     def result(self) -> Tensor:
         """The convolution."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from mirtrim.training.devices import device_of
-from mirtrim.training.kernels import faster_kernels, products_in_bfloat16
+from mirtrim.training.kernels import faster_in_bfloat16, faster_kernels, products_in_bfloat16
 
 Forward = Callable[[Tensor], Tensor]
 # How a layer is computed where all others are in bfloat16: (layer, its own forward) → forward.
@@ -43,15 +43,41 @@ def _in_bfloat16(network: nn.Module, ways: Mapping[str, str]) -> Forward:
     layers = {network.get_submodule(name): way for name, way in ways.items()}
 
     def forward(inputs: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16), computed(layers):
-            outputs: Tensor = network(inputs)
+        with in_bfloat16(device, layers):
+            outputs: Tensor = network(channels_last(inputs))
         return outputs.float()
 
     return forward
 
 
+def channels_last(inputs: Tensor) -> Tensor:
+    """Images (batch, channels, height, width) with their channels last in memory; others as given.
+
+    All layers keep that layout, for which kernels in bfloat16 need not copy their inputs. Torch's
+    own conversion leaves images of one channel as they are, and its layers then put the many
+    channels that they make of it first.
+    """
+    if inputs.dim() != 4:
+        return inputs
+    channels, height, width = inputs.shape[1:]
+    strides = (channels * height * width, 1, channels * width, channels)
+    images = torch.empty_strided(inputs.shape, strides, dtype=inputs.dtype, device=inputs.device)
+    return images.copy_(inputs)
+
+
 @contextmanager
-def computed(ways: Mapping[nn.Module, str]) -> Iterator[None]:
+def in_bfloat16(device: torch.device, ways: Mapping[nn.Module, str]) -> Iterator[None]:
+    """Within this context layers are computed as in a training in bfloat16.
+
+    Args:
+        ways: layers that are computed another way → which of `WAYS`.
+    """
+    with torch.autocast(device.type, torch.bfloat16), faster_in_bfloat16(device), _computed(ways):
+        yield
+
+
+@contextmanager
+def _computed(ways: Mapping[nn.Module, str]) -> Iterator[None]:
     """Within this context each of the layers is computed its way, one of `WAYS`.
 
     Hooks of a layer see what they always see, but for the dtype of its outputs.

@@ -14,7 +14,7 @@ import copy
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_flatten
 from mirtrim.errors import TrainingError
 from mirtrim.seeds import torch_generator
 from mirtrim.training.devices import device_of
-from mirtrim.training.forwarding import WAYS, computed
+from mirtrim.training.forwarding import WAYS, channels_last, in_bfloat16
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
 # Relative error of a layer. Rounding makes 0.002, in a long recurrence a few times that; one wrong
@@ -108,8 +108,8 @@ def _calls(network: nn.Module, inputs: Tensor) -> list[_Call]:
     handles = [layer.register_forward_pre_hook(record) for layer in layers]
     try:
         # Dropout and batch norm change no shape, but draw numbers and keep statistics.
-        with _evaluating(network), torch.autocast(device_of(network).type, torch.bfloat16):
-            network(inputs)
+        with _evaluating(network), in_bfloat16(device_of(network), {}):
+            network(channels_last(inputs))
     finally:
         for handle in handles:
             handle.remove()
@@ -165,12 +165,8 @@ def _results(call: _Call, way: str) -> list[Tensor]:
     if exact:
         inputs = inputs.float()
     inputs.requires_grad_(call.gradient)
-    ways = {} if way in ("", "exact") else {layer: way}
-    with (
-        torch.enable_grad(),
-        torch.autocast(device_of(layer).type, torch.bfloat16, enabled=not exact),
-        computed(ways),
-    ):
+    ways = {layer: way} if way else {}
+    with torch.enable_grad(), nullcontext() if exact else in_bfloat16(device_of(layer), ways):
         outputs = [part for part in tree_flatten(layer(inputs))[0] if isinstance(part, Tensor)]
     weights = [_signs(output.detach(), generator) for output in outputs]
     sources = [inputs, *layer.parameters()] if call.gradient else list(layer.parameters())

@@ -31,6 +31,11 @@ REPLACEMENTS: Replacements = {
     functional.max_pool2d: partial(max_pool, 2),
     functional.dropout: dropout,
 }
+IN_BFLOAT16: Replacements = {
+    **REPLACEMENTS,
+    torch.conv1d: partial(convolution_in_bfloat16, only_if_it_pays=True),
+    torch.conv2d: partial(convolution_in_bfloat16, only_if_it_pays=True),
+}
 PRODUCTS: Replacements = {
     torch.conv1d: convolution_in_bfloat16,
     torch.conv2d: convolution_in_bfloat16,
@@ -47,6 +52,11 @@ def faster_kernels(network: nn.Module) -> AbstractContextManager[Any]:
     if any(convolution_pays(module) for module in network.modules()):
         return _Replacing(REPLACEMENTS)
     return nullcontext()
+
+
+def faster_in_bfloat16(device: torch.device) -> AbstractContextManager[Any]:
+    """The same for a forward pass in bfloat16, in which every pooling and dropout pays."""
+    return _Replacing(IN_BFLOAT16) if device.type == "cpu" else nullcontext()
 
 
 def products_in_bfloat16() -> AbstractContextManager[Any]:

@@ -29,6 +29,7 @@ SHORTEST_KERNEL = 16
 MOST_PAIRS = 128
 BLOCK = 8
 EMPTY_BLOCKS = 0.5
+SHORTEST_OF_ONE_CHANNEL = 256  # in bfloat16
 # Rows of the band matrix: fewer waste the processor's registers, more waste work on zeros.
 BAND_ROWS = 112
 
@@ -48,12 +49,14 @@ def convolution(*arguments: Any, **named: Any) -> Tensor | None:
     return call.result() if call is not None and call.pays else None
 
 
-def convolution_in_bfloat16(*arguments: Any, **named: Any) -> Tensor | None:
-    """The same in bfloat16, summed in float32, whether it pays or not. None where it cannot be
-    computed this way.
-    """
+def convolution_in_bfloat16(
+    *arguments: Any, only_if_it_pays: bool = False, **named: Any
+) -> Tensor | None:
+    """The same in bfloat16, with sums in float32. None where it is not computed this way."""
     call = _Call.of(*arguments, **named, dtype=torch.bfloat16)
-    return call.result() if call is not None else None
+    if call is None or (only_if_it_pays and not call.pays):
+        return None
+    return call.result()
 
 
 def _pays(weight: Tensor) -> bool:
@@ -63,6 +66,14 @@ def _pays(weight: Tensor) -> bool:
     # Over two axes torch is good at what fills its blocks; over one axis it never is.
     filled = outputs * channels / (_whole_blocks(outputs) * _whole_blocks(channels))
     return weight.dim() == 3 or filled < EMPTY_BLOCKS
+
+
+def _pays_in_bfloat16(weight: Tensor) -> bool:
+    """With matrix units torch is good at most convolutions, but not at these."""
+    outputs, channels, taps = weight.shape[:3]
+    if outputs == 1:
+        return taps >= SHORTEST_KERNEL
+    return channels == 1 and taps >= SHORTEST_OF_ONE_CHANNEL
 
 
 def _whole_blocks(units: int) -> int:
@@ -98,7 +109,7 @@ class _Call:
         Args:
             dtype: what to compute in; None is the dtype that all arguments share.
         """
-        pays = _pays(weight)
+        pays = _pays(weight) if dtype is None else _pays_in_bfloat16(weight)
         if dtype is not None:
             input, weight = input.to(dtype), weight.to(dtype)
             bias = None if bias is None else bias.to(dtype)

@@ -51,7 +51,8 @@ def _in_bfloat16(network: nn.Module, ways: Mapping[str, str]) -> Forward:
 
 
 def channels_last(inputs: Tensor) -> Tensor:
-    """Images (batch, channels, height, width) with their channels last in memory; others as given.
+    """Images (batch, channels, height, width) with their channels last in memory, as tasks cut
+    them; other inputs as given.
 
     All layers keep that layout, for which kernels in bfloat16 need not copy their inputs. Torch's
     own conversion leaves images of one channel as they are, and its layers then put the many
@@ -61,6 +62,8 @@ def channels_last(inputs: Tensor) -> Tensor:
         return inputs
     channels, height, width = inputs.shape[1:]
     strides = (channels * height * width, 1, channels * width, channels)
+    if inputs.stride() == strides:
+        return inputs
     images = torch.empty_strided(inputs.shape, strides, dtype=inputs.dtype, device=inputs.device)
     return images.copy_(inputs)
 

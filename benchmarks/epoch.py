@@ -1,6 +1,6 @@
 """Whole training epochs of ours beside a bare loop over one tensor, one thread.
 
-python benchmarks/epoch.py
+python benchmarks/epoch.py [--published [TASK ...]]
 
 Ours is what a job of the workflow does: batches cut out of a feature store on disk, masks of 90 %
 after every step, the learning-rate schedule, a validation pass, the choice of the best epoch, a
@@ -12,8 +12,14 @@ tensors and `torch.nn.utils.prune`.
 CPU time. The loops take turns, in another order every time. Shares of the bare loop come as the
 median over the turns and as fastest over fastest; the bare loop is run twice in every turn, and
 what the second one differs from 1 is noise.
+
+With --published: the networks and batches of `config/published.yaml`, in bfloat16, on noise. The
+bare loop is `torch.autocast` over batches in memory; the same in float32 is beside it. Ours has a
+training pass and one validation batch. What it costs to compare every layer with float32 before a
+training stands apart, in seconds and as a share of an epoch of the profile.
 """
 
+import argparse
 import logging
 import tempfile
 import time
@@ -25,20 +31,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 from timing import print_table
 from torch import Tensor, nn
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
+from mirtrim.config import validate as validated
 from mirtrim.experiments.setting import Setting, TaskData
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.masking import MaskHook, Masks, apply_masks, full_masks
 from mirtrim.tasks.onset import Onset
+from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore, open_store, write_store
 from mirtrim.tasks.task import Parameters, Task
 from mirtrim.tasks.windowed import EVALUATION_BATCH, Cut
 from mirtrim.tasks.windows import gather
 from mirtrim.training import EpochReport, FitSettings, fit
+from mirtrim.training.guard import ways_in_bfloat16
 
 EPOCHS = 2
 REPEATS = 12
@@ -47,6 +57,11 @@ SPARSITY = 0.9
 LEARNING_RATE = 1e-3
 HEAD = ["loop", "examples per s", "of the bare loop, median", "of the bare loop, fastest"]
 FRAMES, BANDS, PIXELS, CLASSES = 50, 64, 784, 10
+ROOT = Path(__file__).parents[1]
+# Of the published networks: a few seconds each.
+STEPS = {"chord": 20, "pitch": 20, "instrument": 5, "onset": 4, "drums": 4}
+PUBLISHED_REPEATS = 4
+COMPARISON = "comparison with float32"
 
 
 class Pixels(Onset):
@@ -214,10 +229,10 @@ def usual(case: Case, train: Tensors, validation: Tensors, loss: Loss) -> Callab
     return run
 
 
-def seconds_of(actions: list[Callable[[], None]]) -> np.ndarray:
+def seconds_of(actions: list[Callable[[], None]], repeats: int = REPEATS) -> np.ndarray:
     """CPU seconds of actions that take turns, (turns, actions); one turn warms up."""
     rng = np.random.default_rng(0)
-    times = np.zeros((REPEATS + 1, len(actions)))
+    times = np.zeros((repeats + 1, len(actions)))
     for turn in times:
         for index in rng.permutation(len(actions)):
             started = time.process_time()
@@ -226,10 +241,120 @@ def seconds_of(actions: list[Callable[[], None]]) -> np.ndarray:
     return times[1:]
 
 
+def published_block(task: str) -> dict[str, Any]:
+    """A task of profile `published`."""
+
+    def over(base: Any, other: Any) -> Any:
+        if not (isinstance(base, dict) and isinstance(other, dict)):
+            return other
+        return {**base, **{key: over(base.get(key), value) for key, value in other.items()}}
+
+    texts = ((ROOT / f"config/{name}.yaml").read_text() for name in ("default", "published"))
+    default, published = map(yaml.safe_load, texts)
+    config = validated(over(default, published), ROOT / "workflow/schemas/config.schema.yaml")
+    block: dict[str, Any] = config["tasks"][task]
+    return block
+
+
+def noise(task: str, features: Mapping[str, Any], rows: int) -> dict[str, np.ndarray]:
+    """Arrays of a recording of a task, full of noise."""
+    rng = np.random.default_rng(0)
+    if task == "pitch":
+        blocks = rng.integers(-9999, 9999, (rows, features["hop"]), dtype=np.int16)
+        return {"blocks": blocks, "f0_hz": rng.uniform(100, 900, rows).astype(np.float32)}
+    if task == "instrument":
+        return {"samples": rng.integers(-9999, 9999, rows, dtype=np.int16)}
+    bands = features["bins"] if task == "chord" else features["mel_bands"]
+    frames = rng.standard_normal((rows, bands)).astype(np.float32)
+    if task == "chord":
+        return {"frames": frames, "targets": rng.integers(0, 25, rows).astype(np.int8)}
+    kinds = len(get_task(task).detectors)
+    return {"frames": frames, "targets": (rng.random((rows, kinds)) > 0.9).astype(np.uint8)}
+
+
+def published_setting(name: str, block: dict[str, Any], folder: Path) -> Setting:
+    """A task of the profile on noise, STEPS batches an epoch."""
+    task, training = get_task(name), block["training"]
+    length = task.window_rows(block["features"])
+
+    def recordings() -> Iterator[tuple[Mapping[str, Any], Mapping[str, np.ndarray], pd.DataFrame]]:
+        for split, count in (("train", 40 * length), ("validation", length)):
+            row = {"track_id": split, "split": split, "source": split, "duration_seconds": 1.0}
+            label = block["features"].get("classes", ["-"])[0]
+            yield row, noise(name, block["features"], count), pd.DataFrame({"label": [label]})
+
+    write_store(folder, recordings(), task.normalised_array)
+    examples = STEPS[name] * training["batch_size"]
+    short = {**training, "epochs": 1, "examples_per_epoch": examples}
+    return Setting("benchmark", "noise", task, {**block, "training": short}, open_store(folder))
+
+
+def published_loops(setting: Setting) -> dict[str, Callable[[], None]]:
+    """Our epoch, the comparison before it, and bare loops over the same batches."""
+    data = TaskData(setting, 0, "benchmark")
+    batches = list(data.batches(1))
+
+    def network() -> nn.Module:
+        return setting.task.network(setting.features, setting.config["network"])
+
+    def bare(precision: torch.dtype) -> None:
+        model = network()
+        optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
+        for inputs, targets in batches:
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+                outputs = model(inputs)
+            data.loss(outputs.float(), targets).backward()
+            optimizer.step()
+
+    return {
+        "bare": lambda: bare(torch.bfloat16),
+        "bare, again": lambda: bare(torch.bfloat16),
+        "bare, float32": lambda: bare(torch.float32),
+        "ours": lambda: fit(network(), data, setting.fit_settings, 0) and None,
+        COMPARISON: lambda: ways_in_bfloat16(network(), batches[0][0]) and None,
+    }
+
+
+def published(tasks: list[str]) -> None:
+    """Print a line per task and loop."""
+    lines = []
+    for name in tasks:
+        with tempfile.TemporaryDirectory() as place:
+            block = published_block(name)
+            setting = published_setting(name, block, Path(place) / "store")
+            loops = published_loops(setting)
+            seconds = seconds_of(list(loops.values()), PUBLISHED_REPEATS)
+        at = list(loops).index
+        seconds[:, at("ours")] -= seconds[:, at(COMPARISON)]
+        examples = setting.training["examples_per_epoch"]
+        fastest, ratios = seconds.min(0), np.median(seconds[:, :1] / seconds, axis=0)
+        for loop in list(loops)[:-1]:
+            index = at(loop)
+            of = [f"{ratios[index]:.2f}", f"{fastest[0] / fastest[index]:.2f}"]
+            lines.append([name, loop, f"{examples / fastest[index]:.0f}", *of])
+        epoch = block["training"]["examples_per_epoch"] / examples * fastest[at("ours")]
+        share = fastest[-1] / epoch
+        print(f"{name}: comparison {fastest[-1]:.2f} s, {share:.1%} of an epoch of {epoch:.1f} s")
+    print()
+    print_table(["task", *HEAD], lines)
+
+
 def main() -> None:
-    """Print a table per network."""
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--published", nargs="*", metavar="TASK", choices=[*STEPS, []])
+    given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    if given.published is None:
+        small()
+    else:
+        published(given.published or list(STEPS))
+
+
+def small() -> None:
+    """Print a table per small network."""
     for name, case in CASES.items():
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)

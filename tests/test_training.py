@@ -1,6 +1,6 @@
 """Fitting: it learns, it stops, it resumes bit for bit, it refuses to go on with NaN."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mirtrim.errors import ArtefactError, TrainingError
 from mirtrim.seeds import torch_generator
 from mirtrim.training import EpochReport, FitSettings, Hook, fit, state_of
+from mirtrim.training.divergence import assert_kept_company
 
 
 class Parity:
@@ -173,3 +174,58 @@ def test_hook_sees_every_step() -> None:
     hook = Counting()
     fit(network(), Parity(), replace(SETTINGS, epochs=2), seed=1, hook=hook)
     assert hook.steps == list(range(20))
+
+
+class Unlike(Parity):
+    """Validation points are so many times as far out as those of training."""
+
+    def __init__(self, times: float, epochs: Sequence[int] = range(100)) -> None:
+        super().__init__()
+        self.times, self.epochs, self.epoch = times, epochs, 0
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        self.epoch = epoch
+        return super().batches(epoch)
+
+    def validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        points, labels = self._draw("validation", 500)
+        # Wrong answers far from the border, so that they cost.
+        yield points * (self.times if self.epoch in self.epochs else 1.0), 1 - labels
+
+
+def test_a_validation_loss_out_of_all_proportion_is_an_error() -> None:
+    model = network()
+    message = (
+        r"^the validation loss ended at \S+e\+\d+, far from the training loss \(0\.\d+\) and from "
+        r"that of saying nothing \(0.693\): .*training.precision"
+    )
+    with pytest.raises(TrainingError, match=message):
+        fit(model, Unlike(1e4), SETTINGS, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "epochs"),
+    [
+        pytest.param(5.0, range(100), id="learnt by heart, badly wrong elsewhere"),
+        pytest.param(1e4, range(1, 8), id="lost, and found again when the rate falls"),
+        pytest.param(1e4, [8], id="one high loss at the end"),
+    ],
+)
+def test_a_healthy_training_may_validate_badly(times: float, epochs: Sequence[int]) -> None:
+    settings = replace(SETTINGS, epochs=8)
+    assert fit(network(), Unlike(times, epochs), settings, seed=1).epochs == 8
+
+
+def test_a_small_training_loss_is_no_fault() -> None:
+    """A rewound network begins with what it knows by heart: 1000 times as good as in validation."""
+    far, near = EpochReport(1, 1, 1e-4, 0.6, 0.0, 1.0), EpochReport(1, 1, 1e-4, 7.1, 0.0, 1.0)
+    assert_kept_company(network(), Parity(), [far])
+    with pytest.raises(TrainingError, match=r"ended at 7.1, .*\(0.0001\) .*\(0.693\)"):
+        assert_kept_company(network(), Parity(), [near])
+
+
+def test_an_error_of_proportion_stands_after_a_resume(tmp_path: Path) -> None:
+    path = tmp_path / "fit.safetensors"
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="validation loss ended"):
+            fit(network(), Unlike(1e4), SETTINGS, seed=1, resume_path=path)

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.errors import ConfigError
-from mirtrim.training import CPU, FitSettings, choose_device, device_of, fit, name_of_device
+from mirtrim.training import (
+    CPU,
+    FitSettings,
+    choose_device,
+    device_of,
+    fit,
+    forward_of,
+    name_of_device,
+)
 
 SETTINGS = FitSettings(4, 16, 0.01, 0.0, "one_cycle")
 
@@ -47,8 +55,8 @@ def trained(precision: str) -> tuple[nn.Module, float, list[torch.dtype], list[t
 
 def test_bfloat16_is_used_in_training_and_nowhere_else() -> None:
     network, loss, inside, outside = trained("bfloat16")
-    # Four steps, then four validation batches, in each of four epochs.
-    assert inside == ([torch.bfloat16] * 4 + [torch.float32] * 4) * 4
+    # Once to see what is called; then four steps and four validation batches in four epochs.
+    assert inside == [torch.bfloat16] + ([torch.bfloat16] * 4 + [torch.float32] * 4) * 4
     assert set(outside) == {torch.float32}
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     assert loss == pytest.approx(trained("float32")[1], rel=0.05)
@@ -82,3 +90,21 @@ def test_a_real_gpu_gives_the_same_bits_twice(tmp_path: Path) -> None:
         fit(network, Halves(), SETTINGS, 0, resume_path=tmp_path / f"{len(states)}.safetensors")
         states.append(network.state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_images_in_bfloat16_have_their_channels_last() -> None:
+    """Those of one channel too, whatever their layout is; and all that is made of them."""
+    network = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 3))
+    layouts: list[bool] = []
+    for layer in network:
+        layer.register_forward_hook(
+            lambda m, i, o: layouts.append(o.is_contiguous(memory_format=torch.channels_last))
+        )
+    for images in (torch.randn(2, 1, 9, 8), torch.randn(2, 1, 8, 9).transpose(2, 3)):
+        forward_of(network, "bfloat16")(images)
+        expected = network(images)
+        torch.testing.assert_close(
+            forward_of(network, "bfloat16")(images), expected, rtol=0.1, atol=0.05
+        )
+    assert all(layouts[:4])
+    assert all(layouts[12:16])

@@ -3,6 +3,7 @@
 from mirtrim.training.devices import CPU, choose_device, device_of, name_of_device
 from mirtrim.training.fitting import fit
 from mirtrim.training.forwarding import forward_of
+from mirtrim.training.guard import PrecisionWarning
 from mirtrim.training.hooks import Closure, Hook
 from mirtrim.training.records import (
     EpochReport,
@@ -20,6 +21,7 @@ __all__ = [
     "FitResult",
     "FitSettings",
     "Hook",
+    "PrecisionWarning",
     "State",
     "TrainingData",
     "choose_device",

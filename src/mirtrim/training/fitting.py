@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from mirtrim.errors import TrainingError
 from mirtrim.seeds import derive
 from mirtrim.training.devices import device_of
-from mirtrim.training.forwarding import forward_of
+from mirtrim.training.divergence import assert_kept_company
+from mirtrim.training.forwarding import Forward, forward_of
+from mirtrim.training.guard import ways_in_bfloat16
 from mirtrim.training.hooks import Hook
 from mirtrim.training.optimizers import optimizer_of
 from mirtrim.training.records import EpochReport, FitResult, FitSettings, TrainingData, state_of
@@ -32,6 +34,9 @@ def fit(
 ) -> FitResult:
     """Train `network` in place, where it is, and leave it in its best-validation state.
 
+    Layers that this processor computes wrongly in bfloat16 are computed another way, and a
+    `PrecisionWarning` says which (`training.guard`).
+
     Args:
         data: its batches are moved to the device of the network.
         seed: decides dropout; batches are decided by `data`.
@@ -41,7 +46,7 @@ def fit(
         report: called after every epoch.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite, or the validation loss has left the training loss.
     """
     hook = hook or Hook()
     optimizer = optimizer_of(network, settings)
@@ -51,6 +56,7 @@ def fit(
         read_resume(resume_path, network, optimizer, scheduler, hook, result)
     if snapshot_epoch == 0 and not result.snapshot:
         result.snapshot = state_of(network)
+    forward = _training_forward(network, data, settings)
 
     while result.epochs < settings.epochs and not _stalled(result, settings):
         started = time.perf_counter()
@@ -59,7 +65,9 @@ def fit(
         # and seed it by epoch so that a resumed training draws the same numbers.
         with torch.random.fork_rng(devices=_generators(network)):
             torch.manual_seed(derive(seed, "dropout", epoch))
-            train_loss = _train_epoch(network, data, optimizer, scheduler, settings, hook, result)
+            train_loss = _train_epoch(
+                network, forward, data, optimizer, scheduler, settings, hook, result
+            )
         eligible = epoch == settings.epochs or hook.eligible(epoch * data.steps_per_epoch)
         with hook.evaluating():
             validation_loss = _validation_loss(network, data)
@@ -81,6 +89,7 @@ def fit(
             write_resume(resume_path, network, optimizer, scheduler, hook, result)
         report(result.history[-1])
 
+    assert_kept_company(network, data, result.history)
     if snapshot_epoch is not None and not result.snapshot:
         # Early stopping before the rewind epoch: the last state is the latest there is.
         result.snapshot = state_of(network)
@@ -114,8 +123,18 @@ def _stalled(result: FitResult, settings: FitSettings) -> bool:
     return chosen and settings.schedule == "plateau" and waited > settings.stop_patience
 
 
+def _training_forward(network: nn.Module, data: TrainingData, settings: FitSettings) -> Forward:
+    """How training calls the network: in its precision, every layer right."""
+    if settings.precision == "float32" or settings.epochs < 1:
+        return forward_of(network, settings.precision)
+    inputs, _ = next(iter(data.batches(1)))
+    ways = ways_in_bfloat16(network, inputs.to(device_of(network)))
+    return forward_of(network, settings.precision, ways)
+
+
 def _train_epoch(
     network: nn.Module,
+    forward: Forward,
     data: TrainingData,
     optimizer: torch.optim.Optimizer,
     scheduler: Any,
@@ -124,7 +143,7 @@ def _train_epoch(
     result: FitResult,
 ) -> float:
     network.train()
-    device, forward = device_of(network), forward_of(network, settings.precision)
+    device = device_of(network)
     total, steps = torch.zeros((), device=device), 0
     done = result.epochs * data.steps_per_epoch
     for batch in data.batches(result.epochs + 1):

@@ -193,3 +193,40 @@ def test_no_gradient_of_inputs_that_need_none(monkeypatch: pytest.MonkeyPatch) -
     forward_of(Network(layer))(torch.ones(1, 1, 40)).sum().backward()
     assert layer.weight.grad is not None
     assert layer.weight.grad.flatten().tolist() == [21.0] * 40
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "ours"),
+    [
+        pytest.param(nn.Conv1d(1, 9, 256, 4), (2, 1, 400), 1, id="one channel, long"),
+        pytest.param(nn.Conv1d(6, 1, 16), (2, 6, 40), 1, id="one output"),
+        pytest.param(nn.Conv2d(6, 1, (17, 3)), (2, 6, 40, 5), 1, id="one output, two axes"),
+        pytest.param(nn.Conv1d(1, 9, 64), (2, 1, 100), 0, id="one channel, short"),
+        pytest.param(nn.Conv1d(4, 4, 64), (2, 4, 100), 0, id="several channels"),
+        pytest.param(nn.Conv1d(6, 1, 15), (2, 6, 40), 0, id="one output, short kernel"),
+    ],
+)
+def test_what_pays_in_bfloat16(
+    layer: nn.Module, shape: tuple[int, ...], ours: int, products: list[Tensor]
+) -> None:
+    forward_of(Network(layer), "bfloat16")(torch.randn(shape))
+    assert [images.dtype for images in products] == [torch.bfloat16] * ours
+
+
+@pytest.mark.parametrize("shape", [(3, 7, 120), (3, 7, 50, 9)])
+def test_a_product_in_bfloat16_differs_by_rounding(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(1)
+    kind = nn.Conv1d if len(shape) == 3 else nn.Conv2d
+    layer = kind(7, 5, (17, 3)[: len(shape) - 2], stride=2, padding=1)
+    inputs = torch.randn(shape, requires_grad=True)
+    expected = layer(inputs)
+    weights = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, [inputs, *layer.parameters()], weights)
+    forward = forward_of(Network(layer), "bfloat16", {"layer": "matrix product"})
+    found = forward(inputs)
+    got = torch.autograd.grad(found, [inputs, *layer.parameters()], weights)
+    assert found.dtype == torch.float32
+    assert "forward" not in vars(layer)
+    for one, other in zip((found, *got), (expected, *wanted), strict=True):
+        assert one.shape == other.shape
+        assert 0 < (one - other).norm() < 0.01 * other.norm()

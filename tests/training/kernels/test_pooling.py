@@ -152,3 +152,21 @@ def test_no_comparison_is_kept_without_a_gradient(pooled: list[Tensor]) -> None:
     with torch.no_grad():
         assert run(nn.MaxPool1d(2), inputs).grad_fn is None
     assert len(pooled) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_channels_may_be_last_in_bfloat16(pooled: list[Tensor], dtype: torch.dtype) -> None:
+    """Torch's bits and layout; in float32 it has the faster kernel."""
+    layer = nn.MaxPool2d((2, 1))
+    images = torch.randint(4, (3, 5, 8, 6), generator=torch.Generator().manual_seed(0)).to(dtype)
+    results = []
+    for call in (layer, lambda x: run(layer, x)):
+        inputs = images.contiguous(memory_format=torch.channels_last).requires_grad_()
+        result = call(inputs)
+        (result * torch.arange(6).to(dtype)).sum().backward()
+        assert inputs.grad is not None
+        results.append((result, inputs.grad))
+    for expected, found in zip(*results, strict=True):
+        assert torch.equal(found, expected)
+        assert found.stride() == expected.stride()
+    assert len(pooled) == (dtype == torch.bfloat16)

@@ -29,6 +29,7 @@ SHORTEST_KERNEL = 16
 MOST_PAIRS = 128
 BLOCK = 8
 EMPTY_BLOCKS = 0.5
+SHORTEST_OF_ONE_CHANNEL = 256  # in bfloat16
 # Rows of the band matrix: fewer waste the processor's registers, more waste work on zeros.
 BAND_ROWS = 112
 
@@ -42,8 +43,20 @@ def convolution(*arguments: Any, **named: Any) -> Tensor | None:
     """`torch.conv1d` or `torch.conv2d`; values and gradients are torch's up to rounding. None where
     torch is to do it.
     """
+    if torch.is_autocast_enabled("cpu"):
+        return None
     call = _Call.of(*arguments, **named)
-    return call.result() if call is not None else None
+    return call.result() if call is not None and call.pays else None
+
+
+def convolution_in_bfloat16(
+    *arguments: Any, only_if_it_pays: bool = False, **named: Any
+) -> Tensor | None:
+    """The same in bfloat16, with sums in float32. None where it is not computed this way."""
+    call = _Call.of(*arguments, **named, dtype=torch.bfloat16)
+    if call is None or (only_if_it_pays and not call.pays):
+        return None
+    return call.result()
 
 
 def _pays(weight: Tensor) -> bool:
@@ -53,6 +66,14 @@ def _pays(weight: Tensor) -> bool:
     # Over two axes torch is good at what fills its blocks; over one axis it never is.
     filled = outputs * channels / (_whole_blocks(outputs) * _whole_blocks(channels))
     return weight.dim() == 3 or filled < EMPTY_BLOCKS
+
+
+def _pays_in_bfloat16(weight: Tensor) -> bool:
+    """With matrix units torch is good at most convolutions, but not at these."""
+    outputs, channels, taps = weight.shape[:3]
+    if outputs == 1:
+        return taps >= SHORTEST_KERNEL
+    return channels == 1 and taps >= SHORTEST_OF_ONE_CHANNEL
 
 
 def _whole_blocks(units: int) -> int:
@@ -69,6 +90,7 @@ class _Call:
     stride: tuple[int, int]
     padding: tuple[int, int]
     one_axis: bool
+    pays: bool
 
     @staticmethod
     def of(
@@ -79,18 +101,27 @@ class _Call:
         padding: Any = 0,
         dilation: Any = 1,
         groups: int = 1,
+        *,
+        dtype: torch.dtype | None = None,
     ) -> "_Call | None":
-        """The call with torch's own arguments, or None where torch is to do it."""
+        """The call with torch's own arguments, or None where it is no matrix product of ours.
+
+        Args:
+            dtype: what to compute in; None is the dtype that all arguments share.
+        """
+        pays = _pays(weight) if dtype is None else _pays_in_bfloat16(weight)
+        if dtype is not None:
+            input, weight = input.to(dtype), weight.to(dtype)
+            bias = None if bias is None else bias.to(dtype)
         images, axes = input, weight.dim() - 2
         if (
             images.dim() != weight.dim()
             or not len(images)
             or images.dtype != weight.dtype
+            or images.device.type != "cpu"
             or isinstance(padding, str)
             or groups != 1
             or set(per_axis(dilation, axes)) != {1}
-            or not _pays(weight)
-            or torch.is_autocast_enabled("cpu")
         ):
             return None
         strides, zeros = per_axis(stride, axes), per_axis(padding, axes)
@@ -100,7 +131,7 @@ class _Call:
         reach = (images.shape[2] + 2 * zeros[0], images.shape[3] + 2 * zeros[1])
         if reach[0] < weight.shape[2] or reach[1] < weight.shape[3]:
             return None  # torch says what is wrong
-        return _Call(images, weight, bias, strides, zeros, axes == 1)
+        return _Call(images, weight, bias, strides, zeros, axes == 1, pays)
 
     def result(self) -> Tensor:
         """The convolution."""

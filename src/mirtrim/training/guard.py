@@ -1,0 +1,199 @@
+"""Which layers of a network this processor computes wrongly in bfloat16: found before a training.
+
+Kernels for processors with matrix units (AMX) are chosen by the shape of a call, and with torch
+2.13 some of them are wrong by as much as their result: `conv1d` with 64 taps and an even number of
+input channels from 2 to 14, in values or gradients, depending on shapes and layouts. A network that
+is trained through such a kernel learns to live with it and is worthless without. So every layer is
+computed in both precisions, forward and backward, as the training is going to call it.
+
+What is computed is made of signs: products and their sums are then whole numbers, which float32
+holds exactly, so bfloat16 may differ by the rounding of its results, 0.2 %, and by nothing else.
+"""
+
+import copy
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten
+
+from mirtrim.errors import TrainingError
+from mirtrim.seeds import torch_generator
+from mirtrim.training.devices import device_of
+from mirtrim.training.forwarding import WAYS, channels_last, in_bfloat16
+
+LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
+# Relative error of a layer. Rounding makes 0.002, in a long recurrence a few times that; one wrong
+# column of a thousand makes 0.04.
+MOST = 2**-5
+
+
+class PrecisionWarning(UserWarning):
+    """Layers are not computed in bfloat16, or not by torch, because it does that wrongly here."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """How a training calls a layer.
+
+    Attributes:
+        inputs: as many numbers in the layout of its inputs; only shape, layout and dtype count.
+        gradient: whether the gradient of its inputs is needed.
+    """
+
+    layer: nn.Module
+    inputs: Tensor
+    gradient: bool
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What the choice of a kernel can depend on."""
+        return (repr(self.layer), self.inputs.shape, self.inputs.stride(), self.gradient)
+
+
+def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
+    """The layers of `network` that a training in bfloat16 must compute another way than torch.
+
+    Takes about as long as a training step in both precisions. Parameters, buffers, mode and random
+    generators stay as they are.
+
+    Args:
+        inputs: a batch of the training, where the network is.
+
+    Returns:
+        Name of the layer → the first of `forwarding.WAYS` that is right; a `PrecisionWarning` tells
+        which.
+
+    Raises:
+        TrainingError: a layer is not even right in float32.
+    """
+    names = {layer: name for name, layer in network.named_modules()}
+    known: dict[tuple[object, ...], tuple[str, float]] = {}
+    ways: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
+    for call in _calls(network, inputs):
+        if call.kind not in known:
+            known[call.kind] = _right_way(call, names[call.layer])
+        way, error = known[call.kind]
+        name = names[call.layer]
+        # Called twice, a layer goes the slower of its ways.
+        if way and list(WAYS).index(way) >= list(WAYS).index(ways.get(name, way)):
+            ways[name] = way
+            told.setdefault(way, []).append(f"{name} (relative error {error:.2g})")
+    if ways:
+        parts = [f"{', '.join(layers)} by {way}" for way, layers in told.items()]
+        _tell(f"bfloat16 is wrong on this processor, computed another way: {'; '.join(parts)}")
+    return ways
+
+
+def _tell(message: str) -> None:
+    # Without a registry, as one training after the other may have the same to tell.
+    warnings.warn_explicit(message, PrecisionWarning, __name__, 0, registry=None)
+
+
+@torch.enable_grad()
+def _calls(network: nn.Module, inputs: Tensor) -> list[_Call]:
+    """The calls of layers in one forward pass in bfloat16, without a trace in the network."""
+    calls: list[_Call] = []
+
+    def record(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        given = arguments[0]
+        calls.append(_Call(layer, torch.empty_like(given.detach()), given.requires_grad))
+
+    layers = [layer for layer in network.modules() if isinstance(layer, LAYERS)]
+    handles = [layer.register_forward_pre_hook(record) for layer in layers]
+    try:
+        # Dropout and batch norm change no shape, but draw numbers and keep statistics.
+        with _evaluating(network), in_bfloat16(device_of(network), {}):
+            network(channels_last(inputs))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _right_way(call: _Call, name: str) -> tuple[str, float]:
+    """The way of a layer, "" for torch's own, and the relative error of torch's own."""
+    exact = _results(call, "exact")
+    error = _difference(_results(call, ""), exact)
+    if error <= MOST:
+        return "", error
+    for way in WAYS:
+        if _difference(_results(call, way), exact) <= MOST:
+            return way, error
+    raise TrainingError(
+        f"layer {name}: torch computes it wrongly on this processor, in bfloat16 (relative error "
+        f"{error:.2g}) and in float32; use another version of torch"
+    )
+
+
+def _difference(found: list[Tensor], exact: list[Tensor]) -> float:
+    """The largest relative error among outputs and gradients; nan where one is not a number."""
+    errors = []
+    for one, other in zip(found, exact, strict=True):
+        size = other.norm()
+        error = (one.float() - other).norm()
+        errors.append(float(error / size) if size > 0 else float(error))
+    return float(torch.tensor(errors).max())  # a plain maximum may lose a nan
+
+
+def _results(call: _Call, way: str) -> list[Tensor]:
+    """Outputs, gradient of the inputs if needed and of the parameters, of signs as they come.
+
+    Args:
+        way: "exact" for torch in float32, "" for torch in bfloat16, or one of `WAYS`.
+    """
+    generator = torch_generator(0, "guard of bfloat16")
+    layer = _of_signs(call.layer, generator)
+    inputs = _signs(call.inputs, generator)
+    exact = way == "exact"
+    if exact:
+        inputs = inputs.float()
+    inputs.requires_grad_(call.gradient)
+    ways = {layer: way} if way else {}
+    with torch.enable_grad(), nullcontext() if exact else in_bfloat16(device_of(layer), ways):
+        outputs = [part for part in tree_flatten(layer(inputs))[0] if isinstance(part, Tensor)]
+    weights = [_signs(output.detach(), generator) for output in outputs]
+    sources = [inputs, *layer.parameters()] if call.gradient else list(layer.parameters())
+    return [*(o.detach() for o in outputs), *torch.autograd.grad(outputs, sources, weights)]
+
+
+def _of_signs(layer: nn.Module, generator: torch.Generator) -> nn.Module:
+    """A copy of a layer, in training mode, without hooks, its parameters signs.
+
+    Those of a recurrent layer are so small that its units do not saturate.
+    """
+    bare = copy.copy(layer)
+    bare._forward_hooks, bare._forward_pre_hooks = OrderedDict(), OrderedDict()
+    size = 1.0
+    if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
+        size = layer.hidden_size**-0.5
+    bare._parameters = {
+        name: None if value is None else nn.Parameter(size * _signs(value.detach(), generator))
+        for name, value in layer._parameters.items()
+    }
+    if isinstance(bare, nn.RNNBase):
+        bare._flat_weights = [getattr(bare, name) for name in bare._flat_weights_names]
+    bare.training = True
+    return bare
+
+
+def _signs(like: Tensor, generator: torch.Generator) -> Tensor:
+    """−1 and 1 at random, in shape, layout, dtype and place of `like`."""
+    bits = torch.randint(0, 2, like.shape, generator=generator, dtype=torch.int8)
+    return torch.empty_like(like).copy_(bits).mul_(2).sub_(1)

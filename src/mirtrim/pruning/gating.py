@@ -5,7 +5,7 @@ the statistics of normalisations over units. Zeroing where a unit is made would 
 and batch-norm shifts would leak through.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from mirtrim.errors import TraceError
 from mirtrim.pruning.graph import NormCall, UnitGraph
 from mirtrim.pruning.handlers.products import PRODUCTS
 from mirtrim.pruning.nesting import tensors_in
+from mirtrim.pruning.precision import in_float64, widened, widened_copy
 
 F = nn.functional
 _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
@@ -198,34 +199,106 @@ def check_law(
 ) -> float:
     """Largest difference between gated and trimmed outputs, relative to max(1, |output|).
 
-    Both networks run in eval mode and are left in the mode they were in.
+    Both networks run in eval mode and are left in the mode they were in. Sums of different
+    lengths round differently, and the more so the larger the activations that they cancel. So
+    where the networks differ by more than `tolerance`, both run again in float64; what remains
+    there is no rounding. A network that cannot run in float64 is judged relative to its largest
+    activation instead.
+
+    Returns:
+        The difference that was judged: that in the networks' own precision if it is small
+        enough, else that in float64 (or relative to the activations).
 
     Raises:
         TraceError: the difference exceeds `tolerance`, or the outputs do not correspond.
     """
     inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
-    flags = [(m, m.training) for network in (model, trimmed) for m in network.modules()]
+    with _evaluating(model, trimmed):
+        expected = _outputs(gated(model, graph, keep), inputs)
+        found = _outputs(trimmed, inputs)
+        difference = _difference(expected, found)
+        if not difference <= tolerance:
+            difference = _without_rounding(model, trimmed, graph, keep, inputs, expected, found)
+    if not difference <= tolerance:
+        raise TraceError(
+            f"trimmed and gated outputs differ by {difference:.2e} (allowed: {tolerance:.0e}); "
+            "the cut would change the network"
+        )
+    return difference
+
+
+@contextmanager
+def _evaluating(*networks: nn.Module) -> Iterator[None]:
+    flags = [(m, m.training) for network in networks for m in network.modules()]
     try:
-        model.eval()
-        trimmed.eval()
-        with torch.random.fork_rng(devices=[]):
-            expected = tensors_in(gated(model, graph, keep)(*inputs))
-        with torch.random.fork_rng(devices=[]):
-            found = tensors_in(trimmed(*inputs))
+        for network in networks:
+            network.eval()
+        yield
     finally:
         for module, training in flags:
             module.training = training
+
+
+def _outputs(network: Callable[..., Any], inputs: tuple[Any, ...]) -> list[Tensor]:
+    """All tensors that a network returns; the state of the random numbers is put back."""
+    with torch.random.fork_rng(devices=[]):
+        return tensors_in(network(*inputs))
+
+
+def _difference(expected: Sequence[Tensor], found: Sequence[Tensor], scale: float = 1) -> float:
+    """Largest |one - other| / max(`scale`, |one|) over all entries of all tensors.
+
+    Raises:
+        TraceError: the tensors do not correspond.
+    """
     if [t.shape for t in expected] != [t.shape for t in found]:
         raise TraceError("the trimmed network returns other shapes than the gated one")
     worst = 0.0
     for one, other in zip(expected, found, strict=True):
         if one.numel():
-            one, other = one.double(), other.double()
-            difference = ((one - other).abs() / one.abs().clamp(min=1)).max().item()
-            if not difference <= tolerance:
-                raise TraceError(
-                    f"trimmed and gated outputs differ by {difference:.2e} (allowed: "
-                    f"{tolerance:.0e}); the cut would change the network"
-                )
-            worst = max(worst, difference)
+            dtype = torch.complex128 if one.is_complex() else torch.float64
+            one, other = one.to(dtype), other.to(dtype)
+            entries = (one - other).abs() / one.abs().clamp(min=scale)
+            if not torch.isfinite(entries).all():
+                # Both are infinite, or both no number: -inf is how attention is masked.
+                same = (one == other) | (one.isnan() & other.isnan())
+                entries = entries.masked_fill(same, 0).nan_to_num(nan=torch.inf)
+            worst = max(worst, entries.max().item())
     return worst
+
+
+def _without_rounding(
+    model: nn.Module,
+    trimmed: nn.Module,
+    graph: UnitGraph,
+    keep: np.ndarray,
+    inputs: tuple[Any, ...],
+    expected: Sequence[Tensor],
+    found: Sequence[Tensor],
+) -> float:
+    """What is left of a difference when rounding is taken out of it."""
+    try:
+        wide, other, given = widened_copy(model), widened_copy(trimmed), widened(inputs)
+        with in_float64():
+            exact = _outputs(gated(wide, graph, keep), given)
+            again = _outputs(other, given)
+    except (RuntimeError, TypeError, NotImplementedError, ValueError):
+        # Compiled code for one precision, or a module that cannot be copied.
+        with _Largest() as largest:
+            _outputs(gated(model, graph, keep), inputs)
+        return _difference(expected, found, max(1.0, largest.value))
+    return _difference(exact, again)
+
+
+class _Largest(TorchFunctionMode):
+    """Remembers the largest finite activation."""
+
+    value = 0.0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.is_floating_point() and result.numel():
+            self.value = max(self.value, result.abs().nan_to_num(0.0, 0.0, 0.0).max().item())
+        return result

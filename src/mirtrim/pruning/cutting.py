@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.copying import copied
 from mirtrim.pruning.graph import UnitGraph
 
 
@@ -86,12 +87,7 @@ def cut(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> nn.Module:
         memo[id(parameter)] = smaller
     for name, buffer in model.named_buffers():
         memo[id(buffer)] = cutter.cut(name, buffer.detach())
-    for module in model.modules():
-        for value in vars(module).values():
-            # Activations kept as attributes cannot be copied with their history.
-            if isinstance(value, Tensor) and not value.is_leaf:
-                memo[id(value)] = value.detach().clone()
-    trimmed = copy.deepcopy(model, memo)
+    trimmed = copied(model, memo)
     set_widths(trimmed, graph, keep)
     return trimmed
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from mirtrim.errors import TraceError
+from mirtrim.errors import MirtrimError, TraceError
 from mirtrim.pruning.graph import NormCall, UnitGraph
 from mirtrim.pruning.handlers.products import PRODUCTS
-from mirtrim.pruning.nesting import tensors_in
+from mirtrim.pruning.nesting import arguments, tensors_in
 from mirtrim.pruning.precision import in_float64, widened, widened_copy
+from mirtrim.pruning.preserving import preserved
 
 F = nn.functional
 _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
@@ -40,9 +41,9 @@ def gated(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> Callable[...,
     the gated network can be compared with one on the trimmed network.
     """
 
-    def forward(*inputs: Any) -> Any:
+    def forward(*inputs: Any, **named: Any) -> Any:
         with gates(model, graph, keep):
-            return model(*inputs)
+            return model(*inputs, **named)
 
     return forward
 
@@ -85,7 +86,8 @@ class _Gates(TorchFunctionMode):
         self._graph, self._keep = graph, keep
         self._straight_through = straight_through
         self._names = {id(t): n for n, t in (*model.named_parameters(), *model.named_buffers())}
-        self._calls = iter(graph.norm_calls)
+        training = any(module.training for module in model.modules())
+        self._calls = iter(graph.training_norm_calls if training else graph.norm_calls)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -212,13 +214,20 @@ def check_law(
     Raises:
         TraceError: the difference exceeds `tolerance`, or the outputs do not correspond.
     """
-    inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
-    with _evaluating(model, trimmed):
-        expected = _outputs(gated(model, graph, keep), inputs)
-        found = _outputs(trimmed, inputs)
+    with preserved(model, trimmed):
+        model.eval()
+        trimmed.eval()
+        expected = _outputs(gated(model, graph, keep), model, example_inputs)
+        found = _outputs(trimmed, trimmed, example_inputs)
         difference = _difference(expected, found)
         if not difference <= tolerance:
-            difference = _without_rounding(model, trimmed, graph, keep, inputs, expected, found)
+            exact = _in_float64(model, trimmed, graph, keep, example_inputs)
+            if exact is not None:
+                difference = _difference(*exact)
+            else:
+                with preserved(model), _Largest() as largest:
+                    _outputs(gated(model, graph, keep), model, example_inputs)
+                difference = _difference(expected, found, max(1.0, largest.value))
     if not difference <= tolerance:
         raise TraceError(
             f"trimmed and gated outputs differ by {difference:.2e} (allowed: {tolerance:.0e}); "
@@ -227,22 +236,24 @@ def check_law(
     return difference
 
 
-@contextmanager
-def _evaluating(*networks: nn.Module) -> Iterator[None]:
-    flags = [(m, m.training) for network in networks for m in network.modules()]
-    try:
-        for network in networks:
-            network.eval()
-        yield
-    finally:
-        for module, training in flags:
-            module.training = training
+def _outputs(run: Callable[..., Any], network: nn.Module, example_inputs: Any) -> list[Tensor]:
+    """All tensors that a network returns; random numbers and hidden states are put back.
 
-
-def _outputs(network: Callable[..., Any], inputs: tuple[Any, ...]) -> list[Tensor]:
-    """All tensors that a network returns; the state of the random numbers is put back."""
-    with torch.random.fork_rng(devices=[]):
-        return tensors_in(network(*inputs))
+    Raises:
+        TraceError: it fails.
+    """
+    with preserved(network):
+        positional, named = arguments(network, example_inputs)
+        try:
+            return tensors_in(run(*positional, **named))
+        except MirtrimError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())[:200]
+            raise TraceError(
+                f"the cut would break the network ({type(error).__name__}: {text}); please report "
+                "this network, or protect the layers concerned"
+            ) from error
 
 
 def _difference(expected: Sequence[Tensor], found: Sequence[Tensor], scale: float = 1) -> float:
@@ -267,27 +278,21 @@ def _difference(expected: Sequence[Tensor], found: Sequence[Tensor], scale: floa
     return worst
 
 
-def _without_rounding(
-    model: nn.Module,
-    trimmed: nn.Module,
-    graph: UnitGraph,
-    keep: np.ndarray,
-    inputs: tuple[Any, ...],
-    expected: Sequence[Tensor],
-    found: Sequence[Tensor],
-) -> float:
-    """What is left of a difference when rounding is taken out of it."""
+def _in_float64(
+    model: nn.Module, trimmed: nn.Module, graph: UnitGraph, keep: np.ndarray, example_inputs: Any
+) -> tuple[list[Tensor], list[Tensor]] | None:
+    """Outputs of both networks in float64; None if they cannot run in it."""
     try:
-        wide, other, given = widened_copy(model), widened_copy(trimmed), widened(inputs)
+        # Compiled code for one precision, or a module that cannot be copied, fails here.
+        wide, other = widened_copy(model), widened_copy(trimmed)
+        given = widened(example_inputs)
         with in_float64():
-            exact = _outputs(gated(wide, graph, keep), given)
-            again = _outputs(other, given)
-    except (RuntimeError, TypeError, NotImplementedError, ValueError):
-        # Compiled code for one precision, or a module that cannot be copied.
-        with _Largest() as largest:
-            _outputs(gated(model, graph, keep), inputs)
-        return _difference(expected, found, max(1.0, largest.value))
-    return _difference(exact, again)
+            return (
+                _outputs(gated(wide, graph, keep), wide, given),
+                _outputs(other, other, given),
+            )
+    except (TraceError, RuntimeError, TypeError, ValueError):
+        return None
 
 
 class _Largest(TorchFunctionMode):

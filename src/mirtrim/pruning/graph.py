@@ -98,7 +98,16 @@ class NormCall:
 
 
 class UnitGraph:
-    """Units, groups and every tensor slice of one network; made by `tracing.discover`."""
+    """Units, groups and every tensor slice of one network; made by `tracing.discover`.
+
+    Attributes:
+        norm_calls, training_norm_calls: normalisations in the order in which they run, in eval
+            and in training mode.
+        kept: reasons for which units can never be removed, and how many units for each.
+        unreached: names of parameters that took no part when the network ran; they are kept.
+        notes: what else a reader should know about how the network was followed.
+        follows_attributes: whether integer attributes of somebody's own modules are cut along.
+    """
 
     def __init__(
         self,
@@ -114,6 +123,11 @@ class UnitGraph:
         normalisations: Mapping[str, str],
         widths: tuple[Width, ...],
         norm_calls: tuple[NormCall, ...],
+        training_norm_calls: tuple[NormCall, ...] = (),
+        kept: Mapping[str, int] | None = None,
+        unreached: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
+        follows_attributes: bool = False,
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -122,6 +136,11 @@ class UnitGraph:
         self.unique_parameters = unique_parameters
         self.widths = widths
         self.norm_calls = norm_calls
+        self.training_norm_calls = training_norm_calls or norm_calls
+        self.kept = dict(kept or {})
+        self.unreached = unreached
+        self.notes = notes
+        self.follows_attributes = follows_attributes
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts

@@ -4,7 +4,6 @@ Two networks that compute the same thing by sums of different lengths differ by 
 float32 cannot tell rounding from a real difference, float64 can.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from mirtrim.pruning.copying import copied
 
 _WIDER = {
     torch.float16: torch.float64,
@@ -42,13 +43,9 @@ def widened(value: Any) -> Any:
     return value
 
 
-def widened_copy(model: nn.Module, copy_of: Callable[[Any], Any] = copy.deepcopy) -> nn.Module:
-    """A copy of `model` whose parameters, buffers and other tensors are float64.
-
-    Args:
-        copy_of: makes the copy.
-    """
-    wide: nn.Module = copy_of(model)
+def widened_copy(model: nn.Module) -> nn.Module:
+    """A copy of `model` whose parameters, buffers and other tensors are float64."""
+    wide = copied(model)
     wide._apply(widened)
     for module in wide.modules():
         for name, value in list(vars(module).items()):

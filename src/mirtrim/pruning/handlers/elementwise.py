@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,12 +101,9 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
         elif not across:
             continue
         elif other_label is None:
-            trace.ledger.refuse(
+            call.refuse(
                 ids,
-                call.message(
-                    f"combines {len(ids)} units with a constant of that size; register it as "
-                    "a buffer"
-                ),
+                f"combines {len(ids)} units with a constant of that size; register it as a buffer",
             )
         elif other_label.axis is None:
             trace.ledger.unite(ids, other_label.ids, reason)
@@ -142,7 +140,8 @@ def _combine_whole(
     if wholes:
         for tensor in tensors:
             trace.fix_tensor(tensor)
-        call.set_all(IMMORTAL)
+        made_of = np.unique(np.concatenate([label.ids for label in wholes]))
+        call.set_all(trace.ledger.depend(made_of) if made_of.any() else IMMORTAL)
         return
     origins: list[tuple[str, tuple[int | None, ...]]] = []
     for tensor, free in zip(tensors, labels, strict=True):
@@ -241,6 +240,7 @@ for _name in words("""
 
 def _gradients_stay_on(call: Call) -> None:
     """Without a history, tensors from code that cannot be watched would go unnoticed."""
+    call.trace.without_gradients = not call.args[0]
 
 
 HANDLERS[torch._C._set_grad_enabled] = _gradients_stay_on

@@ -100,7 +100,7 @@ def _layer_norm(call: Call) -> None:
     elif not isinstance(size, AdaptiveInt):
         trace.ledger.pin(label.ids, f"the code fixes the size {size} in {call.place}")
     else:
-        trace.ledger.equate(label.ids, size.terms, call.place)
+        trace.ledger.equate(label.ids, size.terms, call.place, unite=True)
     for vector in (gain, shift):
         if vector is not None:
             _bind_dim(call, vector, place, label)

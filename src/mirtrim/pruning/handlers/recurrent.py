@@ -108,12 +108,10 @@ def _state(call: Call, states: Any, ids: Ids) -> None:
         if isinstance(label, Free):
             bind_free(call, state, label, last, Label(last, ids), state.dim())
         elif label is None:
-            call.trace.ledger.refuse(
+            call.refuse(
                 ids,
-                call.message(
-                    "starts from a constant state of fixed size; leave it out, or make it with "
-                    "the module's hidden_size"
-                ),
+                "starts from a constant state of fixed size; leave it out, or make it with the "
+                "module's hidden_size",
             )
         elif label.axis is None or label.axis == last:
             call.trace.ledger.unite(

@@ -41,11 +41,13 @@ class RowLayout:
         gates: how often the units are repeated along it (3 for a GRU, 4 for an LSTM).
         parts: for grouped transposed convolutions, how many equal parts of dimension 0 the
             units of one part each belong to.
+        gain: name of the magnitudes of these weights, "" if they are not normalised.
     """
 
     dim: int = 0
     gates: int = 1
     parts: int = 1
+    gain: str = ""
 
     def by_unit(self, weight: Tensor) -> Tensor:
         """The weights of each unit, (units, fan_in)."""
@@ -106,6 +108,8 @@ class UnitGraph:
         kept: reasons for which units can never be removed, and how many units for each.
         unreached: names of parameters that took no part when the network ran; they are kept.
         notes: what else a reader should know about how the network was followed.
+        weight_norms: names of magnitude and direction of normalised weights, and the dimension
+            that the norm is not taken over (None: over all).
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
     """
 
@@ -128,6 +132,7 @@ class UnitGraph:
         unreached: tuple[str, ...] = (),
         notes: tuple[str, ...] = (),
         follows_attributes: bool = False,
+        weight_norms: tuple[tuple[str, str, int | None], ...] = (),
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -141,6 +146,7 @@ class UnitGraph:
         self.unreached = unreached
         self.notes = notes
         self.follows_attributes = follows_attributes
+        self.weight_norms = weight_norms
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts
@@ -203,7 +209,14 @@ class UnitGraph:
 
     def unit_weights(self, layer: UnitLayer, tensors: Mapping[str, Tensor]) -> Tensor:
         """All incoming weights of each unit, (units, fan_in); biases left out."""
-        parts = [self._layouts[layer.name, name].by_unit(tensors[name]) for name in layer.weights]
+        parts = []
+        for name in layer.weights:
+            layout = self._layouts[layer.name, name]
+            rows = layout.by_unit(tensors[name])
+            if layout.gain in tensors:
+                lengths = rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+                rows = rows / lengths * tensors[layout.gain].reshape(-1, 1)
+            parts.append(rows)
         if len(parts) == 1:
             return parts[0]
         return torch.cat(parts, dim=1)

@@ -84,6 +84,7 @@ class Ledger:
         self._refusals: list[tuple[Ids, str, str]] = []
         self._barriers: list[tuple[Ids, Ids]] = []
         self._barred: set[int] = set()
+        self._suspects: dict[int, tuple[Ids, str, str]] = {}
 
     def fresh(self, units: int) -> Ids:
         """New ids for the units of one layer."""
@@ -167,6 +168,19 @@ class Ledger:
         self._barred.add(int(label.ids[0]))
         self.refuse(ids, message, cause)
         return label
+
+    def suspect(self, ids: Ids, message: str, cause: str) -> Label:
+        """Like `barrier`, but only if the tensor is used at all."""
+        label = self.depend(ids)
+        self._suspects[int(label.ids[0])] = (ids, message, cause)
+        return label
+
+    def confirm(self, label: Label) -> None:
+        """A tensor with this label is used."""
+        suspect = self._suspects.pop(int(label.ids[0]), None)
+        if suspect is not None:
+            self._barred.add(int(label.ids[0]))
+            self.refuse(*suspect)
 
     def bars(self, label: Label) -> bool:
         """Whether nothing may be concluded from a tensor, because it would be refused."""

@@ -1,5 +1,6 @@
 """From what was noted during tracing to the finished unit graph."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class Findings(Constraints):
         training_norms: like `norms`, for a pass in training mode.
         unreached: parameters that took no part in any pass.
         notes: what else a reader of the report should know.
+        constants: frozen parameters that are used like buffers.
+        weight_norms: see `UnitGraph`.
     """
 
     ledger: Ledger
@@ -61,6 +64,8 @@ class Findings(Constraints):
     training_norms: list[tuple[str, int | None, Ids]] = field(default_factory=list)
     unreached: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    constants: set[str] = field(default_factory=set)
+    weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
@@ -142,7 +147,9 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         group_count,
         slices,
         shapes,
-        unique_parameters=tuple(name for name, _ in model.named_parameters()),
+        unique_parameters=tuple(
+            name for name, _ in model.named_parameters() if name not in findings.constants
+        ),
         mac_terms=tuple(_mac_term(c, factors, groups_of) for c, factors in findings.macs),
         batch=batch,
         layouts={
@@ -160,9 +167,17 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         training_norm_calls=_norm_calls(findings.training_norms, groups_of),
         kept=_kept(findings, solution),
         unreached=findings.unreached,
-        notes=tuple(findings.notes),
+        notes=(*findings.notes, *_about_constants(findings, shapes)),
+        weight_norms=tuple(sorted(findings.weight_norms, key=str)),
         follows_attributes=_follows_attributes(model, findings, groups_of),
     )
+
+
+def _about_constants(findings: Findings, shapes: dict[str, tuple[int, ...]]) -> list[str]:
+    return [
+        f"{name} ({math.prod(shapes[name]):,} entries) is a frozen front end and counts as a buffer"
+        for name in sorted(findings.constants)
+    ]
 
 
 def _norm_calls(

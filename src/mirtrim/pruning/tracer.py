@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.gated_calls import in_order
 from mirtrim.pruning.handlers import HANDLERS, METADATA
 from mirtrim.pruning.handlers.registry import Call, Unfollowed
 from mirtrim.pruning.labels import IMMORTAL, Free, Ids, Label, Ledger, Terms
@@ -49,6 +50,10 @@ class Tracer(TorchFunctionMode):
         if unknown:
             raise TraceError(f"cannot protect {sorted(unknown)[0]!r}: there is no such module")
         self._protect = tuple(protect)
+        self._buffers = {name for name, _ in model.named_buffers()}
+        frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+        # Where everything is frozen, nothing is by intention.
+        self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
         # Strong references: an id is only a name while its object lives.
         self._known: dict[int, tuple[Tensor, Label | Free | None]] = {}
         self._nodes: dict[int, tuple[Any, list[Ids]]] = {}
@@ -86,6 +91,8 @@ class Tracer(TorchFunctionMode):
             if self.ledger.strict:
                 raise TraceError(call.message(why)) from error
             call.recover(why)
+        if in_order(func, call.args, call.kwargs, self.name_of):
+            self.findings.norms.append(call.gate)
         return call.out
 
     # What is known about a tensor
@@ -191,6 +198,14 @@ class Tracer(TorchFunctionMode):
         """Name of a parameter or buffer, None for any other object."""
         return self._names.get(id(tensor))
 
+    def is_buffer(self, name: str) -> bool:
+        """Whether `name` is that of a buffer."""
+        return name in self._buffers
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether `name` is a parameter that is not trained, in a network of which others are."""
+        return name in self._frozen
+
     # Where the forward pass is
 
     def owner(self) -> tuple[str, nn.Module | None]:
@@ -258,7 +273,10 @@ class Tracer(TorchFunctionMode):
         path, module = self.owner()
         plain = isinstance(module, WEIGHTED) and path and weight.rpartition(".")[0] == path
         if not plain and isinstance(module, WEIGHTED) and path:
-            plain = any(self.name_of(p) == weight for p in module._parameters.values())
+            parameters = module._parameters.values()
+            plain = any(self.name_of(p) == weight for p in parameters)
+            # Parametrisations keep their parameters in modules of their own.
+            plain = plain or weight.startswith(f"{path}.parametrizations.")
         layer = path if plain else weight
         known = self.findings.layers.get(layer)
         if known is None:

@@ -17,12 +17,14 @@ _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.RNNBase, ("input_size", "hidden_size")),
     (nn.RNNCellBase, ("input_size", "hidden_size")),
     (nn.Embedding, ("embedding_dim",)),
+    (nn.MultiheadAttention, ("embed_dim", "kdim", "vdim")),
     (nn.PReLU, ("num_parameters",)),
 )
 # Attributes that count groups of units and shrink only where every unit is its own group.
 _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("groups",)),
     (nn.GroupNorm, ("num_groups",)),
+    (nn.MultiheadAttention, ("num_heads",)),
 )
 
 

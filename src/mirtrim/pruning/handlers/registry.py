@@ -64,12 +64,16 @@ class Unfollowed(TraceError):
 class Call:
     """One torch call: its arguments, its result once it ran, and what is known about both."""
 
-    __slots__ = ("_before", "args", "func", "kwargs", "out", "ran", "trace")
+    __slots__ = ("_before", "args", "func", "gate", "kwargs", "out", "ran", "trace")
+
+    # What a gated network does in this call: kind, dimension of the tensor concerned, units.
+    gate: tuple[str, int | None, Ids]
 
     def __init__(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], trace: "Tracer"):
         self.func, self.args, self.kwargs, self.trace = func, args, kwargs, trace
         self.out: Any = None
         self.ran = False
+        self.gate = (self.name, None, IMMORTAL.ids)
         self._before: dict[int, Label | Free | None] = {}
 
     def run(self) -> Any:
@@ -80,6 +84,9 @@ class Call:
         tensors = self.tensors()
         self._before = {id(t): self.trace.label_of(t) for t in tensors}
         self.trace.use(tensors)
+        for label in self._before.values():
+            if isinstance(label, Label) and label.axis is None:
+                self.trace.ledger.confirm(label)
         args = [plain_sizes(value) for value in self.args]
         kwargs = {key: plain_sizes(value) for key, value in self.kwargs.items()}
         first = args[0] if args else None
@@ -184,6 +191,10 @@ class Call:
     def refuse(self, ids: Ids, why: str) -> None:
         """Units for which this call cannot be followed; see `Ledger.refuse`."""
         self.trace.ledger.refuse(ids, self.message(why), self.cause(why))
+
+    def texts(self, why: str) -> tuple[str, str]:
+        """Message and cause of a refusal."""
+        return self.message(why), self.cause(why)
 
     def cause(self, why: str) -> str:
         """Why units are kept, in a few words."""

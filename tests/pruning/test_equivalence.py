@@ -123,3 +123,44 @@ def test_attention_masks_of_minus_infinity_are_equal():
     wrong.forward = lambda x: trimmed(x).masked_fill(torch.arange(4) > 1, -torch.inf)
     with pytest.raises(TraceError, match="differ by"):
         check_law(model, wrong, graph, keep, X)
+
+
+class Chancy(nn.Module):
+    """Random numbers for each unit, in evaluation too."""
+
+    def __init__(self, run) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 32), nn.Linear(32, 4)
+        self.run = run
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.run(self.first(x)) + torch.randn(len(x), 1))
+
+
+F = nn.functional
+DRAWS = {
+    "randn_like": lambda x: x + torch.randn_like(x).exp(),
+    "rand": lambda x: x * torch.rand(len(x), x.shape[1]),
+    "dropout": lambda x: F.dropout(x, 0.5, training=True),
+    "dropout twice": lambda x: F.dropout(F.dropout(x, 0.2).relu(), 0.5, inplace=True),
+    "channels": lambda x: F.dropout1d(x[..., None].repeat(1, 1, 3), 0.5)[..., 1],
+    "alpha": lambda x: F.alpha_dropout(x, 0.5, training=True),
+    "filled": lambda x: x + torch.empty_like(x).normal_() + torch.zeros_like(x).uniform_(-1, 1),
+    "normal": lambda x: torch.normal(x, torch.sigmoid(x)),
+    "bernoulli": lambda x: x * torch.bernoulli(torch.sigmoid(x)),
+    "new": lambda x: x + x.new_empty(x.shape).exponential_(),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_both_networks_see_the_same_random_numbers(draw):
+    x = torch.randn(16, 8, generator=torch.Generator().manual_seed(1))
+    model, graph, keep, trimmed = made(Chancy(DRAWS[draw]), x)
+    assert graph.group_count == 33
+    state = torch.get_rng_state()
+    assert check_law(model, trimmed, graph, keep, x) < 1e-5
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.no_grad():
+        trimmed.last.weight[0, 0] += 0.01
+    with pytest.raises(TraceError, match="differ by"):
+        check_law(model, trimmed, graph, keep, x)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.errors import MirtrimError, TraceError
+from mirtrim.pruning.chance import Drawing, Replaying
 from mirtrim.pruning.gated_calls import (
     ATTENTION,
     CELLS,
@@ -274,15 +275,14 @@ def check_law(
     with preserved(model, trimmed):
         model.eval()
         trimmed.eval()
-        expected = _outputs(gated(model, graph, keep), model, example_inputs)
-        found = _outputs(trimmed, trimmed, example_inputs)
+        expected, found = _both(model, trimmed, graph, keep, example_inputs)
         difference = _difference(expected, found)
         if not difference <= tolerance:
             exact = _in_float64(model, trimmed, graph, keep, example_inputs)
             if exact is not None:
                 difference = _difference(*exact)
             else:
-                with preserved(model), _Largest() as largest:
+                with _Largest() as largest:
                     _outputs(gated(model, graph, keep), model, example_inputs)
                 difference = _difference(expected, found, max(1.0, largest.value))
     if not difference <= tolerance:
@@ -291,6 +291,18 @@ def check_law(
             "the cut would change the network"
         )
     return difference
+
+
+def _both(
+    model: nn.Module, trimmed: nn.Module, graph: UnitGraph, keep: np.ndarray, example_inputs: Any
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Outputs of the gated and of the trimmed network, with the same random numbers."""
+    with Drawing() as drawn:
+        expected = _outputs(gated(model, graph, keep), model, example_inputs)
+    left = [(axis, np.flatnonzero(keep[groups])) for axis, groups in graph.draws]
+    with Replaying(drawn.draws, left):
+        found = _outputs(trimmed, trimmed, example_inputs)
+    return expected, found
 
 
 def _outputs(run: Callable[..., Any], network: nn.Module, example_inputs: Any) -> list[Tensor]:
@@ -344,10 +356,7 @@ def _in_float64(
         wide, other = widened_copy(model), widened_copy(trimmed)
         given = widened(example_inputs)
         with in_float64():
-            return (
-                _outputs(gated(wide, graph, keep), wide, given),
-                _outputs(other, other, given),
-            )
+            return _both(wide, other, graph, keep, given)
     except (TraceError, RuntimeError, TypeError, ValueError):
         return None
 

@@ -110,6 +110,8 @@ class UnitGraph:
         notes: what else a reader should know about how the network was followed.
         weight_norms: names of magnitude and direction of normalised weights, and the dimension
             that the norm is not taken over (None: over all).
+        draws: for each call that draws random numbers, the dimension of units in its result and
+            the group of each position.
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
     """
 
@@ -133,6 +135,7 @@ class UnitGraph:
         notes: tuple[str, ...] = (),
         follows_attributes: bool = False,
         weight_norms: tuple[tuple[str, str, int | None], ...] = (),
+        draws: tuple[tuple[int | None, np.ndarray], ...] = (),
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -147,6 +150,7 @@ class UnitGraph:
         self.notes = notes
         self.follows_attributes = follows_attributes
         self.weight_norms = weight_norms
+        self.draws = draws
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts

@@ -50,6 +50,7 @@ class Findings(Constraints):
         notes: what else a reader of the report should know.
         constants: frozen parameters that are used like buffers.
         weight_norms: see `UnitGraph`.
+        draws: (axis, ids) of the result of each call that draws random numbers.
     """
 
     ledger: Ledger
@@ -66,17 +67,20 @@ class Findings(Constraints):
     notes: list[str] = field(default_factory=list)
     constants: set[str] = field(default_factory=set)
     weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
+    draws: list[tuple[int | None, Ids]] = field(default_factory=list)
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
         """Within this context costs and what follows what are not written down again."""
         macs, norms, followers = self.macs, self.norms, self.followers
-        self.macs, self.norms, self.followers = [], [], {}
+        draws = self.draws
+        self.macs, self.norms, self.followers, self.draws = [], [], {}, []
         try:
             yield
         finally:
             self.training_norms = self.norms
             self.macs, self.norms, self.followers = macs, norms, followers
+            self.draws = draws
 
     def add_layer(self, name: str, kind: str, ids: Ids, fixed: str) -> FoundLayer:
         """Write down a layer seen for the first time."""
@@ -168,6 +172,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         kept=_kept(findings, solution),
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),
+        draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
         weight_norms=tuple(sorted(findings.weight_norms, key=str)),
         follows_attributes=_follows_attributes(model, findings, groups_of),
     )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.chance import RANDOM
 from mirtrim.pruning.gated_calls import in_order
 from mirtrim.pruning.handlers import HANDLERS, METADATA
 from mirtrim.pruning.handlers.registry import Call, Unfollowed
@@ -91,6 +92,10 @@ class Tracer(TorchFunctionMode):
             if self.ledger.strict:
                 raise TraceError(call.message(why)) from error
             call.recover(why)
+        if func in RANDOM:
+            label = self.label_of(call.out) if isinstance(call.out, Tensor) else None
+            label = label if isinstance(label, Label) else IMMORTAL
+            self.findings.draws.append((label.axis, label.ids))
         if in_order(func, call.args, call.kwargs, self.name_of):
             self.findings.norms.append(call.gate)
         return call.out

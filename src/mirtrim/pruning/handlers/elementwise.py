@@ -30,7 +30,8 @@ _UNARY = words("""
     dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout
     native_dropout bernoulli contiguous clone detach to float double half bfloat16 bool int long
     short byte char type type_as cpu cuda alias requires_grad zero fill zeros_like ones_like
-    empty_like full_like rand_like randn_like
+    empty_like full_like rand_like randn_like randint_like uniform exponential cauchy log_normal
+    geometric random poisson
 """)
 
 _COMBINING = words("""
@@ -52,6 +53,17 @@ def unary(call: Call) -> None:
         call.set_all(call.label(tensors[0]))
 
 
+@handles("normal")
+@after_running
+def normal(call: Call) -> None:
+    """Normal numbers with given means and deviations, in a new tensor or in a given one."""
+    call.fix_sizes()
+    if call.func is torch.Tensor.normal_:
+        call.set_all(call.label(call.args[0]))
+    else:
+        combine(call, call.tensors())
+
+
 @handles(*_COMBINING)
 @after_running
 def combining(call: Call) -> None:
@@ -65,8 +77,8 @@ def combining(call: Call) -> None:
 
 def combine(call: Call, tensors: Sequence[Tensor]) -> None:
     """Label the result of an elementwise operation on broadcast `tensors`."""
-    if len(tensors) == 1:
-        call.set_all(call.label(tensors[0]))
+    if len(tensors) < 2:
+        call.set_all(call.label(tensors[0]) if tensors else None)
         return
     if call.blocked(tensors):
         return

@@ -1,7 +1,9 @@
 """Trimming anybody's network in one call."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -38,6 +40,10 @@ class TrimReport:
         macs_before, macs_after: multiply-accumulates for one example.
         law_difference: largest difference between the trimmed network's output and that of
             the full network with the same units gated to zero, relative to max(1, |output|).
+        kept: reasons for which units could not go (module, operation), and how many for each.
+        unreached: parameters that took no part when the network ran on the example; they are
+            kept whole, so the others pay for them.
+        notes: what else a reader should know about how the network was followed.
     """
 
     layers: tuple[LayerReport, ...]
@@ -46,6 +52,10 @@ class TrimReport:
     macs_before: int
     macs_after: int
     law_difference: float
+    kept: Mapping[str, int] = field(default_factory=dict)
+    unreached: tuple[str, ...] = ()
+    unreached_parameters: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -71,12 +81,25 @@ class TrimReport:
             f"(theoretical speed-up {self.speed_up:.2f})",
             f"largest difference to the gated network: {self.law_difference:.1e}",
         ]
+        lines += [f"kept {units:,} units: {why}" for why, units in self.kept.items()]
+        if self.unreached:
+            share = self.unreached_parameters / self.parameters_before
+            lines.append(
+                f"not reached by the example, so kept whole: {_modules(self.unreached)} "
+                f"({self.unreached_parameters:,} parameters, {share:.0%}; the others pay for them)"
+            )
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+
+def _modules(names: Sequence[str]) -> str:
+    """Modules of parameters, each once; bare parameters by name."""
+    return ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
 
 
 def trim(
     model: nn.Module,
-    example_inputs: Tensor | tuple[Any, ...],
+    example_inputs: Tensor | tuple[Any, ...] | dict[str, Any],
     ratio: float,
     criterion: str = "magnitude",
     *,
@@ -85,6 +108,7 @@ def trim(
     counted: str = "parameters",
     floor: int = 2,
     protect: Sequence[str] = (),
+    strict: bool = False,
     batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     seed: int = 0,
@@ -96,7 +120,8 @@ def trim(
 
     Args:
         model: any module whose forward pass can be followed (see docs/trimming.md).
-        example_inputs: what `model` is called with: a tensor, or a tuple of arguments.
+        example_inputs: what `model` is called with: a tensor, a tuple of arguments, or a dict
+            of keyword arguments.
         ratio: how many times fewer parameters (or MACs) are asked for; the smallest cut that
             reaches it is made.
         criterion: name of a registered criterion.
@@ -105,6 +130,7 @@ def trim(
         counted: what `ratio` counts, "parameters" or "macs".
         floor: units that every layer keeps at least.
         protect: names of modules that keep all their units.
+        strict: refuse what cannot be followed, instead of keeping the units that enter it.
         batches: makes an iterator over (inputs, targets), for criteria that look at data.
         loss: mean loss of (outputs, targets), for criteria that look at gradients.
         seed: decides everything random.
@@ -113,15 +139,18 @@ def trim(
         The trimmed module; its attribute `trim_report` is a `TrimReport`.
 
     Raises:
-        TraceError: an operation cannot be followed; names it.
+        TraceError: the network cannot be cut, or (strict) an operation cannot be followed;
+            names it.
         RatioError: the ratio is out of reach; names the highest one.
         ConfigError: an unknown criterion, scope, scale or count.
     """
     if counted not in COUNTED:
         raise ConfigError(f"unknown count {counted!r}; known: {', '.join(COUNTED)}")
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float):
+        raise ConfigError(f"ratio {ratio!r}: must be a number, for instance 4")
     if not ratio >= 1:
         raise ConfigError(f"ratio {ratio}: must be at least 1")
-    graph = discover(model, example_inputs, protect)
+    graph = discover(model, example_inputs, protect, strict=strict)
     size = graph.parameters if counted == "parameters" else graph.macs
     scoring = Scoring(
         network=model,
@@ -135,7 +164,15 @@ def trim(
     keep = choose_units(graph, scores, target, scope=scope, floor=floor, size=size)
     small = cut(model, graph, keep)
     difference = check_law(model, small, graph, keep, example_inputs)
-    object.__setattr__(small, "trim_report", make_report(graph, keep, difference))
+    report = make_report(graph, keep, difference)
+    if report.unreached:
+        warnings.warn(
+            f"the example does not reach {_modules(report.unreached)}: kept whole, and inputs that "
+            "do reach it may not fit the rest any more; give an example that does, or protect what "
+            "feeds it",
+            stacklevel=2,
+        )
+    object.__setattr__(small, "trim_report", report)
     return small
 
 
@@ -162,4 +199,8 @@ def make_report(graph: UnitGraph, keep: Any, law_difference: float) -> TrimRepor
         macs_before=graph.macs(everything),
         macs_after=graph.macs(keep),
         law_difference=law_difference,
+        kept=graph.kept,
+        unreached=graph.unreached,
+        unreached_parameters=sum(math.prod(graph.shapes[name]) for name in graph.unreached),
+        notes=graph.notes,
     )

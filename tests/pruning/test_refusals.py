@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from mirtrim.errors import TraceError
 from mirtrim.pruning.tracing import discover
@@ -62,12 +61,6 @@ def inference(x: Tensor) -> Tensor:
     return y + 0
 
 
-def write_slice(x: Tensor) -> Tensor:
-    y = x.clone()
-    y[:, :2] = y[:, 2:]
-    return y
-
-
 def fill_buffer(x: Tensor) -> Tensor:
     y = torch.zeros(2, 4, 6)
     y[:, :, 1:] = x[:, :, 1:]
@@ -84,14 +77,11 @@ def collect_in_place(x: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("operation", "run"),
     [
-        ("matmul", lambda x: (x.mT @ x).repeat(1, 1, 1)[:, :4, :6] + 0 * x),
         ("bmm", lambda x: torch.bmm(torch.bmm(x, x.mT), x)),
         ("einsum", lambda x: torch.einsum("bct,bdt->bcd", x, x) @ torch.ones(4, 6)),
         ("softmax", lambda x: x.softmax(1)),
-        ("mean", lambda x: x - x.mean(1, keepdim=True)),
-        ("sum", lambda x: x / x.sum()),
-        ("norm", lambda x: x / x.norm()),
-        ("normalize", lambda x: F.normalize(x)),
+        ("max", lambda x: x * x.max(1, keepdim=True)[1]),
+        ("matmul", lambda x: (x.mT @ torch.ones(4, 4)).mT),
         ("cumsum", lambda x: x.cumsum(1)),
         ("sort", lambda x: x.sort(1)[0]),
         ("roll", lambda x: x.roll(1, 1)),
@@ -100,7 +90,6 @@ def collect_in_place(x: Tensor) -> Tensor:
         ("instance_norm", lambda x: F.instance_norm(x.mT).mT),
         ("conv1d", lambda x: F.conv1d(x, torch.ones(4, 4, 1))),
         ("conv2d", lambda x: F.conv2d(x[:, None], torch.ones(1, 1, 3, 3), None, 1, 1)[:, 0]),
-        ("__setitem__", write_slice),
         ("__setitem__", fill_buffer),
         ("index_select", lambda x: x.index_select(1, torch.tensor([1, 0, 2, 3]))),
         ("__getitem__", lambda x: x[:, [1, 0, 2, 3]]),
@@ -122,7 +111,7 @@ def collect_in_place(x: Tensor) -> Tensor:
 )
 def test_operation_across_units_is_refused_by_name(operation, run):
     with pytest.raises(TraceError) as caught:
-        discover(network(run), X)
+        discover(network(run), X, strict=True)
     message = str(caught.value)
     assert operation in message
     assert "'inner'" in message or operation in ("conv2d", "conv1d")
@@ -143,7 +132,7 @@ def test_operation_across_units_is_refused_by_name(operation, run):
 )
 def test_code_that_cannot_be_watched_is_refused(words, run):
     with pytest.raises(TraceError, match=words):
-        discover(network(run), X)
+        discover(network(run), X, strict=True)
 
 
 def test_convolution_across_units_is_refused():
@@ -157,13 +146,13 @@ def test_convolution_across_units_is_refused():
             return self.last(self.plane(self.first(x)[:, None]).mean(2))
 
     with pytest.raises(TraceError, match="conv2d in module 'plane' .* slides over"):
-        discover(Net(), X)
+        discover(Net(), X, strict=True)
 
 
 def test_scripted_module_is_refused_by_path():
     net = nn.Sequential(nn.Conv1d(3, 4, 1), torch.jit.script(nn.ReLU()), nn.Conv1d(4, 2, 1))
     with pytest.raises(TraceError, match="module 1 is scripted"):
-        discover(net, X)
+        discover(net, X, strict=True)
 
 
 def test_refused_operations_are_fine_on_outputs_inputs_and_protected_layers():
@@ -198,28 +187,22 @@ class Recurrent(nn.Module):
         return self.last(self.run(self.rnn, self.first(x.mT)))
 
 
-def padded(rnn, x):
-    packed = pack_padded_sequence(x, torch.tensor([6, 4]), batch_first=True)
-    return rnn(packed)[1][-1]
-
-
 @pytest.mark.parametrize(
     ("words", "rnn", "run"),
     [
         ("proj_size", nn.LSTM(4, 8, proj_size=5), lambda r, x: r(x)[0]),
-        ("PackedSequence", nn.GRU(4, 5, batch_first=True), padded),
         ("constant state", nn.GRU(4, 5), lambda r, x: r(x, torch.ones(1, 6, 5))[0]),
         ("constant state", nn.GRUCell(4, 5), lambda r, x: r(x[:, 0], torch.zeros(2, 5))),
         (
             "computed from parameters",
-            parametrizations.weight_norm(nn.Linear(4, 5)),
+            parametrizations.spectral_norm(nn.Linear(4, 5)),
             lambda r, x: r(x),
         ),
     ],
 )
 def test_recurrent_cases_are_refused_by_name(words, rnn, run):
     with pytest.raises(TraceError, match=words):
-        discover(Recurrent(rnn, run), X)
+        discover(Recurrent(rnn, run), X, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +221,7 @@ def test_states_that_follow_the_module_are_welcome(run, assert_law):
 def test_failing_network_is_restored():
     net = network(lambda x: x.softmax(1)).train()
     with pytest.raises(TraceError):
-        discover(net, X)
+        discover(net, X, strict=True)
     assert net.training
     assert type(net.first.out_channels) is int
     assert net(X).requires_grad

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.copying import copied
 from mirtrim.pruning.graph import UnitGraph
 
 
@@ -44,6 +45,27 @@ class _Cutter:
                     result = result.index_select(dim, index.to(tensor.device))
         return result.clone() if result is tensor else result
 
+    def keep_lengths(self, tensors: Mapping[str, Tensor], smaller: Mapping[str, Tensor]) -> None:
+        """Make the magnitudes of normalised weights fit directions that became shorter.
+
+        Weight normalisation divides by a norm over units of which some are gone. What is left
+        of a weight stays what it was.
+        """
+        for gain, direction, kept in self._graph.weight_norms:
+            if gain not in tensors or direction not in tensors:
+                continue
+            before, after = tensors[direction].detach(), smaller[direction].detach()
+            dims = [d for d in range(before.dim()) if d != kept]
+            if all(before.shape[d] == after.shape[d] for d in dims):
+                continue
+            full = torch.linalg.vector_norm(before, dim=dims, keepdim=True)
+            groups = None if kept is None else self._graph.slices[direction][kept]
+            if kept is not None and groups is not None:
+                full = full.index_select(kept, self._index(groups, direction, kept).to(full.device))
+            left = torch.linalg.vector_norm(after, dim=dims, keepdim=True)
+            share = (left / full).nan_to_num(1.0)
+            smaller[gain].detach().mul_(share.reshape(smaller[gain].shape))
+
     def _index(self, groups: np.ndarray, name: str, dim: int) -> Tensor:
         known = self._indices.get(id(groups))
         if known is None:
@@ -67,7 +89,9 @@ def cut_tensors(
         TraceError: a name or a shape does not belong to the traced network.
     """
     cutter = _Cutter(graph, keep)
-    return {name: cutter.cut(name, tensor.detach()) for name, tensor in tensors.items()}
+    smaller = {name: cutter.cut(name, tensor.detach()) for name, tensor in tensors.items()}
+    cutter.keep_lengths(tensors, smaller)
+    return smaller
 
 
 @torch.no_grad()
@@ -84,14 +108,11 @@ def cut(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> nn.Module:
     for name, parameter in model.named_parameters():
         smaller = nn.Parameter(cutter.cut(name, parameter.detach()), parameter.requires_grad)
         memo[id(parameter)] = smaller
+    named = dict(model.named_parameters())
+    cutter.keep_lengths(named, {name: memo[id(p)] for name, p in named.items()})
     for name, buffer in model.named_buffers():
         memo[id(buffer)] = cutter.cut(name, buffer.detach())
-    for module in model.modules():
-        for value in vars(module).values():
-            # Activations kept as attributes cannot be copied with their history.
-            if isinstance(value, Tensor) and not value.is_leaf:
-                memo[id(value)] = value.detach().clone()
-    trimmed = copy.deepcopy(model, memo)
+    trimmed = copied(model, memo)
     set_widths(trimmed, graph, keep)
     return trimmed
 

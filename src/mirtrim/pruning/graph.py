@@ -41,11 +41,13 @@ class RowLayout:
         gates: how often the units are repeated along it (3 for a GRU, 4 for an LSTM).
         parts: for grouped transposed convolutions, how many equal parts of dimension 0 the
             units of one part each belong to.
+        gain: name of the magnitudes of these weights, "" if they are not normalised.
     """
 
     dim: int = 0
     gates: int = 1
     parts: int = 1
+    gain: str = ""
 
     def by_unit(self, weight: Tensor) -> Tensor:
         """The weights of each unit, (units, fan_in)."""
@@ -98,7 +100,20 @@ class NormCall:
 
 
 class UnitGraph:
-    """Units, groups and every tensor slice of one network; made by `tracing.discover`."""
+    """Units, groups and every tensor slice of one network; made by `tracing.discover`.
+
+    Attributes:
+        norm_calls, training_norm_calls: normalisations in the order in which they run, in eval
+            and in training mode.
+        kept: reasons for which units can never be removed, and how many units for each.
+        unreached: names of parameters that took no part when the network ran; they are kept.
+        notes: what else a reader should know about how the network was followed.
+        weight_norms: names of magnitude and direction of normalised weights, and the dimension
+            that the norm is not taken over (None: over all).
+        draws: for each call that draws random numbers, the dimension of units in its result and
+            the group of each position.
+        follows_attributes: whether integer attributes of somebody's own modules are cut along.
+    """
 
     def __init__(
         self,
@@ -114,6 +129,13 @@ class UnitGraph:
         normalisations: Mapping[str, str],
         widths: tuple[Width, ...],
         norm_calls: tuple[NormCall, ...],
+        training_norm_calls: tuple[NormCall, ...] = (),
+        kept: Mapping[str, int] | None = None,
+        unreached: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
+        follows_attributes: bool = False,
+        weight_norms: tuple[tuple[str, str, int | None], ...] = (),
+        draws: tuple[tuple[int | None, np.ndarray], ...] = (),
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -122,6 +144,13 @@ class UnitGraph:
         self.unique_parameters = unique_parameters
         self.widths = widths
         self.norm_calls = norm_calls
+        self.training_norm_calls = training_norm_calls or norm_calls
+        self.kept = dict(kept or {})
+        self.unreached = unreached
+        self.notes = notes
+        self.follows_attributes = follows_attributes
+        self.weight_norms = weight_norms
+        self.draws = draws
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts
@@ -184,7 +213,14 @@ class UnitGraph:
 
     def unit_weights(self, layer: UnitLayer, tensors: Mapping[str, Tensor]) -> Tensor:
         """All incoming weights of each unit, (units, fan_in); biases left out."""
-        parts = [self._layouts[layer.name, name].by_unit(tensors[name]) for name in layer.weights]
+        parts = []
+        for name in layer.weights:
+            layout = self._layouts[layer.name, name]
+            rows = layout.by_unit(tensors[name])
+            if layout.gain in tensors:
+                lengths = rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+                rows = rows / lengths * tensors[layout.gain].reshape(-1, 1)
+            parts.append(rows)
         if len(parts) == 1:
             return parts[0]
         return torch.cat(parts, dim=1)

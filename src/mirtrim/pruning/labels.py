@@ -73,13 +73,18 @@ Terms = tuple[tuple[Ids, Fraction], ...]
 class Ledger:
     """What was learned about unit ids while a network ran."""
 
-    def __init__(self) -> None:
+    def __init__(self, strict: bool = True) -> None:
         self.count = 1
+        self.strict = strict
+        self.closed = False
+        self._fixed: set[tuple[int, int]] = set()
         self._unions: list[tuple[Ids, Ids]] = []
         self._pins: list[tuple[Ids, str]] = []
-        self._equations: list[tuple[Ids, Terms, str]] = []
-        self._refusals: list[tuple[Ids, str]] = []
+        self._equations: list[tuple[Ids, Terms, str, bool]] = []
+        self._refusals: list[tuple[Ids, str, str]] = []
         self._barriers: list[tuple[Ids, Ids]] = []
+        self._barred: set[int] = set()
+        self._suspects: dict[int, tuple[Ids, str, str]] = {}
 
     def fresh(self, units: int) -> Ids:
         """New ids for the units of one layer."""
@@ -91,6 +96,16 @@ class Ledger:
         """These units can never be removed."""
         if ids.any():
             self._pins.append((ids[ids != 0], reason))
+
+    def fix(self, terms: "Terms", reason: str) -> None:
+        """Sizes that are used as numbers: the units that they count can never be removed."""
+        for ids, _ in terms:
+            self.pin(ids, reason)
+            self._fixed.add((int(ids[0]) if len(ids) else 0, len(ids)))
+
+    def fixes(self, ids: Ids) -> bool:
+        """Whether `fix` was called for these ids."""
+        return (int(ids[0]) if len(ids) else 0, len(ids)) in self._fixed
 
     def unite(self, one: Ids, other: Ids, reason: str) -> None:
         """Position by position, these units live or die together."""
@@ -115,26 +130,61 @@ class Ledger:
         """All these units live or die together."""
         self.unite(ids, ids[:1], reason)
 
-    def equate(self, ids: Ids, terms: Terms, reason: str) -> None:
-        """After any cut, as many of `ids` are left as `terms` say (Σ scale · units left)."""
+    def equate(self, ids: Ids, terms: Terms, reason: str, *, unite: bool = False) -> None:
+        """After any cut, as many of `ids` are left as `terms` say (Σ scale · units left).
+
+        Args:
+            unite: where the two differ, units of the same position are made one if that helps;
+                otherwise they are pinned.
+        """
         if len(terms) == 1 and terms[0][1] == 1 and np.array_equal(ids, terms[0][0]):
             return
-        self._equations.append((ids, terms, reason))
+        self._equations.append((ids, terms, reason, unite))
 
-    def refuse(self, ids: Ids, message: str) -> None:
-        """Raise `message` unless all these units turn out to be immortal."""
-        self._refusals.append((ids, message))
+    def refuse(self, ids: Ids, message: str, cause: str = "") -> None:
+        """What happens to these units cannot be followed.
 
-    def barrier(self, ids: Ids, message: str) -> Label:
-        """Label of something that depends on these units in a way that cannot be followed.
+        Unless all of them turn out to be immortal, they are pinned because of `cause`, or, if
+        the ledger is strict, `message` is raised.
+        """
+        if ids.any():
+            self._refusals.append((ids, message, cause or message))
+
+    def depend(self, ids: Ids) -> Label:
+        """Label of something that is made of all these units but has none itself.
 
         It stands for one new id. If that turns out immortal (because it reaches an output of
-        the network), so are the units; if they are not immortal in the end, `message` is raised.
+        the network), so are the units.
         """
         result = self.fresh(1)
         self._barriers.append((result, ids))
-        self.refuse(ids, message)
+        if any(int(one) in self._barred for one in np.unique(ids)):
+            self._barred.add(int(result[0]))
         return Label(None, result)
+
+    def barrier(self, ids: Ids, message: str, cause: str = "") -> Label:
+        """Label of something that depends on these units in a way that cannot be followed."""
+        label = self.depend(ids)
+        self._barred.add(int(label.ids[0]))
+        self.refuse(ids, message, cause)
+        return label
+
+    def suspect(self, ids: Ids, message: str, cause: str) -> Label:
+        """Like `barrier`, but only if the tensor is used at all."""
+        label = self.depend(ids)
+        self._suspects[int(label.ids[0])] = (ids, message, cause)
+        return label
+
+    def confirm(self, label: Label) -> None:
+        """A tensor with this label is used."""
+        suspect = self._suspects.pop(int(label.ids[0]), None)
+        if suspect is not None:
+            self._barred.add(int(label.ids[0]))
+            self.refuse(*suspect)
+
+    def bars(self, label: Label) -> bool:
+        """Whether nothing may be concluded from a tensor, because it would be refused."""
+        return self.strict and label.axis is None and int(label.ids[0]) in self._barred
 
     def solve(self, extra: "Constraints") -> Solution:
         """Draw the consequences until nothing changes.
@@ -154,8 +204,8 @@ class Ledger:
             if reason:
                 component[np.isin(parent, list(reason))] = 0
             before = len(self._pins)
-            for ids, terms, why in self._equations:
-                self._pin_unequal(component, ids, terms, why)
+            for ids, terms, why, unite in self._equations:
+                self._balance(component, ids, terms, why, unite)
             for result, ids in self._barriers:
                 blocked, dependent = component[ids].any(), component[result[0]] != 0
                 if blocked and not dependent:
@@ -164,21 +214,48 @@ class Ledger:
                     self.pin(result, "it depends on nothing that can be removed")
             extra.apply(component)
             if len(self._pins) == before and not self._unions:
+                self._pin_refused(component)
+            if len(self._pins) == before and not self._unions:
                 break
-        for ids, message in self._refusals:
-            if component[ids].any():
-                raise TraceError(message)
         return Solution(component, parent, reason)
 
-    def _pin_unequal(self, component: np.ndarray, ids: Ids, terms: Terms, why: str) -> None:
+    def _pin_refused(self, component: np.ndarray) -> None:
+        for ids, message, cause in self._refusals:
+            if component[ids].any():
+                if self.strict:
+                    raise TraceError(message)
+                self.pin(ids, cause)
+
+    def _balance(
+        self, component: np.ndarray, ids: Ids, terms: Terms, why: str, unite: bool
+    ) -> None:
         balance: dict[int, Fraction] = {}
         for one, scale in ((ids, Fraction(1)), *((i, -s) for i, s in terms)):
             roots, counts = np.unique(component[one], return_counts=True)
             for root, count in zip(roots.tolist(), counts.tolist(), strict=True):
                 balance[root] = balance.get(root, Fraction(0)) + scale * count
         wrong = [root for root, rest in balance.items() if root and rest]
-        if wrong:
+        if wrong and not (unite and self._unite_counted(component, ids, terms, why)):
             self.pin(np.array(wrong, dtype=np.int64), why)
+
+    def _unite_counted(self, component: np.ndarray, ids: Ids, terms: Terms, why: str) -> bool:
+        """Two equal sizes stay equal if position by position they live and die together.
+
+        A size that counts the same units several times does so run by run or entry by entry.
+        """
+        if len(terms) != 1:
+            return False
+        counted, scale = terms[0]
+        if scale.denominator != 1 or scale < 1 or len(ids) != scale * len(counted):
+            return False
+        times = int(scale)
+        rows = ids.reshape(times, -1)
+        columns = ids.reshape(-1, times).T
+        interleaved = component[columns]
+        if times > 1 and (interleaved == interleaved[:1]).all():
+            rows = columns
+        self.unite(rows, counted[None], why)
+        return True
 
 
 class Constraints:

@@ -1,5 +1,8 @@
 """From what was noted during tracing to the finished unit graph."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +18,7 @@ from mirtrim.pruning.graph import (
     Width,
 )
 from mirtrim.pruning.labels import Constraints, Ids, Ledger, Solution
+from mirtrim.pruning.widths import cut_attributes
 
 __all__ = ["Findings", "RowLayout", "resolve"]
 
@@ -41,6 +45,12 @@ class Findings(Constraints):
         macs: (constant, ids of each factor).
         norms: (kind, axis, ids) of each normalisation over units.
         followers: layer name to the normalisation module that follows it.
+        training_norms: like `norms`, for a pass in training mode.
+        unreached: parameters that took no part in any pass.
+        notes: what else a reader of the report should know.
+        constants: frozen parameters that are used like buffers.
+        weight_norms: see `UnitGraph`.
+        draws: (axis, ids) of the result of each call that draws random numbers.
     """
 
     ledger: Ledger
@@ -52,6 +62,25 @@ class Findings(Constraints):
     macs: list[tuple[int, tuple[Ids, ...]]] = field(default_factory=list)
     norms: list[tuple[str, int | None, Ids]] = field(default_factory=list)
     followers: dict[str, str] = field(default_factory=dict)
+    training_norms: list[tuple[str, int | None, Ids]] = field(default_factory=list)
+    unreached: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    constants: set[str] = field(default_factory=set)
+    weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
+    draws: list[tuple[int | None, Ids]] = field(default_factory=list)
+
+    @contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Within this context costs and what follows what are not written down again."""
+        macs, norms, followers = self.macs, self.norms, self.followers
+        draws = self.draws
+        self.macs, self.norms, self.followers, self.draws = [], [], {}, []
+        try:
+            yield
+        finally:
+            self.training_norms = self.norms
+            self.macs, self.norms, self.followers = macs, norms, followers
+            self.draws = draws
 
     def add_layer(self, name: str, kind: str, ids: Ids, fixed: str) -> FoundLayer:
         """Write down a layer seen for the first time."""
@@ -122,7 +151,9 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         group_count,
         slices,
         shapes,
-        unique_parameters=tuple(name for name, _ in model.named_parameters()),
+        unique_parameters=tuple(
+            name for name, _ in model.named_parameters() if name not in findings.constants
+        ),
         mac_terms=tuple(_mac_term(c, factors, groups_of) for c, factors in findings.macs),
         batch=batch,
         layouts={
@@ -136,9 +167,45 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
             for (module, attribute, index), ids in findings.widths.items()
             if groups_of[ids].any()
         ),
-        norm_calls=tuple(
-            NormCall(kind, axis, groups_of[ids]) for kind, axis, ids in findings.norms
-        ),
+        norm_calls=_norm_calls(findings.norms, groups_of),
+        training_norm_calls=_norm_calls(findings.training_norms, groups_of),
+        kept=_kept(findings, solution),
+        unreached=findings.unreached,
+        notes=(*findings.notes, *_about_constants(findings, shapes)),
+        draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
+        weight_norms=tuple(sorted(findings.weight_norms, key=str)),
+        follows_attributes=_follows_attributes(model, findings, groups_of),
+    )
+
+
+def _about_constants(findings: Findings, shapes: dict[str, tuple[int, ...]]) -> list[str]:
+    return [
+        f"{name} ({math.prod(shapes[name]):,} entries) is a frozen front end and counts as a buffer"
+        for name in sorted(findings.constants)
+    ]
+
+
+def _norm_calls(
+    norms: list[tuple[str, int | None, Ids]], groups_of: np.ndarray
+) -> tuple[NormCall, ...]:
+    return tuple(NormCall(kind, axis, groups_of[ids]) for kind, axis, ids in norms)
+
+
+def _kept(findings: Findings, solution: Solution) -> dict[str, int]:
+    """Reasons for which units stay, and how many units each of them keeps."""
+    counts: dict[str, int] = {}
+    for found in findings.layers.values():
+        for unit in found.ids[solution.component[found.ids] == 0].tolist():
+            why = found.fixed or solution.reason.get(int(solution.root[unit]), "")
+            counts[why] = counts.get(why, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _follows_attributes(model: nn.Module, findings: Findings, groups_of: np.ndarray) -> bool:
+    """Whether an integer attribute of somebody's own module counts removable units."""
+    return any(
+        groups_of[ids].any() and attribute not in cut_attributes(model.get_submodule(module))
+        for (module, attribute, _), ids in findings.widths.items()
     )
 
 

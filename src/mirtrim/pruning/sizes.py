@@ -36,15 +36,33 @@ class AdaptiveInt(int):
 
     @property
     def terms(self) -> Terms:
-        """What is counted: unit ids of each labelled dimension, and how often it counts."""
+        """What is counted: unit ids of each labelled dimension, and how often it counts.
+
+        Nothing once the pass is over: then this is a number like any other.
+        """
+        if self.ledger.closed:
+            return ()
         if callable(self._terms):
             self._terms = self._terms()
         return self._terms
 
     _terms: Terms | Callable[[], Terms]
 
-    def _like(self, value: int, terms: Terms) -> "AdaptiveInt":
+    def _like(self, value: int, terms: Terms) -> int:
+        if self.ledger.closed:
+            return value
         return AdaptiveInt(value, terms, self.ledger, self.where)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that is counted can be removed any more."""
+        return all(not ids.any() or self.ledger.fixes(ids) for ids, _ in self.terms)
+
+    def __deepcopy__(self, memo: Any) -> int:
+        return self.plain if self.ledger.closed else self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return int, (self.plain,)
 
     @property
     def plain(self) -> int:
@@ -64,8 +82,8 @@ class AdaptiveInt(int):
 
     def fix(self, use: str) -> int:
         """Give up: the code depends on the number itself, so its units must stay."""
-        for ids, _ in self.terms:
-            self.ledger.pin(ids, f"their number is used in {use} in {self.where()}")
+        if self.terms:
+            self.ledger.fix(self.terms, f"their number is used in {use} in {self.where()}")
         return self.plain
 
     def _linear(self, other: Any, sign: int, symbol: str) -> int:
@@ -93,13 +111,35 @@ class AdaptiveInt(int):
         return self * -1
 
     def __mul__(self, other: Any) -> int:
+        if isinstance(other, AdaptiveInt):
+            # The product of two sizes: one of them stays, if possible one that does anyway.
+            if self.settled and not other.settled:
+                return other * self.fix("*")
+            other = other.fix("*")
         if type(other) is not int or self._divided:
             return self.fix("*") * _number(other, "*")
         return self._like(self.plain * other, tuple((i, s * other) for i, s in self.terms))
 
     __rmul__ = __mul__
 
+    def _in_runs(self, pieces: Any) -> bool:
+        """Whether this is a whole number of equal runs, each with one of what `pieces` counts.
+
+        So channels are cut into heads: a head goes with its run of channels, and the length of
+        a run stays what it is.
+        """
+        if not isinstance(pieces, AdaptiveInt) or not pieces.plain:
+            return False
+        mine, theirs = self.whole, pieces.whole
+        if mine is None or theirs is None or self.plain % pieces.plain:
+            return False
+        runs = mine.reshape(pieces.plain, -1)
+        self.ledger.unite(runs, theirs.reshape(-1, 1), f"// in {self.where()}")
+        return True
+
     def __floordiv__(self, other: Any) -> int:
+        if self._in_runs(other):
+            return self.plain // _number(other.plain, "//")
         exact = type(other) is int and other > 0 and self.plain % other == 0
         offset = self.plain - sum(s * len(ids) for ids, s in self.terms)
         if not exact or offset or len(self.terms) != 1:
@@ -109,6 +149,8 @@ class AdaptiveInt(int):
         )
 
     def __mod__(self, other: Any) -> int:
+        if self._in_runs(other):
+            return 0
         if type(other) is int and other > 1 and self.plain % other == 0 and self.whole is not None:
             # Equal pieces keep the size divisible, so the remainder stays what it is.
             self.ledger.unite_pieces(self.whole, other, f"% {other} in {self.where()}")

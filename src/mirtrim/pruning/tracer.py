@@ -17,29 +17,51 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.chance import RANDOM
+from mirtrim.pruning.gated_calls import in_order
 from mirtrim.pruning.handlers import HANDLERS, METADATA
-from mirtrim.pruning.handlers.registry import Call
+from mirtrim.pruning.handlers.registry import Call, Unfollowed
 from mirtrim.pruning.labels import IMMORTAL, Free, Ids, Label, Ledger, Terms
 from mirtrim.pruning.resolving import Findings, RowLayout
 from mirtrim.pruning.sizes import AdaptiveInt
-from mirtrim.pruning.widths import WEIGHTED, unit_attributes
+from mirtrim.pruning.widths import WEIGHTED, own_sizes, unit_attributes
+
+# What a handler may stumble over when a call is unlike any that it was written for.
+_STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError)
+_CUSTOM = torch.autograd.function.BackwardCFunction
 
 
 class Tracer(TorchFunctionMode):
     """Follows labels through one forward pass; handlers act through its methods."""
 
-    def __init__(self, model: nn.Module, protect: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        protect: Sequence[str],
+        *,
+        strict: bool = False,
+        follow_attributes: bool = True,
+    ) -> None:
         super().__init__()
-        self.ledger = Ledger()
+        self.ledger = Ledger(strict)
         self.findings = Findings(self.ledger)
+        self._follow_attributes = follow_attributes
         self._modules = {id(m): (path, m) for path, m in model.named_modules()}
         unknown = set(protect) - {path for path, _ in self._modules.values()}
         if unknown:
             raise TraceError(f"cannot protect {sorted(unknown)[0]!r}: there is no such module")
         self._protect = tuple(protect)
+        self._buffers = {name for name, _ in model.named_buffers()}
+        frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+        # Where everything is frozen, nothing is by intention.
+        self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
         # Strong references: an id is only a name while its object lives.
         self._known: dict[int, tuple[Tensor, Label | Free | None]] = {}
+        self._nodes: dict[int, tuple[Any, list[Ids]]] = {}
+        self._custom: set[int] = set()
         self._names: dict[int, str] = {}
+        self.used: set[str] = set()
+        self.without_gradients = False
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
             self._names[id(tensor)] = name
             self._known[id(tensor)] = (tensor, Free(((name, tuple(range(tensor.dim()))),)))
@@ -53,39 +75,112 @@ class Tracer(TorchFunctionMode):
             return func(*args, **kwargs)
         call = Call(func, args, kwargs, self)
         handler = HANDLERS.get(func)
-        if handler is None:
-            call.run()
-            call.unknown()
-        else:
-            handler(call)
+        try:
+            if handler is None:
+                call.run()
+                call.unknown()
+            else:
+                handler(call)
+        except TraceError as refusal:
+            if self.ledger.strict:
+                raise
+            call.recover(refusal.why if isinstance(refusal, Unfollowed) else str(refusal))
+        except _STUMBLES as error:
+            if not call.ran:
+                raise
+            why = f"is called in a way that cannot be followed ({type(error).__name__}: {error})"
+            if self.ledger.strict:
+                raise TraceError(call.message(why)) from error
+            call.recover(why)
+        if func in RANDOM:
+            label = self.label_of(call.out) if isinstance(call.out, Tensor) else None
+            label = label if isinstance(label, Label) else IMMORTAL
+            self.findings.draws.append((label.axis, label.ids))
+        if in_order(func, call.args, call.kwargs, self.name_of):
+            self.findings.norms.append(call.gate)
         return call.out
 
     # What is known about a tensor
+
+    def use(self, tensors: Sequence[Tensor]) -> None:
+        """Remember which parameters take part in the network."""
+        for tensor in tensors:
+            name = self._names.get(id(tensor))
+            if name is not None:
+                self.used.add(name)
 
     def label_of(self, tensor: Tensor) -> Label | Free | None:
         """The label of `tensor`; None for a constant made in the forward pass."""
         known = self._known.get(id(tensor))
         history = tensor.grad_fn
-        if history is not None and isinstance(history, torch.autograd.function.BackwardCFunction):
-            raise TraceError(
-                f"{self.place()} uses a tensor {tuple(tensor.shape)} from the custom autograd "
-                f"function {type(history).__name__.removesuffix('Backward')}, which cannot be "
-                "followed; write it with torch operations or protect its module"
+        if isinstance(history, _CUSTOM) and id(tensor) not in self._custom:
+            self._custom.add(id(tensor))
+            return self._unwatched(
+                tensor,
+                f"uses a tensor {tuple(tensor.shape)} from the custom autograd function "
+                f"{type(history).__name__.removesuffix('Backward')}, which cannot be followed",
+                "write it with torch operations or protect its module",
             )
         if known is not None and known[1] is not None:
             return known[1]
         if history is not None or tensor.is_inference():
-            raise TraceError(
-                f"{self.place()} uses a tensor {tuple(tensor.shape)} of unknown origin (scripted "
-                "or compiled code, inference mode, or written to under another name); call plain "
-                "torch operations instead"
+            return self._unwatched(
+                tensor,
+                f"uses a tensor {tuple(tensor.shape)} of unknown origin (scripted or compiled "
+                "code, inference mode, or written to under another name)",
+                "call plain torch operations instead",
             )
-        if tensor.requires_grad:
+        if tensor.requires_grad and self.ledger.strict:
             raise TraceError(
                 f"{self.place()} uses a parameter {tuple(tensor.shape)} that is not part of the "
                 "network; register it as one"
             )
         return None
+
+    def _unwatched(self, tensor: Tensor, why: str, what_to_do: str) -> Label:
+        """Label of a tensor that was made where nobody could watch; its history tells of what.
+
+        Without a history it may have been made of anything that was seen so far.
+        """
+        message = f"{self.place()} {why}; {what_to_do}"
+        if self.ledger.strict:
+            raise TraceError(message)
+        if tensor.grad_fn is None:
+            ids = np.arange(1, self.ledger.count, dtype=np.int64)
+        else:
+            ids = self._ancestors(tensor.grad_fn)
+        label = IMMORTAL
+        if ids.any():
+            label = self.ledger.barrier(ids, message, f"{self.place()} {why}")
+        self.set(tensor, label)
+        return label
+
+    def _ancestors(self, node: Any) -> Ids:
+        """Units of the nearest known tensors that something was computed from.
+
+        Parameters on the way keep their shape.
+        """
+        found = [np.zeros(1, dtype=np.int64)]
+        stack, seen = [node], {id(node): node}
+        while stack:
+            node = stack.pop()
+            known = self._nodes.get(id(node))
+            if known is not None:
+                found += known[1]
+                continue
+            variable = getattr(node, "variable", None)
+            if variable is not None:
+                self.use([variable])
+                self.fix_tensor(variable)
+                label = self._known.get(id(variable), (variable, None))[1]
+                if isinstance(label, Label):
+                    found.append(label.ids)
+            for earlier, _ in getattr(node, "next_functions", ()):
+                if earlier is not None and id(earlier) not in seen:
+                    seen[id(earlier)] = earlier
+                    stack.append(earlier)
+        ids = np.unique(np.concatenate(found))
+        return ids[ids != 0]
 
     def set(self, tensor: Tensor, label: Label | Free | None) -> None:
         """Give `tensor` a label."""
@@ -99,10 +194,22 @@ class Tracer(TorchFunctionMode):
                 self.ledger.pin(label.ids, f"nothing else lies beside it in {self.place()}")
                 label = IMMORTAL
         self._known[id(tensor)] = (tensor, label)
+        node = tensor.grad_fn
+        if node is not None and isinstance(label, Label):
+            # A node has several results when a tensor is cut into parts.
+            self._nodes.setdefault(id(node), (node, []))[1].append(label.ids)
 
     def name_of(self, tensor: Any) -> str | None:
         """Name of a parameter or buffer, None for any other object."""
         return self._names.get(id(tensor))
+
+    def is_buffer(self, name: str) -> bool:
+        """Whether `name` is that of a buffer."""
+        return name in self._buffers
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether `name` is a parameter that is not trained, in a network of which others are."""
+        return name in self._frozen
 
     # Where the forward pass is
 
@@ -138,11 +245,11 @@ class Tracer(TorchFunctionMode):
         name = self.name_of(tensor)
         if name is None:
             self.fix_tensor(tensor)
-            self.ledger.refuse(
-                ids,
+            cause = (
                 f"{what} in {self.place()} takes a vector {tuple(tensor.shape)} that is neither "
-                "a parameter nor a buffer; register it or protect the layer before it",
+                "a parameter nor a buffer"
             )
+            self.ledger.refuse(ids, f"{cause}; register it or protect the layer before it", cause)
         else:
             self.bind(name, 0, ids)
 
@@ -171,7 +278,10 @@ class Tracer(TorchFunctionMode):
         path, module = self.owner()
         plain = isinstance(module, WEIGHTED) and path and weight.rpartition(".")[0] == path
         if not plain and isinstance(module, WEIGHTED) and path:
-            plain = any(self.name_of(p) == weight for p in module._parameters.values())
+            parameters = module._parameters.values()
+            plain = any(self.name_of(p) == weight for p in parameters)
+            # Parametrisations keep their parameters in modules of their own.
+            plain = plain or weight.startswith(f"{path}.parametrizations.")
         layer = path if plain else weight
         known = self.findings.layers.get(layer)
         if known is None:
@@ -189,8 +299,13 @@ class Tracer(TorchFunctionMode):
                 return f"{name or 'the network'} is protected"
         return ""
 
-    def finish(self, tensor: Tensor) -> None:
-        """A tensor that the network returns: its units stay."""
+    def finish(self, leaf: Any) -> None:
+        """Something that the network returns: its units stay, and sizes stay what they are."""
+        if not isinstance(leaf, Tensor):
+            if isinstance(leaf, AdaptiveInt):
+                leaf.fix("an output of the network")
+            return
+        tensor = leaf
         label = self.label_of(tensor)
         if isinstance(label, Label):
             self.ledger.pin(label.ids, "it is an output of the network")
@@ -206,7 +321,10 @@ class Tracer(TorchFunctionMode):
         changed: list[tuple[dict[str, Any], str, Any]] = []
         try:
             for path, module in self._modules.values():
-                for name in unit_attributes(module):
+                names = unit_attributes(module)
+                if self._follow_attributes:
+                    names += own_sizes(module)
+                for name in names:
                     value = module.__dict__[name]
                     changed.append((module.__dict__, name, value))
                     if isinstance(value, tuple):

@@ -4,6 +4,9 @@ from torch import nn
 
 WEIGHTED = (nn.Linear, nn.Embedding, nn.RNNBase, nn.RNNCellBase, nn.modules.conv._ConvNd)
 
+# Integers beyond this are rates or lengths.
+LARGEST = 1 << 16
+
 _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("in_channels", "out_channels")),
     (nn.Linear, ("in_features", "out_features")),
@@ -14,12 +17,14 @@ _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.RNNBase, ("input_size", "hidden_size")),
     (nn.RNNCellBase, ("input_size", "hidden_size")),
     (nn.Embedding, ("embedding_dim",)),
+    (nn.MultiheadAttention, ("embed_dim", "kdim", "vdim")),
     (nn.PReLU, ("num_parameters",)),
 )
 # Attributes that count groups of units and shrink only where every unit is its own group.
 _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("groups",)),
     (nn.GroupNorm, ("num_groups",)),
+    (nn.MultiheadAttention, ("num_heads",)),
 )
 
 
@@ -32,3 +37,28 @@ def cut_attributes(module: nn.Module) -> tuple[str, ...]:
     """Names of all attributes of `module` that a cut may change."""
     groups = next((names for kind, names in _GROUP_ATTRIBUTES if isinstance(module, kind)), ())
     return unit_attributes(module) + groups
+
+
+def own_sizes(module: nn.Module) -> tuple[str, ...]:
+    """Integer attributes of somebody's own module that may count units.
+
+    Whether they do shows where they are used.
+    """
+    if of_torch(type(module)):
+        return ()
+    known = {
+        name
+        for kind in type(module).__mro__
+        if of_torch(kind)
+        for name in (*vars(kind).get("__constants__", ()), *unit_attributes(module))
+    }
+    return tuple(
+        name
+        for name, value in vars(module).items()
+        if type(value) is int and 1 < value <= LARGEST and name not in known
+    )
+
+
+def of_torch(kind: type) -> bool:
+    """Whether a class comes with torch."""
+    return kind.__module__.partition(".")[0] == "torch"

@@ -1,6 +1,7 @@
 """How labels travel through torch operations; one file per family of operations."""
 
 from mirtrim.pruning.handlers import (
+    attention,
     dimwise,
     elementwise,
     indexing,
@@ -18,6 +19,7 @@ from mirtrim.pruning.handlers.registry import HANDLERS, METADATA
 __all__ = [
     "HANDLERS",
     "METADATA",
+    "attention",
     "dimwise",
     "elementwise",
     "indexing",

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from mirtrim.pruning.gated_calls import REDUCTIONS
 from mirtrim.pruning.handlers.elementwise import combine
-from mirtrim.pruning.handlers.registry import Call, after_running, handles, words
+from mirtrim.pruning.handlers.registry import HANDLERS, Call, after_running, handles, words
 from mirtrim.pruning.handlers.reshaping import sizes_in
 from mirtrim.pruning.labels import Free, Label
 
@@ -26,6 +29,8 @@ def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
     elif label is None or label.axis is None:
         call.fix_sizes()
         call.set_all(label)
+    elif (dims is None or label.axis in dims) and call.func in REDUCTIONS:
+        _over_units(call, label)
     elif dims is None or label.axis in dims:
         call.unknown("works across the dimension along which units lie")
     else:
@@ -34,6 +39,22 @@ def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
         if first.dim() != tensor.dim():
             gone = sum(d < label.axis for d in dims)
         call.set_all(Label(label.axis - gone, label.ids, label.source))
+
+
+def _over_units(call: Call, label: Label) -> None:
+    """A statistic of all units, like that of a norm: after a cut, of those that live."""
+    ledger, made_of = call.trace.ledger, np.unique(label.ids)
+    call.gate = (call.name, label.axis, label.ids)
+    result = ledger.depend(made_of)
+    if isinstance(call.out, Tensor):
+        call.set_all(result)
+        return
+    why = "gives positions of units"
+    for part in call.out:
+        if part.is_floating_point() or part.is_complex():
+            call.trace.set(part, result)
+        else:
+            call.trace.set(part, ledger.suspect(made_of, *call.texts(why)))
 
 
 @handles(
@@ -45,10 +66,11 @@ def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
 @after_running
 def reduce(call: Call) -> None:
     """Reduce over some dimensions."""
-    tensor = call.args[0]
+    tensor = call.argument(0, "input")
     position = 2 if call.name == "kthvalue" else 1
-    if position < len(call.args) and isinstance(call.args[position], bool):
-        call.unknown("reduces over all dimensions")
+    if position < len(call.args) and isinstance(call.args[position], bool | torch.dtype):
+        # std(x, True) and its like: no dimension is named.
+        _along(call, tensor, None)
         return
     _along(call, tensor, dims_of(call, position, tensor.dim()))
 
@@ -68,8 +90,12 @@ def extreme(call: Call) -> None:
 @after_running
 def norm(call: Call) -> None:
     """Vector norm along some dimensions."""
-    tensor = call.args[0]
+    tensor = call.argument(0, "input", call.kwargs.get("x"))
     _along(call, tensor, dims_of(call, 2, tensor.dim()))
+
+
+for _norm in (torch.linalg.vector_norm, torch.linalg.norm):
+    HANDLERS[_norm] = norm
 
 
 @handles(
@@ -116,9 +142,14 @@ def topk(call: Call) -> None:
 @handles("normalize")
 @after_running
 def normalize(call: Call) -> None:
-    """Divide by the norm along one dimension."""
-    tensor = call.args[0]
-    _along(call, tensor, {call.argument(2, "dim", 1) % tensor.dim()})
+    """Divide by the norm along one dimension; over units, by that of those that live."""
+    tensor = call.argument(0, "input")
+    label, dim = call.units(tensor), call.argument(2, "dim", 1)
+    if label is not None and isinstance(dim, int) and dim % tensor.dim() == label.axis:
+        call.gate = (call.name, label.axis, label.ids)
+        call.set_all(label)
+    else:
+        _along(call, tensor, dims_of(call, 2, tensor.dim()) if "dim" in call.kwargs else {1})
 
 
 def _spatial(names: str, dims: int) -> Callable[[Call], None]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,7 +30,8 @@ _UNARY = words("""
     dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout
     native_dropout bernoulli contiguous clone detach to float double half bfloat16 bool int long
     short byte char type type_as cpu cuda alias requires_grad zero fill zeros_like ones_like
-    empty_like full_like rand_like randn_like
+    empty_like full_like rand_like randn_like randint_like uniform exponential cauchy log_normal
+    geometric random poisson
 """)
 
 _COMBINING = words("""
@@ -51,6 +53,17 @@ def unary(call: Call) -> None:
         call.set_all(call.label(tensors[0]))
 
 
+@handles("normal")
+@after_running
+def normal(call: Call) -> None:
+    """Normal numbers with given means and deviations, in a new tensor or in a given one."""
+    call.fix_sizes()
+    if call.func is torch.Tensor.normal_:
+        call.set_all(call.label(call.args[0]))
+    else:
+        combine(call, call.tensors())
+
+
 @handles(*_COMBINING)
 @after_running
 def combining(call: Call) -> None:
@@ -64,8 +77,8 @@ def combining(call: Call) -> None:
 
 def combine(call: Call, tensors: Sequence[Tensor]) -> None:
     """Label the result of an elementwise operation on broadcast `tensors`."""
-    if len(tensors) == 1:
-        call.set_all(call.label(tensors[0]))
+    if len(tensors) < 2:
+        call.set_all(call.label(tensors[0]) if tensors else None)
         return
     if call.blocked(tensors):
         return
@@ -100,12 +113,9 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
         elif not across:
             continue
         elif other_label is None:
-            trace.ledger.refuse(
+            call.refuse(
                 ids,
-                call.message(
-                    f"combines {len(ids)} units with a constant of that size; register it as "
-                    "a buffer"
-                ),
+                f"combines {len(ids)} units with a constant of that size; register it as a buffer",
             )
         elif other_label.axis is None:
             trace.ledger.unite(ids, other_label.ids, reason)
@@ -142,7 +152,8 @@ def _combine_whole(
     if wholes:
         for tensor in tensors:
             trace.fix_tensor(tensor)
-        call.set_all(IMMORTAL)
+        made_of = np.unique(np.concatenate([label.ids for label in wholes]))
+        call.set_all(trace.ledger.depend(made_of) if made_of.any() else IMMORTAL)
         return
     origins: list[tuple[str, tuple[int | None, ...]]] = []
     for tensor, free in zip(tensors, labels, strict=True):
@@ -241,6 +252,7 @@ for _name in words("""
 
 def _gradients_stay_on(call: Call) -> None:
     """Without a history, tensors from code that cannot be watched would go unnoticed."""
+    call.trace.without_gradients = not call.args[0]
 
 
 HANDLERS[torch._C._set_grad_enabled] = _gradients_stay_on

@@ -197,3 +197,20 @@ def select(call: Call) -> None:
     dim = call.argument(1, "dim") % tensor.dim()
     order = [d for d in range(tensor.dim()) if d != dim]
     _take(call, tensor, order, [(dim, call.argument(2, "index"))])
+
+
+@handles("index_select")
+@after_running
+def index_select(call: Call) -> None:
+    """Positions along one dimension, in any order."""
+    tensor = call.argument(0, "input")
+    dim = call.argument(1, "dim") % tensor.dim()
+    label = call.units(tensor)
+    if label is None:
+        call.unknown()
+    elif label.axis == dim:
+        call.unknown("picks units by an index tensor")
+    elif call.units(call.argument(2, "index")) is not None:
+        call.unknown("picks by an index that depends on units")
+    else:
+        call.set_all(label)

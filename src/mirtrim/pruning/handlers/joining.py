@@ -50,8 +50,10 @@ def join(call: Call, tensors: list[Tensor], dim: int) -> None:
         if isinstance(label, Free):
             call.trace.fix_tensor(tensor)
             label = None
-        if label is None or label.axis is None:
+        if label is None:
             ids.append(np.zeros(size, dtype=np.int64))
+        elif label.axis is None:
+            ids.append(np.full(size, label.ids[0]))
         elif label.axis == dim:
             ids.append(label.ids)
         else:
@@ -68,6 +70,9 @@ def join_others(call: Call, tensors: list[Tensor], dim: int | None) -> Label | N
     if not located:
         for tensor in tensors:
             call.trace.fix_tensor(tensor)
+        made_of = [x.ids for x in labels if isinstance(x, Label) and x.ids.any()]
+        if made_of:
+            return ledger.depend(np.unique(np.concatenate(made_of)))
         return IMMORTAL if any(x is not None for x in labels) else None
     first = located[0]
     assert first.axis is not None
@@ -83,10 +88,7 @@ def join_others(call: Call, tensors: list[Tensor], dim: int | None) -> Label | N
                     else:
                         call.trace.findings.rigid.add((name, d))
         elif label is None:
-            ledger.refuse(
-                first.ids,
-                call.message(f"joins {tensor.shape[first.axis]} units with a constant"),
-            )
+            call.refuse(first.ids, f"joins {tensor.shape[first.axis]} units with a constant")
         elif label.axis is None or label.axis == first.axis:
             ledger.unite(first.ids, label.ids, reason)
         else:
@@ -144,8 +146,8 @@ def repeat(call: Call) -> None:
     if label is None or label.axis is None:
         ids = counts[adaptive[0]].whole if len(adaptive) == 1 else None
         if ids is not None and (adaptive[0] < lead or tensor.shape[adaptive[0] - lead] == 1):
-            if label is not None:
-                call.trace.ledger.refuse(label.ids, call.message("repeats units over units"))
+            if label is not None and call.trace.ledger.bars(label):
+                call.refuse(label.ids, "repeats units over units")
             call.set_all(Label(adaptive[0], ids))
             return
         for d in adaptive:

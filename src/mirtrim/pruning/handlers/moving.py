@@ -140,8 +140,8 @@ def expand(call: Call) -> None:
         ids = sizes[adaptive[0]].whole
         if ids is not None and not isinstance(original, Free):
             # One value for all units: cut away with them, whatever it is.
-            if original is not None:
-                call.trace.ledger.refuse(original.ids, call.message("repeats units over units"))
+            if original is not None and call.trace.ledger.bars(original):
+                call.refuse(original.ids, "repeats units over units")
             call.set_all(Label(adaptive[0], ids))
             return
     if isinstance(original, Free):

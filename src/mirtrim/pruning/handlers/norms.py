@@ -87,7 +87,6 @@ def _layer_norm(call: Call) -> None:
     label = call.units(tensor)
     first = tensor.dim() - len(shape)
     if label is None or label.axis is None or label.axis < first:
-        trace.findings.norms.append((call.name, None, np.zeros(0, dtype=np.int64)))
         _fix(call, (gain, shift))
         _fix_shape(call, shape)
         call.set_all(call.label(tensor))
@@ -100,13 +99,13 @@ def _layer_norm(call: Call) -> None:
     elif not isinstance(size, AdaptiveInt):
         trace.ledger.pin(label.ids, f"the code fixes the size {size} in {call.place}")
     else:
-        trace.ledger.equate(label.ids, size.terms, call.place)
+        trace.ledger.equate(label.ids, size.terms, call.place, unite=True)
     for vector in (gain, shift):
         if vector is not None:
             _bind_dim(call, vector, place, label)
     if len(shape) == 1:
         _follow(call, label, gain)
-    trace.findings.norms.append((call.name, label.axis, label.ids))
+    call.gate = (call.name, label.axis, label.ids)
     call.set_all(label)
 
 
@@ -142,7 +141,6 @@ def _group_norm(call: Call) -> None:
     gain, shift = call.argument(2, "weight"), call.argument(3, "bias")
     label = call.units(tensor)
     if label is None:
-        trace.findings.norms.append(("group_norm", None, np.zeros(0, dtype=np.int64)))
         _fix(call, (gain, shift))
         call.set_all(call.label(tensor))
         return
@@ -161,7 +159,7 @@ def _group_norm(call: Call) -> None:
     for vector in (gain, shift):
         trace.bind_optional(vector, label.ids, call.name)
     _follow(call, label, gain)
-    trace.findings.norms.append(("group_norm", label.axis, label.ids))
+    call.gate = ("group_norm", label.axis, label.ids)
     call.set_all(label)
 
 

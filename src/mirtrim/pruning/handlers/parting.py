@@ -1,9 +1,12 @@
 """Cutting a tensor into parts, and writing into parts of it."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from mirtrim.pruning.handlers.elementwise import combine
 from mirtrim.pruning.handlers.moving import place_dims
 from mirtrim.pruning.handlers.registry import HANDLERS, Call, after_running, handles
 from mirtrim.pruning.labels import IMMORTAL, Free, Label
@@ -122,16 +125,65 @@ def glu(call: Call) -> None:
 
 
 def _setitem(call: Call) -> None:
+    """What is written into a part of a tensor unites with the units of that part."""
+    target, index, value = call.args
+    entries = isinstance(index, Tensor) and index.dtype is torch.bool
+    if entries and index.shape == target.shape and not getattr(value, "shape", ()):
+        call.run()
+        masked = Call(call.func, (target, index), {}, call.trace)
+        masked.out = target
+        combine(masked, [target, index])
+        call.out = None
+        return
+    part = Call(torch.Tensor.__getitem__, (target, index), {}, call.trace)
+    HANDLERS[torch.Tensor.__getitem__](part)
+    _write(call, target, part.out, value)
+    call.out = None
+
+
+def _copy(call: Call) -> None:
+    """`copy_` writes into a whole tensor."""
+    _write(call, call.args[0], call.args[0], call.argument(1, "src"))
+
+
+def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
+    """Write `value` into `part`, which is a view of `target`."""
+    trace = call.trace
+    before, there = trace.label_of(target), trace.label_of(part)
+    call.run()
+    coming = call.label(value) if isinstance(value, Tensor) else IMMORTAL
+    located = [x for x in (there, coming) if isinstance(x, Label) and x.axis is not None]
+    if isinstance(before, Free):
+        trace.fix_tensor(target)
+        before = IMMORTAL
+    if isinstance(coming, Free):
+        trace.fix_tensor(value)
+    trace.set(target, before)
+    if not located:
+        made_of = [x.ids for x in (before, coming) if isinstance(x, Label) and x.ids.any()]
+        if made_of:
+            before = trace.ledger.depend(np.unique(np.concatenate(made_of)))
+        trace.set(target, before if before is not None else coming)
+    elif isinstance(value, Tensor) and not (isinstance(there, Label) and there.axis is not None):
+        # The place has a size that the code fixes.
+        call.out = target
+        call.unknown("writes units into a tensor that has none")
+    elif isinstance(value, Tensor):
+        meeting = Call(call.func, (part, value), {}, trace)
+        meeting.out = part
+        combine(meeting, [part, value])
+        trace.set(target, before)
+
+
+def _scatter(call: Call) -> None:
     call.run()
     call.out = call.args[0]
     call.unknown("writes into a part of a tensor")
-    if call.func is torch.Tensor.__setitem__:
-        call.out = None
 
 
+HANDLERS[torch.Tensor.__setitem__] = _setitem
+HANDLERS[torch.Tensor.copy_] = _copy
 for _function in (
-    torch.Tensor.__setitem__,
-    torch.Tensor.copy_,
     torch.Tensor.index_copy_,
     torch.Tensor.scatter_,
     torch.Tensor.scatter_add_,
@@ -141,4 +193,4 @@ for _function in (
     torch.Tensor.set_,
     torch.Tensor.index_put_,
 ):
-    HANDLERS[_function] = _setitem
+    HANDLERS[_function] = _scatter

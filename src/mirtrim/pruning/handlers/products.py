@@ -1,14 +1,15 @@
 """Matrix products: with a parameter on the right they are linear layers without a module."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
+from mirtrim.pruning.gated_calls import PRODUCTS
 from mirtrim.pruning.graph import RowLayout
 from mirtrim.pruning.handlers.registry import HANDLERS, Call
-from mirtrim.pruning.labels import Ids, Label
+from mirtrim.pruning.labels import Free, Ids, Label
 
 
 def _product(call: Call) -> None:
@@ -18,41 +19,94 @@ def _product(call: Call) -> None:
     if right is None:
         call.unknown()
         return
-    multiplied = math.prod(call.out.shape) * left.shape[-1]
-    one, other = call.units(left), call.units(right)
+    one = call.units(left)
     name = call.trace.name_of(right)
     weighted = name is not None and isinstance(right, nn.Parameter) and right.dim() == 2
     if weighted and name is not None and one is not None and one.axis == left.dim() - 1:
         _linear(call, one, right, name)
         return
-    if one is None and other is None:
-        call.trace.findings.macs.append((multiplied, ()))
-        call.unknown()
-        return
-    passed = _untouched(left, one, right, other)
-    if passed is None:
-        call.unknown("multiplies over the dimension along which units lie")
-        return
-    tensor, label = passed
-    assert label.axis is not None
-    call.trace.fix_tensor(right if tensor is left else left)
-    axis = label.axis - tensor.dim() + call.out.dim()
     if left.dim() == 1 or right.dim() == 1:
         call.unknown("multiplies units by a vector")
         return
-    call.trace.findings.macs.append((multiplied // len(label.ids), (label.ids,)))
-    call.set_all(Label(axis, label.ids))
+    # Dimensions by letters: rows, what is summed over, columns, and those of the batch.
+    batch = [f"batch {d}" for d in range(max(left.dim(), right.dim()), 2, -1)]
+    rows = [*batch[len(batch) - left.dim() + 2 :], "row", "inner"]
+    columns = [*batch[len(batch) - right.dim() + 2 :], "inner", "column"]
+    contract(call, [(left, rows), (right, columns)], [*batch, "row", "column"])
 
 
-def _untouched(
-    left: Tensor, one: Label | None, right: Tensor, other: Label | None
-) -> tuple[Tensor, Label] | None:
-    """The tensor whose units pass through a product with a plain matrix."""
-    if one is not None and other is None:
-        return (left, one) if one.axis != left.dim() - 1 and right.dim() == 2 else None
-    if other is not None and one is None:
-        return (right, other) if other.axis != right.dim() - 2 and left.dim() == 2 else None
-    return None
+def contract(
+    call: Call, operands: Sequence[tuple[Tensor, Sequence[str]]], result: Sequence[str]
+) -> None:
+    """Label a sum of products of `operands`.
+
+    Args:
+        operands: tensors with a name for each of their dimensions; equal names run together,
+            and are summed over if they are not in `result`.
+        result: names of the dimensions of the result.
+    """
+    if call.blocked([tensor for tensor, _ in operands]):
+        return
+    trace, ledger = call.trace, call.trace.ledger
+    sizes: dict[str, int] = {}
+    for tensor, names in operands:
+        for name, size in zip(names, tensor.shape, strict=True):
+            sizes[name] = max(size, sizes.get(name, 1))
+    found = [
+        (names[label.axis], label)
+        for tensor, names in operands
+        if (label := call.units(tensor)) is not None and label.axis is not None
+    ]
+    where = {name for name, _ in found}
+    if not found:
+        trace.findings.macs.append((math.prod(sizes.values()), ()))
+        for tensor, _ in operands:
+            parameter = trace.name_of(tensor)
+            if parameter is not None and trace.is_frozen(parameter):
+                trace.findings.constants.add(parameter)
+        call.unknown()
+        return
+    if len(where) > 1:
+        call.unknown("multiplies units along one dimension with units along another")
+        return
+    name, first = found[0]
+    ids = first.ids
+    summed = name not in result
+    for tensor, names in operands:
+        if name not in names or tensor.shape[names.index(name)] == 1:
+            trace.fix_tensor(tensor)
+            continue
+        known = call.label(tensor)
+        if isinstance(known, Label) and known.axis is not None:
+            ledger.unite(ids, known.ids, f"they are multiplied with others in {call.place}")
+            continue
+        unnamed = trace.name_of(tensor) is None
+        if summed and unnamed and isinstance(known, Free) and tensor is operands[-1][0]:
+            place = names.index(name)
+            for parameter, dims in known.origins:
+                for position, dim in enumerate(dims):
+                    if dim is not None and position == place:
+                        trace.bind(parameter, dim, ids)
+                    elif dim is not None:
+                        trace.findings.rigid.add((parameter, dim))
+            continue
+        trace.fix_tensor(tensor)
+        what = "sums over units with" if summed else "multiplies units with"
+        if known is None or summed:
+            call.refuse(ids, f"{what} a matrix that has no units")
+        else:
+            ledger.unite(ids, np.zeros(1, dtype=np.int64), f"combined in {call.place}")
+    others = math.prod(size for letter, size in sizes.items() if letter != name)
+    trace.findings.macs.append((others, (ids,)))
+    if not summed:
+        call.set_all(Label(list(result).index(name), ids))
+        return
+    names = operands[-1][1]
+    if name in names:
+        call.gate = ("operand", list(names).index(name), ids)
+        call.set_all(ledger.depend(np.unique(ids)))
+    else:
+        call.unknown("sums over units that only one side has")
 
 
 def _linear(call: Call, label: Label, weight: Tensor, name: str) -> None:
@@ -65,11 +119,5 @@ def _linear(call: Call, label: Label, weight: Tensor, name: str) -> None:
     call.set_all(Label(call.out.dim() - 1, rows, name))
 
 
-PRODUCTS = tuple(
-    getattr(space, name)
-    for space in (torch, torch.Tensor)
-    for name in ("matmul", "mm", "bmm", "__matmul__")
-    if hasattr(space, name)
-)
 for _function in PRODUCTS:
     HANDLERS[_function] = _product

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import TraceError
 from mirtrim.pruning.graph import RowLayout
 from mirtrim.pruning.handlers.elementwise import bind_free
 from mirtrim.pruning.handlers.registry import HANDLERS, Call
-from mirtrim.pruning.handlers.weighted import no_units, note_width, weight_name
+from mirtrim.pruning.handlers.weighted import no_units, note_width
 from mirtrim.pruning.labels import Free, Ids, Label
 
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
@@ -24,21 +23,22 @@ _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 def _recurrent(call: Call) -> None:
     """torch.lstm/gru/rnn_*(input, state, weights, bias, layers, dropout, train, both, batch_first).
 
+    Packed sequences come as (input, batch sizes, state, weights, …): all steps of all examples
+    along one dimension.
+
     Raises:
-        TraceError: packed sequences, projections.
+        TraceError: projections.
     """
     trace, gates = call.trace, _GATES[call.name]
-    if isinstance(call.args[1], Tensor) and isinstance(call.args[3], list | tuple):
-        raise TraceError(
-            f"{call.place} gets a PackedSequence, which cannot be followed; trace with a padded "
-            "tensor"
-        )
     call.run()
-    tensor, states, weights, biased, layers = call.args[:5]
-    directions = 2 if call.args[7] else 1
+    tensor, states, weights, biased, layers, _, _, both, *_ = call.args
+    if isinstance(call.args[3], list | tuple):
+        tensor, _, states, weights, biased, layers, _, _, both = call.args
+    directions = 2 if both else 1
+    layers = int.__index__(layers)
     each = (2 + 2 * bool(biased)) * layers * directions
     if len(weights) != each:
-        raise TraceError(f"{call.place} uses proj_size, which cannot be cut; set proj_size=0")
+        raise call.fail("uses proj_size, which cannot be cut; set proj_size=0")
     hidden = weights[1].shape[1]
     incoming = _incoming(call, tensor)
     if incoming is None:
@@ -90,10 +90,11 @@ def _incoming(call: Call, tensor: Tensor) -> Ids | None:
 
 
 def _named(call: Call, weight: Tensor) -> str:
-    name = weight_name(call, weight)
+    name = call.trace.name_of(weight)
     if name is None:
-        raise TraceError(
-            f"{call.place} uses a weight {tuple(weight.shape)} that is no parameter; make it one"
+        raise call.fail(
+            f"uses a weight {tuple(weight.shape)} that is computed from parameters or none; make "
+            "it an ordinary parameter"
         )
     return name
 
@@ -103,17 +104,15 @@ def _state(call: Call, states: Any, ids: Ids) -> None:
     for state in states if isinstance(states, tuple | list) else (states,):
         label = call.label(state)
         last = state.dim() - 1
-        if isinstance(label, Label) and label.axis is None and label.ids[0]:
+        if isinstance(label, Label) and call.trace.ledger.bars(label):
             continue  # refused where it arose
         if isinstance(label, Free):
             bind_free(call, state, label, last, Label(last, ids), state.dim())
         elif label is None:
-            call.trace.ledger.refuse(
+            call.refuse(
                 ids,
-                call.message(
-                    "starts from a constant state of fixed size; leave it out, or make it with "
-                    "the module's hidden_size"
-                ),
+                "starts from a constant state of fixed size; leave it out, or make it with the "
+                "module's hidden_size",
             )
         elif label.axis is None or label.axis == last:
             call.trace.ledger.unite(
@@ -158,3 +157,21 @@ def _cell(call: Call) -> None:
 for _name in _GATES:
     HANDLERS[getattr(torch, _name)] = _recurrent
     HANDLERS[getattr(torch, f"{_name}_cell")] = _cell
+
+
+def _packing(call: Call) -> None:
+    """pack_padded_sequence and back: dimensions of batch and time become one, or two again."""
+    call.run()
+    tensor, packed = call.args[0], call.out[0]
+    label = call.label(tensor)
+    if isinstance(label, Label) and label.axis is not None:
+        axis = label.axis + packed.dim() - tensor.dim()
+        if label.axis + (packed.dim() > tensor.dim()) < 2:
+            call.unknown("packs the dimension along which units lie")
+            return
+        label = label.moved(axis)
+    call.trace.set(packed, label)
+
+
+for _function in (torch._pack_padded_sequence, torch._pad_packed_sequence):
+    HANDLERS[_function] = _packing

@@ -1,5 +1,6 @@
 """The table of operations that tracing understands, and what a handler gets to see."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -48,14 +49,31 @@ def handles(*names: str) -> Callable[[Handler], Handler]:
     return register
 
 
+class Unfollowed(TraceError):
+    """A call that cannot be followed.
+
+    Attributes:
+        why: the end of a sentence that begins with the call.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class Call:
     """One torch call: its arguments, its result once it ran, and what is known about both."""
 
-    __slots__ = ("_before", "args", "func", "kwargs", "out", "trace")
+    __slots__ = ("_before", "args", "func", "gate", "kwargs", "out", "ran", "trace")
+
+    # What a gated network does in this call: kind, dimension of the tensor concerned, units.
+    gate: tuple[str, int | None, Ids]
 
     def __init__(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], trace: "Tracer"):
         self.func, self.args, self.kwargs, self.trace = func, args, kwargs, trace
         self.out: Any = None
+        self.ran = False
+        self.gate = (self.name, None, IMMORTAL.ids)
         self._before: dict[int, Label | Free | None] = {}
 
     def run(self) -> Any:
@@ -63,10 +81,21 @@ class Call:
 
         Labels of arguments are read before, because the call may write into them.
         """
-        self._before = {id(t): self.trace.label_of(t) for t in self.tensors()}
+        tensors = self.tensors()
+        self._before = {id(t): self.trace.label_of(t) for t in tensors}
+        self.trace.use(tensors)
+        for label in self._before.values():
+            if isinstance(label, Label) and label.axis is None:
+                self.trace.ledger.confirm(label)
         args = [plain_sizes(value) for value in self.args]
         kwargs = {key: plain_sizes(value) for key, value in self.kwargs.items()}
-        self.out = self.func(*args, **kwargs)
+        first = args[0] if args else None
+        into_leaf = isinstance(first, Tensor) and first.is_leaf and first.requires_grad
+        # Gradients are on for our sake only, and then parameters cannot be written into.
+        forbidden = into_leaf and self.trace.without_gradients and writes(self.func)
+        with torch.no_grad() if forbidden else contextlib.nullcontext():
+            self.out = self.func(*args, **kwargs)
+        self.ran = True
         return self.out
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
@@ -112,11 +141,12 @@ class Call:
     def blocked(self, tensors: Iterable[Tensor]) -> bool:
         """Whether an argument depends on units in a way that could not be followed.
 
-        If so, the result does as well, and nothing else may be concluded from it.
+        If so, and if that is to be refused, the result does as well, and nothing else may be
+        concluded from it.
         """
         for tensor in tensors:
             label = self.label(tensor)
-            if isinstance(label, Label) and label.axis is None and label.ids[0]:
+            if isinstance(label, Label) and self.trace.ledger.bars(label):
                 self.unknown("uses something that could not be followed")
                 return True
         return False
@@ -147,9 +177,28 @@ class Call:
         ids = [one for one in touched if one.any()]
         if ids:
             every = np.unique(np.concatenate(ids))
-            self.set_all(self.trace.ledger.barrier(every[every != 0], self.message(why)))
+            every = every[every != 0]
+            self.set_all(self.trace.ledger.barrier(every, self.message(why), self.cause(why)))
         elif touched or free:
             self.set_all(IMMORTAL)
+
+    def recover(self, why: str) -> None:
+        """A handler gave up half-way: run the call if it has not, and follow it no further."""
+        if not self.ran:
+            self.run()
+        self.unknown(why)
+
+    def refuse(self, ids: Ids, why: str) -> None:
+        """Units for which this call cannot be followed; see `Ledger.refuse`."""
+        self.trace.ledger.refuse(ids, self.message(why), self.cause(why))
+
+    def texts(self, why: str) -> tuple[str, str]:
+        """Message and cause of a refusal."""
+        return self.message(why), self.cause(why)
+
+    def cause(self, why: str) -> str:
+        """Why units are kept, in a few words."""
+        return f"{self.place} {why}"
 
     def message(self, why: str) -> str:
         """One line that names operation, module and shapes."""
@@ -161,7 +210,7 @@ class Call:
 
     def fail(self, why: str) -> TraceError:
         """The error for a case that can never be right."""
-        return TraceError(self.message(why))
+        return Unfollowed(self.message(why), why)
 
     def fix_sizes(self) -> None:
         """Sizes of unit dimensions used where nothing follows them: their units stay."""
@@ -169,6 +218,13 @@ class Call:
             for item in value if isinstance(value, tuple | list) else (value,):
                 if isinstance(item, AdaptiveInt):
                     item.fix(self.name)
+
+
+def writes(function: Any) -> bool:
+    """Whether a torch function writes into its first argument."""
+    name = getattr(function, "__name__", "")
+    plain = name.endswith("_") and not name.endswith("__")
+    return plain or name == "__setitem__" or (name.startswith("__i") and name != "__invert__")
 
 
 def _collect(value: Any, found: list[Tensor]) -> None:

@@ -115,7 +115,8 @@ def settle(call: Call, ids: np.ndarray, size: Any) -> None:
     """One new dimension holds these units: is its size free to shrink with them?"""
     ledger = call.trace.ledger
     if isinstance(size, AdaptiveInt):
-        ledger.equate(ids, size.terms, f"its size is computed from another one in {call.place}")
+        reason = f"its size is computed from another one in {call.place}"
+        ledger.equate(ids, size.terms, reason, unite=True)
     elif size != -1:
         ledger.pin(ids, f"the code fixes the size {size} in {call.place}")
 

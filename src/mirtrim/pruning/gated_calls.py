@@ -1,0 +1,68 @@
+"""The calls in which a gated network differs from the untouched one.
+
+Layers read no unit that is gone: their weights get zeros in its columns. Where a weight has a
+name, the graph says which columns; where it has none (it is computed, or an activation), and
+for statistics over units, the order of calls says so. The tracer and the gates therefore agree
+here on which calls are counted.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+F = nn.functional
+
+PRODUCTS = tuple(
+    getattr(space, name)
+    for space in (torch, torch.Tensor)
+    for name in ("matmul", "mm", "bmm", "__matmul__")
+    if hasattr(space, name)
+)
+CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
+    torch.conv_transpose1d: 0,
+    torch.conv_transpose2d: 0,
+    torch.conv_transpose3d: 0,
+}
+# The dimension of the weight along which a layer reads units.
+LAYERS: dict[Any, int] = {F.linear: 1} | dict.fromkeys(PRODUCTS, 0) | CONVOLUTIONS
+RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
+CELLS = {torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_cell}
+NORMS = {F.layer_norm, torch.layer_norm, F.rms_norm, F.group_norm, torch.group_norm}
+ATTENTION = F.scaled_dot_product_attention
+HEADS = F.multi_head_attention_forward
+
+_REDUCED = ("sum", "mean", "std", "var", "std_mean", "var_mean", "logsumexp", "norm")
+_EXTREMES = ("amax", "amin", "max", "min")
+REDUCTIONS = {
+    getattr(space, name)
+    for space in (torch, torch.Tensor)
+    for name in (*_REDUCED, *_EXTREMES)
+    if hasattr(space, name)
+} | {torch.linalg.vector_norm, torch.linalg.norm}
+SCALED = {F.normalize}
+ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, torch.einsum}
+GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, *ORDERED}
+
+
+def right_operand(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, int | str | None]:
+    """The weight of a layer or the right side of a product, and where it stands in the call."""
+    if len(args) > 1:
+        return args[1], 1
+    for key in ("weight", "other", "mat2"):
+        if key in kwargs:
+            return kwargs[key], key
+    return None, None
+
+
+def in_order(
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    name_of: Callable[[Tensor], str | None],
+) -> bool:
+    """Whether a call is one of those that are told apart by their order."""
+    if func in LAYERS:
+        return name_of(right_operand(args, kwargs)[0]) is None
+    return func in ORDERED

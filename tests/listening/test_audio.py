@@ -120,6 +120,12 @@ def test_the_meter_measures_what_passes():
     assert quiet.silence == "silent below 4000 Hz"
 
 
+def test_a_rate_that_is_none_of_sound(tmp_path):
+    path = write(tmp_path / "a.wav", music(2, 8000), 7)
+    with pytest.raises(AudioError, match="7 samples per second, too few for sound"):
+        open_audio(path)
+
+
 def test_channels_many_and_rates_odd(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, 0.1 * np.ones((7000, 6)), 70, subtype="FLOAT")

@@ -19,6 +19,8 @@ from mirtrim.listening.sniff import HEAD_BYTES, is_container, kind_of
 UNKNOWN_FRAMES = 2**60
 # Decoders give up a frame or two of a stream that was cut out of a longer one.
 MPEG_SLACK_FRAMES = 2
+# A header with a lower one is wrong, and the sound would last for hours.
+LOWEST_RATE = 50  # Hz
 # Less than this is not worth a note.
 NOTED_SECONDS = 0.005
 
@@ -168,8 +170,11 @@ def _opened(path: Path, mpeg: MpegStream | None) -> Iterator[_Reader]:
                 reader = _Reader(whole if whole is not None else _name(path))
         except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
             raise undecodable(path, error) from error
-        if not reader.samplerate > 0:
-            raise AudioError(f"{path}: has a sample rate of 0; export it again")
+        if reader.samplerate < LOWEST_RATE:
+            raise AudioError(
+                f"{path}: says that it has {reader.samplerate} samples per second, too few for "
+                "sound; export it again"
+            )
         yield reader
     finally:
         if reader is not None:

@@ -39,12 +39,12 @@ def test_the_same_seed_makes_the_same_files(tmp_path):
 @pytest.mark.parametrize(
     ("broken", "value", "maker", "said"),
     [
-        ("mirtrim.listening.mpeg.UNBOUNDED", 0, mp3_without_first_frames, "refused|s heard of"),
-        ("mirtrim.listening.mpeg.XING_MARKS", (), joined, "s heard of"),
-        ("mirtrim.listening.decoder.share_present", lambda path: 1.0, cut, "without a word"),
+        ("mirtrim.sound.mpeg.UNBOUNDED", 0, mp3_without_first_frames, "refused|s heard of"),
+        ("mirtrim.sound.mpeg.XING_MARKS", (), joined, "s heard of"),
+        ("mirtrim.sound.decoder.share_present", lambda path: 1.0, cut, "without a word"),
         ("mirtrim.listening.audio.CANCELLED_SHARE", 0.0, odd_samples, "called silent"),
-        ("mirtrim.listening.decoder._no_stderr", nullcontext, joined, "prints 'Warning: Xing"),
-        ("mirtrim.listening.decoder.kind_of", lambda head: 1 / 0, no_sound, "ZeroDivisionError"),
+        ("mirtrim.sound.decoder._no_stderr", nullcontext, joined, "prints 'Warning: Xing"),
+        ("mirtrim.sound.decoder.kind_of", lambda head: 1 / 0, no_sound, "ZeroDivisionError"),
     ],
 )
 def test_faults_are_found(tmp_path, monkeypatch, broken, value, maker, said):

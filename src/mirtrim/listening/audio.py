@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from mirtrim.listening.decoder import AudioError, Source, blocks_of, missing, open_source
+from mirtrim.sound.decoder import AudioError, Source, blocks_of, missing, open_source
 
 __all__ = [
     "AudioError", "AudioFile", "Meter", "Progress", "mean_of_channels", "mono_blocks",

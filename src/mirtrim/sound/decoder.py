@@ -11,9 +11,9 @@ import numpy as np
 import soundfile
 
 from mirtrim.errors import MirtrimError
-from mirtrim.listening.containers import ogg_breaks_off, share_present
-from mirtrim.listening.mpeg import MpegStream, WholeStream, find_stream
-from mirtrim.listening.sniff import HEAD_BYTES, is_container, kind_of
+from mirtrim.sound.containers import ogg_breaks_off, share_present
+from mirtrim.sound.mpeg import MpegStream, WholeStream, find_stream
+from mirtrim.sound.sniff import HEAD_BYTES, is_container, kind_of
 
 # What libsndfile gives for the frames of a stream that does not tell.
 UNKNOWN_FRAMES = 2**60
@@ -21,6 +21,7 @@ UNKNOWN_FRAMES = 2**60
 MPEG_SLACK_FRAMES = 2
 # A header with a lower one is wrong, and the sound would last for hours.
 LOWEST_RATE = 50  # Hz
+LONGEST_BLOCK = 2**24  # frames; a wrong header may claim any number
 # Less than this is not worth a note.
 NOTED_SECONDS = 0.005
 
@@ -81,6 +82,19 @@ def open_source(path: Path) -> Source:
     return Source(path, rate, channels, frames, mpeg)
 
 
+def duration_of(path: str | Path) -> float:
+    """Length of a file in seconds, from its header where that tells it.
+
+    Raises:
+        AudioError: as `open_source`.
+    """
+    source = open_source(Path(path))
+    frames = source.frames
+    if frames is None:
+        frames = sum(len(block) for block in blocks_of(source, LONGEST_BLOCK))
+    return source.seconds(frames)
+
+
 def blocks_of(source: Source, size: int) -> Iterator[np.ndarray]:
     """Blocks of (samples, channels), float32, to the end of what can be decoded.
 
@@ -101,6 +115,15 @@ def blocks_of(source: Source, size: int) -> Iterator[np.ndarray]:
                 break
             done += len(block)
             yield block
+
+
+def joined(source: Source) -> np.ndarray:
+    """All samples at once, (samples, channels), float32."""
+    size = min(source.frames or LONGEST_BLOCK, LONGEST_BLOCK)
+    blocks = list(blocks_of(source, max(1, size)))
+    if len(blocks) == 1:
+        return blocks[0]
+    return np.concatenate([np.zeros((0, source.channels), dtype=np.float32), *blocks])
 
 
 def missing(source: Source, decoded: int) -> str | None:

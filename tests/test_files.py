@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,46 @@ def test_a_full_disk_and_a_locked_folder_are_explained() -> None:
         "/r/a.csv: No space left on device; free some space and run again"
     )
     assert "make the folder writable" in explain(OSError(30, "Read-only file system", "/r"))
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "a.txt"
+    link = tmp_path / "link.txt"
+    link.symlink_to(target)
+    write_text(link, "new")  # the target need not be there
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+    def stopped() -> None:
+        with atomic_path(link) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stopped()
+    assert target.read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
+
+
+def test_devices_and_pipes_are_written_through(tmp_path: Path) -> None:
+    write_text(os.devnull, "gone")
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        write_text(pipe, "through")
+        assert reader.communicate(timeout=60)[0] == "through"
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout")
+def test_standard_output_under_another_name(tmp_path: Path) -> None:
+    code = (
+        "from mirtrim.files import write_text\nprint('before', flush=True)\n"
+        "write_text('/dev/stdout', 'content\\n')\nprint('after')"
+    )
+    with open(tmp_path / "out.txt", "w") as stream:
+        subprocess.run([sys.executable, "-c", code], stdout=stream, check=True)
+    assert (tmp_path / "out.txt").read_text() == "before\ncontent\nafter\n"

@@ -5,6 +5,9 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,10 +63,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary file is removed and `path` is left as it was. What a killed process has left is
     taken over by the next one that writes `path`.
 
+    A symbolic link stays, and what it points to is written. What is no ordinary file (a device,
+    a pipe) stays as well: the finished content is copied into it.
+
     Raises:
         OSError: names `path`, also where the system names no file.
     """
-    target = Path(path)
+    if is_special(path):
+        with _copied_into(Path(path)) as temporary:
+            yield temporary
+        return
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = _reserve(target)
     try:
@@ -73,6 +83,35 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether something is there that is neither an ordinary file nor a folder, or that is
+    standard output under another name."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or _is_stdout(path)
+
+
+def _is_stdout(path: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(1))
+    except OSError:
+        return False
+
+
+@contextmanager
+def _copied_into(target: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mirtrim-") as folder:
+        temporary = Path(folder) / f"content{target.suffix}"
+        with naming(target, temporary):
+            yield temporary
+            # Opened anew, a file that is standard output would be written from its beginning.
+            where = os.dup(1) if _is_stdout(target) else target
+            with open(temporary, "rb") as content, open(where, "wb") as stream:
+                shutil.copyfileobj(content, stream)
 
 
 def _reserve(target: Path) -> tuple[int, Path]:

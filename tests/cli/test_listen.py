@@ -2,6 +2,8 @@
 
 import io
 import os
+import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -63,8 +65,12 @@ def test_every_task_writes_its_usual_format_beside_the_song(place, capsys, task,
         intervals, _ = mir_eval.io.load_labeled_intervals(name)
         assert intervals[0, 0] == 0
         assert intervals[-1, 1] == pytest.approx(6, abs=1e-3)
+    elif task == "onset":
+        assert len(mir_eval.io.load_events(name)) > 2
+    elif task == "pitch":
+        assert len(mir_eval.io.load_time_series(name, delimiter=",")[0]) > 2
     else:
-        assert len(pd.read_csv(name)) > 2
+        assert len(pd.read_csv(name, comment="#", header=None)) == 3
 
 
 @pytest.mark.parametrize("task", ["drums", "onset", "pitch", "chord", "instrument"])
@@ -91,7 +97,7 @@ def test_a_bad_file_stops_no_other(place, capsys):
     for line, name in zip(lines, names, strict=False):
         assert name in line
     assert "silent below 4000 Hz, so no events" in lines[3]
-    assert (place / "out" / "silent.onset.csv").read_text() == "time_seconds,label,confidence\n"
+    assert (place / "out" / "silent.onset.csv").read_text() == "# time_seconds\n"
     assert len(printed.out.splitlines()) == 2
 
 
@@ -108,6 +114,7 @@ def test_a_bad_file_stops_no_other(place, capsys):
         ("song.wav b/song.wav --task onset --output out", "would both be written to out/song.on"),
         ("song.wav song.flac --task onset", "would both be written to song.onset.csv"),
         ("song.wav b.wav --task onset --output song.wav", "several files need a folder"),
+        ("song.wav --task onset --output song.wav/", "/ stands for a folder, and this is a file"),
         ("gone.wav --task onset", "gone.wav: no such file"),
     ],
 )
@@ -123,7 +130,7 @@ def test_mistakes_are_one_line_and_leave_nothing(place, capsys, words, message):
 def test_the_format_wins_over_the_ending(place):
     words = "listen song.wav --task drums --format csv --output a.mid"
     assert main(words.split()) == 0
-    assert (place / "a.mid").read_text().startswith("time_seconds,")
+    assert (place / "a.mid").read_text().startswith("# time_seconds,label\n")
 
 
 def test_a_broken_file_leaves_what_was_there(place):
@@ -197,8 +204,120 @@ def test_the_trained_network_hears_planted_clicks(tmp_path):
         samples[start : start + len(stroke)] += 0.5 * stroke * rng.standard_normal(len(stroke))
     path = write(tmp_path / "clicks.wav", samples, rate)
     assert main(["listen", str(path), "--task", "onset", "--models", str(REAL_MODELS)]) == 0
-    found = pd.read_csv(tmp_path / "clicks.onset.csv").time_seconds.to_numpy()
+    found = mir_eval.io.load_events(str(tmp_path / "clicks.onset.csv"))
     _, precision, recall = mir_eval.onset.f_measure(times, found, window=0.05)
     assert recall > 0.9
     # Bursts of noise are no drums; windows around them fill 0.18 of the time.
     assert precision > 0.36
+
+
+def test_the_printed_line_names_the_network(place, capsys):
+    assert main(["listen", "song.wav", "--task", "onset", "--ratio", "3"]) == 0
+    printed = capsys.readouterr()
+    folder = Path("results/default/models")
+    assert f"(network onset-4, ratio 4.25, {folder}) -> " in printed.out
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("words", ["", " --ratio 1"])
+def test_another_network_than_the_dense_one_is_not_taken_silently(place, capsys, words):
+    usual = ["listen", "song.wav", "--task", "drums"]
+    folder = place / "results" / "default" / "models"
+    for path in folder.glob("drums-dense*"):
+        path.unlink()
+    assert main(f"listen song.wav --task drums{words}".split()) == 0
+    printed = capsys.readouterr()
+    assert "(network drums-4, ratio 4.25, " in printed.out
+    assert "holds no dense network of task drums; network drums-4, ratio 4.25" in printed.err
+    assert main([*usual, "--ratio", "4", "--output", "new.mid"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_slash_at_the_end_is_a_folder(place):
+    assert main(["listen", "song.wav", "--task", "onset", "--output", "out/"]) == 0
+    assert files_in(place / "out") == {"song.onset.csv"}
+    assert main(["listen", "song.wav", "--task", "onset", "--output", "out.csv/"]) == 0
+    assert files_in(place / "out.csv") == {"song.onset.csv"}
+
+
+def test_what_is_replaced_is_said(place, capsys):
+    for said in (False, True):
+        assert main(["listen", "song.wav", "--task", "onset"]) == 0
+        note = "note: song.wav: song.onset.csv was there and is replaced\n"
+        assert capsys.readouterr().err == (note if said else "")
+
+
+def test_links_and_pipes_stay_what_they_are(place, capsys):
+    (place / "deep").mkdir()
+    (place / "link.csv").symlink_to("deep/real.csv")
+    os.mkfifo(place / "pipe.csv")
+    reader = subprocess.Popen(["cat", str(place / "pipe.csv")], stdout=subprocess.PIPE, text=True)
+    assert main(["listen", "song.wav", "--task", "onset", "--output", "link.csv"]) == 0
+    assert main(["listen", "song.wav", "--task", "onset", "--output", "pipe.csv"]) == 0
+    assert (place / "link.csv").is_symlink()
+    content = (place / "deep" / "real.csv").read_text()
+    assert content.startswith("# time_seconds\n0.")
+    assert (place / "pipe.csv").is_fifo()
+    assert reader.communicate(timeout=60)[0] == content
+    assert main(f"listen song.wav --task onset --output {os.devnull}".split()) == 0
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert capsys.readouterr().err == ""
+
+
+def run(place, *words, **environment):
+    """A run of its own: (exit status, standard output, standard error) as bytes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mirtrim.cli", *words],
+        cwd=place,
+        capture_output=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_names_that_a_terminal_cannot_show(place, encoding):
+    names = ["sõng→♯.wav", os.fsdecode(b"s\xe9ng.wav"), "song.wav"]
+    for name in names[:2]:
+        shutil.copy(place / "song.wav", place / name)
+    words = ["listen", "gone→.wav", *names, "--task", "instrument"]
+    status, out, err = run(place, *words, PYTHONIOENCODING=encoding)
+    assert status == 1
+    assert len(out.splitlines()) == 3
+    assert err.count(b"\n") == 1
+    assert b"no such file" in err
+    for name in names:
+        assert (place / f"{Path(name).stem}.instrument.csv").exists()
+    assert run(place, *words[:-1], "instrument", "--format", "jams")[0] == 1
+
+
+def test_whatever_one_file_does_the_others_are_heard(place, capsys, monkeypatch):
+    write(place / "bad.wav", music(3, 8000), 8000)
+    from mirtrim.listening import listen as listening
+
+    usual = listening.listen
+
+    def fails(path, *rest):
+        if path.name == "bad.wav":
+            raise ZeroDivisionError("float\ndivision")
+        return usual(path, *rest)
+
+    monkeypatch.setattr(listening, "listen", fails)
+    assert main(["listen", "bad.wav", "song.wav", "--task", "onset"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == (
+        "error: bad.wav: cannot be heard (ZeroDivisionError: float division); please report it\n"
+    )
+    assert printed.out.startswith("song.wav: ")
+
+
+def test_a_reader_that_has_enough(place):
+    command = f"{sys.executable} -m mirtrim.cli listen song.wav song.wav --task onset | true"
+    done = subprocess.run(
+        ["bash", "-c", command + '; echo "${PIPESTATUS[0]}"'],
+        cwd=place, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() in ("0", "141")
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr

@@ -1,6 +1,7 @@
 """Bundles from what a replication writes: rows, networks, statistics."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,15 @@ from mirtrim.evidence.rows import read_rows
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
 from mirtrim.experiments.setting import open_setting
-from mirtrim.listening.bundle import read_bundle
-from mirtrim.listening.collecting import collect_bundles
+from mirtrim.listening.bundle import read_bundle, write_bundle
+from mirtrim.listening.card import model_card
+from mirtrim.listening.collecting import calibrated, collect_bundles
+from mirtrim.listening.decoding import sure_from
 from mirtrim.pruning.methods import choices_of
+from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import open_store, write_store
 
-from .samples import SPECTRAL
+from .samples import SPECTRAL, about_of, network_of
 
 BLOCK = {
     "corpus": "mini_noise",
@@ -107,3 +111,44 @@ def test_what_is_not_there_is_named(results, tmp_path):
     with pytest.raises(ArtefactError, match="onset lack threshold_onset"):
         collect_bundles(BLOCK, {"dense": table}, results, {}, tmp_path, ["dense"], [])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_classifier_learns_from_which_probability_on_it_is_sure():
+    probability = {
+        name: np.array([[best, 1 - best], [best, 1 - best]])
+        for name, best in (("a", 0.9), ("b", 0.8), ("c", 0.7), ("d", 0.65), ("e", 0.6), ("f", 0.55))
+    }
+    right = dict.fromkeys("abcdef", 0)
+    assert sure_from(probability, right) == pytest.approx(0.55)
+    # 1, 1, 1, 3/4, 4/5, 4/6 of the answers down to each are right.
+    assert sure_from(probability, {**right, "d": 1, "f": 1}) == pytest.approx(0.6)
+    assert sure_from(probability, {**right, "e": 1, "f": 1}) == pytest.approx(0.6)
+    assert sure_from(probability, dict.fromkeys("abcdef", 1)) == 1.0
+
+
+def test_the_threshold_is_chosen_on_validation_alone(tmp_path):
+    network = network_of("instrument")
+    about = about_of("instrument", network)
+    rng = np.random.default_rng(0)
+    tracks = []
+    for number, split in enumerate(["train", "validation", "validation", "test"]):
+        row = {"track_id": f"t{number}", "split": split, "source": f"s{number}",
+               "duration_seconds": 1.0}  # fmt: skip
+        samples = rng.integers(-9000, 9000, 8000).astype(np.int16)
+        label = pd.DataFrame({"label": ["flute" if split == "test" else "piano"]})
+        tracks.append((row, {"samples": samples}, label))
+    write_store(tmp_path / "store", tracks, None)
+    store = open_store(tmp_path / "store")
+    task = get_task("instrument")
+    predictions = task.predict(network, store, "validation", about.features)
+    piano = about.features["classes"].index("piano")
+    expected = sure_from(predictions, {"t1": piano, "t2": piano})
+    assert calibrated(network, about, store) == {"sure_from": round(expected, 4)}
+    assert calibrated(network, about, None) == {}
+    # A bundle takes it, and its card says so.
+    with_it = replace(about, decoding={"sure_from": 0.5})
+    bundle = read_bundle(write_bundle(tmp_path / "models", "a", network, with_it))
+    assert bundle.about.decoding == {"sure_from": 0.5}
+    assert "it is unsure below a probability of 0.50" in model_card(bundle)
+    with pytest.raises(ArtefactError, match="sure_from"):
+        write_bundle(tmp_path, "b", network, replace(about, decoding={"sure_from": 1.5}))

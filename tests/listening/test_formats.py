@@ -1,6 +1,7 @@
 """Files that other programs read: values, and their readers' own opinion."""
 
 import json
+from dataclasses import replace
 
 import mir_eval
 import numpy as np
@@ -9,7 +10,7 @@ import pretty_midi
 import pytest
 
 from mirtrim.errors import ConfigError
-from mirtrim.listening.formats import ENDINGS, formats_of, write_heard
+from mirtrim.listening.formats import ENDINGS, formats_of, notes_of, write_heard
 from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
 from mirtrim.listening.summary import summary_of
 from mirtrim.tasks.registry import get_task
@@ -41,6 +42,7 @@ CHORDS = Chords(
 TAGS = Tags(
     duration_seconds=4.0, classes=("flute", "piano"), probabilities=np.array([0.8125, 0.1875])
 )
+ONSETS = Events(duration_seconds=2.5, table=DRUMS.table.assign(label="onset"), detectors=("onset",))
 EMPTY = Events(
     duration_seconds=1.0,
     table=DRUMS.table.iloc[:0],
@@ -57,7 +59,7 @@ def test_which_formats_there_are():
     assert formats_of(get_task("drums")) == ("midi", "csv", "jams")
     assert formats_of(get_task("drums_five"))[0] == "midi"
     assert formats_of(get_task("onset")) == ("csv", "jams")
-    assert formats_of(get_task("pitch")) == ("csv", "jams")
+    assert formats_of(get_task("pitch")) == ("csv", "midi", "jams")
     assert formats_of(get_task("chord")) == ("lab", "jams")
     assert formats_of(get_task("genre")) == ("csv", "jams")
     with pytest.raises(ConfigError, match="no format"):
@@ -84,19 +86,80 @@ def test_an_empty_midi_file(tmp_path):
 
 def test_csv(tmp_path):
     assert written(DRUMS, tmp_path / "a.csv", "csv").read_text() == (
-        "time_seconds,label,confidence\n0.0000,kick,0.5000\n0.5000,snare,0.7500\n"
-        "0.5300,snare,1.0000\n1.2346,hihat,0.2500\n"
+        "# time_seconds,label\n0.0000,kick\n0.5000,snare\n0.5300,snare\n1.2346,hihat\n"
+    )
+    assert written(ONSETS, tmp_path / "a.csv", "csv").read_text() == (
+        "# time_seconds\n0.0000\n0.5000\n0.5300\n1.2346\n"
     )
     assert written(PITCH, tmp_path / "a.csv", "csv").read_text() == (
-        "time_seconds,frequency_hz,confidence\n0.0000,440.0000,0.7500\n0.1000,0.0000,0.0500\n"
-        "0.2000,55.5000,0.5000\n"
+        "# time_seconds,frequency_hz\n0.0000,440.0000\n0.1000,0.0000\n0.2000,55.5000\n"
     )
     assert written(TAGS, tmp_path / "a.csv", "csv").read_text() == (
-        "class,probability\nflute,0.8125\npiano,0.1875\n"
+        "# class,probability\nflute,0.8125\npiano,0.1875\n"
     )
-    assert written(EMPTY, tmp_path / "a.csv", "csv").read_text() == (
-        "time_seconds,label,confidence\n"
+    unsure = replace(TAGS, sure=False)
+    assert written(unsure, tmp_path / "a.csv", "csv").read_text() == (
+        "# unsure\n# class,probability\nflute,0.8125\npiano,0.1875\n"
     )
+    assert written(EMPTY, tmp_path / "a.csv", "csv").read_text() == "# time_seconds\n"
+
+
+@pytest.mark.filterwarnings("error")
+def test_mir_eval_reads_csv(tmp_path):
+    onsets = mir_eval.io.load_events(str(written(ONSETS, tmp_path / "a.csv", "csv")))
+    np.testing.assert_allclose(onsets, [0.0, 0.5, 0.53, 1.2346])
+    assert len(mir_eval.io.load_events(str(written(EMPTY, tmp_path / "a.csv", "csv")))) == 0
+    times, labels = mir_eval.io.load_labeled_events(
+        str(written(DRUMS, tmp_path / "a.csv", "csv")), delimiter=","
+    )
+    np.testing.assert_allclose(times, [0.0, 0.5, 0.53, 1.2346])
+    assert labels == ["kick", "snare", "snare", "hihat"]
+    times, hertz = mir_eval.io.load_time_series(
+        str(written(PITCH, tmp_path / "a.csv", "csv")), delimiter=","
+    )
+    np.testing.assert_allclose(times, [0, 0.1, 0.2])
+    np.testing.assert_allclose(hertz, [440, 0, 55.5])
+
+
+def curve(*runs, hop=0.01):
+    """A pitch curve of (frames, Hz) runs, 0 Hz for silence."""
+    hertz = np.concatenate([np.full(frames, float(value)) for frames, value in runs])
+    return PitchCurve(
+        duration_seconds=(len(hertz) - 1) * hop,
+        times_seconds=np.arange(len(hertz)) * hop,
+        frequency_hz=np.maximum(hertz, 100.0),
+        confidence=np.ones(len(hertz)),
+        voiced=hertz > 0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "notes"),
+    [
+        ([(21, 440)], [(69, 0.0, 0.2)]),
+        ([(10, 0), (20, 445), (10, 0)], [(69, 0.095, 0.295)]),
+        # A slide goes to the note before it, a slip in silence is no note.
+        ([(20, 220), (3, 233), (20, 247)], [(57, 0.0, 0.225), (59, 0.225, 0.42)]),
+        ([(20, 220), (4, 0), (2, 880), (4, 0), (20, 220)], [(57, 0, 0.195), (57, 0.295, 0.49)]),
+        ([(20, 220), (2, 233), (20, 220)], [(57, 0.0, 0.41)]),
+        ([(30, 0)], []),
+        ([(1, 440)], []),
+    ],
+)
+def test_the_notes_of_a_melody(runs, notes):
+    found = notes_of(curve(*runs))
+    assert [number for number, *_ in found] == [number for number, *_ in notes]
+    np.testing.assert_allclose(
+        [times for _, *times in found] or [], [times for _, *times in notes] or [], atol=1e-9
+    )
+
+
+def test_pitch_as_midi(tmp_path):
+    path = written(curve((30, 261.63), (10, 0), (40, 392.0)), tmp_path / "a.mid", "midi")
+    (melody,) = pretty_midi.PrettyMIDI(str(path)).instruments
+    assert not melody.is_drum
+    assert [note.pitch for note in melody.notes] == [60, 67]
+    np.testing.assert_allclose(melody.notes[1].start, 0.395, atol=5e-4)
 
 
 def test_lab(tmp_path):
@@ -145,6 +208,9 @@ def test_jams_values(tmp_path):
     assert document(TAGS)["annotations"][0]["data"][0] == {
         "time": 0.0, "duration": 4.0, "value": "flute", "confidence": 0.8125,
     }  # fmt: skip
+    odd = write_heard(TAGS, tmp_path / "odd.jams", "jams", "t\udce9n", "mirtrim")
+    assert odd is None
+    assert json.loads((tmp_path / "odd.jams").read_text())["file_metadata"]["title"] == "t?n"
     metadata = document(TAGS)["annotations"][0]["annotation_metadata"]
     assert metadata["annotation_tools"] == "mirtrim"
 
@@ -155,6 +221,7 @@ def test_summaries():
     assert summary_of(PITCH) == "67% of 3 frames voiced, median 247.8 Hz"
     assert summary_of(CHORDS) == "3 segments, 3 different chords"
     assert summary_of(TAGS) == "flute (81%)"
+    assert summary_of(replace(TAGS, sure=False)) == "unsure, perhaps flute (81%)"
 
 
 def test_endings_are_of_one_format_each():

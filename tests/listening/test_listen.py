@@ -1,10 +1,12 @@
 """Listening in blocks gives what the task gives on the whole file."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from mirtrim.listening.audio import AudioError, no_progress, open_audio
 from mirtrim.listening.blocks import framed
@@ -176,9 +178,12 @@ def test_silence_is_heard_as_nothing(make_bundle, tmp_path, task):
 @pytest.mark.parametrize("task", ["onset", "drums", "pitch", "chord", "instrument"])
 @pytest.mark.filterwarnings("error")
 def test_files_shorter_than_a_window(make_bundle, tmp_path, task, samples):
-    path = write(tmp_path / "a.wav", 0.5 * np.ones(samples), 8000)
-    heard = listen(path, make_bundle(task))
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, samples)
+    heard = listen(write(tmp_path / "a.wav", noise, 8000), make_bundle(task))
     duration = samples / 8000
+    if samples == 1:  # one sample is a constant
+        assert "silent below 4000 Hz, so no" in heard.notes[0]
+        return
     if isinstance(heard, Events):
         assert (heard.table.time_seconds <= duration).all()
         assert heard.notes == ("shorter than one window of 1.0 s, continued with silence",)
@@ -189,8 +194,156 @@ def test_files_shorter_than_a_window(make_bundle, tmp_path, task, samples):
         assert heard.intervals.tolist() == [[0.0, duration]]
         assert heard.notes == ("shorter than 1.3 s, continued with silence",)
     else:
-        assert heard.probabilities.sum() == pytest.approx(1, abs=1e-5)
-        assert "less than one window of 0.26 s" in heard.notes[0]
+        assert heard.classes == ()
+        (note,) = heard.notes
+        assert (
+            note == f"{duration:.2f} s of sound are too little to name a class: 0.13 s are needed"
+        )
+
+
+def test_half_a_window_of_sound_is_enough_for_a_class(make_bundle, tmp_path):
+    path = write(tmp_path / "a.wav", music(0.2, 8000), 8000)
+    heard = listen(path, make_bundle("instrument"))
+    assert heard.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert heard.notes == ("0.20 s of sound are less than one window of 0.26 s",)
+
+
+ALL_TASKS = ["onset", "drums", "pitch", "chord", "instrument"]
+
+
+def is_nothing(heard):
+    if isinstance(heard, Events):
+        return len(heard.table) == 0
+    if isinstance(heard, PitchCurve):
+        return not heard.voiced.any()
+    return heard.labels == ("N",) if isinstance(heard, Chords) else heard.classes == ()
+
+
+def least_steps(samples):
+    """Noise of less than one step of 16 bits."""
+    return np.random.default_rng(0).uniform(-1, 1, samples) / 32768
+
+
+@pytest.mark.parametrize("task", ALL_TASKS)
+@pytest.mark.parametrize(
+    "samples",
+    [np.full(30000, 0.002), np.full(30000, -0.7), least_steps(30000), 0.1 + least_steps(30000)],
+    ids=["constant", "large constant", "less than a step", "both"],
+)
+def test_what_has_no_energy_is_nothing(make_bundle, tmp_path, task, samples):
+    heard = listen(write(tmp_path / "a.wav", samples, 8000), make_bundle(task))
+    assert is_nothing(heard)
+    assert "silent below 4000 Hz, so no" in heard.notes[0]
+
+
+@pytest.mark.parametrize("rate", [8000, 44100])
+@pytest.mark.parametrize("rest", [0.0, 0.02])
+def test_nothing_is_heard_in_a_rest(make_bundle, tmp_path, rate, rest):
+    """Untrained networks hear something everywhere; the rest lies from 2 to 5 s."""
+    sound = music(2, rate)
+    path = write(tmp_path / "a.wav", np.concatenate([sound, np.full(3 * rate, rest), sound]), rate)
+    pitch = listen(path, make_bundle("pitch", decoding={"threshold": 0.0}))
+    inside = (pitch.times_seconds > 2.02) & (pitch.times_seconds < 4.98)
+    assert not pitch.voiced[inside].any()
+    outside = (pitch.times_seconds < 1.98) | (pitch.times_seconds > 5.02)
+    assert pitch.voiced[outside].all()
+    for task in ("onset", "drums"):
+        times = listen(path, make_bundle(task)).table.time_seconds
+        # A frame of 64 ms and a hop of 50 ms reach into the rest.
+        assert not ((times > 2.1) & (times < 4.85)).any()
+        assert (times < 2).sum() > 3
+        assert (times > 5).sum() > 3
+    chord = listen(path, make_bundle("chord"))
+    at = [label for (a, b), label in zip(chord.intervals, chord.labels, strict=True) if a < 3 < b]
+    assert at == ["N"]
+
+
+def test_a_short_rest_belongs_to_the_chord(make_bundle, tmp_path):
+    sound = music(6, 8000, 3)
+    bundle = make_bundle("chord", decoding={"change_penalty": 1e6})
+    sound[20000:23000] = 0  # 0.375 s
+    whole = listen(write(tmp_path / "a.wav", sound, 8000), bundle)
+    assert len(whole.labels) == 1
+    sound[20000:26000] = 0
+    assert len(listen(write(tmp_path / "b.wav", sound, 8000), bundle).labels) == 3
+
+
+@pytest.mark.parametrize("task", ALL_TASKS)
+def test_an_offset_changes_nothing(make_bundle, tmp_path, task):
+    bundle = make_bundle(task)
+    clean, shifted = (
+        listen(write(tmp_path / "a.wav", music(6, 8000) + offset, 8000), bundle)
+        for offset in (0.0, 0.05)
+    )
+    if isinstance(clean, Events):
+        assert clean.table[["time_seconds", "label"]].equals(
+            shifted.table[["time_seconds", "label"]]
+        )
+    elif isinstance(clean, PitchCurve):
+        np.testing.assert_allclose(clean.confidence, shifted.confidence, atol=0.02)
+    elif isinstance(clean, Chords):
+        assert clean.labels == shifted.labels
+    else:
+        assert clean.classes == shifted.classes
+        np.testing.assert_allclose(clean.probabilities, shifted.probabilities, atol=0.02)
+
+
+class Reach(torch.nn.Module):
+    """Activation 1 where the loudness of a frame differs from that of the next one.
+
+    It answers to every edge, those that padding makes included.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        loudness = x.mean(dim=2)  # (windows, 1, frames)
+        following = torch.cat([loudness[..., 1:], loudness[..., -1:]], dim=2)
+        return 20 * (following - loudness).abs() - 5
+
+
+@pytest.mark.parametrize("seconds", [0.7, 1.0, 2.0, 2.37, 5.0])
+def test_no_event_comes_from_the_padding_behind_a_file(make_bundle, tmp_path, seconds):
+    """A network that hears edges hears the end of a steady tone, in the task's own way."""
+    bundle = replace(make_bundle("onset"), network=Reach())
+    times = np.arange(round(seconds * 8000)) / 8000
+    steady = 0.5 * np.sin(2 * np.pi * 220 * times)
+    path = write(tmp_path / "a.wav", steady, 8000)
+    raw = whole_file(bundle, StillOnset(), path, tmp_path / "store")
+    late = decode(bundle.task, raw, bundle, 0.05).time_seconds
+    assert ((late > seconds - 0.3) & (late <= seconds)).any()
+    heard = listen(path, bundle).table.time_seconds
+    assert not (heard > 0.1).any()
+    # What is in the file is heard, as near to the end as frames can see.
+    steady[-2000:] *= 0.01
+    heard = listen(write(tmp_path / "b.wav", steady, 8000), bundle).table.time_seconds
+    assert np.abs(heard - (seconds - 0.25)).min() <= 0.075  # a frame and a half
+    assert not (heard > seconds - 0.15).any()
+
+
+def test_a_classifier_may_be_unsure(make_bundle, tmp_path):
+    path = write(tmp_path / "a.wav", music(3, 8000), 8000)
+    sure = listen(path, make_bundle("instrument"))
+    assert sure.sure
+    best = float(sure.probabilities[0])
+    almost = listen(path, make_bundle("instrument", decoding={"sure_from": best + 0.001}))
+    just = listen(path, make_bundle("instrument", decoding={"sure_from": best - 0.001}))
+    assert (almost.sure, just.sure, just.notes) == (False, True, ())
+    assert almost.classes == sure.classes
+    assert almost.notes[0].startswith("unsure: the most probable class has ")
+
+
+def test_notes_on_the_file_stand_first(make_bundle, tmp_path):
+    tone = music(6, 8000)
+    path = write(tmp_path / "a.wav", 30000 * np.stack([tone, -tone], axis=1), 8000)
+    heard = listen(path, make_bundle("instrument", decoding={"sure_from": 1.0}))
+    assert [note.split(",")[0].split(":")[0] for note in heard.notes] == [
+        f"its samples reach {30000 * np.abs(tone).max():.6g} where 1 is full scale",
+        "its channels cancel each other",
+        "unsure",
+    ]
 
 
 def test_a_missing_file(make_bundle, tmp_path):

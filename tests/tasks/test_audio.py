@@ -81,3 +81,32 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, frames: int) -> 
     whole = log_mel(samples, RATE, 2048, 768, 32, 20.0, 8000.0)
     assert whole.shape == (frames, 32)
     np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_sample_that_is_no_number_is_named(
+    tmp_path: Path, value: float, said: str, channels: int
+) -> None:
+    samples = noise(2.0, channels)
+    samples[20_000, channels - 1] = value
+    samples[20_005] = value
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    with pytest.raises(CorpusError, match=rf"a.wav: sample 20000 \(1\.250 s\) is {said},"):
+        read_mono(tmp_path / "a.wav", 8000)
+
+
+def test_a_wav_that_was_cut_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(2.0), RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CorpusError, match=r"a.wav: only 1\.00 of 2\.00 s are in the file"):
+        read_mono(path, RATE)
+
+
+def test_an_mp3_without_a_length_header_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, noise(3.0), RATE, bitrate_mode="VARIABLE")
+    whole = path.read_bytes()
+    path.write_bytes(whole[30:])  # without the beginning of the frame that tells the length
+    assert len(read_mono(path, RATE)) == pytest.approx(3 * RATE, abs=3 * 576)

@@ -2,17 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 
 import mirtrim
 from mirtrim.corpora.dataset import open_dataset
 from mirtrim.corpora.loaders.guitarset.mini import MINI_GUITARSET
 from mirtrim.corpora.loaders.guitarset.splits import guitarset_table
+from mirtrim.errors import CorpusError
 from mirtrim.models.initialise import initialise
 from mirtrim.seeds import numpy_generator, torch_generator
 from mirtrim.tasks.chord import Chord
@@ -106,6 +109,38 @@ def test_a_track_is_framed_by_silence_without_class(store: FeatureStore) -> None
         middle = targets[7 + round(3.0 * 16_000 / 1024)]
         sounding = reference[(reference.start_seconds <= 3.0) & (reference.end_seconds > 3.0)]
         assert middle == class_of(sounding.label.iloc[0])
+
+
+def chord_track(tmp_path: Path, seconds: float, intervals: Any, labels: list[str]) -> Any:
+    path = tmp_path / "a.wav"
+    samples = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * 16_000))
+    soundfile.write(path, samples, 16_000)
+    chords = SimpleNamespace(intervals=np.array(intervals, dtype=float), labels=labels)
+    return SimpleNamespace(track_id="song", audio_path=str(path), chords=chords)
+
+
+def test_an_annotation_that_goes_on_behind_its_recording(tmp_path: Path) -> None:
+    """A perfect prediction of a recording that was cut scores 1, from features to summary."""
+    track = chord_track(tmp_path, 6.0, [[0, 3], [3, 9]], ["C", "A:min"])
+    task = Chord()
+    recording = task.recording(track, FEATURES)
+    row = {"track_id": "song", "split": "test", "source": "s", "duration_seconds": 6.0}
+    write_store(tmp_path / "store", [(row, recording.arrays, recording.reference)], None)
+    store = open_store(tmp_path / "store")
+    starts = task.predicted_starts(store.tracks.loc["song"], FEATURES)
+    perfect = torch.nn.functional.one_hot(task.targets(store, FEATURES)(starts), 25).numpy()
+    prediction = {"song": np.log(perfect + 1e-9)}
+    scores = task.score(prediction, store, FEATURES, {"change_penalty": 0.0})
+    assert task.summarise(scores)["majmin"] == pytest.approx(1.0, abs=0.02)
+
+
+def test_an_annotation_in_milliseconds_and_a_wrong_label_are_named(tmp_path: Path) -> None:
+    track = chord_track(tmp_path, 3.0, [[0, 1000], [1000, 3000]], ["C", "G"])
+    with pytest.raises(CorpusError, match=r"song: its annotation of chords goes on to 3000\."):
+        Chord().recording(track, FEATURES)
+    track = chord_track(tmp_path, 3.0, [[0, 1], [1, 3]], ["C", "Gmajor7b"])
+    with pytest.raises(CorpusError, match=r"track song: 'Gmajor7b' is not a chord label"):
+        Chord().recording(track, FEATURES)
 
 
 def test_batches_hold_the_frame_in_the_middle(store: FeatureStore) -> None:

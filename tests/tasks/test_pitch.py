@@ -80,6 +80,35 @@ def test_an_annotation_does_not_last_beyond_its_end() -> None:
     assert f0_at(times, f0, np.array([0.25, 0.4])).tolist() == [100, 0]
 
 
+def test_between_annotations_far_apart_there_is_silence() -> None:
+    times = np.concatenate([np.arange(11) / 100, 2 + np.arange(11) / 100])  # 0-0.1 s, 2-2.1 s
+    at = np.array([0.0, 0.055, 0.1, 0.109, 0.12, 1.0, 1.98, 1.991, 2.0, 2.105, 2.12])
+    found = f0_at(times, np.full(22, 220.0), at)
+    assert (found > 0).tolist() == [True] * 4 + [False] * 3 + [True] * 3 + [False]
+    # A value that is left out on a grid is no gap; neither is a rest before the first value.
+    holed = np.delete(np.arange(20) / 100, [7, 13])
+    assert (f0_at(holed, np.full(18, 110.0), np.arange(190) / 1000) > 0).all()
+    assert f0_at(times + 5, np.full(22, 220.0), np.array([0.0, 4.98, 4.995]))[:2].tolist() == [0, 0]
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(0, 10_000))
+def test_regular_annotations_are_read_as_ever(seed: int) -> None:
+    """To the bit, as trainings depend on it; the formula is the one for neighbours."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 200))
+    times = np.arange(count) * float(rng.choice([128 / 44100, 0.01, 0.0058]))
+    hertz = 220 * 2 ** rng.uniform(-1, 1, count) * (rng.random(count) < 0.8)
+    at = rng.uniform(0, times[-1], 50)
+    right = np.clip(np.searchsorted(times, at), 1, count - 1)
+    share = np.clip((at - times[right - 1]) / (times[right] - times[right - 1]), 0, 1)
+    low, high = np.maximum(hertz[right - 1], 1e-3), np.maximum(hertz[right], 1e-3)
+    both = (hertz[right - 1] > 0) & (hertz[right] > 0) & (np.abs(np.log2(high / low)) < 1 / 12)
+    nearest = np.where(share < 0.5, hertz[right - 1], hertz[right])
+    expected = np.where(both, low ** (1 - share) * high**share, nearest)
+    np.testing.assert_array_equal(f0_at(times, hertz, at), expected)
+
+
 def test_scores_of_a_track() -> None:
     reference = np.array([100.0, 100.0, 100.0, 100.0, 0.0])
     # Right; 40 cents sharp, but called silent; an octave up; a fifth up; a false alarm.

@@ -7,6 +7,7 @@ from job import job
 from mirtrim.evidence.rows import read_rows
 from mirtrim.files import read_json
 from mirtrim.listening.collecting import collect_bundles
+from mirtrim.tasks.store import open_store
 
 given = snakemake.params
 with job(snakemake, f"models {given.name}"):
@@ -19,4 +20,5 @@ with job(snakemake, f"models {given.name}"):
         given.runs,
         given.ratios,
         seed=given.seed,
+        store=open_store(Path(snakemake.input.store).parent),
     )

@@ -10,6 +10,7 @@ from mirtrim.errors import CorpusError
 from mirtrim.seeds import numpy_generator
 
 Settings = Mapping[str, Any]
+SHOWN = 4  # sources in a message
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def chosen(rows: Sequence[TrackRow], settings: Settings) -> list[TrackRow]:
             if row.split == split and row.duration_seconds >= settings["minimum_seconds"]
         ]
         if not of_split:
+            if not any(row.split == split for row in rows):
+                raise CorpusError(_why_empty(split, rows))
             raise CorpusError(
                 f"no {split} track lasts {settings['minimum_seconds']} s; lower `minimum_seconds`"
             )
@@ -83,3 +86,12 @@ def chosen(rows: Sequence[TrackRow], settings: Settings) -> list[TrackRow]:
             of_split = [of_split[index] for index in drawn]
         result += of_split
     return result
+
+
+def _why_empty(split: str, rows: Sequence[TrackRow]) -> str:
+    names = sorted({row.source for row in rows})
+    shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "") or "none"
+    return (
+        f"{len(rows)} tracks of {len(names)} sources ({shown}) leave the split {split} empty; "
+        "three sources at least are needed, as none may be in two splits: add tracks to the corpus"
+    )

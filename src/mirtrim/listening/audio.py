@@ -5,22 +5,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
-from mirtrim.errors import MirtrimError
+from mirtrim.sound.decoder import AudioError, Source, blocks_of, missing, open_source
+
+__all__ = [
+    "AudioError", "AudioFile", "Meter", "Progress", "mean_of_channels", "mono_blocks",
+    "no_progress", "open_audio", "share",
+]  # fmt: skip
 
 # Called with (seconds read, seconds to read); a file that is read twice counts twice.
 Progress = Callable[[float, float], None]
 
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 2**20  # samples times channels, for files with many channels
-# One step of 16 bits. Below it there is nothing to hear.
-SILENT_PEAK = 1 / 32768
-
-
-class AudioError(MirtrimError):
-    """A file that cannot be listened to."""
+# One step of 16 bits. Deviations below it are nothing to hear.
+STEP = 1 / 32768
+# A mean below this part of the deviation (−40 dB) is the sound's own, and no offset.
+OFFSET_SHARE = 0.01
+# Of the power of the channels, what must be left of their mean if they do not cancel (−20 dB).
+CANCELLED_SHARE = 0.01
+# A peak above this is no overshoot, and above that one a scale of integers is meant.
+LOUDEST_PEAK = 2.0
+INTEGER_PEAK = 128.0
+INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
+METER_CHUNKS_PER_SECOND = 100
 
 
 def no_progress(done_seconds: float, total_seconds: float) -> None:
@@ -29,35 +38,136 @@ def no_progress(done_seconds: float, total_seconds: float) -> None:
 
 @dataclass(frozen=True)
 class AudioFile:
-    """A file that libsndfile can open (wav, flac, ogg, mp3, …) and that is not empty."""
+    """A file that was decoded once from beginning to end.
 
-    path: Path
+    Attributes:
+        frames: how many came out, which is its length.
+        channel: the one that is listened to, None for the mean of all.
+        scale: what samples are divided by, 1 unless they are at the scale of integers.
+        offset: constant part (DC) that is taken away after that.
+        notes: what a person should know of the file, a sentence each.
+    """
+
+    source: Source
     frames: int
-    sample_rate: int
-    channels: int
+    channel: int | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.source.path
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.source.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return self.source.channels
 
     @property
     def duration_seconds(self) -> float:
-        """Length of the file."""
+        """Length of what can be heard."""
         return self.frames / self.sample_rate
 
 
-def open_audio(path: str | Path) -> AudioFile:
-    """Look at a file without reading its samples.
+def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
+    """Decode a file to its end, and find out what has to be known before it is heard.
 
     Raises:
-        AudioError: it is missing, is no audio, or has no samples.
+        AudioError: it is missing, is no audio, cannot be decoded, has no samples, or samples
+            that are no numbers.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file; check the name")
-    try:
-        about = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _undecodable(path, error) from error
-    if about.frames == 0:
-        raise AudioError(f"{path}: holds no samples; choose another file")
-    return AudioFile(path, about.frames, about.samplerate, about.channels)
+    source = open_source(Path(path))
+    totals = _Totals(source.channels)
+    for block in blocks_of(source, _block_size(source)):
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad):
+            sample = totals.frames + int(bad[0])
+            raise AudioError(
+                f"{source.path}: holds values that are no numbers, first in sample {sample} "
+                f"({source.seconds(sample):.3f} s); export it again"
+            )
+        totals.add(block)
+        done = source.seconds(totals.frames)
+        progress(done, max(done, source.seconds(source.frames or 0)))
+    cut = missing(source, totals.frames)
+    if totals.frames == 0:
+        raise AudioError(f"{source.path}: holds no samples; choose another file")
+    scale, loud = totals.scale()
+    channel = totals.channel_to_hear()
+    notes = [cut, loud]
+    if channel is not None:
+        notes.append(f"its channels cancel each other, so only channel {channel + 1} was heard")
+    return AudioFile(
+        source,
+        totals.frames,
+        channel,
+        scale,
+        totals.offset(channel) / scale,
+        tuple(note for note in notes if note),
+    )
+
+
+def _block_size(source: Source) -> int:
+    return max(1, min(int(BLOCK_SECONDS * source.sample_rate), BLOCK_VALUES // source.channels))
+
+
+class _Totals:
+    """Sums over everything that a file holds, per channel and of the mean of the channels."""
+
+    def __init__(self, channels: int) -> None:
+        self.frames = 0
+        self.sums = np.zeros(channels + 1)
+        self.squares = np.zeros(channels + 1)
+        self.peak = 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        """Add (samples, channels)."""
+        self.frames += len(block)
+        self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
+        columns = block.astype(np.float64)
+        self.sums[:-1] += columns.sum(0)
+        self.squares[:-1] += np.square(columns).sum(0)
+        mono = columns.mean(1)
+        self.sums[-1] += mono.sum()
+        self.squares[-1] += np.square(mono).sum()
+
+    def powers(self) -> np.ndarray:
+        """Power without the constant part, of each channel and, last, of their mean."""
+        mean = self.sums / self.frames
+        return np.maximum(self.squares / self.frames - np.square(mean), 0)
+
+    def channel_to_hear(self) -> int | None:
+        """The loudest channel if the channels cancel each other, else None."""
+        *each, mono = self.powers()
+        if len(each) == 1 or mono >= CANCELLED_SHARE * np.mean(each):
+            return None
+        return int(np.argmax(each))
+
+    def offset(self, channel: int | None) -> float:
+        """The constant part of what is heard, 0 if it is small beside the rest."""
+        place = -1 if channel is None else channel
+        mean = float(self.sums[place] / self.frames)
+        deviation = float(np.sqrt(self.powers()[place]))
+        return mean if abs(mean) > OFFSET_SHARE * deviation else 0.0
+
+    def scale(self) -> tuple[float, str | None]:
+        """What the samples are divided by, and why."""
+        if self.peak <= LOUDEST_PEAK:
+            return 1.0, None
+        by = self.peak
+        if self.peak > INTEGER_PEAK:
+            by = next((scale for scale in INTEGER_SCALES if self.peak <= scale), self.peak)
+        return by, (
+            f"its samples reach {self.peak:.6g} where 1 is full scale, so they were divided by "
+            f"{by:.6g}"
+        )
 
 
 def mono_blocks(
@@ -65,31 +175,25 @@ def mono_blocks(
 ) -> Iterator[np.ndarray]:
     """Blocks of mono float32 samples at `sample_rate` Hz, (samples,) each.
 
-    Joined they are what `mirtrim.tasks.audio.read_mono` gives: channels are averaged, and the
-    resampler is the same one, fed piece by piece.
+    Joined they are what `mirtrim.tasks.audio.read_mono` gives of a file that needs no
+    correction: channels are averaged, and the resampler is the same one, fed piece by piece.
 
     Raises:
-        AudioError: the file cannot be decoded to its end, or holds infinite values.
+        AudioError: the file has changed since it was opened, or is too short.
     """
     resampler = None
     if audio.sample_rate != sample_rate:
         resampler = soxr.ResampleStream(audio.sample_rate, sample_rate, 1, dtype="float32")
-    size = max(1, min(int(BLOCK_SECONDS * audio.sample_rate), BLOCK_VALUES // audio.channels))
     done = given = 0
-    for samples in _decoded(audio, size):
+    for samples in blocks_of(audio.source, _block_size(audio.source)):
         done += len(samples)
-        mono = mean_of_channels(samples)
-        if not np.isfinite(mono).all():
-            raise AudioError(f"{audio.path}: holds values that are no numbers; export it again")
+        mono = _corrected(audio, samples)
         block = resampler.resample_chunk(mono) if resampler else mono
         given += len(block)
         yield block
         progress(done / audio.sample_rate, audio.duration_seconds)
-    if done < audio.frames:
-        raise AudioError(
-            f"{audio.path}: only {done / audio.sample_rate:.1f} of "
-            f"{audio.duration_seconds:.1f} s can be decoded; export it again"
-        )
+    if done != audio.frames:
+        raise AudioError(f"{audio.path}: was changed while it was heard; listen again")
     if resampler:
         block = resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
         given += len(block)
@@ -99,6 +203,14 @@ def mono_blocks(
             f"{audio.path}: {audio.frames} samples at {audio.sample_rate} Hz are less than one at "
             f"{sample_rate} Hz; choose a longer file"
         )
+
+
+def _corrected(audio: AudioFile, samples: np.ndarray) -> np.ndarray:
+    """What is heard of (samples, channels), (samples,); the same bits if nothing is wrong."""
+    mono = mean_of_channels(samples) if audio.channel is None else samples[:, audio.channel]
+    if audio.scale == 1 and audio.offset == 0:
+        return mono
+    return (mono.astype(np.float64) / audio.scale - audio.offset).astype(np.float32)
 
 
 def mean_of_channels(samples: np.ndarray) -> np.ndarray:
@@ -114,29 +226,17 @@ def mean_of_channels(samples: np.ndarray) -> np.ndarray:
     return samples.mean(axis=1)
 
 
-def _decoded(audio: AudioFile, size: int) -> Iterator[np.ndarray]:
-    """Blocks of (samples, channels), float32."""
-    try:
-        with soundfile.SoundFile(str(audio.path)) as stream:
-            while len(block := stream.read(size, dtype="float32", always_2d=True)):
-                yield block
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _undecodable(audio.path, error) from error
-
-
-def _undecodable(path: Path, error: Exception) -> AudioError:
-    reason = " ".join(str(getattr(error, "error_string", error)).split()).rstrip(".")
-    return AudioError(f"{path}: cannot be decoded ({reason}); convert it to wav or flac")
-
-
-@dataclass
 class Meter:
-    """What is measured while samples at `sample_rate` Hz pass by."""
+    """What is measured while samples at `sample_rate` Hz pass by, in chunks of `chunk` samples."""
 
-    sample_rate: int
-    samples: int = 0
-    peak: float = 0.0
-    square_sum: float = 0.0
+    def __init__(self, sample_rate: int, chunk: int | None = None) -> None:
+        self.sample_rate = sample_rate
+        self.chunk = chunk or max(1, sample_rate // METER_CHUNKS_PER_SECOND)
+        self.samples = 0
+        self.peak = 0.0
+        self.square_sum = 0.0
+        self._rest = np.zeros(0, dtype=np.float32)
+        self._deviations: list[np.ndarray] = []
 
     def through(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The same blocks, measured."""
@@ -144,12 +244,31 @@ class Meter:
             self.samples += len(block)
             self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
             self.square_sum += float(np.square(block, dtype=np.float64).sum())
+            held = np.concatenate([self._rest, block])
+            whole = len(held) - len(held) % self.chunk
+            self._deviations.append(deviations(held[:whole].reshape(-1, self.chunk)))
+            self._rest = held[whole:]
             yield block
 
     @property
+    def sounding(self) -> np.ndarray:
+        """Whether a chunk deviates from its own mean by a step of 16 bits, (chunks,); the last
+        chunk may be shorter."""
+        rest = [deviations(self._rest[None])] if len(self._rest) else []
+        joined = np.concatenate([np.zeros(0), *self._deviations, *rest])
+        return joined >= STEP
+
+    def sounds_at(self, chunks: np.ndarray, before: int, behind: int) -> np.ndarray:
+        """Whether anything sounds from `before` chunks before the beginnings of `chunks` to
+        `behind` chunks behind it, (chunks,)."""
+        reached = np.concatenate([[0], np.cumsum(self.sounding)])
+        first, last = (np.clip(chunks + shift, 0, len(reached) - 1) for shift in (-before, behind))
+        return reached[last] > reached[first]
+
+    @property
     def silent(self) -> bool:
-        """Whether nothing reached one step of 16 bits."""
-        return self.peak < SILENT_PEAK
+        """Whether nothing sounds anywhere."""
+        return not self.sounding.any()
 
     @property
     def silence(self) -> str:
@@ -160,6 +279,11 @@ class Meter:
     def rms(self) -> float:
         """Root mean square of everything so far."""
         return float(np.sqrt(self.square_sum / max(self.samples, 1)))
+
+
+def deviations(chunks: np.ndarray) -> np.ndarray:
+    """Standard deviation of each of (chunks, samples), (chunks,)."""
+    return np.asarray(chunks.std(axis=1, dtype=np.float64))
 
 
 def share(progress: Progress, reading: int, readings: int) -> Progress:

@@ -7,7 +7,7 @@ import jsonschema
 
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.rows import RUN_KEYS
-from mirtrim.listening.decoding import decoding_names
+from mirtrim.listening.decoding import decoding_names, optional_decoding_names
 from mirtrim.tasks.registry import TASKS, get_task
 from mirtrim.tasks.task import Task
 
@@ -45,7 +45,7 @@ def _schema(task: Task) -> dict[str, Any]:
         features=_parameters(task, "features"),
         network=_parameters(task, "network"),
         statistics=_object(**(statistics if task.normalised_array else {})),
-        decoding=_object(**{name: NUMBER for name in decoding_names(task)}),
+        decoding=_decoding(task),
         corpus=TEXT,
         profile=TEXT,
         licence=TEXT,
@@ -61,6 +61,12 @@ def _schema(task: Task) -> dict[str, Any]:
         scores={"type": "object", "additionalProperties": NUMBER, "required": [task.main_score]},
         versions=TEXT,
     )
+
+
+def _decoding(task: Task) -> dict[str, Any]:
+    needed = _object(**{name: NUMBER for name in decoding_names(task)})
+    optional = {name: SHARE for name in optional_decoding_names(task)}
+    return {**needed, "properties": {**needed["properties"], **optional}}
 
 
 def _object(**properties: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from mirtrim.evidence.labels import label_of
 from mirtrim.listening.bundle import About, Bundle
+from mirtrim.listening.decoding import SURE_ACCURACY, SURE_FROM
 from mirtrim.tasks.chord import Chord
 from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.pitch import Pitch
@@ -126,7 +127,13 @@ def limits(task: Task, about: About) -> list[str]:
             "the major or minor name that fits best."
         )
     if isinstance(task, Classification):
-        found.append("Sounds of no class: it always names one of its classes.")
+        found.append("Sounds of no class: it may name one of its classes all the same.")
+        sure = about.decoding.get(SURE_FROM)
+        if sure is not None:
+            found.append(
+                f"Doubtful sounds: it is unsure below a probability of {sure:.2f}; above it, at "
+                f"least {SURE_ACCURACY:.0%} of its answers were right on validation."
+            )
     if about.test_error > 0.5:
         found.append("Use at all: it is wrong more often than right.")
     return found

@@ -17,6 +17,7 @@ from mirtrim.tasks.constant_q import log_constant_q
 from mirtrim.tasks.task import Parameters
 
 BLOCK_SECONDS = 30.0
+REST_SECONDS = 0.5
 
 
 def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progress) -> Chords:
@@ -27,7 +28,7 @@ def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progres
     """
     features = bundle.about.features
     rate, hop, around = features["sample_rate"], features["hop"], features["window_frames"]
-    meter = Meter(rate)
+    meter = Meter(rate, hop)
     for _ in meter.through(mono_blocks(audio, rate, share(progress, 0, 2))):
         pass
     if meter.silent:
@@ -53,6 +54,7 @@ def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progres
         for outputs, starts in outputs_of(bundle, task, "frames", rows, step, flush=False)
     ]
     path = smoothest_path(np.concatenate(parts), bundle.about.decoding["change_penalty"])
+    path[silent_frames(meter, len(path), step, rate / hop)] = NO_CHORD
     intervals, labels = segments(path, step * hop / rate)
     intervals[-1, 1] = audio.duration_seconds
     shortest_seconds = margin_frames(features) * hop / rate
@@ -63,6 +65,20 @@ def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progres
         intervals=intervals,
         labels=tuple(labels),
     )
+
+
+def silent_frames(meter: Meter, count: int, step: int, hops_per_second: float) -> np.ndarray:
+    """Which of `count` frames, `step` hops apart, lie in a rest without any sound, (count,).
+
+    Rests shorter than `REST_SECONDS` are part of how a chord is played.
+    """
+    hops = np.arange(count * step)
+    sounds = meter.sounds_at(hops, 1, 1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], sounds, [True]]).astype(int)))
+    silent = np.zeros(len(hops), dtype=bool)
+    for begin, end in edges.reshape(-1, 2):
+        silent[begin:end] = end - begin >= REST_SECONDS * hops_per_second
+    return silent[::step]
 
 
 def margin_frames(features: Parameters) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from mirtrim.experiments.dense import load_dense
 from mirtrim.files import write_text
 from mirtrim.listening.bundle import About, read_bundle, write_bundle
 from mirtrim.listening.card import model_card
-from mirtrim.listening.decoding import decoding_names
+from mirtrim.listening.decoding import SURE_FROM, decoding_names, sure_from
 from mirtrim.pruning import storage
+from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.registry import get_task
+from mirtrim.tasks.store import FeatureStore
 
 DENSE = "dense"
 
@@ -32,6 +35,7 @@ def collect_bundles(
     *,
     seed: int = 0,
     licence: str = "MIT",
+    store: FeatureStore | None = None,
 ) -> list[Path]:
     """Write a bundle and a model card (`.md`) for every trained network that is asked for.
 
@@ -45,6 +49,8 @@ def collect_bundles(
         ratios: ratios asked for. A run that has none of them is an error; a ratio that only
             some runs have gives the bundles that there are.
         licence: of the weights.
+        store: the task's features; with them a classifier learns on validation from which
+            probability on it is sure.
 
     Returns:
         Paths of the bundles, without endings.
@@ -61,11 +67,23 @@ def collect_bundles(
             run, row_tables[run], networks_folder, task_block, ratios, seed
         ):
             about = about_of(row, task_block, store_statistics, licence)
+            about = replace(about, decoding={**about.decoding, **calibrated(network, about, store)})
             name = f"{about.task}-{run}" + ("" if run == DENSE else f"-ratio-{row.ratio_asked:g}")
             base = write_bundle(target_folder, name, network, about)
             write_text(base.with_name(f"{name}.md"), model_card(read_bundle(base)))
             written.append(base)
     return written
+
+
+def calibrated(network: nn.Module, about: About, store: FeatureStore | None) -> dict[str, float]:
+    """The numbers of `optional_decoding_names`, chosen on the validation split."""
+    task = get_task(about.task)
+    if store is None or not isinstance(task, Classification):
+        return {}
+    predictions = task.predict(network, store, "validation", about.features)
+    label_of = store.reference.set_index("track_id").label
+    true = {track: about.features["classes"].index(label_of[track]) for track in predictions}
+    return {SURE_FROM: round(sure_from(predictions, true), 4)}
 
 
 def about_of(

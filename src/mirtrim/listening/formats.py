@@ -1,9 +1,11 @@
 """Writing down what was heard, in the formats that other programs read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pretty_midi
 
@@ -22,6 +24,7 @@ ENDINGS = {"midi": ".mid", "csv": ".csv", "lab": ".lab", "jams": ".jams"}
 DRUM_NOTES: Mapping[str, int] = {"kick": 36, "snare": 38, "hihat": 42, "tom": 45, "cymbal": 49}
 VELOCITY = 100  # the networks do not say how loud a stroke is
 NOTE_SECONDS = 0.05
+SHORTEST_NOTE_SECONDS = 0.05
 # At 120 beats per minute a tick is about half a millisecond.
 TICKS_PER_BEAT = 960
 
@@ -33,7 +36,7 @@ def formats_of(task: Task) -> tuple[str, ...]:
             ("midi", "csv", "jams") if set(task.detectors) <= set(DRUM_NOTES) else ("csv", "jams")
         )
     for kind, formats in (
-        (Pitch, ("csv", "jams")),
+        (Pitch, ("csv", "midi", "jams")),
         (Chord, ("lab", "jams")),
         (Classification, ("csv", "jams")),
     ):
@@ -65,25 +68,74 @@ def write_midi(events: Events, path: Path) -> None:
         for start, following in zip(starts, [*starts[1:], float("inf")], strict=True):
             end = min(start + NOTE_SECONDS, following)
             drums.notes.append(pretty_midi.Note(VELOCITY, DRUM_NOTES[str(label)], start, end))
+    _write_midi(drums, path)
+
+
+def _write_midi(instrument: pretty_midi.Instrument, path: Path) -> None:
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, initial_tempo=120)
-    midi.instruments.append(drums)
+    midi.instruments.append(instrument)
     with atomic_path(path) as temporary:
         midi.write(str(temporary))
 
 
+def write_notes(pitch: PitchCurve, path: Path) -> None:
+    """The melody as notes of equal temperament in a MIDI file."""
+    melody = pretty_midi.Instrument(program=0, name="melody")
+    melody.notes = [
+        pretty_midi.Note(VELOCITY, number, start, end) for number, start, end in notes_of(pitch)
+    ]
+    _write_midi(melody, path)
+
+
+def notes_of(pitch: PitchCurve) -> list[tuple[int, float, float]]:
+    """Notes of a pitch curve: MIDI number, beginning and end in seconds.
+
+    Frames that sound are rounded to semitones. What is shorter than `SHORTEST_NOTE_SECONDS`, a
+    slide or a slip, goes to the note that it follows without a gap, or else is left out.
+    """
+    if len(pitch.times_seconds) < 2:
+        return []
+    hop_seconds = float(pitch.times_seconds[1] - pitch.times_seconds[0])
+    semitones = np.rint(69 + 12 * np.log2(np.maximum(pitch.frequency_hz, 1.0) / 440))
+    numbers = np.where(pitch.voiced, semitones.clip(0, 127), -1).astype(int)
+    edges = np.flatnonzero(np.diff(numbers, prepend=-2, append=-2))
+    notes: list[tuple[int, float, float]] = []
+    for begin, end in pairwise(edges):
+        number = int(numbers[begin])
+        # A frame stands for the hop around its centre.
+        start, stop = (
+            min(max(0.0, (edge - 0.5) * hop_seconds), pitch.duration_seconds)
+            for edge in (begin, end)
+        )
+        follows = bool(notes) and notes[-1][2] == start
+        if number < 0 or stop <= start:
+            continue
+        if follows and (notes[-1][0] == number or stop - start < SHORTEST_NOTE_SECONDS):
+            notes[-1] = (notes[-1][0], notes[-1][1], stop)
+        elif stop - start >= SHORTEST_NOTE_SECONDS:
+            notes.append((number, start, stop))
+    return notes
+
+
 def write_events_csv(events: Events, path: Path) -> None:
-    """time_seconds, label, confidence; one line per event."""
-    _write_csv(events.table, path, "%.4f")
+    """Times in seconds, one line per event; with several detectors also the label.
+
+    `mir_eval.io.load_events` reads the former, `load_labeled_events(…, delimiter=",")` the latter.
+    """
+    names = ["time_seconds", "label"] if len(events.detectors) > 1 else ["time_seconds"]
+    _write_csv(events.table[names], path)
 
 
 def write_pitch_csv(pitch: PitchCurve, path: Path) -> None:
-    """time_seconds, frequency_hz (0 where nothing sounds), confidence; one line per frame."""
+    """Time in seconds, frequency in Hz (0 where nothing sounds); one line per frame.
+
+    `mir_eval.io.load_time_series(…, delimiter=",")` reads it.
+    """
     columns = {
         "time_seconds": pitch.times_seconds,
         "frequency_hz": pitch.frequency_hz * pitch.voiced,
-        "confidence": pitch.confidence,
     }
-    _write_csv(pd.DataFrame(columns), path, "%.4f")
+    _write_csv(pd.DataFrame(columns), path)
 
 
 def write_lab(chords: Chords, path: Path) -> None:
@@ -96,19 +148,23 @@ def write_lab(chords: Chords, path: Path) -> None:
 
 
 def write_tags_csv(tags: Tags, path: Path) -> None:
-    """class, probability; the most probable first."""
+    """Class and probability, the most probable first."""
     columns = {"class": list(tags.classes), "probability": tags.probabilities}
-    _write_csv(pd.DataFrame(columns), path, "%.4f")
+    _write_csv(pd.DataFrame(columns), path, [] if tags.sure else ["unsure"])
 
 
-def _write_csv(table: pd.DataFrame, path: Path, float_format: str) -> None:
-    write_text(path, table.to_csv(index=False, float_format=float_format))
+def _write_csv(table: pd.DataFrame, path: Path, remarks: Sequence[str] = ()) -> None:
+    """Columns are named in a comment, which readers of annotations skip; they take no header."""
+    head = "".join(f"# {line}\n" for line in (*remarks, ",".join(table.columns)))
+    rows = table.to_csv(index=False, header=False, float_format="%.4f", lineterminator="\n")
+    write_text(path, head + rows)
 
 
 WRITERS: Mapping[tuple[type[Heard], str], Callable[[Any, Path], None]] = {
     (Events, "midi"): write_midi,
     (Events, "csv"): write_events_csv,
     (PitchCurve, "csv"): write_pitch_csv,
+    (PitchCurve, "midi"): write_notes,
     (Chords, "lab"): write_lab,
     (Tags, "csv"): write_tags_csv,
 }

@@ -44,7 +44,8 @@ def jams_of(heard: Heard, title: str, tool: str) -> str:
     document = {
         "annotations": annotations,
         "file_metadata": {
-            "title": title,
+            # A file's name need not be text.
+            "title": title.encode(errors="replace").decode(),
             "artist": "",
             "release": "",
             "duration": duration,

@@ -1,6 +1,7 @@
 """From an audio file to what a trained network hears in it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,21 @@ from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
 from mirtrim.tasks.transcription import Transcription
 
-LISTENERS: tuple[tuple[type[Task], Callable[[Bundle, Any, AudioFile, Progress], Heard]], ...] = (
-    (Transcription, hear_events),
-    (Pitch, hear_pitch),
-    (Chord, hear_chords),
-    (Classification, hear_class),
+# Kind of task, how its file is heard, and how often it is read for that.
+LISTENERS: tuple[
+    tuple[type[Task], Callable[[Bundle, Any, AudioFile, Progress], Heard], int], ...
+] = (
+    (Transcription, hear_events, 1),
+    (Pitch, hear_pitch, 1),
+    (Chord, hear_chords, 2),
+    (Classification, hear_class, 2),
 )
 
 
 def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -> Heard:
     """Listen to a file of any length in bounded memory.
+
+    It is decoded once to learn its length and what is wrong with it, and again to be heard.
 
     What is held is one stretch of the file (10 to 30 s) and the activations of the whole, less
     than 1 kB per second.
@@ -39,14 +45,25 @@ def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -
 
     Returns:
         `Events`, `PitchCurve`, `Chords` or `Tags`, as the task has it. A silent file gives an
-        empty one with a note.
+        empty one with a note. Notes on the file itself stand before those on what was heard.
 
     Raises:
         AudioError: the file is missing, empty, no audio, or damaged.
         ConfigError: it is not known how to listen with the bundle's task.
     """
-    audio = open_audio(path)
-    for kind, hear in LISTENERS:
+    for kind, hear, readings in LISTENERS:
         if isinstance(bundle.task, kind):
-            return hear(bundle, bundle.task, audio, progress)
+            audio = open_audio(path, _first_of(progress, 1 + readings))
+            heard = hear(bundle, bundle.task, audio, _behind(progress, audio.duration_seconds))
+            return replace(heard, notes=(*audio.notes, *heard.notes))
     raise ConfigError(f"task {bundle.task.name!r}: listening does not know it")
+
+
+def _first_of(progress: Progress, readings: int) -> Progress:
+    """Progress of the first reading of several."""
+    return lambda done, total: progress(done, readings * total)
+
+
+def _behind(progress: Progress, seconds: float) -> Progress:
+    """Progress behind a first reading of `seconds`."""
+    return lambda done, total: progress(seconds + done, seconds + total)

@@ -20,7 +20,7 @@ def hear_pitch(bundle: Bundle, task: Pitch, audio: AudioFile, progress: Progress
     """
     features = bundle.about.features
     rate, hop, per_frame = features["sample_rate"], features["hop"], blocks_per_frame(features)
-    meter = Meter(rate)
+    meter = Meter(rate, hop)
     samples = meter.through(mono_blocks(audio, rate, progress))
     rows = hops(samples, hop, per_frame)
     parts = [
@@ -28,13 +28,15 @@ def hear_pitch(bundle: Bundle, task: Pitch, audio: AudioFile, progress: Progress
         for outputs, starts in outputs_of(bundle, task, "blocks", rows, 1, flush=False)
     ]
     frequency_hz, confidence = np.concatenate(parts, axis=1)
+    # A network gives some activation for nothing as well. What is around the centre decides.
+    sounds = meter.sounds_at(np.arange(len(confidence)), 1, 1)
     return PitchCurve(
         duration_seconds=audio.duration_seconds,
         notes=(f"{meter.silence}, so nothing is voiced",) if meter.silent else (),
         times_seconds=np.arange(len(frequency_hz)) * hop / rate,
         frequency_hz=frequency_hz,
         confidence=confidence,
-        voiced=(confidence >= bundle.about.decoding["threshold"]) & (not meter.silent),
+        voiced=(confidence >= bundle.about.decoding["threshold"]) & sounds,
     )
 
 

@@ -67,9 +67,11 @@ class Tags(Heard):
     """What the whole file is.
 
     Attributes:
-        classes: the most probable first; none in a silent file.
+        classes: the most probable first; none in a file with too little sound.
         probabilities: mean over the windows of the file, (classes,).
+        sure: whether the first one is probable enough to be an answer.
     """
 
     classes: tuple[str, ...]
     probabilities: np.ndarray
+    sure: bool = True

@@ -40,4 +40,5 @@ def _(heard: Chords) -> str:
 def _(heard: Tags) -> str:
     if not heard.classes:
         return "no class"
-    return f"{heard.classes[0]} ({heard.probabilities[0]:.0%})"
+    best = f"{heard.classes[0]} ({heard.probabilities[0]:.0%})"
+    return best if heard.sure else f"unsure, perhaps {best}"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import soundfile
 import soxr
 import torch
 
 from mirtrim.errors import CorpusError
+from mirtrim.sound.decoder import AudioError, joined, missing, open_source
 
 LEVEL_RMS = 0.1
 SILENCE_RMS = 0.001  # −60 dB of full scale
@@ -20,25 +20,28 @@ BLOCK_FRAMES = 128
 def read_mono(path: str | Path, sample_rate: int) -> np.ndarray:
     """Mono float32 samples at `sample_rate` Hz, (samples,).
 
-    Channels are averaged. A file that cannot be decoded to its last sample, or that is
-    empty, is a `CorpusError` that names it.
+    Channels are averaged. A file that cannot be decoded to its last sample, that is empty, or that
+    holds a sample that is no number, is a `CorpusError` that names it.
     """
     try:
-        with soundfile.SoundFile(path) as stream:
-            expected = stream.frames
-            samples = stream.read(dtype="float32", always_2d=True)
-            original_rate = stream.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise CorpusError(
-            f"{path}: cannot be decoded ({error}); fetch or render it again"
-        ) from error
-    if len(samples) == 0 or len(samples) < expected:
-        raise CorpusError(
-            f"{path}: {len(samples)} of {expected} samples can be decoded; fetch or render it again"
-        )
+        source = open_source(Path(path))
+        samples = joined(source)
+        lost = missing(source, len(samples))
+    except AudioError as error:
+        raise CorpusError(f"{error}, or fetch or render it again") from error
+    if lost or len(samples) == 0:
+        raise CorpusError(f"{path}: {lost or 'holds no samples'}; fetch or render it again")
     # Not `mean`, which for two columns takes longer than the resampling.
     mono = sum(samples.T) / samples.shape[1]
-    return mono if original_rate == sample_rate else soxr.resample(mono, original_rate, sample_rate)
+    bad = np.flatnonzero(~np.isfinite(mono))
+    if len(bad):
+        raise CorpusError(
+            f"{path}: sample {bad[0]} ({source.seconds(bad[0]):.3f} s) is {mono[bad[0]]:g}, no "
+            "number; fetch or render it again, or leave the track out"
+        )
+    if source.sample_rate == sample_rate:
+        return mono
+    return soxr.resample(mono, source.sample_rate, sample_rate)
 
 
 def at_level(samples: np.ndarray) -> np.ndarray:

@@ -14,7 +14,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mirtrim.corpora.annotations.checks import check_mostly_inside
 from mirtrim.corpora.annotations.chords import audio_path, chord_annotation
+from mirtrim.errors import CorpusError
 from mirtrim.models.chord_convnet import ChordConvNet
 from mirtrim.tasks.audio import at_level, read_mono
 from mirtrim.tasks.chord_labels import (
@@ -114,8 +116,12 @@ class Chord(WindowedTask):
             features["gain"],
         )
         intervals, labels = chord_annotation(track, features["annotation"])
+        check_mostly_inside(track, intervals, "chords", len(samples) / features["sample_rate"])
         times = np.arange(len(frames)) * features["hop"] / features["sample_rate"]
-        targets = frame_classes(intervals, labels, times).astype(np.int8)
+        try:
+            targets = frame_classes(intervals, labels, times).astype(np.int8)
+        except CorpusError as error:
+            raise CorpusError(f"track {track.track_id}: {error}") from error
         # Silence around the track, so that its first and last frames are centres too.
         before = features["window_frames"] // 2
         around = (before, features["window_frames"] - 1 - before)

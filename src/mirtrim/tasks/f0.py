@@ -15,18 +15,22 @@ NEIGHBOURS = 4
 # Neighbouring annotations further apart belong to two notes.
 LARGEST_STEP_OCTAVES = 1 / 12
 SMALLEST_HZ = 1e-3
+LARGEST_GAP_HOPS = 2.5  # neighbours that are two hops apart are still neighbours
+ROUNDING = 1e-6  # of times that are written in decimals
 
 
 def f0_at(times: np.ndarray, f0_hz: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Annotated f0 at other times, (len(at),), 0 in silence.
 
     Between two sounding values that belong to one note log f0 is interpolated; elsewhere the
-    nearest value counts.
+    nearest value counts. Where values are more than two hops apart, a hop being the usual
+    distance, each counts for one hop, and between them there is silence, as before the first
+    and behind the last one.
 
     Args:
-        times: rising, in seconds, (values,).
+        times: rising, in seconds, (values,), two at least.
         f0_hz: 0 in silence, (values,).
-        at: seconds; behind the last annotated time there is silence.
+        at: seconds.
     """
     right = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
     left = right - 1
@@ -37,7 +41,11 @@ def f0_at(times: np.ndarray, f0_hz: np.ndarray, at: np.ndarray) -> np.ndarray:
     both_sound = (f0_hz[left] > 0) & (f0_hz[right] > 0)
     same_note = both_sound & (np.abs(np.log2(high / low)) < LARGEST_STEP_OCTAVES)
     hop_seconds = float(np.median(np.diff(times)))
-    return np.where(at > times[-1] + hop_seconds, 0.0, np.where(same_note, between, nearest))
+    filled = np.where(same_note, between, nearest)
+    distance = np.minimum(np.abs(at - times[left]), np.abs(at - times[right]))
+    outside = (at < times[0]) | (at > times[-1])
+    apart = outside | (times[right] - times[left] > LARGEST_GAP_HOPS * hop_seconds)
+    return np.where(apart & (distance > (1 + ROUNDING) * hop_seconds), 0.0, filled)
 
 
 def bin_cents() -> Tensor:

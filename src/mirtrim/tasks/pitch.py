@@ -15,6 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mirtrim.corpora.annotations.checks import check_mostly_inside
+from mirtrim.corpora.annotations.f0 import f0_annotation
 from mirtrim.errors import ConfigError
 from mirtrim.models.crepe import FRAME_SAMPLES, SHORTEST_SAMPLES, Crepe
 from mirtrim.tasks.audio import read_mono
@@ -87,12 +89,9 @@ class Pitch(WindowedTask):
         whole = np.rint(FULL_SCALE * samples.clip(-1, 1)).astype(np.int16)[: length - before]
         padded[before : before + len(whole)] = whole
         f0_hz = np.zeros(length // hop, dtype=np.float32)
-        annotated = track.f0
-        f0_hz[:frames] = f0_at(
-            np.asarray(annotated.times),
-            np.asarray(annotated.frequencies),
-            np.arange(frames) * hop / rate,
-        )
+        times, annotated_hz = f0_annotation(track)
+        check_mostly_inside(track, times[[0, -1]][None], "f0", len(samples) / rate)
+        f0_hz[:frames] = f0_at(times, annotated_hz, np.arange(frames) * hop / rate)
         scored = f0_hz[: frames : features["score_every_frames"]]
         reference = pd.DataFrame(
             {"scored_frames": [len(scored)], "sounding_frames": [int((scored > 0).sum())]}

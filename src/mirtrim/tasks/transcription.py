@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mirtrim.corpora.annotations.checks import inside
 from mirtrim.corpora.annotations.chords import audio_path
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.tasks.audio import log_mel, read_mono
@@ -81,6 +82,9 @@ class Transcription(WindowedTask):
             silence = np.full((short, frames.shape[1]), np.log(1e-5), dtype=np.float32)
             frames = np.concatenate([frames, silence])
         reference = self.events(track, features)
+        duration_seconds = len(samples) / features["sample_rate"]
+        kept = inside(track, reference.time_seconds.to_numpy(), "events", duration_seconds)
+        reference = reference[kept].reset_index(drop=True)
         targets = self.frame_targets(reference, len(frames), features)
         return Recording({"frames": frames, "targets": targets}, reference)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mirtrim.corpora.annotations.checks import check_times, unreadable
 from mirtrim.errors import CorpusError
 
 ROUNDING_SECONDS = 0.001
@@ -32,14 +33,12 @@ def chord_annotation(track: Any, annotation: str) -> tuple[np.ndarray, Sequence[
         name = {"played": "inferred_chords", "lead_sheet": "leadsheet_chords"}[annotation]
     try:
         chords = getattr(track, name)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        raise CorpusError(
-            f"track {track.track_id}: its chords cannot be read "
-            f"({str(error) or type(error).__name__}); fetch or generate the annotation again"
-        ) from error
+    except Exception as error:  # jams and the parsers of mirdata raise many types
+        raise unreadable(track, "chords", error) from error
     if chords is None or len(chords.labels) == 0:
         raise CorpusError(f"track {track.track_id} has no chords; leave it out of the corpus")
     intervals = np.array(chords.intervals, dtype=np.float64)
+    check_times(track, intervals.ravel(), "chord boundary")
     overlap = intervals[:-1, 1] - intervals[1:, 0]
     if np.any(overlap > ROUNDING_SECONDS) or np.any(intervals[:, 0] >= intervals[:, 1]):
         raise CorpusError(

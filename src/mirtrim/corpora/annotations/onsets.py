@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mirtrim.corpora.annotations.checks import check_times, unreadable
 from mirtrim.corpora.loaders.groove_midi.events import drum_onsets
 from mirtrim.errors import CorpusError
 
@@ -19,11 +20,14 @@ def onset_times(track: Any) -> np.ndarray:
             strings) or four_way_tabla (all four kinds of stroke).
 
     Raises:
-        CorpusError: the annotation is missing or damaged, or of no kind listed here.
+        CorpusError: the annotation is missing or damaged, has an onset that is no number, or is
+            of no kind listed here.
     """
     for attribute, read in ONSETS_OF.items():
         if hasattr(type(track), attribute) or attribute in vars(track):
-            return np.sort(read(track))
+            times = np.asarray(read(track), dtype=np.float64)
+            check_times(track, times, "onset")
+            return np.sort(times)
     raise CorpusError(
         f"track {track.track_id}: no onsets known for its loader; use groove_midi, guitarset or "
         "four_way_tabla, or add the loader to mirtrim.corpora.annotations.onsets"
@@ -51,10 +55,7 @@ def _readable(track: Any, read: Callable[[], Any]) -> Iterator[Any]:
     try:
         return iter(read())
     except Exception as error:  # jams and the parsers of mirdata raise many types
-        raise CorpusError(
-            f"track {track.track_id}: its onsets cannot be read "
-            f"({str(error) or type(error).__name__}); fetch the annotation again"
-        ) from error
+        raise unreadable(track, "onsets", error) from error
 
 
 # Attribute that only one kind of track has → how its onsets are read.

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import soundfile
-
 from mirtrim.errors import CorpusError
+from mirtrim.sound.decoder import AudioError, duration_of
 
 
 def load_tracks(loader: str, dataset: Any) -> dict[str, Any]:
@@ -29,10 +28,9 @@ def audio_seconds(loader: str, tracks: Mapping[str, Any]) -> dict[str, float]:
         if path is None:
             continue
         try:
-            about = soundfile.info(path)
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise CorpusError(f"{path}: cannot be read ({error}); fetch it again") from error
-        seconds[track_id] = about.frames / about.samplerate
+            seconds[track_id] = duration_of(path)
+        except AudioError as error:
+            raise CorpusError(f"{error}, or fetch it again") from error
     if not seconds:
         raise CorpusError(
             f"{loader}: no track has an `audio_path`; this loader needs a reader of its own"

@@ -1,5 +1,6 @@
 """Strokes and their classes."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,12 +18,23 @@ from mirtrim.corpora.loaders.groove_midi.events import (
 from mirtrim.errors import CorpusError
 
 
-def track_of(*strokes: tuple[float, int]) -> SimpleNamespace:
+@pytest.fixture
+def track_of(tmp_path: Path) -> Callable[..., SimpleNamespace]:
+    """track_of((seconds, pitch), …): a track with such strokes."""
+
+    def make(*strokes: tuple[float, int]) -> SimpleNamespace:
+        return written(tmp_path / "piece.mid", strokes)
+
+    return make
+
+
+def written(path: Path, strokes: Sequence[tuple[float, int]]) -> SimpleNamespace:
     midi = pretty_midi.PrettyMIDI(resolution=1000, initial_tempo=60)
     drums = pretty_midi.Instrument(0, is_drum=True)
     drums.notes = [pretty_midi.Note(100, pitch, time, time + 0.1) for time, pitch in strokes]
     midi.instruments.append(drums)
-    return SimpleNamespace(midi=midi, midi_path="piece.mid", track_id="piece")
+    midi.write(str(path))
+    return SimpleNamespace(midi_path=str(path), track_id="piece")
 
 
 @pytest.mark.parametrize("classes", [THREE_CLASSES, FIVE_CLASSES, REPLICATED_CLASSES])
@@ -36,7 +48,7 @@ def test_classes_agree_with_the_names_that_mirdata_gives():
         assert FIVE_CLASSES[pitch] == next(c for w, c in words.items() if w in names["Simplified"])
 
 
-def test_onsets_by_hand():
+def test_onsets_by_hand(track_of):
     track = track_of((0.5, 42), (0.25, 36), (0.5, 38), (1.0, 49), (1.5, 43), (2.0, 37))
     times, labels = drum_onsets(track)
     np.testing.assert_allclose(times, [0.25, 0.5, 0.5, 1.0, 1.5, 2.0])
@@ -46,19 +58,19 @@ def test_onsets_by_hand():
     assert drum_onsets(track, REPLICATED_CLASSES)[1][-1] == "kick"
 
 
-def test_strokes_of_one_class_at_one_instant_count_once():
+def test_strokes_of_one_class_at_one_instant_count_once(track_of):
     times, labels = drum_onsets(track_of((1.0, 42), (1.0, 49), (1.0, 36)))
     assert list(times) == [1.0, 1.0]
     assert labels == ["hihat", "kick"]
 
 
-def test_no_strokes_give_empty_arrays():
+def test_no_strokes_give_empty_arrays(track_of):
     times, labels = drum_onsets(track_of())
     assert times.shape == (0,)
     assert labels == []
 
 
-def test_an_unknown_pitch_is_named():
+def test_an_unknown_pitch_is_named(track_of):
     with pytest.raises(CorpusError, match=r"piece.mid: drum pitch 60 at 0.750 s"):
         drum_onsets(track_of((0.75, 60)))
 

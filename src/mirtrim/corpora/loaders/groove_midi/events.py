@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mirtrim.corpora.loaders.groove_midi.midi import read_midi
 from mirtrim.errors import CorpusError
 
 KICK = (36,)
@@ -48,15 +49,10 @@ def drum_onsets(
     Raises:
         CorpusError: the MIDI file cannot be read, or has a pitch that `classes` does not name.
     """
-    try:
-        instruments = track.midi.instruments
-    except Exception as error:  # mido and pretty_midi raise many types on damaged files
-        raise CorpusError(
-            f"{track.midi_path}: cannot be read as MIDI ({str(error) or type(error).__name__}); "
-            "fetch or generate it again"
-        ) from error
+    # Not `track.midi`, which is read without what `read_midi` puts right.
+    midi = read_midi(track.midi_path)
     strokes = set()
-    for note in (note for instrument in instruments for note in instrument.notes):
+    for note in (note for instrument in midi.instruments for note in instrument.notes):
         if note.pitch not in classes:
             raise CorpusError(
                 f"{track.midi_path}: drum pitch {note.pitch} at {note.start:.3f} s has no class; "

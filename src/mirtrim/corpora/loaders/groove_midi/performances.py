@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pretty_midi
-
 from mirtrim import files
 from mirtrim.corpora import layout
 from mirtrim.corpora.loaders.groove_midi.drummers import DRUMMERS, Drummer
 from mirtrim.corpora.loaders.groove_midi.events import FIVE_CLASSES
 from mirtrim.corpora.loaders.groove_midi.form import groove_form
 from mirtrim.corpora.loaders.groove_midi.info import INFO_NAME, InfoRow, read_info
+from mirtrim.corpora.loaders.groove_midi.midi import read_midi
 from mirtrim.corpora.loaders.groove_midi.notes import drum_notes
 from mirtrim.corpora.loaders.groove_midi.recording import draw_scene, record
 from mirtrim.corpora.progress import Progress
@@ -57,16 +56,6 @@ class PerformanceJob:
         target = data_home / self.row.midi_filename
         with layout.disk_errors(target), files.atomic_path(target) as temporary:
             shutil.copyfile(self.midi, temporary)
-
-
-def read_midi(path: Path) -> pretty_midi.PrettyMIDI:
-    """Read a MIDI file; one that cannot be read is a `CorpusError` that names it."""
-    try:
-        return pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # mido and pretty_midi raise many types on damaged files
-        raise CorpusError(
-            f"{path}: cannot be read as MIDI ({str(error) or type(error).__name__}); fetch it again"
-        ) from error
 
 
 def player_of(name: str) -> Drummer:

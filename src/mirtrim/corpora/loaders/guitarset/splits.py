@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import soundfile
-
 from mirtrim.corpora.loaders.guitarset.accompanists import ACCOMPANISTS
 from mirtrim.corpora.loaders.guitarset.mini import MINI_NAME
 from mirtrim.corpora.splits import TrackRow
 from mirtrim.errors import CorpusError
+from mirtrim.sound.decoder import AudioError, duration_of
 
 # GuitarSet has no official split. Players differ in touch and voicings while all play the
 # same charts, so only a split by player leaves something unheard for the test.
@@ -49,8 +48,6 @@ def guitarset_table(dataset: Any) -> list[TrackRow]:
 
 def _duration_seconds(path: str) -> float:
     try:
-        return float(soundfile.info(path).duration)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise CorpusError(
-            f"{path}: cannot be opened ({error}); fetch or render it again"
-        ) from error
+        return duration_of(path)
+    except AudioError as error:
+        raise CorpusError(f"{error}, or fetch or render it again") from error

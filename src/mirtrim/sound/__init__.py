@@ -1,0 +1,1 @@
+"""Decoding sound files to their end; neither corpora nor listening, which both need it."""

@@ -1,0 +1,59 @@
+"""A sample that is no number is named by every task, before anything of it is stored."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from mirtrim.errors import CorpusError
+from mirtrim.tasks.chord import Chord
+from mirtrim.tasks.instrument import Instrument
+from mirtrim.tasks.onset import Onset
+from mirtrim.tasks.pitch import Pitch
+from mirtrim.tasks.task import Task
+
+from ..listening.samples import SETTINGS
+
+
+class StillOnset(Onset):
+    """Onsets of a track without annotation."""
+
+    def events(self, track: Any, features: Any) -> pd.DataFrame:
+        return pd.DataFrame({"time_seconds": [0.1, 99.0], "label": ["onset", "onset"]})
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> SimpleNamespace:
+    samples = 0.1 * np.random.default_rng(0).standard_normal(3 * 8000)
+    samples[12_000] = np.nan
+    path = tmp_path / "song.wav"
+    soundfile.write(path, samples, 8000, subtype="FLOAT")
+    return SimpleNamespace(
+        track_id="song",
+        audio_path=str(path),
+        instrument="piano",
+        chords=SimpleNamespace(intervals=np.array([[0.0, 3.0]]), labels=["N"]),
+        f0=SimpleNamespace(times=np.arange(300) / 100, frequencies=np.full(300, 220.0)),
+    )
+
+
+TASKS = (StillOnset(), Pitch(), Chord(), Instrument())
+
+
+@pytest.mark.parametrize("task", TASKS, ids=[task.name for task in TASKS])
+def test_no_number(track: SimpleNamespace, task: Task) -> None:
+    with pytest.raises(CorpusError, match=r"song\.wav: sample 12000 \(1\.500 s\) is nan"):
+        task.recording(track, SETTINGS[task.name]["features"])
+
+
+def test_an_onset_behind_the_recording_is_named_and_left_out(track: SimpleNamespace) -> None:
+    samples, rate = soundfile.read(track.audio_path)
+    soundfile.write(track.audio_path, np.nan_to_num(samples), rate)
+    with pytest.warns(UserWarning, match=r"track song: 1 of 2 events lie behind .* 99\.000 s"):
+        recording = StillOnset().recording(track, SETTINGS["onset"]["features"])
+    assert recording.reference.time_seconds.tolist() == [0.1]
+    assert recording.arrays["targets"].sum() == 1

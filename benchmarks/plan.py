@@ -13,7 +13,7 @@ from mirtrim.config import validate
 from mirtrim.cost.counting import macs, parameters
 from mirtrim.experiments.dense import PARTS
 from mirtrim.experiments.rounds import MACS_PER_TRAINING_EXAMPLE
-from mirtrim.pruning.methods import choices_of, get_method
+from mirtrim.pruning.methods import get_method, settings_of
 from mirtrim.pruning.methods.interface import Round
 from mirtrim.tasks.registry import get_task
 
@@ -80,14 +80,15 @@ def plan_of(name: str, config: Mapping[str, Any]) -> Plan:
     example = task.example_input(block["features"])
     trainings, stored = {"dense": 1}, float(len(PARTS))
     for run in config["runs"]:
-        choices = choices_of(run)
+        choices = settings_of(run)
         method = get_method(choices.method)
         rounds = [
             Round(ratio, {}, example, {}, number=number)
             for number, ratio in enumerate(block["ratios"], start=1)
             if ratio in (run["ratios"] or block["ratios"])
         ]
-        trainings[choices.method] = sum(method.trainings * method.epochs_factor(r) for r in rounds)
+        epochs = sum(method.epochs_factor(r) for r in rounds)
+        trainings[choices.method] = method.trainings(choices) * epochs
         stored += sum(1.0 if method.masks else 1 / r.ratio for r in rounds)
     return Plan(
         name,

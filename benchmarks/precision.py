@@ -25,7 +25,7 @@ from mirtrim.evidence.rows import read_rows
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
 from mirtrim.experiments.setting import open_setting, single_thread
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 from mirtrim.training import CPU, choose_device
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def errors(
         )  # fmt: skip
         run = Run(
             setting, load_dense(folder / "dense.safetensors"), dense_cost(folder / "dense.csv"),
-            choices_of({"method": "trim"}), dict(enumerate(ratios, start=1)), seed,
+            settings_of({"method": "trim"}), dict(enumerate(ratios, start=1)), seed,
         )  # fmt: skip
         compress(
             run, rows_path=folder / "trim.csv", pieces_path=folder / "trim_pieces.csv",

@@ -32,8 +32,8 @@ HEAD = [
 
 
 def common_files(one: Path, other: Path, kind: str) -> list[tuple[Path, Path]]:
-    """Files of `kind` that both replications have."""
-    names = {path.relative_to(one / kind) for path in (one / kind).glob("*/*.csv")}
+    """Tables of `kind` that both replications have."""
+    names = {path.name for path in (one / kind).glob("*.csv*")}
     pairs = [(one / kind / name, other / kind / name) for name in sorted(names)]
     return [pair for pair in pairs if pair[1].exists()]
 

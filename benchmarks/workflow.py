@@ -25,7 +25,7 @@ FEW, MANY = 4, 24  # empty jobs
 CORES = 2
 # What jobs with networks have left; everything else of the evidence is made from it.
 COMMITTED = [
-    f"results/default/{name}" for name in ("rows", "pieces", "costs", "latency", "microcontroller")
+    f"results/default/{name}" for name in ("rows", "pieces", "exports", "latency", "arenas")
 ]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "CITATION.cff")
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--quiet", "all")

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from mirtrim.api import TrimReport
 from mirtrim.errors import ConfigError, RatioError
-from mirtrim.fast import fastest_onnx_call, prices_of_groups, trim_for_speed, unit_microseconds
+from mirtrim.fast import fastest_onnx_call, trim_for_speed, unit_microseconds
+from mirtrim.pruning.pipeline import prices_of_groups
 from mirtrim.pruning.tracing import discover
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mirtrim import provenance
-from mirtrim.experiments.code import compress_code, dense_code
+from mirtrim.experiments.code import compress_code, dense_code, features_code
 from mirtrim.provenance import code_digest, sources
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 
 
 @pytest.fixture
@@ -72,10 +72,19 @@ def test_jobs_depend_on_their_own_plugins() -> None:
 
 
 def test_each_job_has_a_digest_of_its_own() -> None:
+    corpus = {"loader": "groove_midi", "mode": "embedded"}
     runs = [{"method": "mask"}, {"method": "trim"}, {"method": "trim", "criterion": "activation"}]
-    digests = {compress_code("onset", choices_of(run)) for run in runs} | {dense_code("onset")}
-    assert len(digests) == 4
-    assert compress_code("chord", choices_of(runs[0])) not in digests
+    found = [compress_code("onset", corpus, settings_of(run)) for run in runs]
+    digests = {*found, dense_code("onset", corpus), features_code("onset", corpus)}
+    assert len(digests) == 5
+    assert compress_code("chord", corpus, settings_of(runs[0])) not in digests
+    # A control depends on the run whose shape it copies.
+    control = settings_of({"method": "same_shape", "reference": "x"})
+    copies = {
+        compress_code("onset", corpus, control, settings_of(run) if run else None)
+        for run in (None, *runs)
+    }
+    assert len(copies) == 4
 
 
 @pytest.mark.parametrize(

@@ -124,12 +124,12 @@ def test_weights_are_rewound_to_behind_the_rise_of_the_rate(
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_ratio_can_be_reached(config: dict[str, Any], task: str) -> None:
-    from mirtrim.pruning.methods import choices_of, get_method
+    from mirtrim.pruning.methods import get_method, settings_of
 
     block = config["tasks"][task]
     network = get_task(task).network(block["features"], block["network"])
     example = get_task(task).example_input(block["features"])
     runs = [*config["runs"], *(r for s in config["studies"].values() for r in s["runs"])]
     for run in runs:
-        highest = get_method(run["method"]).highest_ratio(network, example, choices_of(run))
+        highest = get_method(run["method"]).highest_ratio(network, example, settings_of(run))
         assert max(run["ratios"] or block["ratios"]) <= highest, run["method"]

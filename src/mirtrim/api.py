@@ -10,14 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.errors import ConfigError
-from mirtrim.pruning.criteria import Scoring, score_units
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.gating import check_law
+from mirtrim.pruning.criteria import Scoring
 from mirtrim.pruning.graph import UnitGraph
-from mirtrim.pruning.selection import choose_units, group_scores
-from mirtrim.pruning.tracing import discover
-
-COUNTED = ("parameters", "macs")
+from mirtrim.pruning.pipeline import COUNTED, UnitCut, prune_units
+from mirtrim.pruning.settings import PruningSettings
 
 
 @dataclass(frozen=True)
@@ -150,30 +146,43 @@ def trim(
         raise ConfigError(f"ratio {ratio!r}: must be a number, for instance 4")
     if not ratio >= 1:
         raise ConfigError(f"ratio {ratio}: must be at least 1")
-    graph = discover(model, example_inputs, protect, strict=strict)
-    size = graph.parameters if counted == "parameters" else graph.macs
-    scoring = Scoring(
-        network=model,
-        graph=graph,
-        generator=torch.Generator().manual_seed(seed),
-        batches=batches,
-        loss=loss,
+    found = prune_units(
+        model,
+        example_inputs,
+        PruningSettings(
+            "trim", criterion=criterion, scope=scope, scale=scale, counted=counted, floor=floor
+        ),
+        ratio=ratio,
+        scoring=scoring_of(model, batches, loss, seed),
+        protect=protect,
+        strict=strict,
     )
-    scores = group_scores(graph, score_units(criterion, scoring), scale, scoring.tensors())
-    target = size(graph.all_kept()) / ratio
-    keep = choose_units(graph, scores, target, scope=scope, floor=floor, size=size)
-    small = cut(model, graph, keep)
-    difference = check_law(model, small, graph, keep, example_inputs)
-    report = make_report(graph, keep, difference)
+    return with_report(found)
+
+
+def scoring_of(
+    model: nn.Module,
+    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None,
+    loss: Callable[[Tensor, Tensor], Tensor] | None,
+    seed: int,
+) -> Callable[[UnitGraph], Scoring]:
+    """What a criterion gets to see of a user's network, as `prune_units` wants it."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda graph: Scoring(model, graph, generator, batches, loss)
+
+
+def with_report(found: UnitCut) -> nn.Module:
+    """The trimmed network with its report as the attribute `trim_report`."""
+    report = make_report(found.graph, found.keep, found.difference)
     if report.unreached:
         warnings.warn(
             f"the example does not reach {_modules(report.unreached)}: kept whole, and inputs that "
             "do reach it may not fit the rest any more; give an example that does, or protect what "
             "feeds it",
-            stacklevel=2,
+            stacklevel=3,
         )
-    object.__setattr__(small, "trim_report", report)
-    return small
+    object.__setattr__(found.network, "trim_report", report)
+    return found.network
 
 
 def make_report(graph: UnitGraph, keep: Any, law_difference: float) -> TrimReport:

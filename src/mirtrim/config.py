@@ -1,6 +1,7 @@
 """Checking a configuration against its JSON schema, with messages of one line."""
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from mirtrim.errors import ConfigError
-from mirtrim.pruning.methods import choices_of, name_of
+from mirtrim.pruning.methods import METHODS, settings_of
+from mirtrim.pruning.settings import run_schema
 from mirtrim.tasks.registry import TASKS
 
 # What a person can ask the workflow for, besides tasks and studies.
@@ -35,16 +37,23 @@ def _filling_defaults(kind: type[Validator]) -> type[Validator]:
     return extended
 
 
-def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
+def validate(
+    config: dict[str, Any], schema_path: Path, notes: list[str] | None = None
+) -> dict[str, Any]:
     """Fill in defaults and check `config` in place; returns it.
+
+    What a profile inherits and has no use for (a study of tasks, ratios or runs that it does not
+    have) is left out.
+
+    Args:
+        notes: gets a line for everything that is left out.
 
     Raises:
         ConfigError: names the key, what is wrong with it, and what is allowed.
     """
-    schema = _with_tasks(yaml.safe_load(schema_path.read_text(encoding="utf-8")))
-    for key in ("tasks", "studies"):  # a profile leaves one out by setting it to null
-        if isinstance(config.get(key), dict):
-            config[key] = {name: block for name, block in config[key].items() if block is not None}
+    schema = load_schema(schema_path)
+    _drop_nulls(config)
+    _expand_sweeps(config)
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
     problems = sorted(
         validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path]
@@ -62,16 +71,78 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
         if block["ratios"] is None:
             block["ratios"] = config["ratios"]
         _check_rising(block["ratios"], f"tasks.{task}.ratios")
-    _check_runs(config, config["runs"], "runs", list(config["tasks"]), set())
-    _check_studies(config)
-    _check_named_runs(config)
+    notes = [] if notes is None else notes
+    _check_runs(config["runs"], "runs")
+    before: list[str] = []
+    for index, run in enumerate(config["runs"]):
+        if run["reference"] not in ("-", *before):
+            raise ConfigError(
+                f"config key runs.{index}.reference: no run {run['reference']!r} before this one; "
+                f"known: {', '.join(before) or 'none'}"
+            )
+        before.append(settings_of(run).name)
+        if not any(_has_ratios(config, run, task) for task in config["tasks"]):
+            raise ConfigError(f"config key runs.{index}.ratios: {_no_ratio(config)}")
+    _check_studies(config, notes)
+    _check_named_runs(config, notes)
     return config
 
 
-def _check_studies(config: Mapping[str, Any]) -> None:
-    """Their names are free, their tasks exist, and one name means one run in all of them."""
-    main = {name_of(choices_of(run)) for run in config["runs"]}
-    known: dict[str, dict[str, Any]] = {}
+def load_schema(path: Path) -> dict[str, Any]:
+    """The schema of a configuration, with what tasks and runs declare themselves."""
+    schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    schema["$defs"]["run"] = run_schema()
+    return _with_tasks(schema)
+
+
+def _drop_nulls(config: dict[str, Any]) -> None:
+    """What a profile leaves out by setting it to null: one of the tasks or studies, or all of the
+    latter, all runs, all that is weighed or published."""
+    for key in ("studies", "runs", "costs", "models"):
+        if key in config and config[key] is None:
+            del config[key]
+    for key in ("tasks", "studies"):
+        if isinstance(config.get(key), dict):
+            config[key] = {name: block for name, block in config[key].items() if block is not None}
+
+
+def _expand_sweeps(config: dict[str, Any]) -> None:
+    """A run with a list in the place of a value stands for one run per value."""
+    studies = config.get("studies")
+    blocks = [config, *(studies.values() if isinstance(studies, dict) else ())]
+    for block in blocks:
+        if isinstance(block, dict) and isinstance(block.get("runs"), list):
+            block["runs"] = [one for run in block["runs"] for one in _swept(run)]
+
+
+def _swept(run: Any) -> list[Any]:
+    if not isinstance(run, dict):
+        return [run]
+    lists = {k: v for k, v in run.items() if isinstance(v, list) and k != "ratios"}
+    return [
+        {**run, **dict(zip(lists, values, strict=True))}
+        for values in itertools.product(*lists.values())
+    ]
+
+
+def _has_ratios(config: Mapping[str, Any], run: Mapping[str, Any], task: str) -> bool:
+    """Whether a task has any of the ratios of a run."""
+    return run["ratios"] is None or bool(set(run["ratios"]) & set(config["tasks"][task]["ratios"]))
+
+
+def _no_ratio(config: Mapping[str, Any]) -> str:
+    ratios = sorted({ratio for block in config["tasks"].values() for ratio in block["ratios"]})
+    return f"no task has any of them; there are {', '.join(f'{ratio:g}' for ratio in ratios)}"
+
+
+def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
+    """Their names are free, their tasks exist, and one name means one run in all of them.
+
+    Leaves out what the profile has not: tasks, tasks without any ratio of the study, runs that
+    are among the main ones, runs without a ratio on any task, and studies without anything.
+    """
+    main = {settings_of(run).name for run in config["runs"]}
+    known: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, study in config["studies"].items():
         where = f"studies.{name}"
         if name in (*TARGETS, *TASKS):
@@ -79,70 +150,80 @@ def _check_studies(config: Mapping[str, Any]) -> None:
         for task in study["tasks"]:
             if task not in TASKS:
                 raise ConfigError(f"config key {where}.tasks: unknown task {task!r}")
-        # A profile that leaves a task out leaves it out here as well.
-        study["tasks"] = [task for task in study["tasks"] if task in config["tasks"]]
         if study["seeds"] is None:
             study["seeds"] = config["seeds"]
-        _check_runs(config, study["runs"], f"{where}.runs", study["tasks"], main)
-        for index, run in enumerate(study["runs"]):
-            if known.setdefault(name_of(choices_of(run)), run) != run:
-                raise ConfigError(
-                    f"config key {where}.runs.{index}: another study has this run with other "
-                    "settings; make them the same"
-                )
+        _check_runs(study["runs"], f"{where}.runs")
+        _narrow(config, study, where, main, notes)
+        for run in study["runs"]:
+            label = settings_of(run).name
+            before, other = known.get(label, (name, run))
+            if other != run:
+                # What a profile inherits stands before its own, which has the last word.
+                earlier = config["studies"][before]
+                earlier["runs"] = [one for one in earlier["runs"] if settings_of(one).name != label]
+                notes.append(f"studies.{before}: run {label} is left out, {where} has other ratios")
+            known[label] = (name, run)
+    empty = [name for name, study in config["studies"].items() if not study["tasks"]]
+    for name in empty:
+        del config["studies"][name]
 
 
-def _check_named_runs(config: Mapping[str, Any]) -> None:
-    """What is weighed, fitted to boards or published is one of the runs."""
-    costs = config["costs"]
+def _narrow(
+    config: Mapping[str, Any], study: dict[str, Any], where: str, main: set[str], notes: list[str]
+) -> None:
+    """Leave out of a study what the profile has not."""
+    names = [settings_of(run).name for run in study["runs"]]
+    here = [task for task in study["tasks"] if task in config["tasks"]]
+    runs: list[dict[str, Any]] = []
+    for name, run in zip(names, study["runs"], strict=True):
+        if name in main:
+            continue  # is trained already, and stands in every study
+        if run["reference"] not in ("-", *main, *(settings_of(other).name for other in runs)):
+            notes.append(f"{where}: run {name} is left out, its reference is no run before it")
+        elif any(_has_ratios(config, run, task) for task in here):
+            runs.append(run)
+        elif here:
+            notes.append(f"{where}: run {name} is left out, no task has any of its ratios")
+    tasks = [task for task in here if set(study["ratios"]) & set(config["tasks"][task]["ratios"])]
+    if not runs and not main.issuperset(names):
+        tasks = []
+    if not tasks:
+        notes.append(f"{where}: is left out, the profile has nothing for it")
+    study["runs"], study["tasks"] = runs, tasks
+
+
+def _check_named_runs(config: Mapping[str, Any], notes: list[str]) -> None:
+    """What is weighed, fitted to boards or published is one of the runs, or is left out."""
+    costs, models = config["costs"], config["models"]
     for key in ("seeds", "board_seeds"):
         if costs[key] is None:
             costs[key] = config["seeds"]
     studied = (run for block in config["studies"].values() for run in block["runs"])
     runs = [*config["runs"], *studied]
-    known = list(dict.fromkeys(name_of(choices_of(run)) for run in runs))
-    for key, names in (
-        ("costs.runs", costs["runs"]),
-        ("costs.board_runs", costs["board_runs"]),
-        ("models.runs", config["models"]["runs"]),
-    ):
-        for name in names:
-            if name not in known:
+    known = list(dict.fromkeys(settings_of(run).name for run in runs))
+    for block, name in ((costs, "runs"), (costs, "board_runs"), (models, "runs")):
+        where = f"{'costs' if block is costs else 'models'}.{name}"
+        for run in [run for run in block[name] if run not in known]:
+            if not any(run.startswith(method) for method in METHODS):
                 raise ConfigError(
-                    f"config key {key}: no run {name!r}; known: {', '.join(known) or 'none'}"
+                    f"config key {where}: no run {run!r}; known: {', '.join(known) or 'none'}"
                 )
+            notes.append(f"{where}: {run} is left out, the profile has no such run")
+        block[name] = [run for run in block[name] if run in known]
 
 
-def _check_runs(
-    config: Mapping[str, Any],
-    runs: list[dict[str, Any]],
-    key: str,
-    tasks: list[str],
-    taken: set[str],
-) -> None:
-    """Methods and criteria exist, some ratio is one of each task's, names differ."""
-    names = set(taken)
+def _check_runs(runs: list[dict[str, Any]], key: str) -> None:
+    """Methods, criteria and hyper-parameters exist, and names differ."""
+    names: set[str] = set()
     for index, run in enumerate(runs):
         where = f"config key {key}.{index}"
         try:
-            name = name_of(choices_of(run))
+            name = settings_of(run).name
         except ConfigError as error:
             raise ConfigError(f"{where}.{error}") from error
         if name in names:
             raise ConfigError(f"{where}: run {name} is there twice")
-        if run["reference"] not in ("-", *names):
-            known = ", ".join(sorted(names)) or "none"
-            raise ConfigError(
-                f"{where}.reference: no run {run['reference']!r} before this one; known: {known}"
-            )
         names.add(name)
-        for task in tasks:
-            ratios = config["tasks"][task]["ratios"]
-            if not set(run["ratios"] or ratios) & set(ratios):
-                raise ConfigError(
-                    f"{where}.ratios: none is among the ratios of task {task}: "
-                    + ", ".join(f"{ratio:g}" for ratio in ratios)
-                )
 
 
 def _check_rising(ratios: list[float], key: str) -> None:

@@ -6,22 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from mirtrim.api import make_report
+from mirtrim.api import scoring_of, with_report
 from mirtrim.cost.counting import as_arguments
 from mirtrim.cost.latency import Call, onnx_call
 from mirtrim.cost.onnx_export import export_onnx
 from mirtrim.cost.runtime_graph import hasten
 from mirtrim.cost.unit_latency import microseconds_per_unit
 from mirtrim.errors import ConfigError
-from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.gating import check_law
-from mirtrim.pruning.graph import UnitGraph
-from mirtrim.pruning.kernel_widths import choose_packs
-from mirtrim.pruning.selection import group_scores
+from mirtrim.pruning.pipeline import groups_of_layers, prune_units
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.tracing import discover
 
 
@@ -71,32 +67,24 @@ def trim_for_speed(
     asked = speed_up if speed_up is not None else ratio
     if asked is None or not asked >= 1:
         raise ConfigError(f"trim_for_speed: {asked} times smaller; must be at least 1")
-    graph = discover(model, example_inputs, protect)
-    scoring = Scoring(
-        network=model,
-        graph=graph,
-        generator=torch.Generator().manual_seed(seed),
-        batches=batches,
-        loss=loss,
-    )
-    scores = group_scores(graph, score_units(criterion, scoring), scale, scoring.tensors())
-    if microseconds is not None:
-        scores = scores / prices_of_groups(graph, microseconds)
-        scores[0] = np.inf
-    size = graph.macs if speed_up is not None else graph.parameters
-    keep = choose_packs(
-        graph,
-        scores,
-        size(graph.all_kept()) / asked,
+    found = prune_units(
+        model,
+        example_inputs,
+        PruningSettings(
+            "trim_fast",
+            criterion=criterion,
+            scope="local" if microseconds is None else "global",
+            scale=scale,
+            counted="macs" if speed_up is not None else "parameters",
+            floor=floor,
+        ),
+        ratio=asked,
+        scoring=scoring_of(model, batches, loss, seed),
+        protect=protect,
         multiple_of=multiple_of,
-        scope="local" if microseconds is None else "global",
-        floor=floor,
-        size=size,
+        microseconds=microseconds,
     )
-    small = cut(model, graph, keep)
-    difference = check_law(model, small, graph, keep, example_inputs)
-    object.__setattr__(small, "trim_report", make_report(graph, keep, difference))
-    return small
+    return with_report(found)
 
 
 def unit_microseconds(
@@ -125,7 +113,7 @@ def unit_microseconds(
         TraceError: an operation cannot be followed or exported.
     """
     graph = discover(model, example_inputs, protect)
-    groups = {name: found for name, found in _groups_of_layers(graph).items() if len(found) >= 2}
+    groups = {name: found for name, found in groups_of_layers(graph).items() if len(found) >= 2}
     with tempfile.TemporaryDirectory() as folder:
 
         def timed(keep: np.ndarray) -> Call:
@@ -150,36 +138,3 @@ def fastest_onnx_call(
     export_onnx(model, example_inputs, path)
     hasten(path, path)
     return onnx_call(path, [value.numpy() for value in as_arguments(example_inputs)])
-
-
-def prices_of_groups(graph: UnitGraph, microseconds: Mapping[str, float]) -> np.ndarray:
-    """Microseconds of each group, (groups,): the mean over the layers that it is in.
-
-    Raises:
-        ConfigError: a layer is unknown, or one that can lose units has no price above 0.
-    """
-    layers = _groups_of_layers(graph)
-    unknown = sorted(microseconds.keys() - {layer.name for layer in graph.layers})
-    priceless = layers.keys() - microseconds.keys()
-    missing = sorted(name for name in priceless if len(layers[name]) > 1)
-    wrong = [name for name, price in microseconds.items() if not 0 < price < float("inf")]
-    for names, what in (
-        (unknown, "the network has no such layer"),
-        (missing, "the layer has no price"),
-        (wrong, "a price must be above 0 and finite"),
-    ):
-        if names:
-            raise ConfigError(f"microseconds: {', '.join(names)}: {what}")
-    totals, counts = np.zeros(graph.group_count), np.zeros(graph.group_count)
-    for name, found in layers.items():
-        if name in microseconds:
-            totals[found] += microseconds[name]
-            counts[found] += 1
-    # What is in no priced layer cannot be cut by itself.
-    return np.where(counts > 0, totals / np.maximum(counts, 1), 1.0)
-
-
-def _groups_of_layers(graph: UnitGraph) -> dict[str, np.ndarray]:
-    """The removable groups of each layer that has any."""
-    found = {layer.name: np.unique(layer.groups[layer.groups > 0]) for layer in graph.layers}
-    return {name: groups for name, groups in found.items() if len(groups)}

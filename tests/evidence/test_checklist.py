@@ -9,8 +9,8 @@ import yaml
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.checklist import load_items, write_checklist
 from mirtrim.evidence.checks import CHECKS, Material
-from mirtrim.evidence.task_evidence import labelled
-from tests.evidence.worlds import about, world
+from mirtrim.evidence.rows import with_names
+from tests.evidence.worlds import MASK, TRIM, about, world
 
 OWN = Path(__file__).parents[2] / "config" / "checklist.yaml"
 CONFIG = {
@@ -18,16 +18,16 @@ CONFIG = {
     "tasks": {"onset": {"network": {"channels": 8}, "training": {"epochs": 3, "schedule": ""}}},
 }
 RATIOS = (2, 4, 8, 16, 32)
-NETWORKS = {("dense", 1): about(0.2)} | {("trim", r): about(0.2 + r / 80) for r in RATIOS}
+NETWORKS = {("dense", 1): about(0.2)} | {(TRIM, r): about(0.2 + r / 80) for r in RATIOS}
 
 
 def material(**changes: object) -> Material:
     columns = {"bytes_gzip": {key: n for n, key in enumerate(NETWORKS)}}
     rows, pieces = world(NETWORKS, **columns)
-    rows = labelled(rows, "rows")
-    rows.loc[rows.run == "trim", "law_difference"] = 1e-6
+    rows = with_names(rows)[0]
+    rows.loc[rows.run == TRIM, "law_difference"] = 1e-6
     for name, value in changes.items():
-        rows.loc[rows.run == "trim", name] = value
+        rows.loc[rows.run == TRIM, name] = value
     return Material(rows, pieces, CONFIG)
 
 
@@ -42,12 +42,12 @@ def material(**changes: object) -> Material:
         ("filled", {"columns": ["law_difference"], "positive": True}, False),  # −1 where dense
         ("several_scores", {"at_least": 1, "except_names": ["threshold"]}, True),
         ("several_scores", {"at_least": 1, "except_names": ["f_mea"]}, False),
-        ("runs_everywhere", {"runs": ["trim", "mask"], "at_least": 1}, True),
-        ("runs_everywhere", {"runs": ["trim", "mask"]}, False),
-        ("runs_everywhere", {"runs": ["trim"], "ratios": [8, 64]}, False),  # one of two
-        ("operating_range", {"runs": ["trim"], "at_least": 5, "lowest": 2, "highest": 32}, True),
-        ("operating_range", {"runs": ["trim"], "at_least": 6, "lowest": 2, "highest": 32}, False),
-        ("operating_range", {"runs": ["mask"], "at_least": 1, "lowest": 2, "highest": 2}, False),
+        ("runs_everywhere", {"runs": [TRIM, MASK], "at_least": 1}, True),
+        ("runs_everywhere", {"runs": [TRIM, MASK]}, False),
+        ("runs_everywhere", {"runs": [TRIM], "ratios": [8, 64]}, False),  # one of two
+        ("operating_range", {"runs": [TRIM], "at_least": 5, "lowest": 2, "highest": 32}, True),
+        ("operating_range", {"runs": [TRIM], "at_least": 6, "lowest": 2, "highest": 32}, False),
+        ("operating_range", {"runs": [MASK], "at_least": 1, "lowest": 2, "highest": 2}, False),
         ("seeds_everywhere", {"at_least": 3}, True),
         ("seeds_everywhere", {"at_least": 4}, False),
         ("seeds_differ", {}, True),
@@ -55,8 +55,8 @@ def material(**changes: object) -> Material:
         ("configured", {"keys": ["network", "training.epochs"]}, True),
         ("configured", {"keys": ["training.schedule"]}, False),
         ("configured", {"keys": ["training.batch_size"]}, False),
-        ("falls_apart", {"run": "trim", "times": 1.6}, True),  # 0.6 beside 0.2
-        ("falls_apart", {"run": "trim", "times": 3.1}, False),
+        ("falls_apart", {"run": TRIM, "times": 1.6}, True),  # 0.6 beside 0.2
+        ("falls_apart", {"run": TRIM, "times": 3.1}, False),
         ("pieces_scored", {}, True),
         ("recorded", {"where": "scores", "names": ["f_measure"]}, True),
         ("recorded", {"where": "scores", "names": ["calibration_error"]}, False),
@@ -86,9 +86,9 @@ def test_what_is_lacking_is_named() -> None:
         return text
 
     short = evidence("asked_is_reached", material(ratio=1.9), except_runs=[], tolerance=0.001)
-    assert short.startswith("onset, trim: 1.90 where 2 is asked")
-    runs = evidence("runs_everywhere", material(), runs=["trim", "mask"])
-    assert runs == "onset: 1 of 2 (without mask)"
+    assert short.startswith(f"onset, {TRIM}: 1.90 where 2 is asked")
+    runs = evidence("runs_everywhere", material(), runs=[TRIM, MASK])
+    assert runs == f"onset: 1 of 2 (without {MASK})"
     assert "2 sets of versions" in evidence("one_software", material(versions="other"))
     lost = material()
     lost = Material(lost.rows, lost.pieces[lost.pieces.seed < 2], CONFIG)
@@ -132,6 +132,29 @@ def test_the_page(tmp_path: Path) -> None:
     assert "**FAIL** | 1 of 1 corpora are rendered for this project" in text
     counts = table.state.value_counts()
     assert f"pass: {counts['pass']}, FAIL: {counts['FAIL']}, not run: {counts['not run']}." in text
+
+
+def test_runs_are_called_by_their_labels(tmp_path: Path) -> None:
+    """One that was run on another task only as well."""
+    masks = {("dense", 1): about(0.2), (MASK, 4): about(0.3)}
+    both = zip(world(NETWORKS), world(masks, None, "pitch"), strict=True)
+    rows, pieces = (pd.concat(tables) for tables in both)
+    entries = [
+        ("operating_range", {"runs": [TRIM], "at_least": 2, "lowest": 2, "highest": 8}),
+        ("runs_everywhere", {"runs": [TRIM, MASK]}),
+    ]
+    items = [{"id": c, "text": "x", "check": c, "settings": settings} for c, settings in entries]
+    path = tmp_path / "checklist.yaml"
+    path.write_text(yaml.safe_dump(items))
+    table = write_checklist(rows, pieces, CONFIG, path, tmp_path / "checklist.md")
+    text = (tmp_path / "checklist.md").read_text()
+    expected = [
+        "onset, trim: 2, 4, 8, 16, 32",
+        "onset: 1 of 2 (without mask); pitch: 1 of 2 (without trim)",
+    ]
+    assert list(table.evidence) == expected
+    for evidence in expected:
+        assert f" | {evidence} | " in text
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,9 @@ import pandas as pd
 import pytest
 
 from mirtrim.evidence.cost_table import cost_table, write_cost_table
-from mirtrim.evidence.rows import RUN_KEYS
+from tests.evidence import worlds
 
-DENSE = dict.fromkeys(RUN_KEYS, "-") | {"method": "dense", "counted": "parameters"}
-TRIM = DENSE | {
-    "method": "trim", "criterion": "magnitude", "scope": "local", "scale": "max",
-    "order": "lowest_first", "reset": "rewind",
-}  # fmt: skip
+DENSE, TRIM = worlds.CHOICES["dense"], worlds.CHOICES[worlds.TRIM]
 
 
 def costs() -> pd.DataFrame:

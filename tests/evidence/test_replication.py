@@ -10,31 +10,31 @@ from mirtrim.evidence.hypotheses.loading import load_hypotheses
 from mirtrim.evidence.recorded import load_recorded
 from mirtrim.evidence.replication import write_replication
 from mirtrim.evidence.verdicts import write_verdicts
-from tests.evidence.worlds import about, world
+from tests.evidence.worlds import GLOBAL, MASK, TRIM, about, world
 
 CONFIG = Path(__file__).parents[2] / "config"
 RECORDED, CURVES = CONFIG / "recorded.yaml", CONFIG / "recorded_curves.yaml"
-HYPOTHESES = """
+HYPOTHESES = f"""
 - id: H1
   sentence: Nothing is lost.
   computation: not_worse
   family: claims
-  settings: {run: trim, against: dense, ratios: [4]}
+  settings: {{run: {TRIM}, against: dense, ratios: [4]}}
 - id: H1'
   sentence: Little is lost.
   computation: not_worse
   family: claims
-  settings: {run: trim, against: dense, ratios: [4], times: 1.1}
+  settings: {{run: {TRIM}, against: dense, ratios: [4], times: 1.1}}
 - id: H4
   sentence: Masks lose nothing.
   computation: not_worse
   family: claims
-  settings: {run: mask, against: dense, ratios: [4]}
+  settings: {{run: {MASK}, against: dense, ratios: [4]}}
 - id: H6
   sentence: Locally is better.
   computation: lower_error
   family: claims
-  settings: {run: trim, against: [trim (global)], ratios: [4]}
+  settings: {{run: {TRIM}, against: [{GLOBAL}], ratios: [4]}}
 """
 
 
@@ -42,11 +42,11 @@ HYPOTHESES = """
 def page(tmp_path: Path) -> str:
     networks = {
         ("dense", 1): about(0.20),
-        ("trim", 2): about(0.204),
-        ("trim", 4): about(0.30),
-        ("mask", 4): about(0.199, step=0.002),
+        (TRIM, 2): about(0.204),
+        (TRIM, 4): about(0.30),
+        (MASK, 4): about(0.199, step=0.002),
     }
-    validation = {("dense", 1): 0.20, ("trim", 2): 0.19, ("trim", 4): 0.30, ("mask", 4): 0.2}
+    validation = {("dense", 1): 0.20, (TRIM, 2): 0.19, (TRIM, 4): 0.30, (MASK, 4): 0.2}
     rows, pieces = world(networks, validation, corpus={key: "mini_groove" for key in networks})
     table = tmp_path / "hypotheses.yaml"
     table.write_text(HYPOTHESES)
@@ -73,7 +73,7 @@ def test_what_came_out(page: str) -> None:
     assert "Claimed or recorded: see H1 as well." in lost
     assert "* **H4** Masks lose nothing." in parts["What is undecided"]
     assert "Seeds that would decide (now 3): onset" in parts["What is undecided"]
-    assert "missing: trim (global)." in parts["What was not run"]
+    assert f"missing: {GLOBAL}." in parts["What was not run"]
     assert "What holds" not in parts
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mirtrim.errors import ArtefactError
+from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.evidence.task_evidence import (
     NotRun,
     common_ratios,
@@ -16,51 +17,51 @@ from mirtrim.evidence.task_evidence import (
     read_pieces,
     rows_of,
 )
-from tests.evidence.worlds import about, evidence, world
+from tests.evidence.worlds import GLOBAL, MASK, TRIM, about, evidence, world
 
-NETWORKS = {("dense", 1): about(0.2), ("trim", 4): about(0.3), ("trim", 8): about(0.5)}
+NETWORKS = {("dense", 1): about(0.2), (TRIM, 4): about(0.3), (TRIM, 8): about(0.5)}
 
 
 def test_errors_are_paired_and_averaged_over_ratios() -> None:
     found = evidence(NETWORKS)
-    trim, dense = paired_errors(found, ["trim", "dense"], [4, 8])
+    trim, dense = paired_errors(found, [TRIM, "dense"], [4, 8])
     np.testing.assert_allclose(trim, about(0.4))
     np.testing.assert_allclose(dense, about(0.2))
 
 
 def test_only_common_seeds_are_compared() -> None:
-    found = evidence({("dense", 1): about(0.2, seeds=5), ("trim", 4): about(0.3, seeds=2)})
-    trim, dense = paired_errors(found, ["trim", "dense"], [4])
+    found = evidence({("dense", 1): about(0.2, seeds=5), (TRIM, 4): about(0.3, seeds=2)})
+    trim, dense = paired_errors(found, [TRIM, "dense"], [4])
     assert trim.shape == dense.shape == (2, 4)
     assert dense[0, 0] == pytest.approx(0.2 - 0.002 - 0.15)  # seed 0 of five
 
 
 def test_ratios_that_both_runs_have() -> None:
-    found = evidence({**NETWORKS, ("mask", 8): about(0.2), ("mask", 16): about(0.3)})
-    assert common_ratios(found, ["trim", "mask"], None) == [8]
-    assert common_ratios(found, ["trim", "dense"], [4, 8, 16]) == [4, 8]
+    found = evidence({**NETWORKS, (MASK, 8): about(0.2), (MASK, 16): about(0.3)})
+    assert common_ratios(found, [TRIM, MASK], None) == [8]
+    assert common_ratios(found, [TRIM, "dense"], [4, 8, 16]) == [4, 8]
     assert common_ratios(found, ["dense"], None) == [1]
 
 
 @pytest.mark.parametrize(
     ("runs", "ratios", "message"),
     [
-        (["trim", "trim (global)"], [4], r"^trim \(global\)$"),
-        (["trim", "dense"], [16, 32], "^trim at ratio 16 or 32$"),
-        (["trim", "mask"], None, "^trim and mask at a common ratio$"),
+        ([TRIM, GLOBAL], [4], f"^{GLOBAL}$"),
+        ([TRIM, "dense"], [16, 32], f"^{TRIM} at ratio 16 or 32$"),
+        ([TRIM, MASK], None, f"^{TRIM} and {MASK} at a common ratio$"),
     ],
 )
 def test_what_is_missing_is_named(runs: list[str], ratios: list[float], message: str) -> None:
-    found = evidence({**NETWORKS, ("mask", 16): about(0.2)})
+    found = evidence({**NETWORKS, (MASK, 16): about(0.2)})
     with pytest.raises(NotRun, match=message):
         common_ratios(found, runs, ratios)
 
 
 def test_pieces_of_a_row_that_is_not_there_are_refused() -> None:
     rows, pieces = world(NETWORKS)
-    with pytest.raises(ArtefactError, match="trim, ratio 8, seed 2 is missing in rows"):
+    with pytest.raises(ArtefactError, match=f"{TRIM}, ratio 8, seed 2 is missing in rows"):
         gather(rows[~((rows.seed == 2) & (rows.ratio_asked == 8))], pieces)
-    with pytest.raises(ArtefactError, match="trim, ratio 8, seed 2 is missing in pieces"):
+    with pytest.raises(ArtefactError, match=f"{TRIM}, ratio 8, seed 2 is missing in pieces"):
         gather(rows, pieces[~((pieces.seed == 2) & (pieces.ratio_asked == 8))])
 
 
@@ -72,25 +73,63 @@ def test_a_lost_or_doubled_piece_is_refused() -> None:
         gather(rows, pd.concat([pieces, pieces.tail(1)]))
 
 
-def test_two_runs_of_one_name_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "name", "label"),
+    [
+        ("floor", 4, f"{TRIM}_floor_4", "trim (floor 4)"),
+        ("hyperparameters", '{"decay": 0.5}', f"{TRIM}_decay_0p5", "trim (decay 0.5)"),
+        ("reference", "mask_a", f"{TRIM}_reference_mask_a", "trim (of mask)"),
+    ],
+)
+def test_runs_that_differ_in_one_column_are_two_runs(
+    column: str, value: object, name: str, label: str
+) -> None:
+    """At one ratio and with the same seeds, rows and pieces of the two are kept apart."""
+    rows, pieces = world({("dense", 1): about(0.2), (TRIM, 4): about(0.3)})
+    others = [table.assign(**{column: value}) for table in world({(TRIM, 4): about(0.4)})]
+    (found,) = gather(pd.concat([rows, others[0]]), pd.concat([pieces, others[1]]))
+    assert set(found.networks) == set(found.errors) == {("dense", 1), (TRIM, 4), (name, 4)}
+    assert found.labels == {"dense": "dense", TRIM: "trim", name: label}
+    for run, error in ((TRIM, 0.3), (name, 0.4)):
+        assert rows_of(found, run, 4).test_error.mean() == pytest.approx(error)
+        np.testing.assert_allclose(found.errors[run, 4], about(error))
+
+
+def test_two_references_of_one_label_are_two_runs() -> None:
     rows, pieces = world(NETWORKS)
-    rows.loc[rows.ratio_asked == 8, "reference"] = "trim_a"
-    rows.loc[rows.ratio_asked == 4, "reference"] = "trim_b"
-    with pytest.raises(ArtefactError, match="two runs are called 'trim \\(of trim\\)'"):
-        gather(rows, pieces)
+    for table in (rows, pieces):
+        table.loc[table.ratio_asked == 8, "reference"] = "trim_a"
+        table.loc[table.ratio_asked == 4, "reference"] = "trim_b"
+    (found,) = gather(rows, pieces)
+    first, second = f"{TRIM}_reference_trim_b", f"{TRIM}_reference_trim_a"
+    assert set(found.errors) == {("dense", 1), (first, 4), (second, 8)}
+
+
+def test_measurements_are_joined_by_the_settings_and_old_ones_by_their_defaults() -> None:
+    """A table of before there was a floor is of the runs with the usual one."""
+    rows, pieces = world(NETWORKS)
+    higher = [table.assign(floor=4) for table in world({(TRIM, 4): about(0.4)})]
+    latency = rows[[*RUN_KEYS, "task", "ratio_asked", "seed"]].assign(median_ms=2.0)
+    (found,) = gather(
+        pd.concat([rows, higher[0]]),
+        pd.concat([pieces, higher[1]]),
+        [latency.drop(columns=["floor", "hyperparameters"])],
+    )
+    assert list(rows_of(found, TRIM, 4).median_ms) == [2.0] * 3
+    assert rows_of(found, f"{TRIM}_floor_4", 4).median_ms.isna().all()
 
 
 def test_measurements_are_joined_by_run_and_ratio() -> None:
     rows, pieces = world(NETWORKS)
     latency = pd.DataFrame(
         {
-            "task": "onset", "run": ["dense", "trim", "trim"], "ratio_asked": [1.0, 4.0, 8.0],
+            "task": "onset", "run": ["dense", TRIM, TRIM], "ratio_asked": [1.0, 4.0, 8.0],
             "latency_ms": [4.0, 2.0, 1.0], "macs": [1, 1, 1],
         }
     )  # fmt: skip
     found = gather(rows, pieces, [latency])[0]
-    assert list(rows_of(found, "trim", 8).latency_ms) == [1.0, 1.0, 1.0]
-    assert list(rows_of(found, "trim", 8).macs) == [1000] * 3  # the row's own
+    assert list(rows_of(found, TRIM, 8).latency_ms) == [1.0, 1.0, 1.0]
+    assert list(rows_of(found, TRIM, 8).macs) == [1000] * 3  # the row's own
     with pytest.raises(ArtefactError, match="needs the columns task, ratio_asked, and run"):
         gather(rows, pieces, [latency.drop(columns="run")])
 
@@ -99,11 +138,11 @@ def test_several_measurements_of_one_network_are_called_by_their_kind() -> None:
     rows, pieces = world(NETWORKS)
     costs = pd.DataFrame(
         {
-            "task": "onset", "run": "trim", "seed": [0, 0], "ratio_asked": [4.0, 4.0],
+            "task": "onset", "run": TRIM, "seed": [0, 0], "ratio_asked": [4.0, 4.0],
             "format": ["fp32", "int8"], "weights_raw": [400, 100],
         }
     )  # fmt: skip
-    found = rows_of(gather(rows, pieces, [costs])[0], "trim", 4)
+    found = rows_of(gather(rows, pieces, [costs])[0], TRIM, 4)
     assert found.loc[0, "weights_raw int8"] == 100
     assert found.loc[0, "weights_raw fp32"] == 400
     assert np.isnan(found.loc[1, "weights_raw int8"])

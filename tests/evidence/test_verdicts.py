@@ -14,12 +14,12 @@ from mirtrim.evidence.statistics import holm
 from mirtrim.evidence.task_evidence import gather
 from mirtrim.evidence.verdict_tables import read_verdicts
 from mirtrim.evidence.verdicts import verdicts, write_verdicts
-from tests.evidence.worlds import about, evidence, world
+from tests.evidence.worlds import GLOBAL, MASK, REINIT, TRIM, about, evidence, world
 
 
-def claim(name: str, run: str = "trim", **changes: object) -> Hypothesis:
+def claim(name: str, run: str = TRIM, **changes: object) -> Hypothesis:
     settings = {"run": run, "against": "dense", "ratios": [4], "margin": 0.01, **changes}
-    return Hypothesis(name, f"{run} loses nothing.", "not_worse", "claims", settings)
+    return Hypothesis(name, "Nothing is lost.", "not_worse", "claims", settings)
 
 
 BETTER, WORSE = about(0.25), about(0.40)
@@ -28,7 +28,7 @@ UNSURE = about(0.305, step=0.02)
 
 def tasks(**trims: np.ndarray) -> list:  # type: ignore[type-arg]
     return [
-        evidence({("dense", 1): about(0.30), ("trim", 4): errors}, None, task)
+        evidence({("dense", 1): about(0.30), (TRIM, 4): errors}, None, task)
         for task, errors in trims.items()
     ]
 
@@ -50,12 +50,80 @@ def test_overall(trims: dict[str, np.ndarray], overall: str) -> None:
 
 
 def test_what_was_not_run_is_named() -> None:
-    lines = verdicts(tasks(a=BETTER), [claim("H1", "mask"), claim("H2")], 0)
+    lines = verdicts(tasks(a=BETTER), [claim("H1", MASK), claim("H2")], 0)
     assert [(line.verdict, line.note) for line in lines[:2]] == [
-        ("not run", "missing: mask"),
-        ("not run", "not run on a; missing: mask"),
+        ("not run", f"missing: {MASK}"),
+        ("not run", f"not run on a; missing: {MASK}"),
     ]
     assert lines[2].verdict == "supported"
+
+
+HIGHER = f"{TRIM}_floor_4"
+
+
+@pytest.mark.parametrize(
+    ("computation", "settings", "compared", "measure", "note"),
+    [
+        # The name of one run is the beginning of the other's.
+        (
+            "not_worse",
+            {"run": HIGHER, "against": TRIM, "ratios": [4]},
+            "trim (floor 4) − trim",
+            "difference of errors",
+            "",
+        ),
+        (
+            "lower_error",
+            {"run": TRIM, "against": [HIGHER, "dense"], "ratios": [4]},
+            "trim − dense",
+            "difference of errors",
+            "beside trim (floor 4) −0.050",
+        ),
+        (
+            "not_worse_and_cheaper",
+            {
+                "run": TRIM, "against": HIGHER, "ratios": [4], "margin": 0.1,
+                "cost": "total_training_macs", "share": 0.5,
+            },
+            "trim − trim (floor 4)",
+            "total_training_macs of trim / trim (floor 4)",
+            "total_training_macs: 1.00 of trim (floor 4); difference of errors -0.050",
+        ),
+    ],
+)  # fmt: skip
+def test_texts_carry_labels(
+    computation: str, settings: dict[str, object], compared: str, measure: str, note: str
+) -> None:
+    rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): about(0.30)})
+    higher = [table.assign(floor=4) for table in world({(TRIM, 4): about(0.35)})]
+    evidence = gather(pd.concat([rows, higher[0]]), pd.concat([pieces, higher[1]]))
+    hypothesis = Hypothesis("H1", "x", computation, "claims", settings)
+    line = verdicts(evidence, [hypothesis], 0)[0]
+    assert (line.compared, line.measure, line.note) == (compared, measure, note)
+
+
+def test_what_is_missing_is_called_by_its_label_if_it_was_run_on_another_task() -> None:
+    rows, pieces = zip(
+        world({("dense", 1): about(0.3), (TRIM, 4): BETTER}, None, "a"),
+        world({("dense", 1): about(0.3), (REINIT, 4): BETTER}, None, "b"),
+        strict=True,
+    )
+    evidence = gather(pd.concat(rows), pd.concat(pieces))
+    lines = verdicts(evidence, [claim("H1", REINIT), claim("H2", TRIM, ratios=[16])], 0)
+    assert [line.note for line in lines] == [
+        "missing: trim (reinit)",
+        "",
+        "supported on b; not run on a; missing: trim (reinit)",
+        "missing: trim at ratio 16",
+        "missing: trim",
+        "not run on a, b; missing: trim at ratio 16; missing: trim",
+    ]
+
+
+@pytest.mark.parametrize("unknown", [f"same_shape_reference_{TRIM}", f"{TRIM}_order_shuffled"])
+def test_a_name_within_another_name_is_left_alone(unknown: str) -> None:
+    line = verdicts(tasks(a=BETTER), [claim("H1", unknown)], 0)[0]
+    assert line.note == f"missing: {unknown}"
 
 
 def test_p_is_corrected_within_the_family_over_all_tasks() -> None:
@@ -85,7 +153,7 @@ def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     assert verdicts(beside, [claim("H1")], 0)[0].seeds_needed == 7
 
 
-LINE = {("dense", 1.0): 0.3, ("trim", 4.0): 0.31}
+LINE = {("dense", 1.0): 0.3, (TRIM, 4.0): 0.31}
 
 
 def noisy(mean: float, random: np.random.Generator) -> pd.DataFrame:
@@ -116,9 +184,9 @@ def test_another_hypothesis_moves_no_interval() -> None:
 
 def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     """The same bytes twice; CSV, Markdown and LaTeX tell the same verdicts."""
-    rows, pieces = world({("dense", 1): about(0.30), ("trim", 4): WORSE, ("mask", 4): BETTER})
+    rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): WORSE, (MASK, 4): BETTER})
     table = tmp_path / "hypotheses.yaml"
-    entries = [vars(claim("H1")), vars(claim("H1'", "mask")), vars(claim("H2", "trim (global)"))]
+    entries = [vars(claim("H1")), vars(claim("H1'", MASK)), vars(claim("H2", GLOBAL))]
     table.write_text(
         yaml.safe_dump([{k: v for k, v in e.items() if k != "tasks"} for e in entries])
     )
@@ -133,11 +201,11 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     assert found.effect[0] == pytest.approx(0.1)
     assert found.note[0] == ""
     markdown = paths[1].read_text()
-    assert "| H1 | trim loses nothing. | **refuted** | refuted |" in markdown
+    assert "| H1 | Nothing is lost. | **refuted** | refuted |" in markdown
     assert (
         "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
     )
-    assert "missing: trim (global)" in markdown
+    assert f"missing: {GLOBAL}" in markdown  # in no row, so it has no label
     assert "judged time" not in markdown  # here rows and pieces agree
     latex = paths[2].read_text()
     assert r"H1 & refuted & R +0.100 \\" in latex
@@ -146,7 +214,7 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
 
 
 def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
-    rows, pieces = world({("dense", 1): about(0.30), ("trim", 4): WORSE})
+    rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): WORSE})
     rows["test_error"] += 0.004
     table = tmp_path / "hypotheses.yaml"
     entry = {key: value for key, value in vars(claim("H1")).items() if key != "tasks"}

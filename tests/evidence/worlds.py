@@ -3,22 +3,28 @@
 import numpy as np
 import pandas as pd
 
+from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.evidence.task_evidence import TaskEvidence, gather
+from mirtrim.pruning.settings import DENSE, OPTIONAL, PruningSettings
 from tests.evidence.test_rows_tables import row
 
-CHOICES: dict[str, dict[str, str]] = {
-    "dense": {"method": "dense"},
-    "nothing removed": {"method": "nothing_removed"},
-    "trim": {"method": "trim"},
-    "trim (reinit)": {"method": "trim", "reset": "reinit"},
-    "trim (activation)": {"method": "trim", "criterion": "activation"},
-    "trim (batchnorm)": {"method": "trim", "criterion": "batchnorm"},
-    "mask": {"method": "mask"},
-}
-USUAL = {
-    "criterion": "magnitude", "scope": "local", "scale": "max", "order": "lowest_first",
-    "reset": "rewind",
-}  # fmt: skip
+# The columns that identify each run, by its name.
+CHOICES: dict[str, dict[str, object]] = {}
+
+
+def _named(settings: PruningSettings) -> str:
+    CHOICES[settings.name] = settings.columns
+    return settings.name
+
+
+_named(DENSE)
+NOTHING = _named(PruningSettings("nothing_removed").without(OPTIONAL))
+TRIM = _named(PruningSettings("trim"))
+REINIT = _named(PruningSettings("trim", reset="reinit"))
+GLOBAL = _named(PruningSettings("trim", scope="global"))
+ACTIVATION = _named(PruningSettings("trim", criterion="activation"))
+BATCHNORM = _named(PruningSettings("trim", criterion="batchnorm"))
+MASK = _named(PruningSettings("mask"))
 
 
 def world(
@@ -37,22 +43,20 @@ def world(
     rows, pieces = [], []
     for (run, ratio), errors in networks.items():
         table = np.asarray(errors, dtype=float)
-        choices = {**(USUAL if run.startswith(("trim", "mask")) else {}), **CHOICES[run]}
         of_run = {name: values[run, ratio] for name, values in columns.items()}
         for seed, of_seed in enumerate(table):
             error = float(of_seed.mean())
             made = row(
-                task=task, **choices, seed=seed, round=0 if run == "dense" else 1,
+                task=task, **CHOICES[run], seed=seed, round=0 if run == "dense" else 1,
                 ratio_asked=float(ratio), ratio=float(ratio),
                 validation_error=(validation or {}).get((run, ratio), error), test_error=error,
                 **of_run,
             )  # fmt: skip
             rows.append(vars(made))
-            keys = ("task", "method", "criterion", "scope", "scale", "order", "reset", "counted")
             for place, value in enumerate(of_seed):
                 pieces.append(
                     {
-                        **{key: getattr(made, key) for key in (*keys, "reference")},
+                        **{key: getattr(made, key) for key in ("task", *RUN_KEYS)},
                         "seed": seed, "round": made.round, "ratio_asked": float(ratio),
                         "track_id": f"piece{place}", "score": 1 - value,
                     }

@@ -11,7 +11,7 @@ import torch
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
 from mirtrim.experiments.setting import Setting, open_setting
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 from mirtrim.tasks.store import write_store
 from mirtrim.training import CPU
 
@@ -81,7 +81,7 @@ class Job:
     ) -> None:
         dense = load_dense(self.folder / "dense.safetensors")
         cost = dense_cost(self.folder / "dense.csv")
-        choices = choices_of({"method": method, "scope": "local", **run})
+        choices = settings_of({"method": method, "scope": "local", **run})
         compress(
             Run(self.setting, dense, cost, choices, dict(enumerate(RATIOS, start=1)), 0),
             rows_path=self.folder / f"{method}.csv",

@@ -15,7 +15,7 @@ from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import load_dense
 from mirtrim.experiments.resuming import remove_ended
 from mirtrim.experiments.rounds import Cost
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 from mirtrim.training import EpochReport
 from tests.experiments.synthetic import RATIOS, Job, store
 
@@ -157,7 +157,7 @@ def test_a_ratio_out_of_reach_stops_before_training(undisturbed: Path, tmp_path:
         compress(
             Run(
                 job.setting, load_dense(tmp_path / "dense.safetensors"), Cost(),
-                choices_of({"method": "trim"}), {1: 2, 2: 500}, 0,
+                settings_of({"method": "trim"}), {1: 2, 2: 500}, 0,
             ),
             rows_path=tmp_path / "r.csv", pieces_path=tmp_path / "p.csv",
             networks_folder=tmp_path / "n", resume_folder=tmp_path / "resume",

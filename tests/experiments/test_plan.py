@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from mirtrim.errors import ConfigError
 from mirtrim.experiments import plan as planning
 from mirtrim.experiments.code import compress_code
 from mirtrim.experiments.plan import cached_plan, make_plan
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -35,10 +34,16 @@ def test_a_plan_says_what_the_library_says(config: dict[str, Any]) -> None:
     assert json.dumps(config) == before
     assert list(plan.config["tasks"]) == ["pitch", "onset"]  # the order of the configuration
     assert plan.config["tasks"]["onset"]["ratios"] == config["ratios"]
-    trim = choices_of(plan.config["runs"][1])
+    trim = settings_of(plan.config["runs"][1])
     assert plan.runs[1] == "trim_magnitude_local_rewind"
-    assert plan.choices["trim_magnitude_local_rewind"] == asdict(trim)
-    assert plan.code["compress onset trim_magnitude_local_rewind"] == compress_code("onset", trim)
+    assert plan.columns["trim_magnitude_local_rewind"] == trim.columns
+    corpus = plan.config["corpora"]["mini_groove_midi"]
+    code = compress_code("onset", corpus, trim)
+    assert plan.code["compress onset trim_magnitude_local_rewind"] == code
+    assert plan.rounds["pitch feedback_local"] == [[4, 4], [6, 11]]  # 16 is none of its ratios
+    expected = plan.expected()["onset"]["trim_magnitude_local_rewind"]
+    assert (expected.code, expected.ratios) == (code, (1.5, 2, 4, 8, 16, 32))
+    assert expected.settings == plan.settings["task onset"]
     assert plan.studies["methods"][-1] == "dense_longer"
     assert plan.scripts.keys() == {path.name for path in SCRIPTS} - {"job.py"}
 
@@ -54,10 +59,10 @@ scripts = sorted(Path({str(SCRIPTS[0].parent)!r}).glob("*.py"))
 plan = cached_plan(json.loads({json.dumps(config)!r}), Path({str(SCHEMA)!r}), scripts,
                    Path({str(tmp_path)!r}))
 assert "torch" not in sys.modules
-print(plan.code["corpus"])
+print(plan.code["corpus mini_groove_midi"])
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == plan.code["corpus"]
+    assert said.stdout.strip() == plan.code["corpus mini_groove_midi"]
 
 
 def test_a_change_makes_another_plan(

@@ -17,7 +17,7 @@ from mirtrim.listening.bundle import read_bundle, write_bundle
 from mirtrim.listening.card import model_card
 from mirtrim.listening.collecting import calibrated, collect_bundles
 from mirtrim.listening.decoding import sure_from
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import open_store, write_store
 
@@ -58,7 +58,7 @@ def results(tmp_path_factory):
         resume_folder=folder / "resume",
     )  # fmt: skip
     dense = load_dense(folder / "dense_seed0.safetensors")
-    cost, choices = dense_cost(folder / "dense.csv"), choices_of({"method": "trim"})
+    cost, choices = dense_cost(folder / "dense.csv"), settings_of({"method": "trim"})
     compress(
         Run(setting, dense, cost, choices, {1: 2.0, 2: 4.0}, 0),
         rows_path=folder / "trim.csv", pieces_path=folder / "pieces2.csv",

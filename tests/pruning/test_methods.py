@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from mirtrim.models.initialise import initialise
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
 from mirtrim.pruning.masking import masked_entries_are_zero
-from mirtrim.pruning.methods import METHODS, Choices, Round, Ticket, get_method
+from mirtrim.pruning.methods import METHODS, Round, Ticket, get_method, settings_of
+from mirtrim.pruning.methods.platon import PlatonHyperparameters
+from mirtrim.pruning.schedule import Ramp
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import FitSettings, Hook, fit, state_of
 
 EXAMPLE = torch.zeros(1, 1, 8, 10)
@@ -73,7 +77,7 @@ def ticket() -> Ticket:
 @pytest.mark.parametrize("criterion", sorted(UNIT_CRITERIA))
 def test_every_criterion_trims_in_every_scope(criterion: str, scope: str) -> None:
     small = get_method("trim").prepare(
-        ticket(), Choices("trim", criterion=criterion, scope=scope), coming(3)
+        ticket(), PruningSettings("trim", criterion=criterion, scope=scope), coming(3)
     )
     counts = measure_counts(small.network, EXAMPLE)
     assert 3 <= DENSE.parameters / counts.parameters < 4.5
@@ -85,7 +89,7 @@ def test_every_criterion_trims_in_every_scope(criterion: str, scope: str) -> Non
 @pytest.mark.parametrize("criterion", sorted(WEIGHT_CRITERIA))
 def test_every_criterion_masks_in_every_scope(criterion: str, scope: str) -> None:
     sparse = get_method("mask").prepare(
-        ticket(), Choices("mask", criterion=criterion, scope=scope), coming(3)
+        ticket(), PruningSettings("mask", criterion=criterion, scope=scope), coming(3)
     )
     kept = sum(int(mask.sum()) for mask in sparse.masks.values())
     rest = sum(p.numel() for n, p in sparse.network.named_parameters() if n not in sparse.masks)
@@ -95,8 +99,8 @@ def test_every_criterion_masks_in_every_scope(criterion: str, scope: str) -> Non
 
 def test_masked_weights_are_zero_after_every_step_and_in_what_is_saved() -> None:
     method = get_method("mask")
-    sparse = method.prepare(ticket(), Choices("mask"), coming(8))
-    inner = method.hook(sparse, Choices("mask"), coming(8))
+    sparse = method.prepare(ticket(), PruningSettings("mask"), coming(8))
+    inner = method.hook(sparse, PruningSettings("mask"), coming(8))
     seen = []
 
     class Watching(Hook):
@@ -113,7 +117,7 @@ def test_masked_weights_are_zero_after_every_step_and_in_what_is_saved() -> None
 
 def test_a_weight_that_came_back_is_noticed() -> None:
     method = get_method("mask")
-    sparse = method.prepare(ticket(), Choices("mask"), coming(8))
+    sparse = method.prepare(ticket(), PruningSettings("mask"), coming(8))
     fit(sparse.network, Noise(), SETTINGS, seed=1)  # the hook was forgotten
     with pytest.raises(AssertionError, match="a masked weight is not zero"):
         method.check(sparse)
@@ -121,7 +125,9 @@ def test_a_weight_that_came_back_is_noticed() -> None:
 
 def test_rewinding_restores_weights_and_batch_norm_statistics() -> None:
     before = ticket()
-    sparse = get_method("mask").prepare(ticket(), Choices("mask", reset="rewind"), coming(2))
+    sparse = get_method("mask").prepare(
+        ticket(), PruningSettings("mask", reset="rewind"), coming(2)
+    )
     after = sparse.network.state_dict()
     for name, value in before.rewind.items():
         expected = value * sparse.masks[name] if name in sparse.masks else value
@@ -132,7 +138,9 @@ def test_rewinding_restores_weights_and_batch_norm_statistics() -> None:
 
 
 def test_finetune_keeps_the_trained_weights_of_surviving_units() -> None:
-    small = get_method("trim").prepare(ticket(), Choices("trim", reset="finetune"), coming(2))
+    small = get_method("trim").prepare(
+        ticket(), PruningSettings("trim", reset="finetune"), coming(2)
+    )
     whole = {
         tuple(row.tolist()) for row in ticket().network.state_dict()["conv1.0.weight"].flatten(1)
     }
@@ -141,7 +149,7 @@ def test_finetune_keeps_the_trained_weights_of_surviving_units() -> None:
 
 
 def test_reinit_draws_new_weights_from_the_given_generator() -> None:
-    choices = Choices("trim", reset="reinit")
+    choices = PruningSettings("trim", reset="reinit")
     first, again, other = (
         get_method("trim").prepare(ticket(), choices, coming(2, seed)).network.state_dict()
         for seed in (1, 1, 2)
@@ -151,14 +159,16 @@ def test_reinit_draws_new_weights_from_the_given_generator() -> None:
 
 
 def test_macs_can_be_counted_instead_of_parameters() -> None:
-    small = get_method("trim").prepare(ticket(), Choices("trim", counted="macs"), coming(3))
+    small = get_method("trim").prepare(ticket(), PruningSettings("trim", counted="macs"), coming(3))
     assert 3 <= DENSE.macs / measure_counts(small.network, EXAMPLE).macs < 3.8
     with pytest.raises(ConfigError, match="mask cannot count macs"):
-        get_method("mask").highest_ratio(network(), EXAMPLE, Choices("mask", counted="macs"))
+        get_method("mask").highest_ratio(
+            network(), EXAMPLE, PruningSettings("mask", counted="macs")
+        )
 
 
 def test_rounds_chain_down_to_the_highest_ratio_and_no_further() -> None:
-    method, choices = get_method("trim"), Choices("trim", floor=2)
+    method, choices = get_method("trim"), PruningSettings("trim", floor=2)
     highest = method.highest_ratio(network(), EXAMPLE, choices)
     state = ticket()
     for ratio in (2.0, 4.0, highest):
@@ -170,15 +180,15 @@ def test_rounds_chain_down_to_the_highest_ratio_and_no_further() -> None:
 
 def test_masking_reaches_its_highest_ratio() -> None:
     method = get_method("mask")
-    highest = method.highest_ratio(network(), EXAMPLE, Choices("mask"))
-    sparse = method.prepare(ticket(), Choices("mask"), coming(highest))
+    highest = method.highest_ratio(network(), EXAMPLE, PruningSettings("mask"))
+    sparse = method.prepare(ticket(), PruningSettings("mask"), coming(highest))
     assert all(int(mask.sum()) == 1 for mask in sparse.masks.values())
 
 
 def test_scoring_and_evaluation_leave_the_network_untouched() -> None:
     original = ticket()
     before = state_of(original.network)
-    get_method("trim").prepare(original, Choices("trim", criterion="activation"), coming(2))
+    get_method("trim").prepare(original, PruningSettings("trim", criterion="activation"), coming(2))
     assert all(torch.equal(before[n], v) for n, v in original.network.state_dict().items())
 
 
@@ -187,6 +197,51 @@ def test_unknown_names_are_errors() -> None:
     with pytest.raises(ConfigError, match="unknown method 'melt'"):
         get_method("melt")
     with pytest.raises(ConfigError, match="unknown criterion 'beauty'"):
-        get_method("trim").prepare(ticket(), Choices("trim", criterion="beauty"), coming(2))
+        get_method("trim").prepare(ticket(), PruningSettings("trim", criterion="beauty"), coming(2))
     with pytest.raises(ConfigError, match="unknown reset 'hope'"):
-        get_method("trim").prepare(ticket(), Choices("trim", reset="hope"), coming(2))
+        get_method("trim").prepare(ticket(), PruningSettings("trim", reset="hope"), coming(2))
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "found"),
+    [
+        ("feedback", {"period": 5, "ramp_end": 0.5}, {"schedule": Ramp(0.5, 0, 20, 5)}),
+        ("gradual", {"period": 5}, {"schedule": Ramp(0.5, 0, 30, 5)}),
+        ("feedback_units", {"ramp_end": 1.0}, {"schedule": Ramp(0.5, 0, 40, 16)}),
+        ("hard_gate", {"period": 7}, {"schedule": Ramp(0.5, 0, 30, 7)}),
+        ("platon", {"period": 9}, {"schedule": Ramp(0.5, 0, 30, 9)}),
+        ("platon", {"beta_importance": 0.5}, {"_own": PlatonHyperparameters(beta_importance=0.5)}),
+        ("cram", {"radius": 0.2}, {"_radius": 0.2}),
+        ("top_kast", {"period": 3, "penalty": 0.5}, {"_period": 3, "_penalty": 0.5}),
+        ("powerpropagation", {"exponent": 3.0, "prune_at": 0.5}, {"_alpha": 3.0, "_prune_at": 20}),
+        ("semi_structured", {"decay": 0.1, "rise": 0.25}, {"_decay": 0.1, "_rising_steps": 10}),
+    ],
+)
+def test_hyperparameters_arrive(method: str, given: dict[str, Any], found: dict[str, Any]) -> None:
+    settings = settings_of({"method": method, **given})
+    at_work = replace(coming(2), steps=40)
+    prepared = get_method(method).prepare(ticket(), settings, at_work)
+    hook = get_method(method).hook(prepared, settings, at_work)
+    for name, value in found.items():
+        assert getattr(hook, name) == value, name
+
+
+def test_hyperparameters_of_sets_and_sizes_arrive() -> None:
+    hook = get_method("top_kast").hook(
+        ticket(), settings_of({"method": "top_kast", "explored": 1}), coming(4)
+    )
+    hook.gradients(0, lambda: torch.zeros(()))
+    assert all(torch.equal(hook.forward_masks[n], m) for n, m in hook.backward_masks.items())
+    assert get_method("soup").trainings(settings_of({"method": "soup", "ingredients": 5})) == 5
+    packed = get_method("trim_fast").prepare(
+        ticket(), settings_of({"method": "trim_fast", "pack": 5}), coming(2)
+    )
+    widths = [p.shape[0] for p in packed.network.parameters() if p.dim() > 1][:-1]
+    assert {5, 10, 15} & set(widths)
+    assert not {4, 8, 16} & set(widths)
+    phi = get_method("powerpropagation").prepare(
+        ticket(), settings_of({"method": "powerpropagation", "exponent": 4}), coming(2)
+    )
+    name, theta = next((n, p) for n, p in ticket().network.named_parameters() if p.dim() > 1)
+    found = dict(phi.network.named_parameters())[name].detach()
+    torch.testing.assert_close(found.abs() ** 4, theta.detach().abs(), rtol=1e-3, atol=1e-6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mirtrim.pruning.schedule import Ramp, ramp
+from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 
 
 def test_sparsity_at_start_middle_and_end() -> None:
@@ -20,6 +20,6 @@ def test_refreshes_at_exactly_every_sixteenth_step_and_at_the_end() -> None:
 
 
 def test_a_training_is_ramped_over_three_quarters() -> None:
-    schedule = ramp(4, steps=400)
+    schedule = RampHyperparameters().ramp(4, steps=400)
     assert (schedule.begin, schedule.end, schedule.period) == (0, 300, 16)
     assert schedule.final == 0.75

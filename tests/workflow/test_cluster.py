@@ -12,7 +12,7 @@ from mirtrim.evidence.rows import read_rows
 from tests.workflow.conftest import ROOT, snakemake
 
 SCRIPT = Path(__file__).with_name("fake_cluster.py")
-DENSE = "results/tiny/rows/onset/dense_seed1.csv"
+DENSE = "results/tiny/jobs/rows/onset/dense_seed1.csv"
 SMALL = ("results/tiny/rows.csv", "figures/tiny/overview.svg")
 START_SECONDS = 60
 

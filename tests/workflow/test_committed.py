@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mirtrim.runs.tables import job_of, read_cells, write_cells
 from tests.workflow.conftest import ROOT, make_folder
 
 NEED_NETWORKS = {"cost", "latency", "microcontroller"}
@@ -33,15 +34,25 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def planned(folder: Path, *targets: str) -> dict[str, int]:
-    """Rule → number of jobs that Snakemake would run."""
+def dry_run(folder: Path, *targets: str, source: Path = ROOT / "src") -> str:
+    """What Snakemake says that it would run, with the library in `source`."""
     result = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", *targets],
+        [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *targets],
         cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(source)},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
-    said = result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def jobs_of(said: str) -> dict[str, int]:
+    """Rule → number of jobs."""
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)}
+
+
+def planned(folder: Path, *targets: str) -> dict[str, int]:
+    """Rule → number of jobs that Snakemake would run."""
+    return jobs_of(dry_run(folder, *targets))
 
 
 def test_report_tables_and_figures_train_and_time_nothing(checkout: Path) -> None:
@@ -61,3 +72,108 @@ def test_one_task_trains_that_task_alone(checkout: Path) -> None:
     jobs = planned(checkout, "onset")
     assert (jobs["dense"], jobs["compress"]) == (3, 12)
     assert {name for name in jobs if name.startswith("corpus_")} == {"corpus_mini_groove_midi"}
+
+
+def edited(folder: Path, *changes: tuple[str, str, str]) -> Path:
+    """A copy of the library with these (file, old, new); an old text of "" makes a new file."""
+    source = folder / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in changes:
+        path = source / "mirtrim" / name
+        text = path.read_text() if old else ""
+        assert text.count(old) == 1 or not old, (name, old)
+        path.write_text(text.replace(old, new) if old else new)
+    return source
+
+
+EVIDENCE = ("report", "tables", "figures")
+NEW_METHOD = '''
+"""A method that nobody runs."""
+from mirtrim.pruning.methods.interface import Method, method
+
+
+@method("nothing")
+class Nothing(Method):
+    """Does nothing."""
+'''
+NEW_TASK = '''
+"""A task that nobody has configured."""
+from mirtrim.tasks.onset import Onset
+
+
+class Offset(Onset):
+    """As onsets."""
+
+    name = "offset"
+'''
+NEW_CRITERION = '''
+"""A criterion that nobody uses."""
+from mirtrim.pruning.criteria.registry import Scoring, UnitScores, unit_criterion
+
+
+@unit_criterion("nothing")
+def nothing(context: Scoring) -> UnitScores:
+    return context.complete({})
+'''
+MERGE_CLOSE = "def merge_close("
+
+
+def test_what_changes_no_result_trains_nothing(checkout: Path, tmp_path: Path) -> None:
+    """A docstring, a comment, an annotation, a message, a moved function, a new optional column, a
+    new method, a new task, a new criterion: all at once."""
+    onset = (ROOT / "src/mirtrim/tasks/onset.py").read_text()
+    moved = onset[onset.index(MERGE_CLOSE) :]
+    source = edited(
+        tmp_path,
+        ("pruning/methods/trim.py", "Rank, remove, reset, train;", "Rank, cut, reset, train;"),
+        ("pruning/methods/trim.py", "CHECKED_EXAMPLES = 4", "CHECKED_EXAMPLES: int = 4  # few"),
+        ("training/fitting.py", "loss became", "loss has become"),
+        ("tasks/onset.py", moved, ""),
+        ("tasks/merging.py", "", f"import numpy as np\n\n\n{moved}"),
+        (
+            "tasks/onset.py",
+            "from mirtrim.tasks.task import Parameters",
+            "from mirtrim.tasks.merging import merge_close\n"
+            "from mirtrim.tasks.task import Parameters",
+        ),
+        (
+            "evidence/rows.py",
+            "    floor: int = COLUMN_DEFAULTS",
+            "    mood: str = 'good'\n    floor: int = COLUMN_DEFAULTS",
+        ),
+        ("pruning/methods/nothing.py", "", NEW_METHOD),
+        ("tasks/offset.py", "", NEW_TASK),
+        ("pruning/criteria/nothing.py", "", NEW_CRITERION),
+    )
+    jobs = jobs_of(dry_run(checkout, *EVIDENCE, source=source))
+    assert not (TRAIN | NEED_NETWORKS) & jobs.keys()
+
+
+def test_a_changed_constant_of_a_method_trains_that_method_alone(
+    checkout: Path, tmp_path: Path
+) -> None:
+    source = edited(
+        tmp_path,
+        ("pruning/methods/cram.py", "choice(0.05", "choice(0.06"),
+    )
+    said = dry_run(checkout, *EVIDENCE, source=source)
+    runs = set(re.findall(r"All rounds of (\w+) on task (\w+), seed", said))
+    assert runs == {("cram_local", "onset"), ("cram_local", "chord")}
+    jobs = jobs_of(said)
+    # Three seeds on each of two tasks; the dense networks are where they start, and in no checkout.
+    assert (jobs["compress"], jobs["dense"], jobs["features"]) == (6, 6, 2)
+
+
+def test_a_run_that_is_taken_out_of_a_table_is_trained_alone(
+    checkout: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkout"
+    shutil.copytree(checkout, folder, symlinks=True)
+    table = folder / "results/default/rows/pitch.csv"
+    lines = read_cells(table)
+    gone = "trim_magnitude_local_rewind_order_shuffled_seed2"
+    write_cells(table, [line for line in lines if job_of(line) != gone], list(lines[0]))
+    said = dry_run(folder, *EVIDENCE)
+    found = re.findall(r"All rounds of (\w+) on task pitch, seed (\d)", said)
+    assert found == [("trim_magnitude_local_rewind_order_shuffled", "2")]
+    assert jobs_of(said)["dense"] == 1

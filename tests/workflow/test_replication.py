@@ -17,7 +17,7 @@ CLOCK = ["train_seconds", "total_train_seconds"]
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
-    return read_rows([folder / "results/tiny/rows.csv"])
+    return read_rows([], tables=[folder / "results/tiny/rows/onset.csv"])
 
 
 def errors_of(stderr: str) -> list[str]:
@@ -67,7 +67,7 @@ def test_figures_and_tables_from_rows_retrain_nothing(
 ) -> None:
     folder = tmp_path / "rows_only"
     make_folder(folder)
-    kept = ("rows.csv", "rows", "pieces")
+    kept = ("rows", "pieces")
     (folder / "results/tiny").mkdir(parents=True)
     for name in kept:
         source = finished / "results/tiny" / name
@@ -180,7 +180,7 @@ def test_a_ratio_out_of_reach_stops_before_training(copied: Path) -> None:
     assert any(
         "trim cannot reach ratio 1000" in line and "lower `ratios`" in line for line in errors
     )
-    assert not list((copied / "results/tiny/rows/onset").glob("trim*"))
+    assert not list((copied / "results/tiny/jobs/rows/onset").glob("trim*"))
 
 
 def test_one_task_does_not_need_the_others(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 # Configuration, names of files, and the helper functions of all rules.
 
 import copy
+import functools
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +14,8 @@ from mirtrim.evidence.figures.choices import drawable
 from mirtrim.experiments.plan import cached_plan
 from mirtrim.experiments.resuming import remove_ended
 from mirtrim.files import sha256_of_value
+from mirtrim.runs.freshness import LEDGER, Equivalences, why_stale
+from mirtrim.runs.tables import job_path, jobs_in, table_path
 
 # One thread per job: the same bits on any number of cores, and no two jobs fight for one.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -35,6 +39,17 @@ except MirtrimError as error:
     raise WorkflowError(str(error))
 config.clear()
 config.update(PLAN.config)
+if workflow.is_main_process:
+    for note in PLAN.notes:
+        print(f"note: {note}", file=sys.stderr)
+# What scripts know beside the configuration. Not parameters of rules: Snakemake runs a job again
+# whose parameters change, be it by a key that is new and at its default.
+config["plan"] = {
+    "columns": PLAN.columns,
+    "rounds": PLAN.rounds,
+    "code": PLAN.code,
+    "settings": PLAN.settings,
+}
 
 PROFILE = config["profile"]
 DATA = config["data_folder"]
@@ -42,31 +57,22 @@ RESULTS = f"results/{PROFILE}"
 FIGURES = f"figures/{PROFILE}"
 RESUME = f"{DATA}/resume"
 TASKS = list(config["tasks"])
-# A profile may leave out all tasks of a study.
-STUDIES = {name: block for name, block in config["studies"].items() if block["tasks"]}
+STUDIES = config["studies"]
 
 
-MAIN_RUNS = dict(zip(PLAN.runs, config["runs"]))
-STUDY_RUNS = {
-    study: dict(zip(PLAN.studies[study], block["runs"]))
-    for study, block in STUDIES.items()
-}
-RUNS = {**MAIN_RUNS}
-for runs in STUDY_RUNS.values():
-    RUNS |= runs
-
-
-def runs_of_task(task):
-    """Main runs, and those of the studies that the task is part of."""
-    runs = dict(MAIN_RUNS)
-    for study, block in STUDIES.items():
-        if task in block["tasks"]:
-            runs |= STUDY_RUNS[study]
-    return runs
+def runs_of_task(task, names=None):
+    """Names of the runs that a task has: main runs and those of its studies, or those of `names`;
+    none of whose ratios the task lacks all."""
+    if names is None:
+        names = list(PLAN.runs)
+        for study, block in STUDIES.items():
+            if task in block["tasks"]:
+                names += [name for name in PLAN.studies[study] if name not in names]
+    return [name for name in names if PLAN.rounds[f"{task} {name}"]]
 
 
 FIGURES_OF_ALL = drawable(
-    [PLAN.choices[name] for name in runs_of_task(task)] for task in TASKS
+    [PLAN.columns[name] for name in runs_of_task(task)] for task in TASKS
 )
 
 
@@ -83,17 +89,9 @@ def code_of(script, *parts):
     return sha256_of_value([PLAN.scripts[script], *(PLAN.code[part] for part in parts)])
 
 
-def corpus_settings(corpus):
-    """The settings that decide a corpus' bytes; the others do not rename its folder."""
-    block = config["corpora"][corpus]
-    names = SETTINGS_OF_MODE[block["mode"]]
-    return {name: block[name] for name in ("loader", "mode", *names)}
-
-
 def corpus_version(corpus):
-    """Name of a corpus with a digest of its settings, for its folder, log and benchmark."""
-    digest = sha256_of_value(corpus_settings(corpus))[:10]
-    return f"{corpus}-{digest}"
+    """Name of a corpus with a digest of the settings that decide its bytes, for its folder."""
+    return f"{corpus}-{PLAN.settings[f'corpus {corpus}'][:10]}"
 
 
 def corpus_folder(corpus):
@@ -108,9 +106,8 @@ def rendered_seconds(block):
 
 
 def features_folder(task):
-    block = config["tasks"][task]
-    digest = sha256_of_value([corpus_settings(block["corpus"]), block["features"]])[:10]
-    return f"{DATA}/features/{task}-{block['corpus']}-{digest}"
+    digest = PLAN.settings[f"features {task}"][:10]
+    return f"{DATA}/features/{task}-{config['tasks'][task]['corpus']}-{digest}"
 
 
 def settings_of_task(wildcards):
@@ -119,29 +116,22 @@ def settings_of_task(wildcards):
     return {name: value for name, value in block.items() if name != "ratios"}
 
 
-def choices_of_run(wildcards):
-    """All that is said of a run but its ratios, of which a task may have a part only."""
-    return {key: value for key, value in RUNS[wildcards.run].items() if key != "ratios"}
+KNOWN = Equivalences.read(Path(RESULTS, LEDGER))
 
 
-def rounds_of(wildcards):
-    """Round number and ratio: the run's ratios at their places among the task's."""
-    ratios = config["tasks"][wildcards.task]["ratios"]
-    wanted = RUNS[wildcards.run]["ratios"] or ratios
-    return {n: ratio for n, ratio in enumerate(ratios, start=1) if ratio in wanted}
+def stamp(code, settings):
+    """What Snakemake compares on the machine where a file was made: digests of the code and the
+    settings behind it. What has been proven to be equivalent has the same."""
+    first = KNOWN.first(PLAN.code[code], f"code {code}")
+    return f"{first}-{KNOWN.first(PLAN.settings[settings], f'settings {settings}')}"
 
 
 def reference_of(wildcards):
     """The networks that a control copies the shape of, if it does."""
-    reference = RUNS[wildcards.run]["reference"]
+    reference = PLAN.columns[wildcards.run]["reference"]
     if reference == "-":
         return []
     return f"{RESULTS}/networks/{wildcards.task}/{reference}_seed{wildcards.seed}"
-
-
-def code_of_run(wildcards):
-    """Digest of the code behind a compress job."""
-    return code_of("compress.py", f"compress {wildcards.task} {wildcards.run}")
 
 
 def corpus_manifest_of_task(wildcards):
@@ -152,13 +142,137 @@ def features_of_task(wildcards):
     return f"{features_folder(wildcards.task)}/store.json"
 
 
-def files_of_runs(kind, task, ending, runs=MAIN_RUNS, seeds=None):
-    """Files of `kind` that the dense jobs and all `runs` of a task write."""
+def job_file(kind, task, job):
+    """What a job writes; see mirtrim.runs.tables."""
+    return str(job_path(Path(RESULTS), kind, task, job))
+
+
+def jobs_of(task, runs=PLAN.runs, seeds=None):
+    """Names of jobs of a task: the dense network and `runs`, of every seed."""
     return expand(
-        f"{RESULTS}/{kind}/{task}/{{run}}_seed{{seed}}{ending}",
-        run=["dense", *runs],
+        "{run}_seed{seed}",
+        run=["dense", *runs_of_task(task, runs)],
         seed=seeds or config["seeds"],
     )
+
+
+def main_jobs(tasks=TASKS):
+    """Task → jobs of the main runs."""
+    return {task: jobs_of(task) for task in tasks}
+
+
+def study_jobs(study):
+    """Task → jobs of a study, and of the main runs with the same seeds."""
+    runs = [*PLAN.runs, *PLAN.studies[study]]
+    seeds = STUDIES[study]["seeds"]
+    return {task: jobs_of(task, runs, seeds) for task in STUDIES[study]["tasks"]}
+
+
+def all_jobs():
+    """Task → jobs of the main runs and of all studies, each once."""
+    found = main_jobs()
+    for study in STUDIES:
+        for task, jobs in study_jobs(study).items():
+            found[task] = list(dict.fromkeys([*found[task], *jobs]))
+    return found
+
+
+def exported_jobs(tasks=TASKS):
+    """Task → jobs whose networks are exported and scored."""
+    seeds = config["costs"]["seeds"]
+    return {task: jobs_of(task, cost_runs(task), seeds) for task in tasks}
+
+
+def boarded_jobs(tasks=TASKS):
+    """Task → jobs whose networks are fitted to boards."""
+    runs, seeds = config["costs"]["board_runs"], config["costs"]["board_seeds"]
+    return {task: jobs_of(task, runs_there(runs, task), seeds) for task in tasks}
+
+
+EXPECTED = PLAN.expected()
+ROWS = {task: jobs_in(table_path(Path(RESULTS), "rows", task)) for task in TASKS}
+TABLES = {"rows": ROWS}
+for kind in ("exports", "arenas", "latency"):
+    TABLES[kind] = {
+        task: jobs_in(table_path(Path(RESULTS), kind, task)) for task in TASKS
+    }
+
+
+@functools.cache
+def networks_wanted():
+    """Whether everything or a task is asked for, and with it networks, which no checkout has: they
+    are trained, and their rows take the place of the committed ones."""
+    # Known once the workflow has been read, and in the process that plans it alone.
+    targets = set(workflow.dag_settings.targets or ["all"])
+    return workflow.is_main_process and bool(targets & {"all", *TASKS})
+
+
+def later(function, *arguments):
+    """An input function: `function` of the arguments, called when jobs are planned."""
+    return lambda wildcards: function(*arguments)
+
+
+@functools.cache
+def why_trained(task, job):
+    """Why the rows of a job that the task's table has will not do; None if they will."""
+    run, _, seed = job.rpartition("_seed")
+    why = why_stale(ROWS[task].get(job, []), EXPECTED[task][run], KNOWN)
+    if why is None and networks_wanted() and job in jobs_of(task):
+        ending = ".safetensors" if run == "dense" else ""
+        if not Path(f"{RESULTS}/networks/{task}/{job}{ending}").exists():
+            why = "its networks are wanted"
+    return why
+
+
+@functools.cache
+def is_measured(kind, task, job):
+    """Whether a table of measurements has the networks of a job as the table of rows has them."""
+    lines, rows = TABLES[kind][task].get(job, []), ROWS[task].get(job, [])
+    sizes = {line["ratio_asked"]: line.get("parameters") for line in lines}
+    return bool(lines) and all(
+        sizes.get(row["ratio_asked"]) in (None, row["parameters"])
+        for row in rows
+        if row["ratio_asked"] in sizes
+    )
+
+
+def tables(kind, tasks):
+    """Committed tables of results that are there."""
+    paths = [table_path(Path(RESULTS), kind, task) for task in tasks]
+    return [str(path) for path in paths if path.exists()]
+
+
+def files(kind, jobs):
+    """Files of those jobs, of {task: jobs}, whose rows the tables do not have."""
+    return [
+        job_file(kind, task, job)
+        for task, names in jobs.items()
+        for job in names
+        if why_trained(task, job)
+    ]
+
+
+def measurements(kind, jobs):
+    """Files of those jobs whose measurements the tables do not have."""
+    return [
+        job_file(kind, task, job)
+        for task, names in jobs.items()
+        for job in names
+        if why_trained(task, job) or not is_measured(kind, task, job)
+    ]
+
+
+def latency_files(tasks):
+    """Files of latencies of those tasks some of whose networks have not been timed."""
+    seed = config["costs"]["seeds"][0]
+    return [
+        job_file("latency", task, "timed")
+        for task in tasks
+        if not all(
+            is_measured("latency", task, job)
+            for job in jobs_of(task, cost_runs(task), [seed])
+        )
+    ]
 
 
 def networks_of_task(task):
@@ -167,33 +281,10 @@ def networks_of_task(task):
         f"{RESULTS}/networks/{task}/{run}_seed{seed}{ending}"
         for run, ending in {
             "dense": ".safetensors",
-            **dict.fromkeys(MAIN_RUNS, ""),
+            **dict.fromkeys(runs_of_task(task, PLAN.runs), ""),
         }.items()
         for seed in config["seeds"]
     ]
-
-
-def row_files_of_task(wildcards):
-    return files_of_runs("rows", wildcards.task, ".csv")
-
-
-def files_of_study(kind, study, task):
-    """Files of a study on one of its tasks, and of the main runs with the same seeds."""
-    runs = {**MAIN_RUNS, **STUDY_RUNS[study]}
-    return files_of_runs(kind, task, ".csv", runs, STUDIES[study]["seeds"])
-
-
-def row_files(wildcards):
-    return [path for task in TASKS for path in files_of_runs("rows", task, ".csv")]
-
-
-def files_of_everything(kind):
-    """Files of the main runs and of all studies, each once."""
-    paths = [path for task in TASKS for path in files_of_runs(kind, task, ".csv")]
-    for study, block in STUDIES.items():
-        for task in block["tasks"]:
-            paths += files_of_study(kind, study, task)
-    return sorted(set(paths))
 
 
 def runs_there(names, task):
@@ -209,18 +300,6 @@ def cost_runs(task):
 def model_runs(task):
     """Runs whose networks are published, besides the dense one."""
     return runs_there(config["models"]["runs"], task)
-
-
-def cost_files_of_task(task):
-    seeds = config["costs"]["seeds"]
-    return files_of_runs("costs", task, ".csv", cost_runs(task), seeds)
-
-
-def arena_files_of_task(task):
-    """What microcontrollers need for the networks of the runs that are fitted to boards."""
-    runs = runs_there(config["costs"]["board_runs"], task)
-    seeds = config["costs"]["board_seeds"]
-    return files_of_runs("microcontroller", task, ".csv", runs, seeds)
 
 
 def networks_of_run(wildcards):
@@ -240,6 +319,16 @@ def timed(kind, ending="", ending_of_dense=""):
         return [f"{base}/dense_seed{seed}{ending_of_dense or ending}", *runs]
 
     return files
+
+
+def timed_jobs(wildcards):
+    """Task → jobs whose networks are timed, in the order of `timed`."""
+    seed = config["costs"]["seeds"][0]
+    return {
+        wildcards.task: [
+            f"{run}_seed{seed}" for run in ["dense", *cost_runs(wildcards.task)]
+        ]
+    }
 
 
 def evidence_of_the_report(wildcards):
@@ -286,10 +375,6 @@ def model_files(task):
     return [f"{RESULTS}/models/{task}-{name}.model.json" for name in names]
 
 
-def row_files_of_models(task):
-    """Name of a run → its rows, of the seed whose networks are published."""
-    seed = config["models"]["seed"]
-    return {
-        run: f"{RESULTS}/rows/{task}/{run}_seed{seed}.csv"
-        for run in ["dense", *model_runs(task)]
-    }
+def jobs_of_models(task):
+    """The jobs whose networks are published."""
+    return {task: jobs_of(task, model_runs(task), [config["models"]["seed"]])}

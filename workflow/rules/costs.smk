@@ -5,10 +5,13 @@ rule cost:
     input:
         store=features_of_task,
         networks=networks_of_run,
-        rows=ancient(f"{RESULTS}/rows/{{task}}/{{run}}_seed{{seed}}.csv"),
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files(
+            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
+        ),
     output:
         files=directory(f"{RESULTS}/onnx/{{task}}/{{run}}_seed{{seed}}"),
-        costs=f"{RESULTS}/costs/{{task}}/{{run}}_seed{{seed}}.csv",
+        costs=f"{RESULTS}/jobs/exports/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/cost/{{task}}_{{run}}_seed{{seed}}.log",
     benchmark:
@@ -16,7 +19,6 @@ rule cost:
     conda:
         "../envs/mirtrim.yaml"
     params:
-        profile=PROFILE,
         task=settings_of_task,
         code=lambda wildcards: code_of("cost.py", f"dense {wildcards.task}"),
     message:
@@ -30,9 +32,10 @@ rule latency:
         store=features_of_task,
         networks=timed("networks", ending_of_dense=".safetensors"),
         files=timed("onnx"),
-        rows=ancient(timed("rows", ".csv")),
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files("rows", timed_jobs(wildcards)),
     output:
-        latency=f"{RESULTS}/latency/{{task}}.csv",
+        latency=f"{RESULTS}/jobs/latency/{{task}}/timed.csv",
     log:
         f"{RESULTS}/logs/latency/{{task}}.log",
     conda:
@@ -40,7 +43,7 @@ rule latency:
     # All cores, for a measurement that nothing else disturbs; the networks use one.
     threads: workflow.cores or 1
     params:
-        profile=PROFILE,
+        jobs=timed_jobs,
         task=settings_of_task,
         seconds=config["costs"]["latency_seconds"],
         code=code_of("latency.py"),
@@ -54,10 +57,13 @@ rule microcontroller:
     input:
         store=features_of_task,
         networks=networks_of_run,
-        rows=ancient(f"{RESULTS}/rows/{{task}}/{{run}}_seed{{seed}}.csv"),
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files(
+            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
+        ),
     output:
         files=directory(f"{RESULTS}/tflite/{{task}}/{{run}}_seed{{seed}}"),
-        table=f"{RESULTS}/microcontroller/{{task}}/{{run}}_seed{{seed}}.csv",
+        table=f"{RESULTS}/jobs/arenas/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/microcontroller/{{task}}_{{run}}_seed{{seed}}.log",
     benchmark:
@@ -65,7 +71,6 @@ rule microcontroller:
     conda:
         "../envs/mirtrim.yaml"
     params:
-        profile=PROFILE,
         task=settings_of_task,
         code=lambda wildcards: code_of("microcontroller.py", f"dense {wildcards.task}"),
     message:
@@ -76,9 +81,12 @@ rule microcontroller:
 
 rule cost_tables:
     input:
-        costs=[path for task in TASKS for path in cost_files_of_task(task)],
-        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
-        arenas=[path for task in TASKS for path in arena_files_of_task(task)],
+        cost_tables=tables("exports", TASKS),
+        costs=later(measurements, "exports", exported_jobs()),
+        latency_tables=tables("latency", TASKS),
+        latency=later(latency_files, TASKS),
+        arena_tables=tables("arenas", TASKS),
+        arenas=later(measurements, "arenas", boarded_jobs()),
         boards="config/boards.yaml",
     output:
         costs=f"{RESULTS}/costs.csv",
@@ -118,6 +126,8 @@ rule cost_tables:
         "../envs/mirtrim.yaml"
     params:
         tasks=TASKS,
+        exported=exported_jobs(),
+        boarded=boarded_jobs(),
         code=code_of("cost_tables.py"),
     message:
         "What compression buys on each task, and which networks fit which board"

@@ -21,8 +21,7 @@ for corpus, block in config["corpora"].items():
         threads: max(1, (workflow.cores or 1) // len(config["corpora"]))
         params:
             name=corpus,
-            settings=block,
-            code=code_of("corpus.py", "corpus"),
+            stamp=stamp(f"corpus {corpus}", f"corpus {corpus}"),
         message:
             f"Corpus {corpus}: download or render, then validate"
         script:
@@ -41,9 +40,9 @@ rule features:
     conda:
         "../envs/mirtrim.yaml"
     params:
-        corpus=lambda wildcards: config["corpora"][wildcards.corpus],
-        features=lambda wildcards: config["tasks"][wildcards.task]["features"],
-        code=lambda wildcards: code_of("features.py", f"features {wildcards.task}"),
+        stamp=lambda wildcards: stamp(
+            f"features {wildcards.task}", f"features {wildcards.task}"
+        ),
     message:
         "Features of task {wildcards.task} from corpus {wildcards.corpus}"
     script:

@@ -3,7 +3,8 @@
 
 rule collect:
     input:
-        rows=row_files,
+        tables=tables("rows", TASKS),
+        rows=later(files, "rows", main_jobs()),
     output:
         rows=report(
             f"{RESULTS}/rows.csv", caption="../report/rows.rst", category="Rows"
@@ -13,6 +14,7 @@ rule collect:
     conda:
         "../envs/mirtrim.yaml"
     params:
+        jobs=main_jobs(),
         code=code_of("collect.py"),
     message:
         "Collect the rows of all jobs"
@@ -22,7 +24,8 @@ rule collect:
 
 rule task_results:
     input:
-        rows=row_files_of_task,
+        tables=lambda wildcards: tables("rows", [wildcards.task]),
+        rows=lambda wildcards: files("rows", main_jobs([wildcards.task])),
     output:
         table=[
             f"{RESULTS}/tables/{{task}}.csv",
@@ -49,6 +52,7 @@ rule task_results:
     conda:
         "../envs/mirtrim.yaml"
     params:
+        jobs=lambda wildcards: main_jobs([wildcards.task]),
         code=code_of("task_results.py"),
     message:
         "Table, curve, Best, Optim and Small of task {wildcards.task}"
@@ -86,11 +90,8 @@ for study, block in STUDIES.items():
         name:
             study
         input:
-            rows=[
-                path
-                for task in block["tasks"]
-                for path in files_of_study("rows", study, task)
-            ],
+            tables=tables("rows", block["tasks"]),
+            rows=later(files, "rows", study_jobs(study)),
         output:
             csv=expand(f"{RESULTS}/studies/{study}/{{task}}.csv", task=block["tasks"]),
             markdown=expand(
@@ -114,6 +115,7 @@ for study, block in STUDIES.items():
             "../envs/mirtrim.yaml"
         params:
             study=study,
+            jobs=study_jobs(study),
             tasks=block["tasks"],
             ratios=block["ratios"],
             code=code_of("study.py"),
@@ -125,9 +127,11 @@ for study, block in STUDIES.items():
 
 rule figures_of_all:
     input:
-        rows=files_of_everything("rows"),
+        tables=tables("rows", TASKS),
+        rows=later(files, "rows", all_jobs()),
         recorded="config/recorded_curves.yaml",
-        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
+        latency_tables=tables("latency", TASKS),
+        latency=later(latency_files, TASKS),
     output:
         svg=[
             report(
@@ -153,6 +157,7 @@ rule figures_of_all:
         "../envs/mirtrim.yaml"
     params:
         profile=PROFILE,
+        jobs=all_jobs(),
         figures=FIGURES_OF_ALL,
         ratios=[4, 16],
         code=code_of("figures_of_all.py"),
@@ -164,10 +169,14 @@ rule figures_of_all:
 
 rule conclusions:
     input:
-        rows=files_of_everything("rows"),
-        pieces=files_of_everything("pieces"),
-        costs=[path for task in TASKS for path in cost_files_of_task(task)],
-        latency=expand(f"{RESULTS}/latency/{{task}}.csv", task=TASKS),
+        tables=tables("rows", TASKS),
+        rows=later(files, "rows", all_jobs()),
+        piece_tables=tables("pieces", TASKS),
+        pieces=later(files, "pieces", all_jobs()),
+        cost_tables=tables("exports", TASKS),
+        costs=later(measurements, "exports", exported_jobs()),
+        latency_tables=tables("latency", TASKS),
+        latency=later(latency_files, TASKS),
         hypotheses="config/hypotheses.yaml",
         checklist="config/checklist.yaml",
         citation="CITATION.cff",
@@ -211,6 +220,8 @@ rule conclusions:
         "../envs/mirtrim.yaml"
     params:
         tasks=TASKS,
+        jobs=all_jobs(),
+        exported=exported_jobs(),
         rng_seed=config["evidence_seed"],
         code=code_of("conclusions.py"),
     message:

@@ -9,6 +9,8 @@ import fcntl
 import shutil
 import socket
 
+from mirtrim.runs.tables import restore
+
 
 def clear_stale_locks(folder):
     """Remove Snakemake's locks if nobody lives who could hold them; returns what says we live."""
@@ -55,6 +57,8 @@ onstart:
         raise WorkflowError(
             f"{folder} cannot be written to; make it writable, or run in a copy of this folder"
         )
+    if workflow.is_main_process:
+        restore(Path(RESULTS))
     # So that it starts few enough jobs per second, Snakemake (9.27) looks for work one second
     # after it has looked, and after every job that ends as well: n times a second after n jobs.
     # Clusters need such a limit. Here it takes a seventh of a core after 57 jobs, and ever more.

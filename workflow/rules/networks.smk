@@ -1,4 +1,9 @@
 # Training: one dense job per task and seed, one compress job per run and seed.
+#
+# Each writes files of its own, and records rows and scores in the tables of its task, which are
+# committed (mirtrim.runs.tables). Whether the tables will do is read in them, not in times of
+# files, which mean nothing in a clone: a job whose rows they have is asked for by nobody but who
+# asks for its networks (`why_trained`).
 
 
 rule dense:
@@ -6,8 +11,8 @@ rule dense:
         store=features_of_task,
     output:
         network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
-        rows=f"{RESULTS}/rows/{{task}}/dense_seed{{seed}}.csv",
-        pieces=f"{RESULTS}/pieces/{{task}}/dense_seed{{seed}}.csv",
+        rows=f"{RESULTS}/jobs/rows/{{task}}/dense_seed{{seed}}.csv",
+        pieces=f"{RESULTS}/jobs/pieces/{{task}}/dense_seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/dense/{{task}}_seed{{seed}}.log",
     benchmark:
@@ -15,10 +20,9 @@ rule dense:
     conda:
         "../envs/mirtrim.yaml"
     params:
-        profile=PROFILE,
-        task=settings_of_task,
-        resume=RESUME,
-        code=lambda wildcards: code_of("dense.py", f"dense {wildcards.task}"),
+        stamp=lambda wildcards: stamp(
+            f"dense {wildcards.task}", f"task {wildcards.task}"
+        ),
     message:
         "Dense network of task {wildcards.task}, seed {wildcards.seed}"
     script:
@@ -29,13 +33,12 @@ rule compress:
     input:
         store=features_of_task,
         network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
-        # Committed rows have times of a checkout; the network beside them says if it is new.
-        rows=ancient(f"{RESULTS}/rows/{{task}}/dense_seed{{seed}}.csv"),
+        rows=f"{RESULTS}/jobs/rows/{{task}}/dense_seed{{seed}}.csv",
         reference=reference_of,
     output:
         networks=directory(f"{RESULTS}/networks/{{task}}/{{run}}_seed{{seed}}"),
-        rows=f"{RESULTS}/rows/{{task}}/{{run}}_seed{{seed}}.csv",
-        pieces=f"{RESULTS}/pieces/{{task}}/{{run}}_seed{{seed}}.csv",
+        rows=f"{RESULTS}/jobs/rows/{{task}}/{{run}}_seed{{seed}}.csv",
+        pieces=f"{RESULTS}/jobs/pieces/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/compress/{{task}}_{{run}}_seed{{seed}}.log",
     benchmark:
@@ -45,12 +48,10 @@ rule compress:
     conda:
         "../envs/mirtrim.yaml"
     params:
-        profile=PROFILE,
-        task=settings_of_task,
-        run=choices_of_run,
-        rounds=rounds_of,
-        resume=RESUME,
-        code=code_of_run,
+        stamp=lambda wildcards: stamp(
+            f"compress {wildcards.task} {wildcards.run}", f"task {wildcards.task}"
+        ),
+        rounds=lambda wildcards: PLAN.rounds[f"{wildcards.task} {wildcards.run}"],
     message:
         "All rounds of {wildcards.run} on task {wildcards.task}, seed {wildcards.seed}"
     script:
@@ -69,7 +70,8 @@ for task in TASKS:
                 f"{RESULTS}/networks/{task}/{{run}}_seed{config['models']['seed']}",
                 run=model_runs(task),
             ),
-            rows=ancient(list(row_files_of_models(task).values())),
+            tables=ancient(tables("rows", [task])),
+            rows=later(files, "rows", jobs_of_models(task)),
         output:
             models=model_files(task),
         log:
@@ -79,7 +81,7 @@ for task in TASKS:
         params:
             task=config["tasks"][task],
             name=task,
-            rows=row_files_of_models(task),
+            jobs=jobs_of_models(task),
             runs=["dense", *model_runs(task)],
             ratios=model_ratios(task),
             seed=config["models"]["seed"],

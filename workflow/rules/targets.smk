@@ -9,6 +9,12 @@ rule data:
         [f"{features_folder(task)}/store.json" for task in TASKS],
 
 
+rule rows:
+    input:
+        tables("rows", TASKS),
+        later(files, "rows", all_jobs()),
+
+
 rule tables:
     input:
         expand(f"{RESULTS}/tables/{{task}}.md", task=TASKS),
@@ -45,7 +51,7 @@ for task in TASKS:
             task
         input:
             networks_of_task(task),
-            files_of_runs("rows", task, ".csv"),
+            later(files, "rows", main_jobs([task])),
             f"{RESULTS}/tables/{task}.md",
             f"{RESULTS}/points/{task}.md",
             f"{FIGURES}/{task}_curve.svg",

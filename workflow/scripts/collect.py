@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from job import job
+from job import job, rows_of
 
-from mirtrim.evidence.rows import collect
+from mirtrim.files import atomic_path
 
 with job(snakemake, "collect"):
-    collect([Path(path) for path in snakemake.input.rows], Path(snakemake.output.rows))
+    rows = rows_of(snakemake, snakemake.params.jobs)
+    with atomic_path(Path(snakemake.output.rows)) as temporary:
+        rows.to_csv(temporary, index=False)

@@ -2,29 +2,37 @@
 
 from pathlib import Path
 
-from job import job
+from job import job, resume_folder
 
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense
 from mirtrim.experiments.setting import open_setting, single_thread
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.tables import record
 from mirtrim.training import choose_device
 
-task, seed = snakemake.wildcards.task, int(snakemake.wildcards.seed)
-config, rounds = snakemake.params.task, snakemake.params.rounds
+task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
+config, plan = snakemake.config["tasks"][task], snakemake.config["plan"]
+rounds = {int(number): ratio for number, ratio in plan["rounds"][f"{task} {name}"]}
 reference = snakemake.input.get("reference")
 epochs = config["training"]["epochs"] * len(rounds)
-with job(snakemake, f"{task} {snakemake.wildcards.run} seed {seed}", epochs) as running:
+with job(snakemake, f"{task} {name} seed {seed}", epochs) as running:
     single_thread()
     device = choose_device(snakemake.resources.get("gpu", 0))
-    store = Path(snakemake.input.store).parent
-    setting = open_setting(snakemake.params.profile, task, config, store, device)
+    setting = open_setting(
+        snakemake.config["profile"],
+        task,
+        config,
+        Path(snakemake.input.store).parent,
+        device,
+        plan["settings"][f"task {task}"],
+    )
     run = Run(
         setting,
         load_dense(Path(snakemake.input.network)),
         dense_cost(Path(snakemake.input.rows)),
-        choices_of(snakemake.params.run),
-        {int(number): ratio for number, ratio in rounds.items()},
+        PruningSettings.of_columns(plan["columns"][name]),
+        rounds,
         seed,
         Path(reference) if reference else None,
     )
@@ -33,6 +41,9 @@ with job(snakemake, f"{task} {snakemake.wildcards.run} seed {seed}", epochs) as 
         rows_path=Path(snakemake.output.rows),
         pieces_path=Path(snakemake.output.pieces),
         networks_folder=Path(snakemake.output.networks),
-        resume_folder=Path(snakemake.params.resume),
+        resume_folder=resume_folder(snakemake),
+        code=plan["code"][f"compress {task} {name}"],
         progress=running.epoch,
     )
+    record(Path(snakemake.output.rows))
+    record(Path(snakemake.output.pieces))

@@ -2,31 +2,34 @@
 
 from pathlib import Path
 
-import pandas as pd
 import yaml
-from job import job
+from job import job, paths, rows_of
 
 from mirtrim.evidence.checklist import write_checklist
-from mirtrim.evidence.cost_rows import read_cost_rows
+from mirtrim.evidence.cost_rows import read_cost_rows, read_latencies
 from mirtrim.evidence.operating_points import operating_points, write_operating_points
 from mirtrim.evidence.replication import write_replication
-from mirtrim.evidence.rows import read_rows
 from mirtrim.evidence.task_evidence import read_pieces
 from mirtrim.evidence.verdict_tables import read_verdicts
 from mirtrim.evidence.verdicts import write_verdicts
 
 given, settings, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, "conclusions"):
-    rows = read_rows([Path(path) for path in given.rows])
-    pieces = read_pieces([Path(path) for path in given.pieces])
-    latency = pd.concat([pd.read_csv(path) for path in given.latency], ignore_index=True)
+    rows = rows_of(snakemake, settings.jobs)
+    pieces = read_pieces(
+        paths(given.get("pieces")), paths(given.get("piece_tables")), settings.jobs
+    )
+    latency = read_latencies(paths(given.get("latency")), paths(given.get("latency_tables")))
+    costs = read_cost_rows(
+        paths(given.get("costs")), paths(given.get("cost_tables")), settings.exported
+    )
     write_verdicts(
         rows,
         pieces,
         Path(given.hypotheses),
         *map(Path, output.verdicts),
         rng_seed=settings.rng_seed,
-        costs=read_cost_rows([Path(path) for path in given.costs]),
+        costs=costs,
         latency=latency,
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))

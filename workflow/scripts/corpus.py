@@ -9,7 +9,7 @@ from mirtrim.corpora.reader import Making
 
 with job(snakemake, f"corpus {snakemake.params.name}") as running:
     prepare(
-        snakemake.params.settings,
+        snakemake.config["corpora"][snakemake.params.name],
         Path(snakemake.output.manifest).parent,
         Making(snakemake.threads, running.count("pieces"), running.tell),
     )

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import pandas as pd
-from job import job
+from job import job, paths
 
 from mirtrim.evidence.board_table import board_table, write_board_table
 from mirtrim.evidence.boards import read_boards
-from mirtrim.evidence.cost_rows import read_cost_rows
+from mirtrim.evidence.cost_rows import read_arenas, read_cost_rows, read_latencies
 from mirtrim.evidence.cost_table import cost_table, write_cost_table
 from mirtrim.evidence.figures.bytes_on_disk import draw
 from mirtrim.evidence.figures.panels import write
@@ -15,9 +14,14 @@ from mirtrim.files import atomic_path
 
 given, output = snakemake.input, snakemake.output
 with job(snakemake, "cost tables"):
-    costs = read_cost_rows([Path(path) for path in given.costs])
-    latency = pd.concat([pd.read_csv(path) for path in given.latency], ignore_index=True)
-    arenas = pd.concat([pd.read_csv(path) for path in given.arenas], ignore_index=True)
+    wanted = snakemake.params
+    costs = read_cost_rows(
+        paths(given.get("costs")), paths(given.get("cost_tables")), wanted.exported
+    )
+    latency = read_latencies(paths(given.get("latency")), paths(given.get("latency_tables")))
+    arenas = read_arenas(
+        paths(given.get("arenas")), paths(given.get("arena_tables")), wanted.boarded
+    )
     for path, table in ((output.costs, costs), (output.latency, latency)):
         with atomic_path(path) as temporary:
             table.to_csv(temporary, index=False)

@@ -7,13 +7,14 @@ from job import job
 from mirtrim.experiments.features import extract
 from mirtrim.experiments.setting import single_thread
 
-with job(snakemake, f"features {snakemake.wildcards.task}") as running:
+task, config = snakemake.wildcards.task, snakemake.config
+with job(snakemake, f"features {task}") as running:
     single_thread()
     extract(
-        snakemake.wildcards.task,
-        snakemake.params.corpus,
+        task,
+        config["corpora"][config["tasks"][task]["corpus"]],
         Path(snakemake.input.corpus).parent,
         Path(snakemake.output.store).parent,
-        snakemake.params.features,
+        config["tasks"][task]["features"],
         running.count("tracks"),
     )

@@ -2,20 +2,19 @@
 
 from pathlib import Path
 
-import pandas as pd
-from job import job
+from job import job, paths, rows_of
 
 from mirtrim.evidence import interactive
+from mirtrim.evidence.cost_rows import read_latencies
 from mirtrim.evidence.figures.catalogue import draw
 from mirtrim.evidence.figures.panels import write
 from mirtrim.evidence.recorded_curves import read_recorded_curves
-from mirtrim.evidence.rows import read_rows
 
 given, wanted, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, "figures of all tasks"):
-    rows = read_rows([Path(path) for path in given.rows])
+    rows = rows_of(snakemake, wanted.jobs)
     recorded = read_recorded_curves(Path(given.recorded))
-    latency = pd.concat([pd.read_csv(path) for path in given.latency], ignore_index=True)
+    latency = read_latencies(paths(given.get("latency")), paths(given.get("latency_tables")))
     fp32 = latency[~latency.runtime.str.contains("int8")]  # as the errors in the figures are
     for name, svg, png in zip(wanted.figures, output.svg, output.png, strict=True):
         write(draw(name, rows, recorded, fp32, wanted.ratios), [Path(svg), Path(png)])

@@ -70,6 +70,25 @@ class Job:
         self._sometimes(text, False)
 
 
+def resume_folder(snakemake) -> Path:
+    """Where jobs keep what they need to go on after they were killed."""
+    return Path(snakemake.config["data_folder"], "resume")
+
+
+def paths(files) -> list[Path]:
+    """The files of an input, none or one or many."""
+    files = [files] if isinstance(files, str) else files or []
+    return [Path(str(path)) for path in files]
+
+
+def rows_of(snakemake, jobs):
+    """The rows of those jobs, {task: names}, from the inputs `tables` and `rows`."""
+    from mirtrim.evidence.rows import read_rows
+
+    given = snakemake.input
+    return read_rows(paths(given.get("rows")), paths(given.get("tables")), jobs)
+
+
 @contextmanager
 def job(snakemake, name: str, epochs: int = 0) -> Iterator[Job]:
     """Open the log; turn an expected error into one line and a non-zero exit status."""

@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-from job import job
+from job import job, rows_of
 
-from mirtrim.evidence.rows import read_rows
+from mirtrim.evidence.rows import with_names
 from mirtrim.files import read_json
 from mirtrim.listening.collecting import collect_bundles
 from mirtrim.tasks.store import open_store
 
 given = snakemake.params
 with job(snakemake, f"models {given.name}"):
+    rows = with_names(rows_of(snakemake, given.jobs))[0]
     collect_bundles(
         given.task,
-        {run: read_rows([Path(path)]) for run, path in given.rows.items()},
+        {str(run): part for run, part in rows.groupby("run")},
         Path(snakemake.input.dense).parent,
         read_json(snakemake.input.store)["statistics"],
         Path(snakemake.output.models[0]).parent,

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from job import job
+from job import job, rows_of
 
 from mirtrim.evidence.comparison import comparison, draw_comparison, write_comparison
-from mirtrim.evidence.rows import read_rows
 
 given, output = snakemake.params, snakemake.output
 with job(snakemake, f"study {given.study}"):
-    rows = read_rows([Path(path) for path in snakemake.input.rows])
+    rows = rows_of(snakemake, given.jobs)
     files = zip(output.csv, output.markdown, output.svg, output.png, strict=True)
     for task, (csv, markdown, svg, png) in zip(given.tasks, files, strict=True):
         table = comparison(rows[rows.task == task], given.ratios)

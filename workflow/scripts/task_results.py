@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from job import job
+from job import job, rows_of
 
 from mirtrim.evidence.curves import draw_error_curve
 from mirtrim.evidence.operating_points import operating_points, write_operating_points
-from mirtrim.evidence.rows import read_rows
 from mirtrim.evidence.tables import summary_table, write_table
 
 output = snakemake.output
 with job(snakemake, f"results {snakemake.wildcards.task}"):
-    rows = read_rows([Path(path) for path in snakemake.input.rows])
+    rows = rows_of(snakemake, snakemake.params.jobs)
     write_table(summary_table(rows), *map(Path, output.table))
     write_operating_points(operating_points(rows), *map(Path, output.points))
     draw_error_curve(rows, [Path(path) for path in output.curve])

@@ -15,7 +15,8 @@ import yaml
 
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.checks import CHECKS, Material
-from mirtrim.evidence.task_evidence import labelled
+from mirtrim.evidence.labels import in_words
+from mirtrim.evidence.rows import with_names
 from mirtrim.files import write_text
 
 KEYS = ("id", "text", "check", "settings")
@@ -98,7 +99,9 @@ def write_checklist(
         citation: what the citation file says.
     """
     items = load_items(items_path)
-    table = checklist(items, Material(labelled(rows, "rows"), pieces, config, verdicts, citation))
+    rows, labels = with_names(rows)
+    table = checklist(items, Material(rows, pieces, config, verdicts, citation))
+    table["evidence"] = [in_words(text, labels) for text in table.evidence]
     counts = [f"{state}: {int((table.state == state).sum())}" for state in STATES.values()]
     lines = [
         "# Credibility checklist",

@@ -1,13 +1,17 @@
 """The cost row: what one network weighs in one number format, and its error in it."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.evidence.rows import RUN_KEYS
+from mirtrim.evidence.labels import with_labels
+from mirtrim.evidence.rows import RUN_KEYS, select_jobs
 from mirtrim.evidence.tables_on_disk import read_tables
 from mirtrim.files import atomic_path
+from mirtrim.pruning.settings import COLUMN_DEFAULTS
 
 FORMATS = ("fp32", "int8")
 
@@ -17,7 +21,8 @@ class CostRow:
     """One exported network.
 
     Attributes:
-        task … round, ratio_asked, ratio: as in the result row of the network.
+        task … round, ratio_asked, ratio, floor, hyperparameters: as in the result row of the
+            network.
         format: "fp32", or "int8": weights and activations quantised after training.
         parameters, nonzeros, macs, peak_activation_bytes: as in the result row.
         weights_raw, weights_gzip, weights_zstd: bytes of the weights and buffers alone, plain
@@ -65,6 +70,8 @@ class CostRow:
     network_digest: str
     code_digest: str
     versions: str
+    floor: int = COLUMN_DEFAULTS["floor"]
+    hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -84,13 +91,67 @@ def write_cost_rows(path: Path, rows: list[CostRow]) -> None:
         )
 
 
-def read_cost_rows(paths: list[Path]) -> pd.DataFrame:
-    """Read cost rows into one table in a fixed order; a damaged file is an `ArtefactError`."""
+def read_cost_rows(
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """Read cost rows into one table in a fixed order; as `evidence.rows.read_rows`.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
     text = [field.name for field in fields(CostRow) if field.type is str]
     keys = ["task", *RUN_KEYS, "seed", "round", "format"]
-    return read_tables(paths, text, _check, "cost rows").sort_values(keys, ignore_index=True)
+    read = partial(read_tables, text=text, check=_check, what="cost rows", later=COLUMN_DEFAULTS)
+    table = select_jobs(read(paths), read(tables), jobs)
+    return table[list(COLUMNS)].sort_values(keys, ignore_index=True)
 
 
 def _check(table: pd.DataFrame) -> None:
-    if tuple(table.columns) != COLUMNS:
+    if set(table.columns) != set(COLUMNS):
         raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
+
+
+def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.DataFrame:
+    """What the latency jobs wrote, in a fixed order; job files take the place of tables.
+
+    Returns:
+        Their columns, `run` being the label of the run.
+
+    Raises:
+        ArtefactError: a file is damaged.
+    """
+    columns = {"task", "runtime", "median_ms"}
+    return with_labels(_read_measured(paths, tables, None, "latencies", columns))
+
+
+def read_arenas(
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """What the microcontroller jobs wrote, in a fixed order; job files take the place of tables.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
+    return _read_measured(paths, tables, jobs, "arenas", {"task", "variant", "arena_bytes"})
+
+
+def _read_measured(
+    paths: Sequence[Path],
+    tables: Sequence[Path],
+    jobs: Mapping[str, Collection[str]] | None,
+    what: str,
+    columns: set[str],
+) -> pd.DataFrame:
+    def check(table: pd.DataFrame) -> None:
+        if lacking := sorted(columns - set(table.columns)):
+            raise ValueError(f"column {lacking[0]} is missing")
+
+    text = ["task", *(key for key in RUN_KEYS if key != "floor")]
+    read = partial(read_tables, text=text, check=check, what=what, later=COLUMN_DEFAULTS)
+    found = select_jobs(read(paths), read(tables), jobs)
+    keys = ["task", *RUN_KEYS, "seed", "ratio_asked"]
+    return found.sort_values(keys, ignore_index=True, kind="stable")

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirtrim.evidence.labels import with_labels
 from mirtrim.evidence.operating_points import operating_points
 from mirtrim.evidence.recorded import Recorded, load_recorded
 from mirtrim.evidence.recorded_curves import RecordedCurves, read_recorded_curves
 from mirtrim.evidence.tables import mean_and_deviation, with_relative_error
-from mirtrim.evidence.task_evidence import labelled
 from mirtrim.evidence.verdict_tables import effect_text, interval_text
 from mirtrim.files import write_text
 
@@ -42,7 +42,7 @@ def write_replication(
         curves_path: `config/recorded_curves.yaml`.
     """
     recorded = load_recorded(recorded_path)
-    rows = labelled(rows, "rows")
+    rows = with_labels(rows)
     profile = ", ".join(sorted(set(rows.profile)))
     lines = [
         f"# Replication, profile {profile}",

@@ -2,13 +2,17 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.evidence.tables_on_disk import read_tables
+from mirtrim.errors import ArtefactError
+from mirtrim.evidence.tables_on_disk import completed, read_tables
 from mirtrim.files import atomic_path
+from mirtrim.pruning.settings import COLUMN_DEFAULTS, RUN_COLUMNS, PruningSettings
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Row:
         diagnostics: what the method recorded about the training, JSON.
         code_digest, data_digest, config_digest: what determined the numbers.
         versions, machine: what they were computed with.
+        floor: units that every layer keeps at least.
+        hyperparameters: everything particular to the method that is not its default, JSON.
     """
 
     profile: str
@@ -79,6 +85,9 @@ class Row:
     config_digest: str
     versions: str
     machine: str
+    # Columns that came later, with what rows without them say.
+    floor: int = COLUMN_DEFAULTS["floor"]
+    hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -93,14 +102,16 @@ class Row:
                 raise ValueError(f"row column {field.name}: {value!r} is not text")
         if not 0 <= self.nonzeros <= self.parameters:
             raise ValueError(f"row: {self.nonzeros} non-zeros of {self.parameters} parameters")
-        for name in ("scores", "diagnostics"):
+        for name in ("scores", "diagnostics", "hyperparameters"):
             if not isinstance(json.loads(getattr(self, name)), dict):
                 raise ValueError(f"row column {name}: not a JSON object")
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
 # What identifies a run, apart from its seed and round.
-RUN_KEYS = ["method", "criterion", "scope", "scale", "order", "reset", "counted", "reference"]
+RUN_KEYS = list(RUN_COLUMNS)
+# Columns that old files may lack, and the values that they then stand for.
+LATER = {entry.name: entry.default for entry in fields(Row) if entry.default is not MISSING}
 PIECE_KEYS = ["task", *RUN_KEYS, "seed", "round", "track_id"]
 
 
@@ -112,15 +123,69 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         )
 
 
-def read_rows(paths: list[Path]) -> pd.DataFrame:
-    """Read row files into one table, in a fixed order; a damaged file is an `ArtefactError`."""
+def read_rows(
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """Read rows into one table, in a fixed order.
+
+    Args:
+        paths: files of jobs.
+        tables: tables of tasks (`runs.tables`); what they have of a job in `paths` is passed over.
+        jobs: task → the jobs wanted, "<run>_seed<seed>"; None for all.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
     text = [field.name for field in fields(Row) if field.type in (str, "str")]
     keys = ["task", *RUN_KEYS, "seed", "round"]
-    return read_tables(paths, text, _check, "result rows").sort_values(keys, ignore_index=True)
+    read = partial(read_tables, text=text, check=_check, what="result rows", later=LATER)
+    found = select_jobs(read(paths), read(tables), jobs)[list(COLUMNS)]
+    return found.sort_values(keys, ignore_index=True)
+
+
+def select_jobs(
+    own: pd.DataFrame, tables: pd.DataFrame, jobs: Mapping[str, Collection[str]] | None
+) -> pd.DataFrame:
+    """Lines of the wanted jobs: those of the jobs' own files, then those of tables.
+
+    Raises:
+        ArtefactError: a wanted job is in neither.
+    """
+    empty = not len(own) and not len(tables) and not jobs
+    if empty and (len(own.columns) or len(tables.columns)):
+        return own if len(own.columns) else tables
+    parts = [with_names(table)[0] for table in (own, tables) if len(table)]
+    if not parts:
+        raise ArtefactError("there are no rows; run the workflow")
+    for part in parts:
+        part["job"] = part.task + "/" + part.run + "_seed" + part.seed.astype(str)
+    newer = set(parts[0].job)
+    found = pd.concat([parts[0], *(part[~part.job.isin(newer)] for part in parts[1:])])
+    if jobs is not None:
+        wanted = [f"{task}/{job}" for task, names in jobs.items() for job in names]
+        missing = sorted(set(wanted) - set(found.job))
+        if missing:
+            raise ArtefactError(f"{missing[0]}: no rows of this job; run it")
+        found = found[found.job.isin(wanted)]
+    return found.drop(columns=["job", "run"])
+
+
+def with_names(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table with a column `run`, the name of each row's run, and the label of each name."""
+    table = completed(table, COLUMN_DEFAULTS)
+    kinds = table[RUN_KEYS].drop_duplicates()
+    settings = [PruningSettings.of_columns(kind) for kind in kinds.to_dict("records")]
+    kinds = kinds.assign(run=[found.name for found in settings])
+    named = table.drop(columns="run", errors="ignore").merge(
+        kinds, on=RUN_KEYS, how="left", validate="many_to_one"
+    )
+    return named, {found.name: found.label for found in settings}
 
 
 def _check(table: pd.DataFrame) -> None:
-    if tuple(table.columns) != COLUMNS:
+    if set(table.columns) != set(COLUMNS):
         raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
     for record in table.to_dict("records"):
         Row(**{str(name): value for name, value in record.items()})
@@ -130,10 +195,3 @@ def write_pieces(path: Path, tables: list[pd.DataFrame]) -> None:
     """Write scores per test piece (for bootstraps over pieces) as CSV, atomically."""
     with atomic_path(path) as temporary:
         pd.concat(tables, ignore_index=True).to_csv(temporary, index=False, float_format="%.6g")
-
-
-def collect(row_paths: list[Path], rows_path: Path) -> None:
-    """Join row files into one table, in a fixed order."""
-    rows = read_rows(row_paths)
-    with atomic_path(rows_path) as temporary:
-        rows.to_csv(temporary, index=False)

@@ -1,21 +1,22 @@
 """What was measured on one task, by run: rows, and errors of every seed on every test piece.
 
-A run is called what tables and figures call it (`labels.label_of`), for instance "dense",
-"trim (reinit)" or "trim (random, global)".
+A run is called by its identity (`pruning.settings.PruningSettings.name`), as its files are, for
+instance "dense" or "trim_magnitude_local_reinit"; `TaskEvidence.in_words` is how a reader sees it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mirtrim.errors import ArtefactError
-from mirtrim.evidence.labels import label_of
-from mirtrim.evidence.rows import PIECE_KEYS, RUN_KEYS
-from mirtrim.evidence.tables_on_disk import read_tables
+from mirtrim.evidence.labels import in_words
+from mirtrim.evidence.rows import PIECE_KEYS, RUN_KEYS, select_jobs, with_names
+from mirtrim.evidence.tables_on_disk import completed, read_tables
+from mirtrim.pruning.settings import COLUMN_DEFAULTS
 
 DENSE = "dense"
 DENSE_RATIO = 1.0
@@ -35,11 +36,17 @@ class TaskEvidence:
         task: its name.
         rows: result rows with a column `run`.
         errors: for each run and asked ratio 1 − score, seeds × pieces.
+        labels: name of a run → what tables and figures call it.
     """
 
     task: str
     rows: pd.DataFrame
     errors: Mapping[tuple[str, float], pd.DataFrame]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def in_words(self, text: str) -> str:
+        """`text` with what tables and figures call a run in the place of its name."""
+        return in_words(text, self.labels)
 
     @cached_property
     def networks(self) -> dict[tuple[str, float], pd.DataFrame]:
@@ -49,14 +56,25 @@ class TaskEvidence:
         return {(str(run), float(ratio)): part for (run, ratio), part in groups}
 
 
-def read_pieces(paths: Sequence[Path]) -> pd.DataFrame:
-    """Read files of scores per test piece into one table, in a fixed order.
+def read_pieces(
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """Read scores per test piece into one table, in a fixed order; as `evidence.rows.read_rows`.
 
     Raises:
-        ArtefactError: a file is damaged; names it.
+        ArtefactError: a file is damaged, or a wanted job is in none.
     """
-    text = ["task", "track_id", *RUN_KEYS]
-    table = read_tables(paths, text, _check_scores, "scores of pieces")
+    text = ["task", "track_id", *(key for key in RUN_KEYS if key != "floor")]
+    read = partial(
+        read_tables,
+        text=text,
+        check=_check_scores,
+        what="scores of pieces",
+        later=COLUMN_DEFAULTS,
+    )
+    table = select_jobs(read(paths), read(tables), jobs)
     return table.sort_values(PIECE_KEYS, ignore_index=True)
 
 
@@ -77,15 +95,16 @@ def gather(
         rows: result rows of any tasks.
         pieces: scores of the same networks on every test piece.
         measures: tables of further measurements, such as cost rows and latencies; each is joined
-            to the rows by the columns that it shares with them (task, run or its choices, seed,
-            ratio_asked), and its numbers become columns of the rows. Where a table has a column
-            `format` or `runtime`, they are called by it: "weights_raw int8", "median_ms torch".
+            to the rows by the columns that it shares with them (task, the run's settings or its
+            name, seed, ratio_asked), and its numbers become columns of the rows. Where a table has
+            a column `format` or `runtime`, they are called by it: "weights_raw int8".
 
     Raises:
-        ArtefactError: rows and pieces are not of the same networks, two runs have one name, or a
-            table of measurements does not say whose they are.
+        ArtefactError: rows and pieces are not of the same networks, or a table of measurements
+            does not say whose they are.
     """
-    rows, pieces = labelled(rows, "rows"), labelled(pieces, "pieces")
+    rows, labels = with_names(rows)
+    pieces, _ = with_names(pieces)
     for table in measures:
         rows = _joined(rows, table)
     found = []
@@ -93,7 +112,7 @@ def gather(
         errors = _errors(str(task), pieces[pieces.task == task])
         _check_same_networks(str(task), of_task, errors)
         # Joining has left each column apart in memory; a copy brings them together.
-        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True).copy(), errors))
+        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True).copy(), errors, labels))
     return found
 
 
@@ -122,21 +141,9 @@ def _errors(task: str, pieces: pd.DataFrame) -> dict[tuple[str, float], pd.DataF
     return found
 
 
-def labelled(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """With a column `run`; a name that two runs of a task share is refused."""
-    kinds = table[RUN_KEYS].drop_duplicates()
-    kinds = kinds.assign(run=[label_of(kind) for kind in kinds.to_dict("records")])
-    for run, same in kinds.groupby("run"):
-        if len(same) > 1:
-            differ = [key for key in RUN_KEYS if same[key].nunique() > 1]
-            raise ArtefactError(
-                f"{what}: two runs are called {run!r}, they differ in {', '.join(differ)}; "
-                "collect them apart"
-            )
-    return table.merge(kinds, on=RUN_KEYS, how="left", validate="many_to_one")
-
-
 def _joined(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    if "method" in table.columns:  # the settings say whose it is, whatever it calls the run
+        table = completed(table.drop(columns="run", errors="ignore"), COLUMN_DEFAULTS)
     keys = [k for k in ("task", "run", *RUN_KEYS, "seed", "ratio_asked") if k in table.columns]
     says_run = "run" in keys or set(RUN_KEYS) <= set(keys)
     if not {"task", "ratio_asked"} <= set(keys) or not says_run:

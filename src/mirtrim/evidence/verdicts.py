@@ -98,9 +98,15 @@ def _find(hypothesis: Hypothesis, evidence: TaskEvidence, rng_seed: int) -> Find
     stream = zlib.crc32(f"{hypothesis.id} {evidence.task}".encode())
     generator = np.random.default_rng([rng_seed, stream])
     try:
-        return COMPUTATIONS[hypothesis.computation](evidence, generator, **hypothesis.settings)
+        finding = COMPUTATIONS[hypothesis.computation](evidence, generator, **hypothesis.settings)
     except NotRun as missing:
-        return str(missing)
+        return evidence.in_words(str(missing))
+    return replace(
+        finding,
+        compared=evidence.in_words(finding.compared),
+        measure=evidence.in_words(finding.measure),
+        note=evidence.in_words(finding.note),
+    )
 
 
 def _line(

@@ -1,33 +1,95 @@
-"""Digests of the code behind each kind of job, plugins included."""
+"""Digests of the meaning of the code behind each kind of job.
 
-from mirtrim.provenance import code_digest
+A job depends on functions that it calls (followed by `runs.meaning`) and on entries of tables that
+it finds at run time: its task, its method, its criterion, the handlers of tracing. These are the
+roots.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mirtrim.corpora import loaders
+from mirtrim.provenance import PACKAGE
 from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
-from mirtrim.pruning.methods import Choices, get_method
+from mirtrim.pruning.methods import get_method
+from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.meaning import Package
 from mirtrim.tasks.registry import get_task
 
-
-def corpus_code() -> str:
-    """What renders or downloads a corpus."""
-    return code_digest("mirtrim.corpora.*")
+LENGTH = 16  # hexadecimal digits that are kept
 
 
-def features_code(task: str) -> str:
+@cache
+def package() -> Package:
+    """The sources of this library, read once."""
+    return Package(PACKAGE)
+
+
+def corpus_code(corpus: Mapping[str, Any]) -> str:
+    """What renders or downloads a corpus of these settings."""
+    return _digest(*_corpus(corpus))
+
+
+def features_code(task: str, corpus: Mapping[str, Any]) -> str:
     """What turns a corpus into features of `task`."""
-    return code_digest("mirtrim.corpora.*", "mirtrim.experiments.features", _module_of(task))
+    return _digest(*_features(task, corpus))
 
 
-def dense_code(task: str) -> str:
-    """What trains and scores the dense network of `task`."""
-    return code_digest("mirtrim.experiments.dense", _module_of(task))
+def dense_code(task: str, corpus: Mapping[str, Any]) -> str:
+    """What trains and scores the dense network of `task`, its data included."""
+    return _digest(*_dense(task, corpus))
 
 
-def compress_code(task: str, choices: Choices) -> str:
-    """What compresses, trains and scores: the machinery, the task, the method, the criterion."""
-    tables = (UNIT_CRITERIA, WEIGHT_CRITERIA)
-    criteria = [t[choices.criterion].__module__ for t in tables if choices.criterion in t]
-    method = type(get_method(choices.method)).__module__
-    return code_digest("mirtrim.experiments.compress", _module_of(task), method, *criteria)
+def compress_code(
+    task: str,
+    corpus: Mapping[str, Any],
+    settings: PruningSettings,
+    reference: PruningSettings | None = None,
+) -> str:
+    """The same of a run: the machinery, the method, the criterion, and all behind its data, its
+    dense network and the run (`reference`) whose shape it copies."""
+    runs = [settings] if reference is None else [settings, reference]
+    return _digest(
+        *_dense(task, corpus),
+        "mirtrim.experiments.compress.compress",
+        "mirtrim.pruning.handlers.*",
+        *(root for run in runs for root in _method(run)),
+    )
 
 
-def _module_of(task: str) -> str:
-    return type(get_task(task)).__module__
+def _method(settings: PruningSettings) -> list[str]:
+    tables: tuple[Mapping[str, Any], ...] = (UNIT_CRITERIA, WEIGHT_CRITERIA)
+    criteria = [_place(t[settings.criterion]) for t in tables if settings.criterion in t]
+    return [_place(type(get_method(settings.method))), *criteria]
+
+
+def _corpus(corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    own = f"{loaders.__name__}.{corpus['loader']}"
+    reader = (
+        f"{own}.reader.READER"
+        if importlib.util.find_spec(own) is not None
+        else "mirtrim.corpora.published.reader.reader"
+    )
+    return "mirtrim.corpora.prepare.prepare", "mirtrim.corpora.prepare.open_prepared", reader
+
+
+def _features(task: str, corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    kind = _place(type(get_task(task)))
+    return *_corpus(corpus), "mirtrim.experiments.features.extract", kind
+
+
+def _dense(task: str, corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    trained = "mirtrim.experiments.dense.train_dense"
+    return *_features(task, corpus), trained, "mirtrim.experiments.setting.open_setting"
+
+
+def _place(thing: Any) -> str:
+    """Full name of a class or function; of its module if it was made within a function."""
+    name = thing.__qualname__
+    return thing.__module__ if "<locals>" in name else f"{thing.__module__}.{name}"
+
+
+def _digest(*roots: str) -> str:
+    return package().digest(*roots)[:LENGTH]

@@ -1,8 +1,7 @@
-"""The compress job: all rounds of one method, seed and set of pruning choices."""
+"""The compress job: all rounds of one method, seed and set of pruning settings."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from mirtrim.cost.counting import macs
 from mirtrim.errors import MirtrimError, RatioError
 from mirtrim.evidence.rows import Row, write_pieces, write_rows
-from mirtrim.experiments.code import compress_code
 from mirtrim.experiments.dense import Dense
 from mirtrim.experiments.finished import Finished, load_finished, save_finished
 from mirtrim.experiments.networks import load_round
@@ -20,7 +18,8 @@ from mirtrim.experiments.resuming import mark_ended
 from mirtrim.experiments.rounds import Cost, Stage, Trained, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, TaskData, silent
 from mirtrim.pruning import storage
-from mirtrim.pruning.methods import Choices, Method, Round, Ticket, get_method
+from mirtrim.pruning.methods import Method, Round, Ticket, get_method
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.seeds import torch_generator
 from mirtrim.training import CPU, EpochReport, Hook
 
@@ -30,19 +29,19 @@ SCORING_BATCHES = 16
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a method with its choices, on one task and seed.
+    """One run: a method with its settings, on one task and seed.
 
     Attributes:
         dense: the network that it starts from.
         dense_cost: what that has cost.
         rounds: round number → ratio: the run's ratios at their positions among the task's.
-        reference_folder: networks of the run that `choices.reference` names.
+        reference_folder: networks of the run that `settings.reference` names.
     """
 
     setting: Setting
     dense: Dense
     dense_cost: Cost
-    choices: Choices
+    settings: PruningSettings
     rounds: Mapping[int, float]
     seed: int
     reference_folder: Path | None = None
@@ -50,7 +49,7 @@ class Run:
     @property
     def method(self) -> Method:
         """The method, by its name."""
-        return get_method(self.choices.method)
+        return get_method(self.settings.method)
 
     def first_ticket(self) -> Ticket:
         """Where the method starts: at the trained dense network, or at its initial weights."""
@@ -71,23 +70,28 @@ def compress(
     pieces_path: Path,
     networks_folder: Path,
     resume_folder: Path,
+    code: str = "-",
     progress: Progress = silent,
 ) -> None:
     """Run every round; write one row per ratio, scores per piece, and the networks.
 
     Each finished round is kept in `resume_folder`, so a killed job continues where it stopped,
     with the same bits; `remove_ended` clears that folder.
+
+    Args:
+        code: digest of the code behind the job (`experiments.code`), for its rows.
     """
-    code = compress_code(run.setting.task.name, run.choices)
     rounds = list(run.rounds.items())
-    folder = resume_folder / job_digest(run.setting, run.seed, code, asdict(run.choices), rounds)
+    folder = resume_folder / job_digest(
+        run.setting, run.seed, code, run.settings.seed_words, rounds
+    )
     folder.mkdir(parents=True, exist_ok=True)
     ticket, cost = run.first_ticket(), run.first_cost()
     dense = {
         "parameters": sum(p.numel() for p in ticket.network.parameters()),
         "macs": macs(ticket.network, run.setting.task.example_input(run.setting.features)),
     }
-    check_reachable(run.setting, ticket.network, run.choices, list(run.rounds.values()))
+    check_reachable(run.setting, ticket.network, run.settings, list(run.rounds.values()))
     rows: list[Row] = []
     pieces: list[pd.DataFrame] = []
     for number, ratio in rounds:
@@ -124,13 +128,13 @@ def _run_round(
     progress: Progress,
 ) -> Finished:
     """Prepare, train, finish, measure."""
-    method, choices, device = run.method, run.choices, run.setting.device
+    method, settings, device = run.method, run.settings, run.setting.device
     # Some methods make their network on the processor.
-    ticket = method.prepare(ticket.to(device), choices, coming).to(device)
+    ticket = method.prepare(ticket.to(device), settings, coming).to(device)
     hook = Hook()
-    for part in range(method.trainings):
+    for part in range(method.trainings(settings)):
         stage = Stage(coming.number, coming.ratio, part)
-        hook = method.hook(ticket, choices, coming)
+        hook = method.hook(ticket, settings, coming)
         trained = train(
             run.setting,
             ticket.network,
@@ -144,7 +148,7 @@ def _run_round(
         )
         cost = cost + trained.cost
         method.trained(ticket, part)
-    ticket = method.finish(ticket, choices, coming, hook)
+    ticket = method.finish(ticket, settings, coming, hook)
     method.check(ticket)
     row, pieces = _measured(run, ticket, stage, trained, cost, coming, code)
     return Finished(ticket.to(CPU), row, pieces, cost)
@@ -165,7 +169,7 @@ def _measured(
         run.seed,
         stage,
         trained,
-        choices=run.choices,
+        settings=run.settings,
         masked=run.method.masks,
         dense_parameters=coming.dense["parameters"],
         total=total,
@@ -178,7 +182,7 @@ def _stage_name(run: Run, stage: Stage) -> str:
     """Where a training stands, for a person who watches."""
     place = list(run.rounds).index(stage.round) + 1
     name = f"round {place}/{len(run.rounds)}, ratio {stage.ratio_asked:g}"
-    trainings = run.method.trainings
+    trainings = run.method.trainings(run.settings)
     return name if trainings == 1 else f"{name}, training {stage.part + 1}/{trainings}"
 
 
@@ -198,11 +202,12 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
         assert run.reference_folder is not None
         return load_round(run.reference_folder, ratio, lambda: setting.new_network(seed))
 
-    words = json.dumps(asdict(run.choices))
     scoring = {
         "batches": batches,
         "loss": data.loss,
-        "generator": torch_generator(seed, setting.task.name, "cut", words, number),
+        "generator": torch_generator(
+            seed, setting.task.name, "cut", run.settings.seed_words, number
+        ),
     }
     given = {"reference": reference} if run.reference_folder else {}
     return Round(
@@ -218,16 +223,16 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
 
 
 def check_reachable(
-    setting: Setting, network: nn.Module, choices: Choices, ratios: Sequence[float]
+    setting: Setting, network: nn.Module, settings: PruningSettings, ratios: Sequence[float]
 ) -> None:
     """Fail before hours of training if the last ratio cannot be reached."""
     parameters = sum(p.numel() for p in network.parameters())
-    highest = get_method(choices.method).highest_ratio(
-        network, setting.task.example_input(setting.features), choices
+    highest = get_method(settings.method).highest_ratio(
+        network, setting.task.example_input(setting.features), settings
     )
     if max(ratios) > highest:
         raise RatioError(
-            f"task {setting.task.name}: {choices.method} cannot reach ratio {max(ratios):g} on its "
-            f"network of {parameters} parameters, {highest:.1f} is the most; lower `ratios` or "
+            f"task {setting.task.name}: {settings.method} cannot reach ratio {max(ratios):g} on "
+            f"its network of {parameters} parameters, {highest:.1f} is the most; lower `ratios` or "
             "widen the network"
         )

@@ -9,10 +9,10 @@ import torch
 
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.rows import read_rows, write_pieces, write_rows
-from mirtrim.experiments.code import dense_code
 from mirtrim.experiments.resuming import mark_ended
-from mirtrim.experiments.rounds import DENSE, Cost, Stage, job_digest, measure, train
+from mirtrim.experiments.rounds import Cost, Stage, job_digest, measure, train
 from mirtrim.experiments.setting import Progress, Setting, silent
+from mirtrim.pruning.settings import DENSE
 from mirtrim.tensors import read_tensors, write_tensors
 from mirtrim.training import EpochReport, State, state_of
 
@@ -37,16 +37,19 @@ def train_dense(
     rows_path: Path,
     pieces_path: Path,
     resume_folder: Path,
+    code: str = "-",
     progress: Progress = silent,
 ) -> None:
     """Train the dense network; write its states, its row and its scores per piece.
 
     What a killed job needs to continue is kept in `resume_folder`; `remove_ended` clears that.
+
+    Args:
+        code: digest of the code behind the job (`experiments.code`), for its row.
     """
     network = setting.new_network(seed)
     initial = state_of(network)
     network.to(setting.device)
-    code = dense_code(setting.task.name)
     folder = resume_folder / job_digest(setting, seed, code, "dense", rewind_epoch)
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(0, 1.0)
@@ -65,7 +68,7 @@ def train_dense(
         seed,
         stage,
         trained,
-        choices=DENSE,
+        settings=DENSE,
         masked=False,
         dense_parameters=sum(p.numel() for p in network.parameters()),
         total=trained.cost,

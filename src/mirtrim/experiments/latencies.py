@@ -74,7 +74,7 @@ def measure_latencies(
 
 def _identity(row: pd.Series) -> dict[str, Any]:
     keys = {name: row[name] for name in RUN_KEYS}
-    counted = ("seed", "ratio_asked", "ratio", "parameters", "macs")
+    counted = ("seed", "round", "ratio_asked", "ratio", "parameters", "macs")
     return {
         "task": row.task,
         "run": label_of(keys),

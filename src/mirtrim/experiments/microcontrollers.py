@@ -11,6 +11,7 @@ from torch import nn
 
 from mirtrim.cost.microcontroller import TfliteNetwork, export_tflite, measure_arena
 from mirtrim.evidence.cost_rows import FORMATS
+from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.experiments.costs import calibration
 from mirtrim.experiments.networks import trained_networks
 from mirtrim.experiments.setting import Setting
@@ -51,8 +52,9 @@ def fit_to_boards(
                 error = _test_error(setting, TfliteNetwork.from_file(path), row)
             lines.append(
                 {
-                    **{name: row[name] for name in ("task", "method", "ratio_asked", "ratio")},
-                    "seed": row.seed,
+                    **{name: row[name] for name in ("task", *RUN_KEYS)},
+                    **{name: row[name] for name in ("seed", "round", "ratio_asked", "ratio")},
+                    "parameters": row.parameters,
                     "variant": kind,
                     "flash_bytes": path.stat().st_size,
                     "arena_bytes": arena.needed_bytes,

@@ -1,4 +1,4 @@
-"""What the workflow knows before its first job: the checked configuration, runs, digests of code.
+"""What the workflow knows before its first job: the checked configuration, runs, digests.
 
 To find that out, every task and method is imported, and torch with them, which takes longer than
 all the rest of a start. It depends on files alone, so it is kept and read again until one changes.
@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mirtrim.corpora.settings import SETTINGS_OF_MODE
 from mirtrim.files import sha256_of_file, sha256_of_value, write_text
 from mirtrim.provenance import PACKAGE, code_digest, versions
+from mirtrim.runs.freshness import Expected, settings_digest, without_defaults
 
 KEPT = 8  # plans of as many configurations and states of the code
 
@@ -23,20 +25,48 @@ class Plan:
 
     Attributes:
         config: the configuration with its defaults.
-        choices: name of every run → its choices (`pruning.methods.Choices`).
+        columns: name of every run → its settings as columns (`PruningSettings.columns`).
         runs: names of the main runs, in the order of the configuration.
         studies: names of the runs of each study, likewise.
-        code: digests of the code behind "corpus", "features onset", "dense onset",
-            "compress onset <run>".
+        rounds: "onset <run>" → [round number, ratio] of every round.
+        code: digests of the meaning of the code behind "corpus <name>", "features onset",
+            "dense onset", "compress onset <run>".
+        settings: digests of the settings of "corpus <name>", "features onset", "task onset",
+            without what is at its default.
         scripts: name of each script → digest of it and of what it imports from the library.
+        notes: what of the configuration is left out, for a person.
     """
 
     config: dict[str, Any]
-    choices: dict[str, dict[str, Any]]
+    columns: dict[str, dict[str, Any]]
     runs: list[str]
     studies: dict[str, list[str]]
+    rounds: dict[str, list[list[float]]]
     code: dict[str, str]
+    settings: dict[str, str]
     scripts: dict[str, str]
+    notes: list[str]
+
+    def expected(self) -> dict[str, dict[str, Expected]]:
+        """Task → run → what its rows have to be."""
+        found: dict[str, dict[str, Expected]] = {}
+        for task in self.config["tasks"]:
+            ratios = {run: self.rounds[f"{task} {run}"] for run in self.columns}
+            jobs = {"dense": (f"dense {task}", (1.0,))} | {
+                run: (f"compress {task} {run}", tuple(float(ratio) for _, ratio in rounds))
+                for run, rounds in ratios.items()
+            }
+            found[task] = {
+                run: Expected(
+                    self.code[of],
+                    self.settings[f"task {task}"],
+                    asked,
+                    f"code {of}",
+                    f"settings task {task}",
+                )
+                for run, (of, asked) in jobs.items()
+            }
+        return found
 
 
 def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) -> Plan:
@@ -49,34 +79,67 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
     Raises:
         ConfigError: names the key, what is wrong with it, and what is allowed.
     """
-    from mirtrim.config import validate
-    from mirtrim.experiments.code import compress_code, corpus_code, dense_code, features_code
-    from mirtrim.pruning.methods import choices_of, name_of
+    from mirtrim.config import load_schema, validate
+    from mirtrim.experiments import code as codes
+    from mirtrim.pruning.methods import settings_of
 
-    checked = validate(json.loads(json.dumps(config)), schema)
-    of_runs = {name_of(chosen): chosen for chosen in map(choices_of, _runs(checked))}
-    code = {"corpus": corpus_code()}
-    for task in checked["tasks"]:
-        code[f"features {task}"] = features_code(task)
-        code[f"dense {task}"] = dense_code(task)
-        for name, chosen in of_runs.items():
-            code[f"compress {task} {name}"] = compress_code(task, chosen)
+    notes: list[str] = []
+    checked = validate(json.loads(json.dumps(config)), schema, notes)
+    blocks = [*checked["runs"], *(r for b in checked["studies"].values() for r in b["runs"])]
+    runs = {settings_of(run).name: run for run in blocks}
+    code = {}
+    for name, corpus in checked["corpora"].items():
+        code[f"corpus {name}"] = codes.corpus_code(corpus)
+    rounds = {}
+    for task, block in checked["tasks"].items():
+        corpus = checked["corpora"][block["corpus"]]
+        code[f"features {task}"] = codes.features_code(task, corpus)
+        code[f"dense {task}"] = codes.dense_code(task, corpus)
+        for name, run in runs.items():
+            reference = runs.get(run["reference"])
+            code[f"compress {task} {name}"] = codes.compress_code(
+                task, corpus, settings_of(run), reference and settings_of(reference)
+            )
+            rounds[f"{task} {name}"] = _rounds(block["ratios"], run["ratios"])
     shared = [str(path) for path in scripts if path.name == "job.py"]
     return Plan(
         checked,
-        {name: asdict(chosen) for name, chosen in of_runs.items()},
-        [name_of(choices_of(run)) for run in checked["runs"]],
+        {name: settings_of(run).columns for name, run in runs.items()},
+        [settings_of(run).name for run in checked["runs"]],
         {
-            study: [name_of(choices_of(run)) for run in block["runs"]]
+            study: [settings_of(run).name for run in block["runs"]]
             for study, block in checked["studies"].items()
         },
+        rounds,
         code,
+        _settings(checked, load_schema(schema)),
         {path.name: code_digest(*shared, str(path)) for path in scripts if path.name != "job.py"},
+        notes,
     )
 
 
-def _runs(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [*config["runs"], *(run for b in config["studies"].values() for run in b["runs"])]
+def _rounds(ratios: Sequence[float], wanted: Sequence[float] | None) -> list[list[float]]:
+    """The run's ratios at their places among the task's, from 1."""
+    chosen = wanted or ratios
+    return [[number, ratio] for number, ratio in enumerate(ratios, start=1) if ratio in chosen]
+
+
+def _settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the settings that decide corpora, features and networks."""
+    corpora = {}
+    for name, block in config["corpora"].items():
+        used = {key: block[key] for key in SETTINGS_OF_MODE[block["mode"]]}
+        lean = without_defaults(used, schema["$defs"]["corpus"])
+        corpora[name] = {"loader": block["loader"], "mode": block["mode"], **lean}
+    found = {f"corpus {name}": settings_digest(block) for name, block in corpora.items()}
+    for task, block in config["tasks"].items():
+        lean = without_defaults(block, schema["properties"]["tasks"]["properties"][task])
+        corpus = corpora[block["corpus"]]
+        found[f"features {task}"] = settings_digest([corpus, lean["features"]])
+        # A network depends on everything but which ratios there are.
+        lean.pop("ratios", None)
+        found[f"task {task}"] = settings_digest([corpus, lean])
+    return found
 
 
 def _sources() -> list[Path]:

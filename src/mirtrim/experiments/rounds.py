@@ -15,13 +15,12 @@ from mirtrim.cost.counting import macs
 from mirtrim.evidence.rows import RUN_KEYS, Row
 from mirtrim.experiments.setting import Setting, TaskData
 from mirtrim.files import sha256_of_value
-from mirtrim.pruning.methods.interface import OPTIONAL, Choices, unused
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.seeds import derive
 from mirtrim.training import EpochReport, FitResult, Hook, device_of, fit, name_of_device
 
 # One forward pass, and a backward pass that costs two: gradients of inputs and of weights.
 MACS_PER_TRAINING_EXAMPLE = 3
-DENSE = unused(Choices("dense"), OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def measure(
     stage: Stage,
     trained: Trained,
     *,
-    choices: Choices,
+    settings: PruningSettings,
     masked: bool,
     dense_parameters: int,
     total: Cost,
@@ -134,7 +133,7 @@ def measure(
         profile=setting.profile,
         task=setting.task.name,
         corpus=setting.corpus,
-        **{name: getattr(choices, name) for name in RUN_KEYS},
+        **settings.columns,
         seed=seed,
         round=stage.round,
         ratio_asked=float(stage.ratio_asked),
@@ -181,7 +180,7 @@ def job_digest(setting: Setting, seed: int, code_digest: str, *more: Any) -> str
         [
             setting.profile,
             setting.task.name,
-            setting.config_digest,
+            sha256_of_value({"corpus": setting.corpus, **setting.config}),
             setting.store.digest,
             setting.device.type,
             seed,

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.corpora.splits import TrackRow, assert_disjoint
-from mirtrim.files import sha256_of_value
 from mirtrim.models.initialise import initialise
 from mirtrim.seeds import numpy_generator, torch_generator
 from mirtrim.tasks.registry import get_task
@@ -34,6 +33,7 @@ class Setting:
         config: the task's block of the configuration: features, network, training.
         store: its features.
         device: where networks are trained and run; everything else happens on the processor.
+        config_digest: digest of every setting that a result of this task depends on.
     """
 
     profile: str
@@ -42,6 +42,7 @@ class Setting:
     config: Mapping[str, Any]
     store: FeatureStore
     device: torch.device = CPU
+    config_digest: str = "-"
 
     @property
     def features(self) -> Mapping[str, Any]:
@@ -59,11 +60,6 @@ class Setting:
         """The part of the training parameters that `fit` reads."""
         names = FitSettings.__dataclass_fields__
         return FitSettings(**{k: v for k, v in self.config["training"].items() if k in names})
-
-    @property
-    def config_digest(self) -> str:
-        """Digest of every setting that a result of this task depends on."""
-        return sha256_of_value({"corpus": self.corpus, **self.config})
 
     def new_network(self, seed: int) -> nn.Module:
         """The network with freshly drawn weights."""
@@ -113,6 +109,7 @@ def open_setting(
     config: Mapping[str, Any],
     features_folder: Path,
     device: torch.device = CPU,
+    config_digest: str = "-",
 ) -> Setting:
     """Open the features of a task and assert once more that its splits are disjoint."""
     store = open_store(features_folder)
@@ -122,7 +119,8 @@ def open_setting(
             for track_id, row in store.tracks.iterrows()
         ]
     )
-    return Setting(profile, config["corpus"], get_task(task_name), config, store, device)
+    task = get_task(task_name)
+    return Setting(profile, config["corpus"], task, config, store, device, config_digest)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import jsonschema
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.listening.decoding import decoding_names, optional_decoding_names
+from mirtrim.pruning.settings import COLUMN_DEFAULTS
 from mirtrim.tasks.registry import TASKS, get_task
 from mirtrim.tasks.task import Task
 
@@ -49,7 +50,13 @@ def _schema(task: Task) -> dict[str, Any]:
         corpus=TEXT,
         profile=TEXT,
         licence=TEXT,
-        choices=_object(**{name: TEXT for name in RUN_KEYS}),
+        choices={
+            "type": "object",
+            # Packed networks may be older than some columns.
+            "required": [name for name in RUN_KEYS if name not in COLUMN_DEFAULTS],
+            "additionalProperties": False,
+            "properties": {name: TEXT for name in RUN_KEYS},
+        },
         seed={"type": "integer", "minimum": 0},
         ratio_asked=RATIO,
         ratio=RATIO,

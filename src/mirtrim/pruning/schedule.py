@@ -1,6 +1,9 @@
 """How sparse a network is at each step of a training that prunes as it goes."""
 
+import math
 from dataclasses import dataclass
+
+from mirtrim.pruning.settings import choice
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,20 @@ class Ramp:
         return self.begin <= step < self.end and (step - self.begin) % self.period == 0
 
 
-def ramp(ratio: float, steps: int, period: int = 16) -> Ramp:
-    """The ramp of a training of `steps` steps to compression ratio `ratio`.
+@dataclass(frozen=True)
+class RampHyperparameters:
+    """What a method that prunes along a ramp is made of.
 
-    It rises from the start to three quarters of the training, as in the published settings
-    (300 epochs, frozen at the second decay of the rate, epoch 225); the rest is training with
-    the final mask.
+    By default the ramp rises from the start to three quarters of the training, as in the published
+    settings of dynamic pruning (300 epochs, frozen at the second decay of the rate, epoch 225); the
+    rest is training with the final mask. The period of 16 steps is theirs as well.
     """
-    return Ramp(1 - 1 / ratio, 0, max(1, 3 * steps // 4), period)
+
+    period: int = choice(16, help="Steps between two refreshes of the mask.", minimum=1)
+    ramp_end: float = choice(
+        0.75, help="Share of the training after which the mask is final.", minimum=0, maximum=1
+    )
+
+    def ramp(self, ratio: float, steps: int) -> Ramp:
+        """The ramp of a training of `steps` steps to compression ratio `ratio`."""
+        return Ramp(1 - 1 / ratio, 0, max(1, math.floor(self.ramp_end * steps)), self.period)

@@ -126,7 +126,7 @@ def _stalled(result: FitResult, settings: FitSettings) -> bool:
 def _training_forward(network: nn.Module, data: TrainingData, settings: FitSettings) -> Forward:
     """How training calls the network: in its precision, every layer right."""
     if settings.precision == "float32" or settings.epochs < 1:
-        return forward_of(network, settings.precision)
+        return forward_of(network, settings.precision, dropout_kernel=settings.dropout_kernel)
     inputs, _ = next(iter(data.batches(1)))
     ways = ways_in_bfloat16(network, inputs.to(device_of(network)))
     return forward_of(network, settings.precision, ways)

@@ -17,13 +17,17 @@ Way = Callable[[nn.Module, Callable[..., Any]], Callable[..., Any]]
 
 
 def forward_of(
-    network: nn.Module, precision: str = "float32", ways: Mapping[str, str] | None = None
+    network: nn.Module,
+    precision: str = "float32",
+    ways: Mapping[str, str] | None = None,
+    dropout_kernel: str = "torch",
 ) -> Forward:
     """`network` as a function of a batch; its outputs are float32.
 
     Args:
         precision: "float32", or "bfloat16" for matrix products and convolutions.
         ways: with "bfloat16": names of the layers that are computed another way, one of `WAYS`.
+        dropout_kernel: with "float32": "torch", or "packed" (`training.kernels.dropout`).
     """
     if precision == "bfloat16":
         return _in_bfloat16(network, ways or {})
@@ -31,7 +35,7 @@ def forward_of(
         raise ValueError(f"unknown precision {precision!r}")
 
     def forward(inputs: Tensor) -> Tensor:
-        with faster_kernels(network):
+        with faster_kernels(network, dropout_kernel == "packed"):
             outputs: Tensor = network(inputs)
         return outputs
 

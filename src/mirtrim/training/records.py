@@ -18,7 +18,8 @@ class FitSettings:
     validation loss) or "one_cycle" (Smith & Topin 2019, over all epochs, no early stopping).
     `optimizer` is "adam" or "sgd" (Nesterov momentum `momentum`). `precision` is "float32", or
     "bfloat16" for forward and backward passes of training in mixed precision (torch.autocast);
-    weights, loss, optimiser and everything that is scored stay in float32.
+    weights, loss, optimiser and everything that is scored stay in float32. `dropout_kernel` is
+    "torch", or "packed" as before version 0.2 (`training.kernels.dropout`).
     """
 
     epochs: int
@@ -31,6 +32,7 @@ class FitSettings:
     optimizer: str = "adam"
     momentum: float = 0.9
     precision: str = "float32"
+    dropout_kernel: str = "torch"
 
 
 class TrainingData(Protocol):

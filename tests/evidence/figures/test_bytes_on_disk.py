@@ -5,13 +5,9 @@ import pytest
 
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.figures.bytes_on_disk import draw
-from mirtrim.evidence.rows import RUN_KEYS
+from tests.evidence import worlds
 
-DENSE = dict.fromkeys(RUN_KEYS, "-") | {"method": "dense", "counted": "parameters"}
-TRIM = DENSE | {
-    "method": "trim", "criterion": "magnitude", "scope": "local", "scale": "max",
-    "order": "lowest_first", "reset": "rewind",
-}  # fmt: skip
+DENSE, TRIM = worlds.CHOICES["dense"], worlds.CHOICES[worlds.TRIM]
 
 
 def costs() -> pd.DataFrame:

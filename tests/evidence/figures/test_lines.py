@@ -16,6 +16,7 @@ from mirtrim.evidence.figures.lines import (
     rows_of,
     tasks_of,
 )
+from mirtrim.pruning.settings import PruningSettings
 from tests.evidence.figures.rows import LONELY, ROWS, table, trimmed
 from tests.evidence.test_rows_tables import row
 
@@ -92,10 +93,7 @@ def test_lines_take_only_their_own_rows() -> None:
 
 
 def test_what_differs_in_one_choice_alone() -> None:
-    usual = {
-        "method": "trim", "criterion": "magnitude", "scope": "local", "scale": "max",
-        "order": "lowest_first", "reset": "rewind", "counted": "parameters",
-    }  # fmt: skip
+    usual = PruningSettings("trim").columns
     runs = [
         usual,
         {**usual, "criterion": "random"},
@@ -103,6 +101,8 @@ def test_what_differs_in_one_choice_alone() -> None:
         {**usual, "criterion": "batchnorm", "scope": "global"},  # differs in two
         {**usual, "method": "mask", "reset": "reinit"},  # no other mask to compare it with
         {**usual, "method": "feedback", "criterion": "-", "reset": "-"},
+        {**usual, "criterion": "gradient", "floor": 4},  # two as well
+        {**usual, "criterion": "information", "hyperparameters": '{"decay": 0.5}'},
     ]
     assert compared(runs, "criterion") == {"trim": ["magnitude", "activation", "random"]}
     assert compared(runs, "scope") == {}

@@ -5,15 +5,15 @@ import pytest
 
 from mirtrim.evidence.hypotheses.economy import not_worse_and_cheaper, within_budget
 from mirtrim.evidence.task_evidence import NotRun
-from tests.evidence.worlds import about, evidence
+from tests.evidence.worlds import MASK, TRIM, about, evidence
 
 NETWORKS = {
     ("dense", 1): about(0.20),
-    ("trim", 2): about(0.24),
-    ("trim", 4): about(0.40),
-    ("mask", 4): about(0.25),
+    (TRIM, 2): about(0.24),
+    (TRIM, 4): about(0.40),
+    (MASK, 4): about(0.25),
 }
-BYTES = {("dense", 1): 1000, ("trim", 2): 500, ("trim", 4): 250, ("mask", 4): 1000}
+BYTES = {("dense", 1): 1000, (TRIM, 2): 500, (TRIM, 4): 250, (MASK, 4): 1000}
 
 
 def random() -> np.random.Generator:
@@ -34,7 +34,7 @@ def test_the_best_network_within_a_budget(
 ) -> None:
     found = within_budget(
         evidence(NETWORKS, bytes_raw=BYTES), random(),
-        run="trim", at_most={"bytes_raw": most}, times=1.6,
+        run=TRIM, at_most={"bytes_raw": most}, times=1.6,
     )  # fmt: skip
     assert (found.ratios, found.favourable, found.counted) == (ratio, favourable, counted)
     assert found.effect == pytest.approx(effect)
@@ -42,9 +42,7 @@ def test_the_best_network_within_a_budget(
 
 def test_a_budget_of_what_was_not_measured() -> None:
     with pytest.raises(NotRun, match="a table with arena_bytes"):
-        within_budget(
-            evidence(NETWORKS), random(), run="trim", at_most={"arena_bytes": 1}, times=1.6
-        )
+        within_budget(evidence(NETWORKS), random(), run=TRIM, at_most={"arena_bytes": 1}, times=1.6)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +54,11 @@ def test_a_budget_of_what_was_not_measured() -> None:
     ],
 )
 def test_not_worse_for_less(share: float, margin: float, favourable: bool, counted: bool) -> None:
-    cost = {key: 1 for key in NETWORKS} | {("trim", 4): 50, ("mask", 4): 100}
+    cost = {key: 1 for key in NETWORKS} | {(TRIM, 4): 50, (MASK, 4): 100}
     found = not_worse_and_cheaper(
-        evidence(NETWORKS, total_training_macs=cost), random(), run="trim", against="mask",
+        evidence(NETWORKS, total_training_macs=cost), random(), run=TRIM, against=MASK,
         ratios=[4], margin=margin, cost="total_training_macs", share=share,
     )  # fmt: skip
     assert (found.favourable, found.counted) == (favourable, counted)
-    assert "0.50 of mask" in found.note
+    assert f"0.50 of {MASK}" in found.note
     assert found.effect == pytest.approx(0.5 if counted else 0.15)

@@ -5,7 +5,7 @@ import pytest
 
 from mirtrim.evidence.hypotheses.errors import lower_at_best_ratio, lower_error, not_worse
 from mirtrim.evidence.task_evidence import NotRun
-from tests.evidence.worlds import about, evidence
+from tests.evidence.worlds import NOTHING, REINIT, TRIM, about, evidence
 
 
 def generator() -> np.random.Generator:
@@ -14,19 +14,19 @@ def generator() -> np.random.Generator:
 
 WORLD = {
     ("dense", 1): about(0.30),
-    ("nothing removed", 2): about(0.29),
-    ("trim", 2): about(0.28),
-    ("trim", 4): about(0.305, step=0.004),
-    ("trim", 8): about(0.36),
-    ("trim (reinit)", 2): about(0.32),
-    ("trim (reinit)", 4): about(0.35),
+    (NOTHING, 2): about(0.29),
+    (TRIM, 2): about(0.28),
+    (TRIM, 4): about(0.305, step=0.004),
+    (TRIM, 8): about(0.36),
+    (REINIT, 2): about(0.32),
+    (REINIT, 4): about(0.35),
 }
 
 
 def test_not_worse_than_a_margin() -> None:
     """Worse by half a point: within a margin of one point, not within one of nothing."""
     found = not_worse(
-        evidence(WORLD), generator(), run="trim", against="dense", ratios=[4], margin=0.01
+        evidence(WORLD), generator(), run=TRIM, against="dense", ratios=[4], margin=0.01
     )
     assert found.favourable
     assert found.effect == pytest.approx(0.005)
@@ -35,13 +35,13 @@ def test_not_worse_than_a_margin() -> None:
     # Seeds' differences 0.002 to 0.008 about 0.005, deviation 0.003, against a line at 0.01.
     assert found.spread is not None
     assert found.spread.of_seeds == pytest.approx(0.003**2)
-    strict = not_worse(evidence(WORLD), generator(), run="trim", against="dense", ratios=[4])
+    strict = not_worse(evidence(WORLD), generator(), run=TRIM, against="dense", ratios=[4])
     assert not strict.favourable
 
 
 def test_not_worse_than_a_multiple() -> None:
     found = not_worse(
-        evidence(WORLD), generator(), run="trim", against="dense", ratios=[8], times=1.1
+        evidence(WORLD), generator(), run=TRIM, against="dense", ratios=[8], times=1.1
     )
     assert (found.measure, found.effect) == ("ratio of errors", pytest.approx(1.2))
     assert not found.favourable
@@ -51,9 +51,7 @@ def test_not_worse_than_a_multiple() -> None:
 
 
 def test_errors_are_means_over_ratios() -> None:
-    found = lower_error(
-        evidence(WORLD), generator(), run="trim", against=["trim (reinit)"], ratios=[2, 4, 8]
-    )
+    found = lower_error(evidence(WORLD), generator(), run=TRIM, against=[REINIT], ratios=[2, 4, 8])
     assert found.ratios == (2, 4)
     assert found.effect == pytest.approx((-0.04 - 0.045) / 2)
     assert found.favourable
@@ -62,36 +60,34 @@ def test_errors_are_means_over_ratios() -> None:
 def test_to_beat_all_is_to_beat_the_strongest() -> None:
     found = lower_error(
         evidence(WORLD), generator(),
-        run="trim", against=["trim (reinit)", "dense"], ratios=[4],
+        run=TRIM, against=[REINIT, "dense"], ratios=[4],
     )  # fmt: skip
-    assert found.compared == "trim − dense"
+    assert found.compared == f"{TRIM} − dense"
     assert not found.favourable
-    assert found.note == "beside trim (reinit) −0.045"
-    alone = lower_error(evidence(WORLD), generator(), run="trim", against=["dense"], ratios=[4])
+    assert found.note == f"beside {REINIT} −0.045"
+    alone = lower_error(evidence(WORLD), generator(), run=TRIM, against=["dense"], ratios=[4])
     assert found.p_value == pytest.approx(min(1, 2 * alone.p_value))  # one of two
 
 
 def test_where_all_are_beaten_the_least_sure_counts() -> None:
     """0.06 below one and 0.045 below the other, seeds 0.001 and 0.004 apart."""
     networks = {
-        ("dense", 1): about(0.36), ("trim", 4): about(0.30, step=0),
-        ("trim (reinit)", 4): about(0.345, step=0.004),
+        ("dense", 1): about(0.36), (TRIM, 4): about(0.30, step=0),
+        (REINIT, 4): about(0.345, step=0.004),
     }  # fmt: skip
-    for against in (["dense", "trim (reinit)"], ["trim (reinit)", "dense"]):
-        found = lower_error(
-            evidence(networks), generator(), run="trim", against=against, ratios=[4]
-        )
+    for against in (["dense", REINIT], [REINIT, "dense"]):
+        found = lower_error(evidence(networks), generator(), run=TRIM, against=against, ratios=[4])
         assert found.favourable
-        assert (found.compared, found.note) == ("trim − trim (reinit)", "beside dense −0.060")
+        assert (found.compared, found.note) == (f"{TRIM} − {REINIT}", "beside dense −0.060")
     # No correction: t = 0.045 / (0.004 / √3) = 19.49 with 2 degrees of freedom.
     assert found.p_value == pytest.approx(1 - 19.4856 / (19.4856**2 + 2) ** 0.5, rel=1e-3)
 
 
 def test_validation_chooses_the_ratio_and_test_decides() -> None:
     """Validation prefers ratio 4, at which test is worse than dense."""
-    validation = {("trim", 2): 0.28, ("trim", 4): 0.27, ("trim", 8): 0.1}
+    validation = {(TRIM, 2): 0.28, (TRIM, 4): 0.27, (TRIM, 8): 0.1}
     found = lower_at_best_ratio(
-        evidence(WORLD, validation), generator(), run="trim", against=["dense"], highest_ratio=6.67
+        evidence(WORLD, validation), generator(), run=TRIM, against=["dense"], highest_ratio=6.67
     )
     assert found.ratios == (4,)
     assert found.effect == pytest.approx(0.005)
@@ -99,21 +95,21 @@ def test_validation_chooses_the_ratio_and_test_decides() -> None:
 
 
 def test_the_best_ratio_is_one_that_the_control_has() -> None:
-    validation = {("trim", 2): 0.28, ("trim", 4): 0.27, ("trim", 8): 0.1}
+    validation = {(TRIM, 2): 0.28, (TRIM, 4): 0.27, (TRIM, 8): 0.1}
     found = lower_at_best_ratio(
         evidence(WORLD, validation), generator(),
-        run="trim", against=["nothing removed"], highest_ratio=6.67,
+        run=TRIM, against=[NOTHING], highest_ratio=6.67,
     )  # fmt: skip
     assert found.ratios == (2,)
     assert found.effect == pytest.approx(-0.01)
-    with pytest.raises(NotRun, match="trim at a ratio up to 1.2"):
+    with pytest.raises(NotRun, match=f"^{TRIM} at a ratio up to 1.2$"):
         lower_at_best_ratio(
-            evidence(WORLD), generator(), run="trim", against=["dense"], highest_ratio=1.2
+            evidence(WORLD), generator(), run=TRIM, against=["dense"], highest_ratio=1.2
         )
 
 
 def test_one_seed_decides_nothing() -> None:
-    networks = {("dense", 1): about(0.2, seeds=1), ("trim", 4): about(0.3, seeds=1)}
-    found = not_worse(evidence(networks), generator(), run="trim", against="dense", ratios=[4])
+    networks = {("dense", 1): about(0.2, seeds=1), (TRIM, 4): about(0.3, seeds=1)}
+    found = not_worse(evidence(networks), generator(), run=TRIM, against="dense", ratios=[4])
     assert np.isnan(found.p_value)
     assert found.note == "one seed decides nothing"

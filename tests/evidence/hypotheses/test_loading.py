@@ -1,6 +1,5 @@
 """The table of hypotheses: the project's own is sound, and a bad key is named."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,7 @@ import yaml
 
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.hypotheses.loading import load_hypotheses
-from mirtrim.evidence.labels import label_of
-from mirtrim.pruning.methods import choices_of
+from mirtrim.pruning.methods import settings_of
 
 OWN = Path(__file__).parents[3] / "config" / "hypotheses.yaml"
 GOOD = {
@@ -32,7 +30,7 @@ def test_every_run_that_is_named_is_one_of_the_default_profile() -> None:
     config = yaml.safe_load((OWN.parent / "default.yaml").read_text())
     studies = config["studies"].values()
     runs = [*config["runs"], *(run for study in studies for run in study["runs"])]
-    known = {"dense", *(label_of(asdict(choices_of(run))) for run in runs)}
+    known = {"dense", *(settings_of(run).name for run in runs)}
     for hypothesis in load_hypotheses(OWN):
         named: list[str] = []
         for key in ("run", "against", "runs", "unchanged", "reduced", "faster"):

@@ -10,9 +10,9 @@ from mirtrim.evidence.hypotheses.ordering import (
     one_order,
     permutation_p,
 )
-from tests.evidence.worlds import about, evidence
+from tests.evidence.worlds import ACTIVATION, BATCHNORM, MASK, TRIM, about, evidence
 
-RUNS = ["trim", "trim (activation)", "trim (batchnorm)"]
+RUNS = [TRIM, ACTIVATION, BATCHNORM]
 
 
 def generator() -> np.random.Generator:
@@ -42,14 +42,14 @@ def test_no_order_is_called_an_order_too_often() -> None:
 def test_a_planted_order_is_found() -> None:
     networks = {
         ("dense", 1): about(0.2, seeds=5),
-        ("trim", 4): about(0.34, seeds=5),
-        ("trim (activation)", 4): about(0.30, seeds=5),
-        ("trim (batchnorm)", 4): about(0.32, seeds=5),
+        (TRIM, 4): about(0.34, seeds=5),
+        (ACTIVATION, 4): about(0.30, seeds=5),
+        (BATCHNORM, 4): about(0.32, seeds=5),
     }
     found = one_order(evidence(networks), generator(), runs=RUNS, ratios=[4, 8], margin=0.01)
     assert (found.effect, found.favourable) == (pytest.approx(1), True)
     assert found.p_value == pytest.approx(1 / 6**4, rel=1)  # all agree with the first
-    order = "trim (activation) < trim (batchnorm) < trim"
+    order = f"{ACTIVATION} < {BATCHNORM} < {TRIM}"
     assert found.note == f"mean errors: {order}; largest gap 0.040"
 
 
@@ -75,6 +75,6 @@ def test_equivalence_needs_every_pair() -> None:
 
 
 def test_two_runs_have_no_order() -> None:
-    with pytest.raises(ConfigError, match="three runs at least, not trim, mask"):
-        one_order(evidence({("dense", 1): about(0.2)}), generator(), runs=["trim", "mask"],
+    with pytest.raises(ConfigError, match=f"three runs at least, not {TRIM}, {MASK}"):
+        one_order(evidence({("dense", 1): about(0.2)}), generator(), runs=[TRIM, MASK],
                   ratios=[4], margin=0.01)  # fmt: skip

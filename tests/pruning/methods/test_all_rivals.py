@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from mirtrim.models.initialise import initialise
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.masking import maskable
-from mirtrim.pruning.methods import METHODS, Choices, Method, Round, Ticket, choices_of, get_method
+from mirtrim.pruning.methods import METHODS, Method, Round, Ticket, get_method, settings_of
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import Closure, EpochReport, FitSettings, Hook, State, fit, state_of
 
 EXAMPLE = torch.zeros(1, 1, 8, 10)
@@ -129,9 +130,9 @@ def kill_after(epochs: int) -> Callable[[EpochReport], None]:
     return report
 
 
-def choices(name: str, **more: Any) -> Choices:
+def choices(name: str, **more: Any) -> PruningSettings:
     criterion = "magnitude" if "criterion" in METHODS[name].uses else "-"
-    return choices_of({"method": name, "criterion": criterion, **more})
+    return settings_of({"method": name, "criterion": criterion, **more})
 
 
 def asked(name: str) -> float:
@@ -165,7 +166,7 @@ def run_round(
         Ticket(model, copy.deepcopy(initial), copy.deepcopy(initial)), chosen, coming
     )
     hooks: list[Watched] = []
-    for part in range(method.trainings):
+    for part in range(method.trainings(chosen)):
         hooks.append(Watched(method.hook(ticket, chosen, coming), ticket.network))
         fit(
             ticket.network,

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.gating import gated, gates
-from mirtrim.pruning.methods import Choices, Round, Ticket, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
-from mirtrim.pruning.methods.trim import units_to_keep
+from mirtrim.pruning.pipeline import rank_units, select_units
 from mirtrim.pruning.schedule import Ramp
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.tracing import discover
 
 X = torch.tensor([[1.0]])
@@ -39,12 +41,17 @@ def coming() -> Round:
 def hook_for(network: nn.Module, straight_through: bool) -> UnitFeedbackHook:
     """One of the two units is closed from step 0; the choice is made again every second step."""
     graph = discover(network, X)
-    choices = Choices("feedback_units", floor=1)
+    settings = PruningSettings("feedback_units", floor=1)
+
+    def keep_for(sparsity: float) -> np.ndarray:
+        context = coming().context(network, graph)
+        return select_units(context, rank_units(context, settings), settings, 2)
+
     return UnitFeedbackHook(
         network,
         graph,
         Ramp(0.5, 0, 10, period=2),
-        lambda sparsity: units_to_keep(network, graph, choices, coming(), 2),
+        keep_for,
         straight_through,
     )
 
@@ -126,7 +133,7 @@ def test_the_removed_network_is_the_gated_one() -> None:
         step_towards_five(network, hook, step)
     with hook.evaluating():
         expected = network(X)
-    choices = Choices("feedback_units", floor=1)
+    choices = PruningSettings("feedback_units", floor=1)
     small = get_method("feedback_units").finish(Ticket(network, {}), choices, coming(), hook)
     assert sum(p.numel() for p in small.network.parameters()) == 2
     assert torch.allclose(small.network(X), expected)

@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from mirtrim.pruning.methods import Choices, Round, Ticket, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method
+from mirtrim.pruning.settings import PruningSettings
 
-CHOICES = Choices("one_shot")
+CHOICES = PruningSettings("one_shot")
 
 
 def line() -> nn.Sequential:
@@ -40,4 +41,4 @@ def test_the_largest_half_stays_and_only_it_is_trained() -> None:
 
 def test_it_starts_from_the_trained_dense_network_at_every_ratio() -> None:
     assert get_method("one_shot").start == "dense"
-    assert get_method("one_shot").trainings == 1
+    assert get_method("one_shot").trainings(CHOICES) == 1

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods import Choices, Round, Ticket, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method
 from mirtrim.pruning.methods.powerpropagation import PowerpropagationHook, power
+from mirtrim.pruning.settings import PruningSettings
 
 INPUT = torch.tensor([[1.0, 2.0]])
 
@@ -31,7 +32,9 @@ def test_initial_phi_gives_the_usual_initialisation() -> None:
     """√4 = 2, −√0.25 = −0.5."""
     network = line(4.0, -0.25)
     coming = Round(2.0, {"parameters": 2}, INPUT, {}, steps=100)
-    get_method("powerpropagation").prepare(Ticket(network, {}), Choices("powerpropagation"), coming)
+    get_method("powerpropagation").prepare(
+        Ticket(network, {}), PruningSettings("powerpropagation"), coming
+    )
     assert network.weight.tolist() == [[2.0, -0.5]]
     assert power(network.weight.detach(), 2.0).tolist() == [[4.0, -0.25]]
     assert power(torch.tensor([2.0, -2.0]), 3.0).tolist() == [8.0, -8.0]
@@ -41,7 +44,7 @@ def test_gradient_of_phi_is_that_of_theta_times_its_slope() -> None:
     """θ = (4, −0.25): y = 3.5, ∂L/∂θ = (3.5, 7), times 2·|φ| = (4, 1): (14, 7); rate 0.01."""
     network = line(2.0, -0.5)
     optimizer = torch.optim.SGD(network.parameters(), 0.01)
-    hook = PowerpropagationHook(network, prune_at=100, masks_for=first_of_two)
+    hook = PowerpropagationHook(network, prune_at=100, masks_for=first_of_two, alpha=2.0)
     assert hook.gradients(0, lambda: closure_of(network)) == 3.5**2 / 2
     optimizer.step()
     hook.after_step(0)
@@ -52,7 +55,7 @@ def test_weight_decay_is_that_of_theta() -> None:
     """No gradient: θ' = θ − 0.1·0.5·θ, so φ moves by 2·|φ|·(−0.05·θ) = (4·−0.2, 1·0.0125)."""
     network = line(2.0, -0.5)
     optimizer = torch.optim.SGD(network.parameters(), 0.1, weight_decay=0.5)
-    hook = PowerpropagationHook(network, prune_at=100, masks_for=first_of_two)
+    hook = PowerpropagationHook(network, prune_at=100, masks_for=first_of_two, alpha=2.0)
 
     def nothing() -> Tensor:
         network.weight.grad = torch.zeros(1, 2)
@@ -66,7 +69,7 @@ def test_weight_decay_is_that_of_theta() -> None:
 
 def test_what_is_evaluated_is_theta() -> None:
     network = line(2.0, -0.5)
-    hook = PowerpropagationHook(network, prune_at=100, masks_for=first_of_two)
+    hook = PowerpropagationHook(network, prune_at=100, masks_for=first_of_two, alpha=2.0)
     with hook.evaluating():
         assert network.weight.tolist() == [[4.0, -0.25]]
     assert network.weight.tolist() == [[2.0, -0.5]]
@@ -75,7 +78,7 @@ def test_what_is_evaluated_is_theta() -> None:
 def test_pruned_once_and_for_good() -> None:
     network = line(2.0, -0.5)
     optimizer = torch.optim.Adam(network.parameters(), 0.01, weight_decay=0.1)
-    hook = PowerpropagationHook(network, prune_at=2, masks_for=first_of_two)
+    hook = PowerpropagationHook(network, prune_at=2, masks_for=first_of_two, alpha=2.0)
     for step in range(4):
         hook.gradients(step, lambda: closure_of(network))
         optimizer.step()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods import Choices, get_method
+from mirtrim.pruning.methods import get_method
 from mirtrim.pruning.methods.semi_structured import SemiStructuredHook, pattern
+from mirtrim.pruning.settings import PruningSettings
 
 INPUT = torch.ones(1, 4)
 
@@ -64,7 +65,7 @@ def test_decay_rises_and_stays(step: int, decay: float) -> None:
 
 def test_a_masked_weight_that_grows_takes_its_place() -> None:
     network = line()
-    hook = SemiStructuredHook(network, 2)
+    hook = SemiStructuredHook(network, 2, 2e-4)
     with torch.no_grad():
         network.weight[0, 3] = -3.5
     with hook.evaluating():
@@ -79,6 +80,6 @@ def test_highest_ratio_leaves_what_does_not_fall_into_fours() -> None:
         nn.Conv1d(1, 4, 3), nn.Conv1d(4, 6, 1), nn.Flatten(), nn.Linear(6, 2, bias=False)
     )
     ratio = get_method("semi_structured").highest_ratio(
-        network, torch.zeros(1, 1, 3), Choices("semi_structured")
+        network, torch.zeros(1, 1, 3), PruningSettings("semi_structured")
     )
     assert ratio == (12 + 4 + 24 + 6 + 12) / (12 + 4 + 12 + 6 + 12)

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods import Round, Ticket, choices_of, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.training import state_of
 
-CHOICES = choices_of({"method": "snip", "scope": "global"})
+CHOICES = settings_of({"method": "snip", "scope": "global"})
 
 
 def half_square(outputs: Tensor, targets: Tensor) -> Tensor:

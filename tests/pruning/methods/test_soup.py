@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods import Choices, Round, Ticket, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method
 from mirtrim.pruning.methods.batch_statistics import recompute_statistics, statistics_frozen
 from mirtrim.pruning.methods.soup import mean_state
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import Hook
 
 
@@ -30,7 +31,7 @@ def test_three_trainings_from_one_cut_are_averaged() -> None:
 
     Activations 5·1, 5·3 | 5·5, 5·7: batch means 10 and 30, variances 50 and 50.
     """
-    method, choices = get_method("soup"), Choices("soup")
+    method, choices = get_method("soup"), PruningSettings("soup")
     coming = Round(
         6 / 5,
         {"parameters": 6, "macs": 3},
@@ -38,7 +39,7 @@ def test_three_trainings_from_one_cut_are_averaged() -> None:
         {"generator": torch.Generator(), "batches": lambda: iter(BATCHES)},
     )
     ticket = method.prepare(Ticket(network(), {}), choices, coming)
-    assert method.trainings == 3
+    assert method.trainings(choices) == 3
     first = ticket.network[0].weight
     for part, value in enumerate((3.0, 4.0, 8.0)):
         assert first.tolist() == [[2.0, 0.0]]  # every training starts from the pruned network

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods import Round, Ticket, choices_of, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.top_kast import TopKastHook
 
 INPUT = torch.ones(1, 3)
@@ -39,7 +39,7 @@ def test_forward_in_a_update_in_b_and_a_harder_penalty_between() -> None:
     """
     network = line()
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
-    hook = TopKastHook(network, one_and_two, density=1 / 3, penalty=0.1)
+    hook = TopKastHook(network, one_and_two, density=1 / 3, period=16, penalty=0.1)
     assert hook.gradients(0, lambda: closure_of(network)) == 4.5
     assert network.weight.tolist() == [[3.0, 2.0, 1.0]]
     optimizer.step()
@@ -54,7 +54,7 @@ def test_forward_in_a_update_in_b_and_a_harder_penalty_between() -> None:
 def test_no_optimiser_moves_a_weight_outside_b(kind: type[torch.optim.Optimizer]) -> None:
     network = line()
     optimizer = kind(network.parameters(), lr=0.1, weight_decay=0.1)  # type: ignore[call-arg]
-    hook = TopKastHook(network, one_and_two, density=1 / 3)
+    hook = TopKastHook(network, one_and_two, density=1 / 3, period=16, penalty=1e-4)
     for step in range(3):
         hook.gradients(step, lambda: closure_of(network))
         optimizer.step()
@@ -70,7 +70,7 @@ def test_sets_are_drawn_every_period() -> None:
         drawn.append(step)
         return one_and_two()
 
-    hook = TopKastHook(network, sets, density=1 / 3, period=3)
+    hook = TopKastHook(network, sets, density=1 / 3, period=3, penalty=1e-4)
     for step in range(8):
         hook.gradients(step, lambda: closure_of(network))
     assert drawn == [0, 3, 6]
@@ -81,7 +81,7 @@ def test_b_is_twice_as_large_and_contains_a() -> None:
     with torch.no_grad():
         network[0].weight.copy_(torch.arange(1.0, 9.0)[None])
     coming = Round(4.0, {"parameters": 8, "macs": 8}, torch.ones(1, 8), {}, steps=32)
-    choices = choices_of({"method": "top_kast"})
+    choices = settings_of({"method": "top_kast"})
     hook = get_method("top_kast").hook(Ticket(network, {}), choices, coming)
     assert isinstance(hook, TopKastHook)
     hook._refresh()

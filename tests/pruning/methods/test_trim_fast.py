@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from mirtrim.errors import ConfigError, RatioError
 from mirtrim.models.initialise import initialise
 from mirtrim.models.spectral import SpectralCNN
-from mirtrim.pruning.methods import Choices, Round, Ticket, choices_of, get_method, name_of
+from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import state_of
 
 EXAMPLE = torch.zeros(1, 1, 8, 10)
-CHOICES = Choices("trim_fast")
+CHOICES = PruningSettings("trim_fast")
 
 
 def network() -> nn.Module:
@@ -67,7 +68,7 @@ def test_weights_are_rewound_with_the_same_cut() -> None:
 def test_rounds_chain_down_to_the_ratio_of_plain_trimming() -> None:
     method = get_method("trim_fast")
     highest = method.highest_ratio(network(), EXAMPLE, CHOICES)
-    assert highest == get_method("trim").highest_ratio(network(), EXAMPLE, Choices("trim"))
+    assert highest == get_method("trim").highest_ratio(network(), EXAMPLE, PruningSettings("trim"))
     state = ticket()
     for ratio in (2.0, 4.0, 16.0, highest):
         state = method.prepare(state, CHOICES, coming(ratio))
@@ -80,7 +81,9 @@ def test_rounds_chain_down_to_the_ratio_of_plain_trimming() -> None:
 
 def test_the_order_can_be_shuffled_for_a_control() -> None:
     plain, drawn = (
-        get_method("trim_fast").prepare(ticket(), Choices("trim_fast", order=order), coming(3))
+        get_method("trim_fast").prepare(
+            ticket(), PruningSettings("trim_fast", order=order), coming(3)
+        )
         for order in ("lowest_first", "shuffled")
     )
     assert widths(plain.network) == widths(drawn.network)
@@ -89,7 +92,7 @@ def test_the_order_can_be_shuffled_for_a_control() -> None:
 
 
 def test_a_configuration_can_name_it() -> None:
-    choices = choices_of({"method": "trim_fast", "ratios": [4, 16]})
-    assert name_of(choices) == "trim_fast_magnitude_local_rewind"
+    choices = settings_of({"method": "trim_fast", "ratios": [4, 16]})
+    assert choices.name == "trim_fast_magnitude_local_rewind"
     with pytest.raises(ConfigError, match="trim_fast has no criterion 'beauty'"):
-        choices_of({"method": "trim_fast", "criterion": "beauty"})
+        settings_of({"method": "trim_fast", "criterion": "beauty"})

@@ -6,13 +6,11 @@ import pkgutil
 from mirtrim.errors import ConfigError
 from mirtrim.pruning.methods.interface import (
     METHODS,
-    Choices,
     Method,
     Round,
     Ticket,
-    choices_of,
     method,
-    name_of,
+    settings_of,
 )
 
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
@@ -28,12 +26,10 @@ def get_method(name: str) -> Method:
 
 __all__ = [
     "METHODS",
-    "Choices",
     "Method",
     "Round",
     "Ticket",
-    "choices_of",
     "get_method",
     "method",
-    "name_of",
+    "settings_of",
 ]

@@ -1,14 +1,15 @@
 """Controls: trainings without which no statement about a method means anything."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.methods.interface import Choices, Method, Round, Ticket, method
-from mirtrim.pruning.methods.trim import Trim, size_of, target_of
-from mirtrim.pruning.selection import choose_units
+from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
+from mirtrim.pruning.methods.trim import Trim, training_examples
+from mirtrim.pruning.pipeline import remove_units, select_units
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.tracing import discover
 
 Start = Literal["last", "dense", "initial"]
@@ -23,7 +24,7 @@ class NothingRemoved(Method):
 
     uses: ClassVar[frozenset[str]] = frozenset()
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Rewind."""
         ticket.network.load_state_dict(ticket.rewind)
         return ticket
@@ -48,7 +49,7 @@ class SameShape(Method):
     start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"reference"})
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """That shape, new weights."""
         network = coming.reference()
         coming.initialise(network, coming.generator)
@@ -62,24 +63,22 @@ class Narrower(Method):
     start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset()
 
-    def highest_ratio(self, network: nn.Module, example_inputs: Tensor, choices: Choices) -> float:
+    def highest_ratio(
+        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
+    ) -> float:
         """As for trimming."""
-        return Trim().highest_ratio(network, example_inputs, choices)
+        return Trim().highest_ratio(network, example_inputs, settings)
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Which units are cut does not matter: no weight survives."""
-        graph = discover(ticket.network.eval(), coming.example_inputs)
+        network = ticket.network.eval()
+        graph = discover(network, coming.example_inputs)
         draws = torch.rand(graph.group_count, generator=coming.generator, dtype=torch.float64)
         scores = draws.numpy()
         scores[0] = float("inf")
-        keep = choose_units(
-            graph,
-            scores,
-            target_of(choices, coming),
-            scope="local",
-            floor=choices.floor,
-            size=size_of(graph, choices),
-        )
-        network = cut(ticket.network, graph, keep)
-        coming.initialise(network, coming.generator)
-        return Ticket(network, {})
+        local = replace(settings, scope="local", order="lowest_first")
+        target = coming.dense[settings.counted] / coming.ratio
+        keep = select_units(coming.context(network, graph), scores, local, target)
+        found = remove_units(network, graph, keep, training_examples(coming))
+        coming.initialise(found.network, coming.generator)
+        return Ticket(found.network, {})

@@ -9,13 +9,15 @@ is the plain method; CrAM⁺ adds ∇L(θ) to the gradient, so that the dense ne
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, apply_masks
 from mirtrim.pruning.methods.batch_statistics import statistics_frozen
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
@@ -23,19 +25,23 @@ from mirtrim.pruning.methods.within_training import (
     maskable_parameters,
     masked,
 )
+from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.training import Closure, Hook
 
-RHO = 0.05  # of the published code
+
+@dataclass(frozen=True)
+class CramHyperparameters:
+    """The radius is that of the published code."""
+
+    radius: float = choice(0.05, help="ρ, length of the step uphill.", minimum=0)
 
 
 class CramHook(Hook):
     """Two gradients per step; there is no state, because C depends on the weights alone."""
 
-    def __init__(
-        self, network: nn.Module, masks_for: Callable[[], Masks], rho: float = RHO
-    ) -> None:
+    def __init__(self, network: nn.Module, masks_for: Callable[[], Masks], radius: float) -> None:
         """`masks_for` draws the masks of C from the present weights."""
-        self._network, self._masks_for, self._rho = network, masks_for, rho
+        self._network, self._masks_for, self._radius = network, masks_for, radius
         self._weights = {n: p.detach() for n, p in maskable_parameters(network).items()}
 
     def gradients(self, step: int, closure: Closure) -> Tensor:
@@ -48,7 +54,7 @@ class CramHook(Hook):
         with torch.no_grad():
             for p in parameters:
                 if p.grad is not None:
-                    p.add_(p.grad, alpha=self._rho)
+                    p.add_(p.grad, alpha=self._radius)
         try:
             apply_masks(self._network, self._masks_for())
             return closure()
@@ -68,8 +74,11 @@ class CramHook(Hook):
 class Cram(PrunedWithinTraining):
     """One training; its cost is twice the usual, because every batch is counted twice."""
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    Hyperparameters: ClassVar[type[Any]] = CramHyperparameters
+
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """C keeps as many weights as the round's ratio leaves."""
+        own: CramHyperparameters = self.own(settings)
         network = ticket.network
-        draw = largest_weights(network, choices.scope, weights_target(network, coming))
-        return CramHook(network, draw)
+        draw = largest_weights(network, settings.scope, weights_target(network, coming))
+        return CramHook(network, draw, own.radius)

@@ -9,12 +9,13 @@ anew.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import full_masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     MasksFor,
@@ -23,7 +24,8 @@ from mirtrim.pruning.methods.within_training import (
     maskable_parameters,
     masked,
 )
-from mirtrim.pruning.schedule import Ramp, ramp
+from mirtrim.pruning.schedule import Ramp, RampHyperparameters
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import Closure, Hook
 
 
@@ -110,13 +112,18 @@ class FeedbackHook(Hook):
 class Feedback(PrunedWithinTraining):
     """One training from the initial weights per ratio."""
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
-        """Masks along the ramp to the round's ratio."""
-        target = weights_target(ticket.network, coming)
-        masks_for = magnitude_masks(ticket.network, choices.scope, target)
-        return FeedbackHook(ticket.network, ramp(coming.ratio, coming.steps), masks_for)
+    Hyperparameters: ClassVar[type[Any]] = RampHyperparameters
 
-    def finish(self, ticket: Ticket, choices: Choices, coming: Round, hook: Hook) -> Ticket:
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+        """Masks along the ramp to the round's ratio."""
+        own: RampHyperparameters = self.own(settings)
+        target = weights_target(ticket.network, coming)
+        masks_for = magnitude_masks(ticket.network, settings.scope, target)
+        return FeedbackHook(ticket.network, own.ramp(coming.ratio, coming.steps), masks_for)
+
+    def finish(
+        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+    ) -> Ticket:
         """The masked network: what `fit` kept was evaluated, and copied, within the mask."""
         assert isinstance(hook, FeedbackHook)
         return Ticket(ticket.network, ticket.rewind, masks=hook.masks)

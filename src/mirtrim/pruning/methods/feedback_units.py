@@ -10,7 +10,7 @@ ablation that shows what the feedback does.
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from mirtrim.pruning.criteria import UNIT_CRITERIA
 from mirtrim.pruning.gating import gates
 from mirtrim.pruning.graph import UnitGraph
-from mirtrim.pruning.methods.interface import Choices, Method, Round, Ticket, method
-from mirtrim.pruning.methods.trim import Trim, remove, size_of, target_of, units_to_keep
-from mirtrim.pruning.schedule import Ramp, ramp
+from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
+from mirtrim.pruning.methods.trim import Trim, training_examples
+from mirtrim.pruning.pipeline import rank_units, remove_units, select_units, size_of
+from mirtrim.pruning.schedule import Ramp, RampHyperparameters
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.tracing import discover
 from mirtrim.training import Closure, Hook
 
@@ -128,6 +130,7 @@ class UnitFeedbackHook(Hook):
 class FeedbackUnits(Method):
     """One training from the initial weights per ratio; closed units are removed at its end."""
 
+    Hyperparameters: ClassVar[type[Any]] = RampHyperparameters
     start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
     # Every layer runs twice forward and once backward, which costs two.
     training_cost: ClassVar[float] = 4 / 3
@@ -139,32 +142,39 @@ class FeedbackUnits(Method):
         """All criteria that score units."""
         return UNIT_CRITERIA
 
-    def highest_ratio(self, network: nn.Module, example_inputs: Tensor, choices: Choices) -> float:
+    def highest_ratio(
+        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
+    ) -> float:
         """As for trimming."""
-        return Trim().highest_ratio(network, example_inputs, choices)
+        return Trim().highest_ratio(network, example_inputs, settings)
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """Gates along the ramp to the round's ratio."""
         network = ticket.network
         graph = discover(network.eval(), coming.example_inputs)
-        size = size_of(graph, choices)
-        total, target = size(graph.all_kept()), target_of(choices, coming)
-        choices = replace(choices, order="lowest_first")
+        size = size_of(graph, settings)
+        total = size(graph.all_kept())
+        target = coming.dense[settings.counted] / coming.ratio
+        settings = replace(settings, order="lowest_first")
 
         def keep_for(sparsity: float) -> np.ndarray:
+            context = coming.context(network, graph)
             limit = max(target, total * (1 - sparsity))
-            return units_to_keep(network, graph, choices, coming, limit)
+            return select_units(context, rank_units(context, settings), settings, limit)
 
-        schedule = ramp(coming.ratio, coming.steps)
+        own: RampHyperparameters = self.own(settings)
+        schedule = own.ramp(coming.ratio, coming.steps)
         return UnitFeedbackHook(network, graph, schedule, keep_for, self.straight_through)
 
-    def finish(self, ticket: Ticket, choices: Choices, coming: Round, hook: Hook) -> Ticket:
+    def finish(
+        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+    ) -> Ticket:
         """Remove what is closed."""
         assert isinstance(hook, UnitFeedbackHook)
         network = ticket.network.eval()
         graph = discover(network, coming.example_inputs)
-        trimmed, difference = remove(network, graph, hook.keep, coming)
-        return Ticket(trimmed, {}, law_difference=difference)
+        found = remove_units(network, graph, hook.keep, training_examples(coming))
+        return Ticket(found.network, {}, law_difference=found.difference)
 
 
 @method("hard_gate")

@@ -7,19 +7,21 @@ the network is gone, and get no update from then on: a mask only ever loses entr
 """
 
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, apply_masks, full_masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
     maskable_parameters,
     weights_left,
 )
-from mirtrim.pruning.schedule import Ramp, ramp
+from mirtrim.pruning.schedule import Ramp, RampHyperparameters
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.weight_selection import choose_weights
 from mirtrim.training import Closure, Hook
 
@@ -63,14 +65,17 @@ class GradualHook(Hook):
 class Gradual(PrunedWithinTraining):
     """The incremental rival of feedback: the same ramp, but what is masked is lost."""
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    Hyperparameters: ClassVar[type[Any]] = RampHyperparameters
+
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """Masks along the ramp to the round's ratio."""
+        own: RampHyperparameters = self.own(settings)
         network = ticket.network
         weights = maskable_parameters(network)
         left = weights_left(network, weights_target(network, coming))
 
         def narrow(alive: Masks, sparsity: float) -> Masks:
             scores = {name: torch.abs(weight.detach()) for name, weight in weights.items()}
-            return choose_weights(scores, alive, left(sparsity), scope=choices.scope)
+            return choose_weights(scores, alive, left(sparsity), scope=settings.scope)
 
-        return GradualHook(network, ramp(coming.ratio, coming.steps), narrow)
+        return GradualHook(network, own.ramp(coming.ratio, coming.steps), narrow)

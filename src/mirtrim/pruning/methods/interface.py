@@ -6,7 +6,7 @@ round.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,28 +17,14 @@ from mirtrim.models.initialise import initialise
 from mirtrim.pruning.criteria import Scoring
 from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.masking import Masks
+from mirtrim.pruning.settings import (
+    DEFAULTS,
+    OPTIONAL,
+    UNUSED,
+    PruningSettings,
+    checked_value,
+)
 from mirtrim.training import Hook, State
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The pruning settings of a run; "-" where a method has no use for one.
-
-    `counted` is what a ratio counts, "parameters" or "macs"; `floor` the number of units that
-    every layer keeps at least; `order` whether the lowest scores go ("lowest_first"), the
-    highest, or as many as the criterion would take from each layer, but drawn at random
-    ("shuffled"); `reference` the run whose networks give their shape to a control.
-    """
-
-    method: str
-    criterion: str = "magnitude"
-    scope: str = "local"
-    scale: str = "max"
-    order: str = "lowest_first"
-    reset: str = "rewind"
-    counted: str = "parameters"
-    floor: int = 2
-    reference: str = "-"
 
 
 @dataclass
@@ -65,10 +51,6 @@ class Ticket:
         return replace(self, network=self.network.to(device), masks=masks)
 
 
-# What a method may have no use for.
-OPTIONAL = ("criterion", "scope", "scale", "order", "reset", "reference")
-
-
 def _initialise(network: nn.Module, generator: torch.Generator) -> None:
     initialise(network, generator)
 
@@ -89,7 +71,7 @@ class Round:
         number: position of the ratio among those of its task, from 1.
         steps: optimiser steps of one training.
         initialise: draws fresh weights for a network, as the task's dense network drew them.
-        reference: makes the network of `Choices.reference` at this ratio.
+        reference: makes the network of `PruningSettings.reference` at this ratio.
     """
 
     ratio: float
@@ -112,50 +94,70 @@ class Round:
         return Scoring(network=network, graph=graph, **self.scoring)
 
 
+@dataclass(frozen=True)
+class NoHyperparameters:
+    """Of a method that has none."""
+
+
 class Method:
     """One way from a dense network to a small one.
 
     Class attributes:
+        Hyperparameters: a dataclass of what is particular to the method, each field made by
+            `pruning.settings.choice`. They are keys of its runs in the configuration, are part of
+            a run's identity where they differ from their defaults, and are documented by
+            themselves (docs/methods.md).
         start: where a round starts: "last" continues the last round (the first one the dense
             training); "dense" and "initial" start every ratio anew, from the trained dense
             network or from its initial weights.
-        trainings: trainings per round.
         masks: whether the ratio counts non-zero weights rather than all.
         training_cost: forward passes' worth of work per example, relative to plain training.
-        uses: the choices that make a difference, besides `counted` and `floor`.
+        uses: the settings that make a difference, besides `counted` and `floor`.
     """
 
+    Hyperparameters: ClassVar[type[Any]] = NoHyperparameters
     start: ClassVar[Literal["last", "dense", "initial"]] = "last"
-    trainings: ClassVar[int] = 1
     masks: ClassVar[bool] = False
     training_cost: ClassVar[float] = 1.0
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "scale", "order", "reset"})
+
+    def own(self, settings: PruningSettings) -> Any:
+        """The hyper-parameters of a run: an instance of `Hyperparameters`."""
+        return self.Hyperparameters(**dict(settings.hyperparameters))
 
     @staticmethod
     def criteria() -> Collection[str]:
         """Names of the criteria that the method can use."""
         return ("-",)
 
-    def highest_ratio(self, network: nn.Module, example_inputs: Tensor, choices: Choices) -> float:
+    def highest_ratio(
+        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
+    ) -> float:
         """The largest compression ratio that the method can reach on `network`."""
         return float("inf")
+
+    def trainings(self, settings: PruningSettings) -> int:
+        """How many trainings a round has."""
+        return 1
 
     def epochs_factor(self, coming: Round) -> int:
         """How many times the usual epochs a training of this round has."""
         return 1
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """The ticket that the round trains. May change and keep the ticket that it is given."""
         return ticket
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """The hook of the next training of `ticket`."""
         return Hook()
 
     def trained(self, ticket: Ticket, part: int) -> None:
         """Called after training `part` (from 0) of a round with its best state in the network."""
 
-    def finish(self, ticket: Ticket, choices: Choices, coming: Round, hook: Hook) -> Ticket:
+    def finish(
+        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+    ) -> Ticket:
         """The round's outcome, at its target size."""
         return ticket
 
@@ -176,41 +178,38 @@ def method(name: str) -> Callable[[type[Method]], type[Method]]:
     return register
 
 
-def unused(choices: Choices, names: Collection[str]) -> Choices:
-    """`choices` with "-" for `names`."""
-    nothing: dict[str, Any] = dict.fromkeys(names, "-")
-    return replace(choices, **nothing)
-
-
-def choices_of(run: Mapping[str, Any]) -> Choices:
-    """The choices of a run as it stands in a configuration; those without use become "-".
+def settings_of(run: Mapping[str, Any]) -> PruningSettings:
+    """The settings of a run as it stands in a configuration; those without use become `UNUSED`.
 
     Raises:
-        ConfigError: the method is unknown, or has no criterion of that name.
+        ConfigError: names the key: the method is unknown, has no criterion or hyper-parameter of
+            that name, or does not allow its value.
     """
     name = run["method"]
     if name not in METHODS:
         raise ConfigError(f"method: unknown method {name!r}; known: {', '.join(sorted(METHODS))}")
     kind = METHODS[name]
-    words = {key: run[key] for key in Choices.__dataclass_fields__ if key in run}
-    choices = unused(Choices(**words), set(OPTIONAL) - kind.uses)
-    if choices.criterion not in kind.criteria() and "criterion" in kind.uses:
+    own = {entry.name: entry for entry in fields(kind.Hyperparameters)}
+    given = {key: value for key, value in run.items() if key in DEFAULTS}
+    particular = {key: value for key, value in run.items() if key in own}
+    unknown = sorted(run.keys() - given.keys() - particular.keys() - {"method", "ratios"})
+    if unknown:
+        allowed = ", ".join(sorted([*DEFAULTS, "method", "ratios", *own]))
+        raise ConfigError(f"{unknown[0]}: unknown key for method {name}; allowed: {allowed}")
+    checked = {key: checked_value(own[key], value) for key, value in particular.items()}
+    settings = PruningSettings(
+        name,
+        **given,
+        hyperparameters=tuple(
+            sorted((key, value) for key, value in checked.items() if value != own[key].default)
+        ),
+    ).without(set(OPTIONAL) - kind.uses)
+    if settings.criterion not in kind.criteria() and "criterion" in kind.uses:
         raise ConfigError(
-            f"criterion: {name} has no criterion {choices.criterion!r}; "
+            f"criterion: {name} has no criterion {settings.criterion!r}; "
             f"known: {', '.join(sorted(kind.criteria()))}"
         )
-    if (choices.reference == "-") == ("reference" in kind.uses):
-        copies = "copies another run; name one" if choices.reference == "-" else "copies no run"
+    if (settings.reference == UNUSED) == ("reference" in kind.uses):
+        copies = "copies another run; name one" if settings.reference == UNUSED else "copies no run"
         raise ConfigError(f"reference: {name} {copies}")
-    return choices
-
-
-def name_of(choices: Choices) -> str:
-    """Name of a run: method, main choices, then every other one that is not the default."""
-    words = [choices.method, choices.criterion, choices.scope, choices.reset]
-    usual = Choices(choices.method)
-    for key in ("scale", "order", "counted", "floor", "reference"):
-        value = getattr(choices, key)
-        if value not in ("-", getattr(usual, key)):
-            words.append(f"{key}_{value}")
-    return "_".join(word for word in words if word != "-")
+    return settings

@@ -15,9 +15,10 @@ from mirtrim.pruning.masking import (
     full_masks,
     masked_entries_are_zero,
 )
-from mirtrim.pruning.methods.interface import Choices, Method, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
 from mirtrim.pruning.order import ordered, shuffled_weights
 from mirtrim.pruning.reset import reset_weights
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.tracing import discover
 from mirtrim.pruning.weight_selection import choose_weights
 from mirtrim.training import Hook
@@ -33,17 +34,19 @@ class MaskingMethod(Method):
         """All criteria that score weights."""
         return WEIGHT_CRITERIA
 
-    def highest_ratio(self, network: nn.Module, example_inputs: Tensor, choices: Choices) -> float:
+    def highest_ratio(
+        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
+    ) -> float:
         """One weight left in every maskable tensor."""
-        if choices.counted == "macs":
+        if settings.counted == "macs":
             raise ConfigError(
-                f"{choices.method} cannot count {choices.counted}: masks leave them unchanged"
+                f"{settings.method} cannot count {settings.counted}: masks leave them unchanged"
             )
         total = sum(p.numel() for p in network.parameters())
         weights = [p.numel() for p in network.parameters() if p.dim() >= 2]
         return total / (total - sum(weights) + len(weights))
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """Keeps masked weights at zero through the training."""
         return MaskHook(ticket.network, ticket.masks)
 
@@ -57,12 +60,12 @@ class MaskingMethod(Method):
 class Mask(MaskingMethod):
     """Rank, mask, reset, train; each round masks more of what the last one left."""
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Mask down to the target and reset."""
         network = ticket.network.eval()
         alive = ticket.masks or full_masks(network)
-        masks = weights_to_keep(network, alive, choices, coming, weights_target(network, coming))
-        reset_weights(network, choices.reset, ticket.rewind, coming.generator, coming.initialise)
+        masks = weights_to_keep(network, alive, settings, coming, weights_target(network, coming))
+        reset_weights(network, settings.reset, ticket.rewind, coming.generator, coming.initialise)
         apply_masks(network, masks)
         return Ticket(network, ticket.rewind, masks=masks)
 
@@ -74,17 +77,17 @@ def weights_target(network: nn.Module, coming: Round) -> int:
 
 
 def weights_to_keep(
-    network: nn.Module, alive: Masks, choices: Choices, coming: Round, target: int
+    network: nn.Module, alive: Masks, settings: PruningSettings, coming: Round, target: int
 ) -> Masks:
     """Masks that keep exactly `target` of the weights that are `alive`."""
     context = coming.context(network, discover(network, coming.example_inputs))
     scores = {
         name: torch.as_tensor(
-            ordered(score_weights(choices.criterion, context, name), choices.order)
+            ordered(score_weights(settings.criterion, context, name), settings.order)
         )
         for name in alive
     }
-    masks = choose_weights(scores, alive, target, scope=choices.scope)
-    if choices.order == "shuffled":
+    masks = choose_weights(scores, alive, target, scope=settings.scope)
+    if settings.order == "shuffled":
         masks = shuffled_weights(alive, masks, coming.generator)
     return masks

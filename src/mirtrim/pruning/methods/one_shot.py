@@ -9,8 +9,9 @@ are left. Any other criterion for weights may take the place of the magnitude.
 from typing import ClassVar, Literal
 
 from mirtrim.pruning.masking import apply_masks, full_masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import MaskingMethod, weights_target, weights_to_keep
+from mirtrim.pruning.settings import PruningSettings
 
 
 @method("one_shot")
@@ -20,10 +21,10 @@ class OneShot(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "order"})
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Mask the trained weights down to the target and keep what they are."""
         network = ticket.network.eval()
         target = weights_target(network, coming)
-        masks = weights_to_keep(network, full_masks(network), choices, coming, target)
+        masks = weights_to_keep(network, full_masks(network), settings, coming, target)
         apply_masks(network, masks)
         return Ticket(network, ticket.rewind, masks=masks)

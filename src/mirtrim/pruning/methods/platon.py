@@ -13,34 +13,53 @@ method prunes while a trained network is fine-tuned.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, apply_masks, full_masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
     maskable_parameters,
     weights_left,
 )
-from mirtrim.pruning.schedule import Ramp, ramp
+from mirtrim.pruning.schedule import Ramp, RampHyperparameters
+from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.pruning.weight_selection import choose_weights
 from mirtrim.training import Closure, Hook
 
-BETA_IMPORTANCE, BETA_UNCERTAINTY = 0.85, 0.95  # β₁, β₂ of the published runs
-
 MasksFor = Callable[[Mapping[str, Tensor], float], Masks]
+
+
+@dataclass(frozen=True)
+class PlatonHyperparameters(RampHyperparameters):
+    """The averages are those of the published runs."""
+
+    beta_importance: float = choice(
+        0.85, help="β₁, weight of the past in the mean importance.", minimum=0, maximum=1
+    )
+    beta_uncertainty: float = choice(
+        0.95, help="β₂, weight of the past in the mean uncertainty.", minimum=0, maximum=1
+    )
 
 
 class PlatonHook(Hook):
     """Smoothed sensitivity times smoothed uncertainty, masks along a ramp."""
 
-    def __init__(self, network: nn.Module, schedule: Ramp, masks_for: MasksFor) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        schedule: Ramp,
+        masks_for: MasksFor,
+        own: PlatonHyperparameters | None = None,
+    ) -> None:
         """`masks_for` draws masks from scores at a sparsity."""
         self.schedule = schedule
+        self._own = own or PlatonHyperparameters()
         self.masks = full_masks(network)
         self._network, self._masks_for = network, masks_for
         self._parameters = maskable_parameters(network)
@@ -55,8 +74,8 @@ class PlatonHook(Hook):
             if parameter.grad is None:  # the loss does not see it
                 continue
             sensitivity = (parameter.detach() * parameter.grad).abs()
-            mean = self.importance[name].lerp_(sensitivity, 1 - BETA_IMPORTANCE)
-            self.uncertainty[name].lerp_((sensitivity - mean).abs(), 1 - BETA_UNCERTAINTY)
+            mean = self.importance[name].lerp_(sensitivity, 1 - self._own.beta_importance)
+            self.uncertainty[name].lerp_((sensitivity - mean).abs(), 1 - self._own.beta_uncertainty)
         if self.schedule.refreshes(step):
             scores = {name: i * self.uncertainty[name] for name, i in self.importance.items()}
             new = self._masks_for(scores, self.schedule.sparsity(step))
@@ -95,15 +114,17 @@ class PlatonHook(Hook):
 class Platon(PrunedWithinTraining):
     """One training per ratio, from the trained dense network."""
 
+    Hyperparameters: ClassVar[type[Any]] = PlatonHyperparameters
     start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """Masks along the ramp to the round's ratio."""
+        own: PlatonHyperparameters = self.own(settings)
         network = ticket.network
         everything = full_masks(network)
         left = weights_left(network, weights_target(network, coming))
 
         def masks_for(scores: Mapping[str, Tensor], sparsity: float) -> Masks:
-            return choose_weights(scores, everything, left(sparsity), scope=choices.scope)
+            return choose_weights(scores, everything, left(sparsity), scope=settings.scope)
 
-        return PlatonHook(network, ramp(coming.ratio, coming.steps), masks_for)
+        return PlatonHook(network, own.ramp(coming.ratio, coming.steps), masks_for, own)

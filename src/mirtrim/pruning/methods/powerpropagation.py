@@ -10,22 +10,33 @@ plain gradient descent that is the same.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, apply_masks, full_masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
     largest_weights,
     maskable_parameters,
 )
-from mirtrim.pruning.schedule import ramp
+from mirtrim.pruning.schedule import RampHyperparameters
+from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.training import Closure, Hook
 
-ALPHA = 2.0
+
+@dataclass(frozen=True)
+class PowerpropagationHyperparameters:
+    """See the equation above."""
+
+    exponent: float = choice(2.0, help="α, exponent of the parameters.", minimum=1)
+    prune_at: float = choice(
+        0.75, help="Share of the training after which it is pruned.", minimum=0, maximum=1
+    )
 
 
 def power(phi: Tensor, alpha: float) -> Tensor:
@@ -41,7 +52,7 @@ class PowerpropagationHook(Hook):
         network: nn.Module,
         prune_at: int,
         masks_for: Callable[[], Masks],
-        alpha: float = ALPHA,
+        alpha: float,
     ) -> None:
         """`masks_for` draws the final masks, once, from φ before step `prune_at`."""
         self.masks = full_masks(network)
@@ -98,15 +109,20 @@ class PowerpropagationHook(Hook):
 class Powerpropagation(PrunedWithinTraining):
     """Pruned once, by magnitude, where the ramps of the other methods end; one training."""
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    Hyperparameters: ClassVar[type[Any]] = PowerpropagationHyperparameters
+
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Replace the initial θ by its φ."""
+        exponent = self.own(settings).exponent
         with torch.no_grad():
             for weight in maskable_parameters(ticket.network).values():
-                weight.copy_(power(weight, 1 / ALPHA))
+                weight.copy_(power(weight, 1 / exponent))
         return ticket
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """Training of φ; |φ| and |θ| have the same order."""
+        own: PowerpropagationHyperparameters = self.own(settings)
         network = ticket.network
-        draw = largest_weights(network, choices.scope, weights_target(network, coming))
-        return PowerpropagationHook(network, ramp(coming.ratio, coming.steps).end, draw)
+        draw = largest_weights(network, settings.scope, weights_target(network, coming))
+        prune_at = RampHyperparameters(ramp_end=own.prune_at).ramp(coming.ratio, coming.steps).end
+        return PowerpropagationHook(network, prune_at, draw, own.exponent)

@@ -9,24 +9,36 @@ multiple of four stay dense. The pattern leaves no choice of ratio: every run re
 one, below 2, and exceeds whatever lower one is asked for.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
     maskable_parameters,
     masked,
 )
+from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.training import Closure, Hook
 
 KEPT, GROUP = 2, 4
-DECAY = 2e-4  # λ of SR-STE
+
+
+@dataclass(frozen=True)
+class SemiStructuredHyperparameters:
+    """The decay is that of SR-STE, its rise that of the code of AST."""
+
+    decay: float = choice(2e-4, help="λ, decay of masked weights at full strength.", minimum=0)
+    rise: float = choice(
+        0.5, help="Share of the training in which the decay rises.", minimum=0, maximum=1
+    )
 
 
 def grouped(weight: Tensor) -> bool:
@@ -45,7 +57,7 @@ def pattern(weight: Tensor) -> Tensor:
 class SemiStructuredHook(Hook):
     """The pattern of the present weights in every step, which depends on nothing else."""
 
-    def __init__(self, network: nn.Module, rising_steps: int, decay: float = DECAY) -> None:
+    def __init__(self, network: nn.Module, rising_steps: int, decay: float) -> None:
         """`rising_steps` is t_0, after which the decay is at its full strength."""
         self._parameters = {
             name: p for name, p in maskable_parameters(network).items() if grouped(p)
@@ -95,15 +107,20 @@ class SemiStructuredHook(Hook):
 class SemiStructured(PrunedWithinTraining):
     """One training from the initial weights."""
 
+    Hyperparameters: ClassVar[type[Any]] = SemiStructuredHyperparameters
     uses: ClassVar[frozenset[str]] = frozenset()
 
-    def highest_ratio(self, network: nn.Module, example_inputs: Tensor, choices: Choices) -> float:
+    def highest_ratio(
+        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
+    ) -> float:
         """Half of every tensor that falls into groups."""
-        super().highest_ratio(network, example_inputs, choices)  # refuses what masks cannot count
+        super().highest_ratio(network, example_inputs, settings)  # refuses what masks cannot count
         total = sum(p.numel() for p in network.parameters())
         halved = sum(p.numel() for p in maskable_parameters(network).values() if grouped(p))
         return total / (total - halved * (GROUP - KEPT) // GROUP)
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
-        """A decay that rises through the first half of the training, as in the code of AST."""
-        return SemiStructuredHook(ticket.network, max(1, coming.steps // 2))
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+        """A decay that rises through a part of the training."""
+        own: SemiStructuredHyperparameters = self.own(settings)
+        rising_steps = max(1, math.floor(own.rise * coming.steps))
+        return SemiStructuredHook(ticket.network, rising_steps, own.decay)

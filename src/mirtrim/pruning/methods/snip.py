@@ -12,8 +12,9 @@ from typing import ClassVar, Literal
 
 from mirtrim.pruning.masking import apply_masks, full_masks
 from mirtrim.pruning.methods.batch_statistics import recompute_statistics
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import MaskingMethod, weights_target, weights_to_keep
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import state_of
 
 
@@ -24,12 +25,12 @@ class Snip(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Mask the initial weights by their connection sensitivity."""
         network = ticket.network
         initial = state_of(network)
         recompute_statistics(network, coming.scoring["batches"])
-        sensitivity = replace(choices, criterion="gradient", order="lowest_first")
+        sensitivity = replace(settings, criterion="gradient", order="lowest_first")
         target = weights_target(network, coming)
         masks = weights_to_keep(network, full_masks(network), sensitivity, coming, target)
         network.load_state_dict(initial)

@@ -8,29 +8,43 @@ on training data, without which averaged networks collapse (Izmailov et al., UAI
 Jordan et al., ICLR 2023). The soup is uniform; every ingredient has the same hyper-parameters.
 """
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
 from mirtrim.pruning.methods.batch_statistics import recompute_statistics
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.one_shot import OneShot
+from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.training import Hook, State, state_of
+
+
+@dataclass(frozen=True)
+class SoupHyperparameters:
+    """See `Soup`."""
+
+    ingredients: int = choice(3, help="Trainings whose weights are averaged.", minimum=1)
 
 
 @method("soup")
 class Soup(OneShot):
-    """One cut and three trainings per ratio, whose weights are averaged."""
+    """One cut and some trainings per ratio, whose weights are averaged."""
 
-    trainings: ClassVar[int] = 3
+    Hyperparameters: ClassVar[type[Any]] = SoupHyperparameters
 
     def __init__(self) -> None:
         self._pruned: State = {}
         self._ingredients: list[State] = []
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def trainings(self, settings: PruningSettings) -> int:
+        """One per ingredient."""
+        own: SoupHyperparameters = self.own(settings)
+        return own.ingredients
+
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """The pruned network that all trainings start from."""
-        pruned = super().prepare(ticket, choices, coming)
+        pruned = super().prepare(ticket, settings, coming)
         self._pruned, self._ingredients = state_of(pruned.network), []
         return pruned
 
@@ -39,7 +53,9 @@ class Soup(OneShot):
         self._ingredients.append(state_of(ticket.network))
         ticket.network.load_state_dict(self._pruned)
 
-    def finish(self, ticket: Ticket, choices: Choices, coming: Round, hook: Hook) -> Ticket:
+    def finish(
+        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+    ) -> Ticket:
         """The mean of the ingredients, with statistics of its own."""
         ticket.network.load_state_dict(mean_state(self._ingredients))
         recompute_statistics(ticket.network, coming.scoring["batches"])

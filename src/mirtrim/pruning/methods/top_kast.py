@@ -10,12 +10,14 @@ the explored weights B \\ A harder, so that only those come into A that the loss
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, full_masks
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
@@ -23,14 +25,20 @@ from mirtrim.pruning.methods.within_training import (
     maskable_parameters,
     masked,
 )
+from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.training import Closure, Hook
 
-# The published pairs of forward and backward density are 0.2 and 0.5, 0.1 and 0.2, 0.05 and 0.1.
-EXPLORED = 2
-PENALTY = 1e-4
-PERIOD = 16
-
 Sets = Callable[[], tuple[Masks, Masks]]
+
+
+@dataclass(frozen=True)
+class TopKastHyperparameters:
+    """The published pairs of forward and backward density are 0.2 and 0.5, 0.1 and 0.2, 0.05 and
+    0.1."""
+
+    explored: float = choice(2.0, help="Size of B, in sizes of A.", minimum=1)
+    penalty: float = choice(1e-4, help="λ, strength of the penalty.", minimum=0)
+    period: int = choice(16, help="Steps between two choices of A and B.", minimum=1)
 
 
 class TopKastHook(Hook):
@@ -41,8 +49,8 @@ class TopKastHook(Hook):
         network: nn.Module,
         sets: Sets,
         density: float,
-        period: int = PERIOD,
-        penalty: float = PENALTY,
+        period: int,
+        penalty: float,
     ) -> None:
         """`sets` draws A and B from the present weights; `density` is D."""
         self.forward_masks, self.backward_masks = full_masks(network), full_masks(network)
@@ -108,16 +116,20 @@ class TopKastHook(Hook):
 class TopKast(PrunedWithinTraining):
     """Sparse from the first step to the last; one training."""
 
-    def hook(self, ticket: Ticket, choices: Choices, coming: Round) -> Hook:
-        """A of the target size, B of `EXPLORED` times that."""
+    Hyperparameters: ClassVar[type[Any]] = TopKastHyperparameters
+
+    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+        """A of the target size, B of `explored` times that."""
+        own: TopKastHyperparameters = self.own(settings)
         network = ticket.network
         total = sum(p.numel() for p in maskable_parameters(network).values())
         target = weights_target(network, coming)
-        draw = largest_weights(network, choices.scope, target)
-        draw_more = largest_weights(network, choices.scope, min(total, EXPLORED * target))
+        draw = largest_weights(network, settings.scope, target)
+        explored = min(total, round(own.explored * target))
+        draw_more = largest_weights(network, settings.scope, explored)
 
         def sets() -> tuple[Masks, Masks]:
             forward, backward = draw(), draw_more()
             return forward, {name: mask | forward[name] for name, mask in backward.items()}
 
-        return TopKastHook(network, sets, target / total)
+        return TopKastHook(network, sets, target / total, own.period, own.penalty)

@@ -1,20 +1,20 @@
 """Structured trimming: low-scoring units are physically removed."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
-from mirtrim.errors import TraceError
-from mirtrim.pruning.criteria import UNIT_CRITERIA, score_units
-from mirtrim.pruning.cutting import cut, cut_tensors
-from mirtrim.pruning.gating import check_law
-from mirtrim.pruning.graph import UnitGraph
-from mirtrim.pruning.methods.interface import Choices, Method, Round, Ticket, method
-from mirtrim.pruning.order import ordered, shuffled_units
+from mirtrim.pruning.criteria import UNIT_CRITERIA
+from mirtrim.pruning.cutting import cut_tensors
+from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
+from mirtrim.pruning.pipeline import prune_units, size_of
 from mirtrim.pruning.reset import reset_weights
-from mirtrim.pruning.selection import choose_units, group_scores, smallest_cut
+from mirtrim.pruning.selection import smallest_cut
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.tracing import discover
+
+CHECKED_EXAMPLES = 4
 
 
 @method("trim")
@@ -26,62 +26,43 @@ class Trim(Method):
         """All criteria that score units."""
         return UNIT_CRITERIA
 
-    def prepare(self, ticket: Ticket, choices: Choices, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
         """Cut to the target and reset."""
-        network = ticket.network.eval()
-        graph = discover(network, coming.example_inputs)
-        keep = units_to_keep(network, graph, choices, coming, target_of(choices, coming))
-        trimmed, difference = remove(network, graph, keep, coming)
-        rewind = cut_tensors(ticket.rewind, graph, keep)
-        reset_weights(trimmed, choices.reset, rewind, coming.generator, coming.initialise)
-        return Ticket(trimmed, rewind, law_difference=difference)
+        return self.cut(ticket, settings, coming)
 
-    def highest_ratio(self, network: nn.Module, example_inputs: Tensor, choices: Choices) -> float:
+    def cut(
+        self,
+        ticket: Ticket,
+        settings: PruningSettings,
+        coming: Round,
+        multiple_of: int | None = None,
+    ) -> Ticket:
+        """The ticket without the units that score lowest, reset; `multiple_of` go at a time."""
+        network = ticket.network.eval()
+        found = prune_units(
+            network,
+            coming.example_inputs,
+            settings,
+            ratio=coming.ratio,
+            dense_size=coming.dense[settings.counted],
+            scoring=lambda graph: coming.context(network, graph),
+            check_inputs=lambda: training_examples(coming),
+            multiple_of=multiple_of,
+        )
+        rewind = cut_tensors(ticket.rewind, found.graph, found.keep)
+        reset_weights(found.network, settings.reset, rewind, coming.generator, coming.initialise)
+        return Ticket(found.network, rewind, law_difference=found.difference)
+
+    def highest_ratio(
+        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
+    ) -> float:
         """Every layer cut to its floor."""
         graph = discover(network, example_inputs)
-        size = size_of(graph, choices)
-        return size(graph.all_kept()) / size(smallest_cut(graph, choices.floor))
+        size = size_of(graph, settings)
+        return size(graph.all_kept()) / size(smallest_cut(graph, settings.floor))
 
 
-def target_of(choices: Choices, coming: Round) -> float:
-    """What may be left, in the unit that the choices count."""
-    return coming.dense[choices.counted] / coming.ratio
-
-
-def units_to_keep(
-    network: nn.Module, graph: UnitGraph, choices: Choices, coming: Round, target: float
-) -> np.ndarray:
-    """The groups that stay so that the counted size is at most `target`, (groups,)."""
-    context = coming.context(network, graph)
-    scores = group_scores(
-        graph, score_units(choices.criterion, context), choices.scale, context.tensors()
-    )
-    scores = np.asarray(ordered(scores, choices.order))
-    scores[0] = np.inf
-    size = size_of(graph, choices)
-    keep = choose_units(graph, scores, target, scope=choices.scope, floor=choices.floor, size=size)
-    if choices.order == "shuffled":
-        keep = shuffled_units(graph, keep, coming.generator)
-    return keep
-
-
-def remove(
-    network: nn.Module, graph: UnitGraph, keep: np.ndarray, coming: Round
-) -> tuple[nn.Module, float]:
-    """The cut network, and how far it is from the gated one on training data.
-
-    Raises:
-        TraceError: they differ, or the count is not the promised one.
-    """
+def training_examples(coming: Round) -> Any:
+    """Some training inputs, on which a cut is checked."""
     inputs, _ = next(iter(coming.scoring["batches"]()))
-    trimmed = cut(network, graph, keep)
-    difference = check_law(network, trimmed, graph, keep, inputs[:4])
-    counted, promised = sum(p.numel() for p in trimmed.parameters()), graph.parameters(keep)
-    if counted != promised:
-        raise TraceError(f"the cut left {counted} parameters, {promised} were promised")
-    return trimmed, difference
-
-
-def size_of(graph: UnitGraph, choices: Choices) -> Callable[[np.ndarray], int]:
-    """The counted size of a cut."""
-    return graph.parameters if choices.counted == "parameters" else graph.macs
+    return inputs[:CHECKED_EXAMPLES]

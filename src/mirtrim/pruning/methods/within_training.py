@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, full_masks, maskable
-from mirtrim.pruning.methods.interface import Choices, Round, Ticket
+from mirtrim.pruning.methods.interface import Round, Ticket
 from mirtrim.pruning.methods.mask import MaskingMethod
+from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.weight_selection import choose_weights
 from mirtrim.training import Hook
 
@@ -23,7 +24,9 @@ class PrunedWithinTraining(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
-    def finish(self, ticket: Ticket, choices: Choices, coming: Round, hook: Hook) -> Ticket:
+    def finish(
+        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+    ) -> Ticket:
         """The network as `fit` kept it, and the masks that it has."""
         return Ticket(ticket.network, ticket.rewind, masks=nonzero_masks(ticket.network))
 

@@ -29,10 +29,12 @@ REPLACEMENTS: Replacements = {
     torch.conv2d: convolution,
     functional.max_pool1d: partial(max_pool, 1),
     functional.max_pool2d: partial(max_pool, 2),
-    functional.dropout: dropout,
 }
+# Draws other numbers than torch's, so it is a choice of a training and not of a network.
+PACKED_DROPOUT: Replacements = {functional.dropout: dropout}
 IN_BFLOAT16: Replacements = {
     **REPLACEMENTS,
+    **PACKED_DROPOUT,
     torch.conv1d: partial(convolution_in_bfloat16, only_if_it_pays=True),
     torch.conv2d: partial(convolution_in_bfloat16, only_if_it_pays=True),
 }
@@ -42,20 +44,25 @@ PRODUCTS: Replacements = {
 }
 
 
-def faster_kernels(network: nn.Module) -> AbstractContextManager[Any]:
+def faster_kernels(network: nn.Module, packed_dropout: bool = False) -> AbstractContextManager[Any]:
     """Within this context what pays is computed by a replacement.
 
     To look at every call costs a tenth of the step of a small network, which a convolution wins
     back many times over, and pooling or dropout alone do not. So a network without a convolution
     for which it pays is left alone, and so is one on a GPU.
+
+    Args:
+        packed_dropout: replace dropout as well, where anything is replaced. A network and its
+            trimmed child, in which no convolution pays any more, then see different noise.
     """
     if any(convolution_pays(module) for module in network.modules()):
-        return _Replacing(REPLACEMENTS)
+        return _Replacing({**REPLACEMENTS, **(PACKED_DROPOUT if packed_dropout else {})})
     return nullcontext()
 
 
 def faster_in_bfloat16(device: torch.device) -> AbstractContextManager[Any]:
-    """The same for a forward pass in bfloat16, in which every pooling and dropout pays."""
+    """The same for a forward pass in bfloat16, in which every pooling and dropout pays, whatever
+    the network: parents and children see the same noise."""
     return _Replacing(IN_BFLOAT16) if device.type == "cpu" else nullcontext()
 
 

@@ -1,0 +1,124 @@
+"""Which results are stale: what their rows say of their making, against what is asked for now.
+
+A row carries two digests: of the meaning of the code behind it (`runs.meaning`) and of the settings
+of its task and corpus. A result is stale if either is not the present one, or if it has other
+ratios. Times of files play no part, so a fresh clone knows as much as the machine that trained.
+
+Where code changed but has been proven to give the same bits (`runs.equivalence`), rows stay as
+they are, with the digest of the code that really made them, and `Equivalences` says which later
+digest that stands for.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirtrim.errors import ArtefactError
+from mirtrim.files import read_json, sha256_of_value
+
+DIGITS = 16
+LEDGER = "equivalences.json"  # in the folder of the results of a profile
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a result has to be.
+
+    Attributes:
+        code, settings: digests, `DIGITS` hexadecimal digits each.
+        of_code, of_settings: what they are digests of, for `Equivalences`.
+        ratios: asked ratios of its rows, in rising order.
+    """
+
+    code: str
+    settings: str
+    ratios: tuple[float, ...]
+    of_code: str = ""
+    of_settings: str = ""
+
+
+@dataclass(frozen=True)
+class Equivalences:
+    """What has been proven to be the same: later digests for earlier ones.
+
+    Attributes:
+        steps: one mapping per proof, in their order: what a digest is of (such as "code compress
+            onset trim_magnitude_local_rewind") → (earlier, later digest).
+    """
+
+    steps: Sequence[Mapping[str, Sequence[str]]] = ()
+
+    @staticmethod
+    def read(path: Path) -> "Equivalences":
+        """Those of a ledger that `runs.equivalence` wrote; none if there is no file.
+
+        Raises:
+            ArtefactError: the file is damaged.
+        """
+        if not path.exists():
+            return Equivalences()
+        try:
+            steps = [dict(proof["digests"]) for proof in read_json(path)["proofs"]]
+            if not all(len(pair) == 2 for step in steps for pair in step.values()):
+                raise ValueError("a pair of digests is none")
+        except (LookupError, TypeError, ValueError) as error:
+            raise ArtefactError(f"{path} holds no proofs ({error}); restore it") from error
+        return Equivalences(steps)
+
+    def latest(self, digest: str, of: str) -> str:
+        """The digest that `digest` stands for today."""
+        for step in self.steps:
+            old, new = step.get(of, (None, None))
+            digest = str(new) if digest == old else digest
+        return digest
+
+    def first(self, digest: str, of: str) -> str:
+        """The earliest digest that stands for `digest`: the same before and after a proof."""
+        for step in reversed(self.steps):
+            old, new = step.get(of, (None, None))
+            digest = str(old) if digest == new else digest
+        return digest
+
+
+def why_stale(
+    lines: Sequence[Mapping[str, str]], expected: Expected, known: Equivalences
+) -> str | None:
+    """Why the rows of a job are not what they have to be, None if they are.
+
+    Args:
+        lines: its rows, as `runs.tables` reads them; no line at all is no reason but "missing".
+    """
+    if not lines:
+        return "missing"
+    for column, of, wanted, why in (
+        ("code_digest", expected.of_code, expected.code, "the code behind it has changed"),
+        ("config_digest", expected.of_settings, expected.settings, "its settings have changed"),
+    ):
+        if any(known.latest(line[column], of) != wanted for line in lines):
+            return why
+    if tuple(sorted(float(line["ratio_asked"]) for line in lines)) != expected.ratios:
+        return "other ratios are asked for"
+    return None
+
+
+def without_defaults(block: Any, schema: Mapping[str, Any]) -> Any:
+    """`block` without what is at its default by its JSON schema, at any depth.
+
+    So a key that is added later, with a default that does what was done before, changes no
+    digest. A default must therefore never change its meaning.
+    """
+    if not isinstance(block, Mapping):
+        return block
+    properties = schema.get("properties", {})
+    return {
+        key: without_defaults(value, properties.get(key, {}))
+        for key, value in block.items()
+        if "default" not in properties.get(key, {}) or value != properties[key]["default"]
+    }
+
+
+def settings_digest(value: Any) -> str:
+    """Digest of settings, from which defaults have been taken."""
+    return sha256_of_value(json.loads(json.dumps(value)))[:DIGITS]

@@ -1,0 +1,485 @@
+"""A digest of what code means: it changes when the code computes something else, and not before.
+
+The unit is a definition at the top level of a module: a function, a class, an assigned name. A
+digest covers the definitions that its roots need, directly or through others, wherever they stand.
+Of each it sees the syntax tree without docstrings, comments, annotations and formatting, without
+the text of errors, and without what is only documentation (`help=`, `"description":`).
+
+What it cannot see:
+
+* a choice at run time that no name in the code shows, such as a table that decorators fill or a
+  module that is imported by a computed name: whoever asks for a digest names these as roots;
+* a statement of a module that binds no name, such as a call that switches something on globally;
+* the modules in `RECORDING`, which write down what was found and do not change it;
+* anything outside the package: libraries, the interpreter, environment variables, the processor.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+# Modules that are not followed. They name, report, check or store results; a change of theirs that
+# damages a number shows in the tests of reading and writing.
+RECORDING = (
+    "mirtrim.errors",
+    "mirtrim.files",
+    "mirtrim.provenance",
+    "mirtrim.tensors",
+    "mirtrim.training.resume",
+    "mirtrim.evidence",
+    "mirtrim.runs",
+    "mirtrim.experiments.resuming",
+    "mirtrim.experiments.finished",
+    "mirtrim.pruning.storage",
+    "mirtrim.corpora.progress",
+)
+# Tables that list all methods, tasks and criteria. A job depends on the entry that it uses, which
+# is a root, and not on the others.
+TABLES = (
+    "mirtrim.pruning.methods.interface.METHODS",
+    "mirtrim.pruning.criteria.registry.UNIT_CRITERIA",
+    "mirtrim.pruning.criteria.registry.WEIGHT_CRITERIA",
+    "mirtrim.tasks.registry.TASKS",
+)
+DOCUMENTATION = frozenset({"help", "description"})
+# Annotations that change what a dataclass makes of a name.
+SPECIAL_FIELDS = ("ClassVar", "InitVar", "KW_ONLY")
+# Rounds of mixing the digests of what a definition uses into its own, so that two definitions of
+# one name that do different things are told apart by whoever uses them.
+ROUNDS = 3
+
+
+@dataclass
+class Definition:
+    """What one top-level name stands for.
+
+    Attributes:
+        name: its own name, without the module.
+        text: its normalised syntax, names of other definitions of the package written plainly.
+        uses: full names of the definitions that it mentions, in order of appearance.
+    """
+
+    name: str
+    text: str
+    uses: tuple[str, ...]
+
+
+@dataclass
+class Package:
+    """The sources of one package, read as text and never imported.
+
+    Attributes:
+        home: the folder of the package; its name is the package's.
+        recording: full names of modules, or packages, that are not followed.
+        tables: full names of definitions that are not followed.
+    """
+
+    home: Path
+    recording: Sequence[str] = RECORDING
+    tables: Sequence[str] = TABLES
+    _modules: dict[str, "_Module | None"] = field(default_factory=dict)
+
+    def digest(self, *roots: str) -> str:
+        """SHA-256 of what `roots` mean.
+
+        Args:
+            roots: full names, "mirtrim.module.name" for one definition, "mirtrim.module" for all
+                of a module, "mirtrim.room.*" for all modules of a package.
+
+        Raises:
+            ModuleNotFoundError: a root is not in the package.
+        """
+        needed = self.needed(*roots)
+        parts = sorted(self._mixed[name] for name in needed)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def needed(self, *roots: str) -> set[str]:
+        """Full names of all definitions that `roots` depend on, themselves included."""
+        waiting = [name for root in roots for name in self._named(root)]
+        found: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self._definitions[name].uses
+        return found
+
+    def definition(self, full_name: str) -> Definition:
+        """The definition of that full name; a KeyError if there is none."""
+        return self._definitions[full_name]
+
+    def _named(self, root: str) -> list[str]:
+        room = root.removesuffix(".*")
+        if room != root:
+            modules = [name for name in self._all_modules if name == room or _within(name, [room])]
+            if not modules:
+                raise ModuleNotFoundError(f"{root} is not a package of {self.home.name}")
+            return [found for name in modules for found in self._named(name)]
+        module = self._module(root)
+        if module is not None:
+            return [f"{root}.{name}" for name in module.bodies if not self._ignored(root, name)]
+        place = self._resolve(root)
+        if place is None:
+            raise ModuleNotFoundError(f"{root} is not in the package {self.home.name}")
+        return [place]
+
+    @cached_property
+    def _all_modules(self) -> list[str]:
+        return sorted(
+            ".".join([self.home.name, *path.relative_to(self.home).with_suffix("").parts])
+            .removesuffix(".__init__")
+            for path in self.home.rglob("*.py")
+        )  # fmt: skip
+
+    def _module(self, name: str) -> "_Module | None":
+        if name not in self._modules:
+            base = self.home.parent.joinpath(*name.split("."))
+            paths = [p for p in (base / "__init__.py", base.with_suffix(".py")) if p.is_file()]
+            self._modules[name] = _Module.read(name, paths[0]) if paths else None
+        return self._modules[name]
+
+    def _resolve(self, full_name: str) -> str | None:
+        """Where a name is really defined: `a.b.C` → its defining module's `x.y.C`; None if the
+        package has no such definition or must not be followed there."""
+        seen: set[str] = set()
+        while full_name not in seen:
+            seen.add(full_name)
+            module_name, _, name = full_name.rpartition(".")
+            module = self._module(module_name) if module_name else None
+            if module is None:
+                return None
+            if name in module.bodies:
+                return None if self._ignored(module_name, name) else full_name
+            if name not in module.imports:
+                return None
+            full_name = module.imports[name]
+        return None
+
+    def _ignored(self, module: str, name: str) -> bool:
+        return (
+            module in self.recording
+            or _within(module, self.recording)
+            or f"{module}.{name}" in self.tables
+        )
+
+    @cached_property
+    def _definitions(self) -> dict[str, Definition]:
+        found = {}
+        for module_name in self._all_modules:
+            module = self._module(module_name)
+            assert module is not None
+            for name, nodes in module.bodies.items():
+                if not self._ignored(module_name, name):
+                    found[f"{module_name}.{name}"] = self._define(module, name, nodes)
+        return found
+
+    def _define(self, module: "_Module", name: str, nodes: list[ast.stmt]) -> Definition:
+        names = _Names(self, module)
+        clean = [_Plain().visit(ast.parse(ast.unparse(node)).body[0]) for node in nodes]
+        texts = [ast.dump(names.visit(node)) for node in clean if node is not None]
+        uses = tuple(dict.fromkeys(use for use in names.uses if use != f"{module.name}.{name}"))
+        return Definition(name, "\n".join(texts), uses)
+
+    @cached_property
+    def _mixed(self) -> dict[str, str]:
+        """Full name → digest of the definition and of what it uses, some steps deep."""
+        own = {
+            full: hashlib.sha256(f"{d.name}\0{d.text}".encode()).hexdigest()
+            for full, d in self._definitions.items()
+        }
+        for _ in range(ROUNDS):
+            own = {
+                full: hashlib.sha256(
+                    "\n".join([own[full], *(own[use] for use in d.uses)]).encode()
+                ).hexdigest()
+                for full, d in self._definitions.items()
+            }
+        return own
+
+
+def _within(module: str, packages: Iterable[str]) -> bool:
+    return any(module.startswith(f"{package}.") for package in packages)
+
+
+@dataclass
+class _Module:
+    """The top level of a module.
+
+    Attributes:
+        bodies: name → the statements that bind or change it.
+        imports: name → full name of what it stands for, inside or outside the package.
+    """
+
+    name: str
+    bodies: dict[str, list[ast.stmt]]
+    imports: dict[str, str]
+
+    @staticmethod
+    def read(name: str, path: Path) -> "_Module":
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        module = _Module(name, {}, dict(_imports(tree, package)))
+        for node in tree.body:
+            for bound in _bound(node):
+                module.bodies.setdefault(bound, []).append(node)
+        return module
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str]]:
+    """(name, what it stands for) of every import, wherever it stands in the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    yield alias.asname, alias.name
+                else:
+                    first = alias.name.partition(".")[0]
+                    yield first, first
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                origin = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [origin])])
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{origin}.{alias.name}"
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """Names that a statement of the top level binds, or whose value it changes."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    if isinstance(node, ast.Expr):  # TABLE.update(…), but no docstring
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            return [owner] if (owner := _owner(call.func)) else []
+        return []
+    if isinstance(node, ast.If) and _mentions(node.test, "TYPE_CHECKING"):
+        return []
+    found: list[str] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.FunctionDef | ast.ClassDef):
+            found.append(part.name)
+        elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store | ast.Del):
+            found.append(part.id)
+        elif isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store):
+            found.append(_owner(part) or "")
+    return [name for name in dict.fromkeys(found) if name not in ("", "__all__")]
+
+
+def _owner(node: ast.expr) -> str | None:
+    """`TABLE` of TABLE["x"], TABLE.update or TABLE.a.b; None where it is no plain name."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _mentions(node: ast.expr, name: str) -> bool:
+    return any(
+        (isinstance(part, ast.Name) and part.id == name)
+        or (isinstance(part, ast.Attribute) and part.attr == name)
+        for part in ast.walk(node)
+    )
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes away what means nothing: docstrings, annotations, text of errors, documentation."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        value = node.value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            return None
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self._with_body(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self._with_body(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._with_body(node)
+
+    def _with_body(self, node: ast.AST) -> ast.AST:
+        node = self.generic_visit(node)
+        node.body = [part for part in node.body if not isinstance(part, ast.Pass)]  # type: ignore[attr-defined]
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        special = [name for name in SPECIAL_FIELDS if _mentions(node.annotation, name)]
+        kept = ast.Constant(special[0] if special else "")
+        if node.value is None and not isinstance(node.target, ast.Name):
+            return None
+        # The order and names of the fields of a dataclass mean something, their types do not.
+        value = self.visit(node.value) if node.value is not None else ast.Constant(...)
+        if special:
+            value = ast.Tuple([kept, value], ast.Load())
+        return ast.Assign([node.target], value, lineno=0)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        node.cause = None
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.keywords = [word for word in node.keywords if word.arg not in DOCUMENTATION]
+        return self.generic_visit(node)
+
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        pairs = [
+            (key, value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if not (isinstance(key, ast.Constant) and key.value in DOCUMENTATION)
+        ]
+        node.keys, node.values = [key for key, _ in pairs], [value for _, value in pairs]
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if _mentions(node.test, "TYPE_CHECKING") else self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+
+class _Names(ast.NodeTransformer):
+    """Writes every global name as what it stands for, and notes those of the package."""
+
+    def __init__(self, package: Package, module: _Module) -> None:
+        self.package, self.module = package, module
+        self.uses: list[str] = []
+        self._local: list[set[str]] = []
+        self._classes = 0
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        for outer in (node.bases, node.keywords, node.decorator_list):
+            outer[:] = [self.visit(part) for part in outer]
+        self._classes += 1
+        node.body = [self.visit(part) for part in node.body]
+        self._classes -= 1
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if self._classes and isinstance(node.ctx, ast.Store):
+            return node  # an attribute of the class, whatever the module has of that name
+        meaning = self._meaning(node)
+        return ast.Name(meaning, node.ctx) if meaning is not None else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        meaning = self._meaning(node)
+        return ast.Name(meaning, node.ctx) if meaning is not None else self.generic_visit(node)
+
+    def _meaning(self, node: ast.Name | ast.Attribute) -> str | None:
+        """How a global name or a chain a.b.c that starts with one is written; None to look into
+        it."""
+        parts: list[str] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Attribute):
+            parts.insert(0, inner.attr)
+            inner = inner.value
+        if not isinstance(inner, ast.Name) or any(inner.id in names for names in self._local):
+            return None
+        first = inner.id
+        if first in self.module.bodies:
+            base = f"{self.module.name}.{first}"
+        elif first in self.module.imports:
+            base = self.module.imports[first]
+        else:
+            return None
+        # The longest part of the chain that is a definition; the rest are its attributes.
+        for length in range(len(parts), -1, -1):
+            found = self.package._resolve(".".join([base, *parts[:length]]))
+            if found is not None:
+                self.uses.append(found)
+                return ".".join([found.rpartition(".")[2], *parts[length:]])
+        if base.partition(".")[0] != self.package.home.name:
+            return ".".join([base, *parts])  # of a library: np.mean and numpy.mean are the same
+        # Not followed, or a module as a value: by its last name, wherever it stands.
+        whole = self.package._module(base)
+        if whole is not None and not parts:
+            self.uses += self.package._named(base)
+        return ".".join([base.rpartition(".")[2], *parts])
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._scope(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._scope(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return self._scope(node)
+
+    def _scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> ast.AST:
+        """Decorators and defaults belong to the outer scope, the body to its own."""
+        for decorators in [getattr(node, "decorator_list", [])]:
+            decorators[:] = [self.visit(decorator) for decorator in decorators]
+        arguments = node.args
+        arguments.defaults = [self.visit(value) for value in arguments.defaults]
+        arguments.kw_defaults = [value and self.visit(value) for value in arguments.kw_defaults]
+        self._local.append(_local_names(node))
+        if isinstance(node, ast.Lambda):
+            node.body = self.visit(node.body)
+        else:
+            node.body = [self.visit(part) for part in node.body]
+        self._local.pop()
+        return node
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self._comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self._comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        return self._comprehension(node)
+
+    def _comprehension(self, node: ast.AST) -> ast.AST:
+        self._local.append(
+            {
+                part.id
+                for part in ast.walk(node)
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            }
+        )
+        node = self.generic_visit(node)
+        self._local.pop()
+        return node
+
+
+def _local_names(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    """Names that a function binds itself: arguments, assignments, inner functions."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [part for part in (arguments.vararg, arguments.kwarg) if part]
+    names = {argument.arg for argument in every}
+    if isinstance(node, ast.Lambda):
+        return names
+    outer: set[str] = set()
+    for part in ast.walk(node):
+        if part is node:
+            continue
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            names.add(part.id)
+        elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(part.name)
+        elif isinstance(part, ast.Global | ast.Nonlocal):
+            outer |= set(part.names)
+        elif isinstance(part, ast.ExceptHandler) and part.name:
+            names.add(part.name)
+    return names - outer

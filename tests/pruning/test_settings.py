@@ -1,0 +1,112 @@
+"""The identity of a run: one object, from which name, label, columns and schema follow."""
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from mirtrim.errors import ConfigError
+from mirtrim.pruning.methods import METHODS, settings_of
+from mirtrim.pruning.settings import (
+    COLUMN_DEFAULTS,
+    DEFAULTS,
+    DENSE,
+    RUN_COLUMNS,
+    PruningSettings,
+    run_schema,
+)
+
+RUNS = {
+    ("trim_magnitude_local_rewind", "trim"): {"method": "trim"},
+    ("trim_random_global_rewind", "trim (random, global)"): {
+        "method": "trim", "criterion": "random", "scope": "global",
+    },
+    ("trim_magnitude_local_rewind_scale_macs_counted_macs_floor_3", "trim (macs, macs, floor 3)"): {
+        "method": "trim", "scale": "macs", "counted": "macs", "floor": 3,
+    },
+    (
+        "same_shape_reference_trim_magnitude_local_rewind", "same shape (of trim)"
+    ): {"method": "same_shape", "reference": "trim_magnitude_local_rewind"},
+    ("feedback_local_period_32_ramp_end_0p5", "feedback (period 32, ramp end 0.5)"): {
+        "method": "feedback", "period": 32, "ramp_end": 0.5,
+    },
+    ("cram_local_radius_1em05", "cram (radius 1e-05)"): {"method": "cram", "radius": 1e-5},
+    ("dense_longer", "dense longer"): {"method": "dense_longer"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("names", "run"), RUNS.items())
+def test_name_and_label(names: tuple[str, str], run: dict[str, object]) -> None:
+    settings = settings_of(run)
+    assert (settings.name, settings.label) == names
+    assert PruningSettings.of_columns(settings.columns) == settings
+    assert set(settings.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+def test_what_is_at_its_default_is_no_part_of_the_identity() -> None:
+    plain = settings_of({"method": "feedback"})
+    assert settings_of({"method": "feedback", "period": 16, "ramp_end": 0.75}) == plain
+    assert settings_of({"method": "feedback", "period": 17}) != plain
+    # Nor is a choice that the method has no use for.
+    assert settings_of({"method": "feedback", "criterion": "gradient"}) == plain
+
+
+def test_an_old_row_is_at_the_defaults_of_what_it_lacks() -> None:
+    old = {name: value for name, value in settings_of({"method": "trim"}).columns.items()
+           if name not in COLUMN_DEFAULTS}  # fmt: skip
+    assert PruningSettings.of_columns(old) == PruningSettings("trim")
+    text = {name: str(value) for name, value in PruningSettings("trim").columns.items()}
+    assert PruningSettings.of_columns(text) == PruningSettings("trim")
+
+
+def test_columns_hold_everything() -> None:
+    assert list(DENSE.columns) == list(RUN_COLUMNS)
+    assert {"method", *DEFAULTS, "hyperparameters"} == set(RUN_COLUMNS)
+    assert {entry.name for entry in fields(PruningSettings)} == set(RUN_COLUMNS)
+
+
+def test_random_numbers_of_old_runs_stay_what_they_were() -> None:
+    """The words that every committed row of 0.1 was seeded with."""
+    assert settings_of({"method": "trim", "order": "shuffled"}).seed_words == (
+        '{"method": "trim", "criterion": "magnitude", "scope": "local", "scale": "max", '
+        '"order": "shuffled", "reset": "rewind", "counted": "parameters", "floor": 2, '
+        '"reference": "-"}'
+    )
+    swept = settings_of({"method": "cram", "radius": 0.1}).seed_words
+    assert json.loads(swept)["radius"] == 0.1
+
+
+def test_the_schema_follows() -> None:
+    schema = run_schema()
+    assert set(schema["properties"]) == {"method", "ratios", *DEFAULTS}
+    assert schema["properties"]["scope"] == {
+        "enum": ["local", "global"],
+        "default": "local",
+        "description": "Rank within each layer or over all layers.",
+    }
+    assert schema["properties"]["floor"]["minimum"] == 1
+
+
+def test_every_hyperparameter_says_what_it_is_and_can_be_swept() -> None:
+    swept = set()
+    for name, kind in METHODS.items():
+        base = {"method": name, "reference": "x"} if "reference" in kind.uses else {"method": name}
+        for entry in fields(kind.Hyperparameters):
+            assert entry.metadata["help"].endswith("."), (name, entry.name)
+            other = replace(kind.Hyperparameters(), **{entry.name: entry.default * 2})
+            value = min(getattr(other, entry.name), entry.metadata["maximum"] or float("inf"))
+            value = value if value != entry.default else entry.default / 2
+            settings = settings_of({**base, entry.name: value})
+            assert dict(settings.hyperparameters) == {entry.name: value}
+            assert getattr(METHODS[name]().own(settings), entry.name) == value
+            swept.add(f"{name} {entry.name}")
+    assert swept >= {
+        "feedback period", "feedback ramp_end", "cram radius", "platon beta_importance",
+        "top_kast explored", "top_kast penalty", "powerpropagation exponent",
+        "semi_structured decay", "soup ingredients", "trim_fast pack",
+    }  # fmt: skip
+
+
+def test_a_hyperparameter_that_a_method_has_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match="radius: unknown key for method trim"):
+        settings_of({"method": "trim", "radius": 1})

@@ -1,0 +1,199 @@
+"""The digest of meaning: what changes it, and what does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mirtrim.runs.meaning import Package
+
+SOURCES = {
+    "tool/__init__.py": "",
+    "tool/maths.py": '''
+"""Numbers."""
+
+import numpy as np
+
+FACTOR = 2.0
+TABLE = {"one": 1}
+TABLE["two"] = 2
+
+
+def double(x: float) -> float:
+    """Twice x."""
+    # By the factor.
+    return FACTOR * np.abs(x)
+
+
+def looked_up(name):
+    return TABLE[name]
+
+
+def unused():
+    return 1
+''',
+    "tool/work.py": '''
+from dataclasses import dataclass
+
+from tool import maths
+from tool.maths import double
+
+
+@dataclass
+class Job:
+    """A job."""
+
+    name: str
+    size: int = 3
+
+    def run(self) -> float:
+        if self.size < 0:
+            raise ValueError(f"{self.name} is too small")
+        return double(self.size) + maths.looked_up("one")
+
+
+def start(size: int) -> float:
+    """Do it."""
+    return Job("first", size=size).run()
+''',
+    "tool/records.py": "def write(value):\n    return str(value)\n",
+    "tool/plugins/__init__.py": "KNOWN = {}\n",
+    "tool/plugins/first.py": "from tool.plugins import KNOWN\n\ndef first():\n    return 1\n",
+}
+Change = tuple[str, str, str]
+
+
+def digest(folder: Path, *roots: str, changes: tuple[Change, ...] = (), **words: object) -> str:
+    """The digest of a package made of SOURCES, in which each (file, old, new) is replaced."""
+    for name, text in SOURCES.items():
+        for path, old, new in changes:
+            if path == name:
+                assert old in text
+                text = text.replace(old, new)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for path, old, new in changes:
+        if path not in SOURCES:
+            assert not old
+            (folder / path).write_text(new)
+    return Package(folder / "tool", recording=("tool.records",), tables=(), **words).digest(*roots)
+
+
+@pytest.fixture
+def same(tmp_path: Path) -> Callable[..., bool]:
+    """Whether the digest of `tool.work.start` stays the same under changes."""
+
+    def check(*changes: Change, root: str = "tool.work.start") -> bool:
+        return digest(tmp_path / "a", root) == digest(tmp_path / "b", root, changes=changes)
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("tool/work.py", '"""Do it."""', '"""Do it at once, and well."""'),
+        ("tool/work.py", '    """A job."""\n', ""),
+        ("tool/maths.py", "    # By the factor.\n", ""),
+        ("tool/maths.py", "    # By the factor.\n", "    # Since 1900.\n\n\n"),
+        ("tool/maths.py", "(x: float) -> float", "(x)"),
+        ("tool/work.py", "size: int = 3", "size: 'float' = 3"),
+        ("tool/maths.py", "FACTOR * np.abs(x)", "(\n        FACTOR\n        * np.abs(x)\n    )"),
+        ("tool/maths.py", "import numpy as np", "import numpy as np\nimport json"),
+        ("tool/maths.py", "return 1", "return 2"),  # nobody uses it
+        ("tool/work.py", "is too small", "must not be below 0"),
+        ("tool/records.py", "str(value)", "repr(value)"),
+        (
+            "tool/work.py",
+            "from tool.maths import double",
+            "from tool.maths import double as double",
+        ),
+    ],
+)
+def test_what_means_nothing_changes_nothing(same: Callable[..., bool], change: Change) -> None:
+    assert same(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("tool/maths.py", "FACTOR = 2.0", "FACTOR = 2.5"),
+        ("tool/maths.py", "FACTOR * np.abs(x)", "np.abs(x) * FACTOR"),
+        ("tool/maths.py", '"one": 1', '"one": 2'),
+        ("tool/maths.py", 'TABLE["two"] = 2', 'TABLE["two"] = 3'),
+        ("tool/work.py", "size: int = 3", "size: int = 4"),
+        ("tool/work.py", "    name: str\n    size: int = 3", "    size: int\n    name: str = 3"),
+        ("tool/work.py", "self.size < 0", "self.size <= 0"),
+        ("tool/work.py", "raise ValueError(", "raise TypeError("),
+        ("tool/work.py", "@dataclass\n", "@dataclass(order=True)\n"),
+        ("tool/work.py", 'looked_up("one")', 'looked_up("two")'),
+        ("tool/work.py", "size: int = 3", "size: ClassVar[int] = 3"),
+        ("tool/maths.py", "import numpy as np", "import torch as np"),
+    ],
+)
+def test_what_means_something_changes_it(same: Callable[..., bool], change: Change) -> None:
+    assert not same(change)
+
+
+def test_a_definition_may_move(same: Callable[..., bool]) -> None:
+    text = SOURCES["tool/maths.py"]
+    begin, end = text.index("def double"), text.index("def looked_up")
+    moved = "import numpy\n\nfrom tool.maths import FACTOR\n\n\n" + text[begin:end].replace(
+        "np.abs", "numpy.abs"
+    )
+    assert same(
+        ("tool/maths.py", text[begin:end], ""),
+        ("tool/elsewhere.py", "", moved),
+        ("tool/work.py", "from tool.maths import double", "from tool.elsewhere import double"),
+    )
+
+
+def test_another_definition_of_the_same_name_is_another(same: Callable[..., bool]) -> None:
+    """`run` takes `double` from a module where it is something else; all else is the same."""
+    assert not same(
+        ("tool/other.py", "", "def double(x):\n    return 3 * x\n"),
+        ("tool/work.py", "from tool.maths import double", "from tool.other import double"),
+    )
+
+
+def test_a_local_name_is_not_the_global_one(same: Callable[..., bool]) -> None:
+    """`size` becomes the name of a function of the module; `start` has an argument of that name."""
+    assert same(("tool/work.py", "def start", "def size():\n    return 7\n\n\ndef start"))
+
+
+def test_a_new_file_in_a_room_changes_the_digest_of_the_room_alone(tmp_path: Path) -> None:
+    new = ("tool/plugins/second.py", "", "def second():\n    return 2\n")
+    for root, equal in (("tool.plugins.*", False), ("tool.plugins.first", True)):
+        first, second = tmp_path / f"a{equal}", tmp_path / f"b{equal}"
+        assert (digest(first, root) == digest(second, root, changes=(new,))) is equal
+
+
+def test_two_that_call_each_other_have_an_end(tmp_path: Path) -> None:
+    even = (
+        "def even(n):\n    return n == 0 or odd(n - 1)\n\ndef odd(n):\n    return n and even(n - 1)"
+    )
+    odd = even.replace("n and", "n != 1 and")
+    found = [
+        digest(tmp_path / str(number), "tool.parity.even", changes=(("tool/parity.py", "", text),))
+        for number, text in enumerate((even, even, odd))
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_tables_are_not_followed(tmp_path: Path) -> None:
+    def of_table(name: str, text: str) -> str:
+        home = tmp_path / name / "tool"
+        home.mkdir(parents=True)
+        (home / "__init__.py").write_text("")
+        (home / "table.py").write_text(text)
+        return Package(home, recording=(), tables=("tool.table.ALL",)).digest("tool.table.get")
+
+    get = "def get(name):\n    return ALL[name]\n\n\n"
+    one = of_table("one", f"ALL = {{}}\n\n\n{get}")
+    assert one == of_table("two", f"ALL = {{'new': 1}}\n\n\n{get}")
+
+
+def test_an_unknown_root_is_named(tmp_path: Path) -> None:
+    for root in ("tool.nowhere", "tool.work.nothing", "tool.nowhere.*"):
+        with pytest.raises(ModuleNotFoundError, match="nowhere|nothing"):
+            digest(tmp_path, root)

@@ -444,3 +444,19 @@ def test_impossible_calls_are_one_clear_error(model, inputs, words):
 def test_a_ratio_is_a_number(ratio):
     with pytest.raises(mirtrim.errors.ConfigError, match="must be a number"):
         mirtrim.trim(Base(), X, ratio=ratio)
+
+
+def test_a_ratio_out_of_reach_names_what_holds_the_parameters():
+    class Held(Base):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.spare = nn.Linear(16, 16), nn.Linear(40, 40)
+
+        def forward(self, x: Tensor):
+            return self.last(self.wide(torch.relu(self.first(x))).softmax(1))
+
+    with pytest.raises(mirtrim.errors.RatioError) as caught:
+        mirtrim.trim(Held(), X, ratio=50)
+    assert "spare (1,640: not reached by the example)" in str(caught.value)
+    assert "softmax" in str(caught.value)
+    assert "last (170: it is an output of the network)" in str(caught.value)

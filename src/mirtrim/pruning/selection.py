@@ -12,6 +12,7 @@ from torch import Tensor
 from mirtrim.errors import ConfigError, RatioError
 from mirtrim.pruning.criteria import UnitScores
 from mirtrim.pruning.graph import UnitGraph
+from mirtrim.pruning.holders import largest_holders
 
 SCOPES = ("local", "global")
 SCALES = ("none", "max", "fan_in", "macs")
@@ -120,7 +121,8 @@ def choose_units(
     if smallest > target:
         raise RatioError(
             f"cannot get below {smallest:.0f} (asked: {target:.0f}) with a floor of {floor} "
-            f"units per layer; largest ratio from here: {size(graph.all_kept()) / smallest:.2f}"
+            f"units per layer; largest ratio from here: {size(graph.all_kept()) / smallest:.2f}; "
+            f"most parameters are held by {largest_holders(graph, keep_of(0))}"
         )
     low, high = 0, options
     while low < high:

@@ -276,3 +276,30 @@ def test_of_two_studies_with_one_run_the_later_has_the_last_word() -> None:
     assert "cram" not in [run["method"] for run in studies["methods"]["runs"]]
     assert [run["ratios"] for run in studies["mine"]["runs"]] == [[2]]
     assert "studies.methods: run cram_local is left out, studies.mine has other ratios" in notes
+
+
+def test_numbers_are_finite() -> None:
+    config = default()
+    config["tasks"]["onset"]["training"]["learning_rate"] = float("nan")
+    with pytest.raises(
+        ConfigError, match=r"^config key tasks.onset.training.learning_rate: nan is not a finite"
+    ):
+        validate(config, SCHEMA)
+    config = default()
+    config["ratios"] = [2, float("inf")]
+    with pytest.raises(ConfigError, match=r"^config key ratios.1: inf is not a finite number"):
+        validate(config, SCHEMA)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = default()
+    config["data_folder"] = "~/x"
+    config["corpora"]["mini_groove_midi"]["folder"] = "~/groove"
+    found = validate(config, SCHEMA)
+    assert found["data_folder"] == str(tmp_path / "x")
+    assert found["corpora"]["mini_groove_midi"]["folder"] == str(tmp_path / "groove")
+    assert found["corpora"]["mini_guitarset"]["folder"] is None
+    config["data_folder"] = "~nobody_of_that_name/x"
+    with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x: there is no"):
+        validate(config, SCHEMA)

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def validate(
         ConfigError: names the key, what is wrong with it, and what is allowed.
     """
     schema = load_schema(schema_path)
+    _check_finite(config, [])
     _drop_nulls(config)
     _expand_sweeps(config)
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
@@ -66,6 +68,7 @@ def validate(
             raise ConfigError(
                 f"config key tasks.{task}.corpus: no corpus {block['corpus']!r}; known: {known}"
             )
+    _expand_homes(config)
     _check_rising(config["ratios"], "ratios")
     for task, block in config["tasks"].items():
         if block["ratios"] is None:
@@ -93,6 +96,34 @@ def load_schema(path: Path) -> dict[str, Any]:
     schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     schema["$defs"]["run"] = run_schema()
     return _with_tasks(schema)
+
+
+def _check_finite(value: Any, key: list[str]) -> None:
+    """No number anywhere is nan or infinite, which YAML has words for and JSON has not."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"config key {'.'.join(key)}: {value} is not a finite number")
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for name, part in items:
+        _check_finite(part, [*key, str(name)])
+
+
+def _expand_homes(config: dict[str, Any]) -> None:
+    """`~` in the place of a home folder, as a shell would read it, in every key that is a path."""
+    places = [(config, "data_folder", "data_folder")]
+    for name, corpus in config["corpora"].items():
+        places += [(corpus, key, f"corpora.{name}.{key}") for key in ("folder", "index")]
+    for block, key, where in places:
+        if block[key] is not None:
+            try:
+                block[key] = str(Path(block[key]).expanduser())
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"config key {where}: {block[key]}: there is no such home folder"
+                ) from error
 
 
 def _drop_nulls(config: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mirtrim.errors import ArtefactError
-from mirtrim.evidence.rows import RUN_KEYS
+from mirtrim.evidence.rows import RUN_KEYS, with_names
 from mirtrim.evidence.task_evidence import (
     NotRun,
     common_ratios,
@@ -89,7 +89,8 @@ def test_runs_that_differ_in_one_column_are_two_runs(
     others = [table.assign(**{column: value}) for table in world({(TRIM, 4): about(0.4)})]
     (found,) = gather(pd.concat([rows, others[0]]), pd.concat([pieces, others[1]]))
     assert set(found.networks) == set(found.errors) == {("dense", 1), (TRIM, 4), (name, 4)}
-    assert found.labels == {"dense": "dense", TRIM: "trim", name: label}
+    labels = with_names(pd.concat([rows, others[0]]))[1]
+    assert labels == {"dense": "dense", TRIM: "trim", name: label}
     for run, error in ((TRIM, 0.3), (name, 0.4)):
         assert rows_of(found, run, 4).test_error.mean() == pytest.approx(error)
         np.testing.assert_allclose(found.errors[run, 4], about(error))

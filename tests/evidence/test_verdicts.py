@@ -52,8 +52,8 @@ def test_overall(trims: dict[str, np.ndarray], overall: str) -> None:
 def test_what_was_not_run_is_named() -> None:
     lines = verdicts(tasks(a=BETTER), [claim("H1", MASK), claim("H2")], 0)
     assert [(line.verdict, line.note) for line in lines[:2]] == [
-        ("not run", f"missing: {MASK}"),
-        ("not run", f"not run on a; missing: {MASK}"),
+        ("not run", "missing: mask"),
+        ("not run", "not run on a; missing: mask"),
     ]
     assert lines[2].verdict == "supported"
 
@@ -120,10 +120,18 @@ def test_what_is_missing_is_called_by_its_label_if_it_was_run_on_another_task() 
     ]
 
 
-@pytest.mark.parametrize("unknown", [f"same_shape_reference_{TRIM}", f"{TRIM}_order_shuffled"])
-def test_a_name_within_another_name_is_left_alone(unknown: str) -> None:
+@pytest.mark.parametrize(
+    ("unknown", "label"),
+    [
+        (f"same_shape_reference_{TRIM}", "same shape (of trim)"),
+        (f"{TRIM}_order_shuffled", "trim (shuffled)"),
+        ("optimal_damage", "optimal damage"),  # of a method that there is not yet
+    ],
+)
+def test_what_was_never_run_has_a_label_as_well(unknown: str, label: str) -> None:
+    """Also where the name of another run is a part of its own."""
     line = verdicts(tasks(a=BETTER), [claim("H1", unknown)], 0)[0]
-    assert line.note == f"missing: {unknown}"
+    assert line.note == f"missing: {label}"
 
 
 def test_p_is_corrected_within_the_family_over_all_tasks() -> None:
@@ -205,7 +213,7 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     assert (
         "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
     )
-    assert f"missing: {GLOBAL}" in markdown  # in no row, so it has no label
+    assert "missing: trim (global)" in markdown
     assert "judged time" not in markdown  # here rows and pieces agree
     latex = paths[2].read_text()
     assert r"H1 & refuted & R +0.100 \\" in latex

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from mirtrim.errors import ConfigError
-from mirtrim.pruning.methods import METHODS, settings_of
+from mirtrim.pruning.methods import METHODS, settings_of, settings_of_name
 from mirtrim.pruning.settings import (
     COLUMN_DEFAULTS,
     DEFAULTS,
@@ -16,6 +18,7 @@ from mirtrim.pruning.settings import (
     run_schema,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 RUNS = {
     ("trim_magnitude_local_rewind", "trim"): {"method": "trim"},
     ("trim_random_global_rewind", "trim (random, global)"): {
@@ -110,3 +113,24 @@ def test_every_hyperparameter_says_what_it_is_and_can_be_swept() -> None:
 def test_a_hyperparameter_that_a_method_has_not_is_refused() -> None:
     with pytest.raises(ConfigError, match="radius: unknown key for method trim"):
         settings_of({"method": "trim", "radius": 1})
+
+
+def test_a_name_says_what_the_run_is() -> None:
+    config = yaml.safe_load((ROOT / "config/default.yaml").read_text())
+    studies = [run for study in config["studies"].values() for run in study["runs"]]
+    for run in [*config["runs"], *studies, *RUNS.values()]:
+        settings = settings_of({k: v for k, v in run.items() if k != "ratios"})
+        assert settings_of_name(settings.name) == settings
+    swept = {"method": "platon", "scope": "global", "beta_importance": 0.5, "period": 3}
+    assert settings_of_name(settings_of(swept).name) == settings_of(swept)
+    shuffled = {"method": "same_shape", "reference": "trim_magnitude_local_rewind_order_shuffled"}
+    assert settings_of_name(settings_of(shuffled).name) == settings_of(shuffled)
+
+
+@pytest.mark.parametrize(
+    "name", ["optimal_damage", "trim", "trim_beauty_local_rewind", "trim_magnitude_local_rewind_x",
+             "mask_magnitude_local_rewind_floor_2", "cram_local_radius_big", ""],
+)  # fmt: skip
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="no run is called"):
+        settings_of_name(name)

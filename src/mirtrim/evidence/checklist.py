@@ -15,7 +15,7 @@ import yaml
 
 from mirtrim.errors import ConfigError
 from mirtrim.evidence.checks import CHECKS, Material
-from mirtrim.evidence.labels import in_words
+from mirtrim.evidence.labels import in_words, labels_in
 from mirtrim.evidence.rows import with_names
 from mirtrim.files import write_text
 
@@ -101,6 +101,8 @@ def write_checklist(
     items = load_items(items_path)
     rows, labels = with_names(rows)
     table = checklist(items, Material(rows, pieces, config, verdicts, citation))
+    for item in items:
+        labels |= labels_in(item.settings)
     table["evidence"] = [in_words(text, labels) for text in table.evidence]
     counts = [f"{state}: {int((table.state == state).sum())}" for state in STATES.values()]
     lines = [

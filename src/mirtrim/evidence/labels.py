@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from mirtrim.errors import ConfigError
 from mirtrim.evidence.rows import with_names
 from mirtrim.pruning.settings import DEFAULTS, PruningSettings
 
@@ -14,6 +16,9 @@ USUAL = {
     **{name: value for name, value in DEFAULTS.items() if name != "reference"},
     "hyperparameters": "{}",
 }
+
+# Settings of hypotheses and checks that name runs.
+NAMING = ("run", "against", "runs", "unchanged", "reduced", "faster", "except_runs")
 
 
 def label_of(row: Mapping[str, Any]) -> str:
@@ -27,11 +32,32 @@ def with_labels(table: pd.DataFrame) -> pd.DataFrame:
     return named.assign(run=named.run.map(labels))
 
 
+@cache
+def label_of_name(name: str) -> str:
+    """What a run is called that may not have been run; a name of no known method as it reads."""
+    # Torch comes with the methods, and is not needed for what has rows.
+    from mirtrim.pruning.methods import settings_of_name
+
+    try:
+        return settings_of_name(name).label
+    except ConfigError:
+        return name.replace("_", " ")
+
+
+def labels_in(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Label by name of the runs that the settings of a hypothesis or a check name."""
+    named: list[str] = []
+    for key in NAMING:
+        value = settings.get(key, [])
+        named += [value] if isinstance(value, str) else value
+    return {name: label_of_name(name) for name in named}
+
+
 def in_words(text: str, labels: Mapping[str, str]) -> str:
     """`text` with the label in the place of every name of a run.
 
     Args:
-        labels: label by name, from `with_names`.
+        labels: label by name.
     """
     names = sorted((name for name in labels if name != labels[name]), key=len, reverse=True)
     if not names:

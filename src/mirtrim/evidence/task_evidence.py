@@ -1,11 +1,11 @@
 """What was measured on one task, by run: rows, and errors of every seed on every test piece.
 
 A run is called by its identity (`pruning.settings.PruningSettings.name`), as its files are, for
-instance "dense" or "trim_magnitude_local_reinit"; `TaskEvidence.in_words` is how a reader sees it.
+instance "dense" or "trim_magnitude_local_reinit".
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.errors import ArtefactError
-from mirtrim.evidence.labels import in_words
 from mirtrim.evidence.rows import PIECE_KEYS, RUN_KEYS, select_jobs, with_names
 from mirtrim.evidence.tables_on_disk import completed, read_tables
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
@@ -36,17 +35,11 @@ class TaskEvidence:
         task: its name.
         rows: result rows with a column `run`.
         errors: for each run and asked ratio 1 − score, seeds × pieces.
-        labels: name of a run → what tables and figures call it.
     """
 
     task: str
     rows: pd.DataFrame
     errors: Mapping[tuple[str, float], pd.DataFrame]
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-    def in_words(self, text: str) -> str:
-        """`text` with what tables and figures call a run in the place of its name."""
-        return in_words(text, self.labels)
 
     @cached_property
     def networks(self) -> dict[tuple[str, float], pd.DataFrame]:
@@ -103,7 +96,7 @@ def gather(
         ArtefactError: rows and pieces are not of the same networks, or a table of measurements
             does not say whose they are.
     """
-    rows, labels = with_names(rows)
+    rows, _ = with_names(rows)
     pieces, _ = with_names(pieces)
     for table in measures:
         rows = _joined(rows, table)
@@ -112,7 +105,7 @@ def gather(
         errors = _errors(str(task), pieces[pieces.task == task])
         _check_same_networks(str(task), of_task, errors)
         # Joining has left each column apart in memory; a copy brings them together.
-        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True).copy(), errors, labels))
+        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True).copy(), errors))
     return found
 
 

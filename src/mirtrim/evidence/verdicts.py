@@ -12,6 +12,7 @@ import pandas as pd
 
 from mirtrim.evidence.hypotheses import COMPUTATIONS, Finding
 from mirtrim.evidence.hypotheses.loading import Hypothesis, load_hypotheses
+from mirtrim.evidence.labels import in_words, labels_in
 from mirtrim.evidence.statistics import LEVEL, holm, seeds_to_decide
 from mirtrim.evidence.task_evidence import NotRun, TaskEvidence, gather, largest_gap
 from mirtrim.evidence.verdict_tables import write_verdict_tables
@@ -97,15 +98,16 @@ def _find(hypothesis: Hypothesis, evidence: TaskEvidence, rng_seed: int) -> Find
     # Of its own, so that no other hypothesis or task moves its draws.
     stream = zlib.crc32(f"{hypothesis.id} {evidence.task}".encode())
     generator = np.random.default_rng([rng_seed, stream])
+    labels = labels_in(hypothesis.settings)
     try:
         finding = COMPUTATIONS[hypothesis.computation](evidence, generator, **hypothesis.settings)
     except NotRun as missing:
-        return evidence.in_words(str(missing))
+        return in_words(str(missing), labels)
     return replace(
         finding,
-        compared=evidence.in_words(finding.compared),
-        measure=evidence.in_words(finding.measure),
-        note=evidence.in_words(finding.note),
+        compared=in_words(finding.compared, labels),
+        measure=in_words(finding.measure, labels),
+        note=in_words(finding.note, labels),
     )
 
 

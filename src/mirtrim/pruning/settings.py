@@ -139,6 +139,12 @@ DEFAULTS: dict[str, Any] = {
     for entry in fields(PruningSettings)
     if entry.name not in ("method", "hyperparameters")
 }
+# Setting → its values, of those that have few.
+CHOICES: dict[str, tuple[str, ...]] = {
+    entry.name: entry.metadata["among"]
+    for entry in fields(PruningSettings)
+    if entry.metadata.get("among")
+}
 # The columns of a row that identify its run, in the order in which rows are sorted. New ones come
 # last and have a default in `COLUMN_DEFAULTS`, so that old rows stay readable.
 RUN_COLUMNS = (
@@ -175,6 +181,17 @@ def _in_a_name(value: Value) -> str:
     """0.05 as "0p05" and -1 as "m1", for file names."""
     text = f"{value:g}" if isinstance(value, float) else str(value).lower()
     return text.replace(".", "p").replace("-", "m").replace("+", "")
+
+
+def value_in_name(text: str, kind: type) -> Value:
+    """What `_in_a_name` has written, as a value of that type; the text where it is none."""
+    if kind is str:
+        return text
+    try:
+        value: Value = kind(text.replace("p", ".").replace("m", "-"))
+    except ValueError:
+        return text
+    return value
 
 
 def run_schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mirtrim.pruning.methods.interface import (
     Ticket,
     method,
     settings_of,
+    settings_of_name,
 )
 
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
@@ -32,4 +33,5 @@ __all__ = [
     "get_method",
     "method",
     "settings_of",
+    "settings_of_name",
 ]

@@ -6,6 +6,7 @@ round.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
@@ -18,11 +19,13 @@ from mirtrim.pruning.criteria import Scoring
 from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.masking import Masks
 from mirtrim.pruning.settings import (
+    CHOICES,
     DEFAULTS,
     OPTIONAL,
     UNUSED,
     PruningSettings,
     checked_value,
+    value_in_name,
 )
 from mirtrim.training import Hook, State
 
@@ -176,6 +179,52 @@ def method(name: str) -> Callable[[type[Method]], type[Method]]:
         return kind
 
     return register
+
+
+def settings_of_name(name: str) -> PruningSettings:
+    """The settings of the run of that name: the inverse of `PruningSettings.name`.
+
+    Raises:
+        ConfigError: no run of any method is called so.
+    """
+    for method_name in sorted(METHODS, key=len, reverse=True):
+        if name == method_name or name.startswith(f"{method_name}_"):
+            run = _read_name(METHODS[method_name], name[len(method_name) :])
+            # What was read is checked like any run, and has to be called so again.
+            with suppress(ConfigError):
+                settings = settings_of({"method": method_name, **run})
+                if settings.name == name:
+                    return settings
+    raise ConfigError(f"no run is called {name!r}")
+
+
+def _read_name(kind: type[Method], rest: str) -> dict[str, Any]:
+    """Settings in what follows the method in a name, as far as it can be read."""
+    run: dict[str, Any] = {}
+    words: dict[str, Collection[str]] = {
+        "criterion": kind.criteria(),
+        "scope": CHOICES["scope"],
+        "reset": CHOICES["reset"],
+    }
+    for key, values in words.items():
+        if key in kind.uses:
+            found = next((v for v in values if f"{rest}_".startswith(f"_{v}_")), None)
+            if found is None:
+                return run
+            run[key], rest = found, rest[len(found) + 1 :]
+    own = {entry.name: type(entry.default) for entry in fields(kind.Hyperparameters)}
+    keys = {**dict.fromkeys(("scale", "order", "counted"), str), "floor": int, **own}
+    while rest and not rest.startswith("_reference_"):
+        setting = next((k for k in keys if rest.startswith(f"_{k}_")), None)
+        if setting is None:
+            return run
+        rest = rest[len(setting) + 2 :]
+        values = CHOICES.get(setting, [rest.partition("_")[0]])
+        value = next((v for v in values if f"{rest}_".startswith(f"{v}_")), "")
+        run[setting], rest = value_in_name(value, keys[setting]), rest[len(value) :]
+    if rest:
+        run["reference"] = rest.removeprefix("_reference_")
+    return run
 
 
 def settings_of(run: Mapping[str, Any]) -> PruningSettings:

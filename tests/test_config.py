@@ -49,6 +49,19 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
             r"tasks.onset.training.epochs: 'ten' is not",
         ),
         (
+            ["tasks", "onset", "training", "learning_rate"],
+            float("nan"),
+            r"^config key tasks.onset.training.learning_rate: nan is no number",
+        ),
+        (["ratios"], [2, float("inf")], r"^config key ratios.1: inf is no number"),
+        (
+            ["tasks", "onset", "training", "learning_rate"],
+            "inf",
+            r"^config key tasks.onset.training.learning_rate: inf is no number",
+        ),
+        (["seeds"], ["0", "1.5"], r"^config key seeds.1: '1.5' is not of type integer"),
+        (["data_folder"], "~nobody_at_all/x", r"^config key data_folder: ~nobody_at_all/x is in"),
+        (
             ["runs", 0, "method"],
             "melt",
             r"^config key runs.0.method: unknown method .melt.; known: .*mask.*trim",
@@ -101,3 +114,27 @@ def test_mistakes_are_named(path: list[Any], value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         validate(config, SCHEMA)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_were_written_as_text_are_numbers() -> None:
+    config = default()
+    config["seeds"] = ["0", "1"]  # what --config seeds=[0,1] gives
+    config["ratios"] = ["1.5", "2", 4, 8, 16, "32"]
+    training = config["tasks"]["onset"]["training"]
+    training["learning_rate"], training["epochs"] = "1e-3", "3"  # no number in YAML 1.1
+    checked = validate(config, SCHEMA)
+    assert (checked["seeds"], checked["ratios"]) == ([0, 1], [1.5, 2, 4, 8, 16, 32])
+    assert checked["tasks"]["onset"]["training"]["learning_rate"] == 0.001
+    assert checked["tasks"]["onset"]["training"]["epochs"] == 3
+    assert checked["profile"] == "default"
+
+
+def test_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = default()
+    config["data_folder"] = "~/x"
+    config["corpora"]["mini_groove_midi"].update(folder="~", index="~/index.json")
+    checked = validate(config, SCHEMA)
+    assert checked["data_folder"] == "/home/someone/x"
+    assert checked["corpora"]["mini_groove_midi"]["folder"] == "/home/someone"
+    assert checked["corpora"]["mini_groove_midi"]["index"] == "/home/someone/index.json"

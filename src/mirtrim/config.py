@@ -1,7 +1,10 @@
 """Checking a configuration against its JSON schema, with messages of one line."""
 
 import copy
-from collections.abc import Iterator, Mapping
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ TARGETS = ("all", "data", "tables", "figures", "costs", "models", "report")
 
 def _filling_defaults(kind: type[Validator]) -> type[Validator]:
     """A validator that also puts the schema's defaults into what it checks."""
-    check_properties = kind.VALIDATORS["properties"]
+    check_properties, check_items = kind.VALIDATORS["properties"], kind.VALIDATORS["items"]
 
     def fill(
         validator: Validator, properties: Mapping[str, Any], instance: Any, schema: Any
@@ -29,10 +32,47 @@ def _filling_defaults(kind: type[Validator]) -> type[Validator]:
             for name, part in properties.items():
                 if "default" in part:
                     instance.setdefault(name, part["default"])
+                if name in instance:
+                    instance[name] = _as_number(instance[name], part)
         yield from check_properties(validator, properties, instance, schema)
 
-    extended: type[Validator] = extend(kind, {"properties": fill})
+    def read(
+        validator: Validator, items: Any, instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        if isinstance(instance, list) and isinstance(items, dict):
+            instance[:] = [_as_number(value, items) for value in instance]
+        yield from check_items(validator, items, instance, schema)
+
+    extended: type[Validator] = extend(kind, {"properties": fill, "items": read})
     return extended
+
+
+def _as_number(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A number that was written as text where only a number may stand, as a number.
+
+    `--config seeds=[0,1]` gives texts, and so does 1e-3 in YAML, which wants 1.0e-3.
+    """
+    wanted = schema.get("type")
+    if not isinstance(value, str) or wanted not in ("integer", "number"):
+        return value
+    with suppress(ValueError):
+        return int(value)
+    with suppress(ValueError):
+        return float(value) if wanted == "number" else value
+    return value
+
+
+def check_finite(value: Any, key: str = "") -> None:
+    """Raise a `ConfigError` that names the first key whose value is NaN or infinite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"config key {key}: {value} is no number to work with; write another")
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    for name, part in parts:
+        check_finite(part, f"{key}.{name}" if key else str(name))
 
 
 def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
@@ -45,12 +85,15 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
     for key in ("tasks", "studies"):  # a profile leaves one out by setting it to null
         if isinstance(config.get(key), dict):
             config[key] = {name: block for name, block in config[key].items() if block is not None}
+    check_finite(config)
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
     problems = sorted(
         validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path]
     )
     if problems:
         raise ConfigError(_one_line(problems[0]))
+    check_finite(config)
+    _expand_home(config)
     for task, block in config["tasks"].items():
         if block["corpus"] not in config["corpora"]:
             known = ", ".join(sorted(config["corpora"]))
@@ -66,6 +109,20 @@ def validate(config: dict[str, Any], schema_path: Path) -> dict[str, Any]:
     _check_studies(config)
     _check_named_runs(config)
     return config
+
+
+def _expand_home(config: dict[str, Any]) -> None:
+    """Put the home folder in for ~ in every path, as a shell would have."""
+    paths = [("data_folder", config, "data_folder")]
+    for name, block in config["corpora"].items():
+        paths += [(f"corpora.{name}.{key}", block, key) for key in ("folder", "index")]
+    for key, block, name in paths:
+        if isinstance(block.get(name), str):
+            block[name] = os.path.expanduser(block[name])
+            if block[name].startswith("~"):
+                raise ConfigError(
+                    f"config key {key}: {block[name]} is in no home folder; write the whole path"
+                )
 
 
 def _check_studies(config: Mapping[str, Any]) -> None:

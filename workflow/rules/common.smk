@@ -6,7 +6,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from mirtrim.config import check_finite
 from mirtrim.corpora.settings import SETTINGS_OF_MODE
+from mirtrim.corpora.watching import state_of_folder
 from mirtrim.errors import MirtrimError
 from mirtrim.evidence.figures.choices import drawable
 from mirtrim.experiments.plan import cached_plan
@@ -25,6 +27,7 @@ for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
 OVERRIDES = copy.deepcopy(dict(workflow.config_settings.overwrite_config))
 
 try:
+    check_finite(config)
     PLAN = cached_plan(
         config,
         Path(workflow.source_path("../schemas/config.schema.yaml")),

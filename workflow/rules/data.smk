@@ -23,6 +23,8 @@ for corpus, block in config["corpora"].items():
             name=corpus,
             settings=block,
             code=code_of("corpus.py", "corpus"),
+            # A user's own files may change; Snakemake does not know them.
+            folder_state=state_of_folder(block),
         message:
             f"Corpus {corpus}: download or render, then validate"
         script:

@@ -112,7 +112,7 @@ def example(shape: str, seed: int, own: torch.dtype = torch.float32) -> Tensor:
     Args:
         own: type of the numbers if the shape names none.
     """
-    problem = f"--input {shape}: write sizes above 0 like 1,1,64,50, or 1,30:int64:500"
+    problem = f"--input {shape}: write sizes like 1,1,64,50, all above 0, or 1,30:int64:500"
     sizes_text, *more = shape.split(":")
     try:
         sizes = [int(size) for size in sizes_text.split(",")]

@@ -134,9 +134,10 @@ class _Totals:
         """Add (samples, channels); whether all of them are numbers."""
         self.frames += len(block)
         self.peak = max(self.peak, float(block.max(initial=0)), -float(block.min(initial=0)))
-        values = block.astype(np.float64)
-        self.sum += np.ones(len(values)) @ values
-        self.products += values.T @ values
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is named below
+            values = block.astype(np.float64)
+            self.sum += np.ones(len(values)) @ values
+            self.products += values.T @ values
         return bool(np.isfinite(self.products).all())
 
     def means(self) -> np.ndarray:

@@ -86,7 +86,11 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
         (["runs", 0], {"method": "cram", "radius": "big"}, r"runs.0.radius: 'big' is not a number"),
         (["runs", 0], {"method": "feedback", "period": 1.5}, r"runs.0.period: 1.5 is not an int"),
         (["runs", 0], {"method": "feedback", "period": True}, r"runs.0.period: True is not"),
-        (["runs", 0], {"method": "cram", "radius": float("nan")}, r"runs.0.radius: nan is not a"),
+        (
+            ["runs", 0],
+            {"method": "cram", "radius": float("nan")},
+            r"runs.0.radius: nan is no",
+        ),
         (
             ["studies", "methods", "runs", 0],
             {"method": "same_shape"},
@@ -282,12 +286,12 @@ def test_numbers_are_finite() -> None:
     config = default()
     config["tasks"]["onset"]["training"]["learning_rate"] = float("nan")
     with pytest.raises(
-        ConfigError, match=r"^config key tasks.onset.training.learning_rate: nan is not a finite"
+        ConfigError, match=r"^config key tasks.onset.training.learning_rate: nan is no number"
     ):
         validate(config, SCHEMA)
     config = default()
     config["ratios"] = [2, float("inf")]
-    with pytest.raises(ConfigError, match=r"^config key ratios.1: inf is not a finite number"):
+    with pytest.raises(ConfigError, match=r"^config key ratios.1: inf is no number"):
         validate(config, SCHEMA)
 
 
@@ -301,5 +305,29 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert found["corpora"]["mini_groove_midi"]["folder"] == str(tmp_path / "groove")
     assert found["corpora"]["mini_guitarset"]["folder"] is None
     config["data_folder"] = "~nobody_of_that_name/x"
-    with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x: there is no"):
+    with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x is in no home"):
         validate(config, SCHEMA)
+
+
+def test_numbers_that_were_written_as_text_are_numbers() -> None:
+    config = default()
+    config["seeds"] = ["0", "1"]  # what --config seeds=[0,1] gives
+    config["ratios"] = ["1.5", "2", 4, 8, 16, "32"]
+    training = config["tasks"]["onset"]["training"]
+    training["learning_rate"], training["epochs"] = "1e-3", "3"  # no number in YAML 1.1
+    checked = validate(config, SCHEMA)
+    assert (checked["seeds"], checked["ratios"]) == ([0, 1], [1.5, 2, 4, 8, 16, 32])
+    assert checked["tasks"]["onset"]["training"]["learning_rate"] == 0.001
+    assert checked["tasks"]["onset"]["training"]["epochs"] == 3
+    assert checked["profile"] == "default"
+
+
+def test_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = default()
+    config["data_folder"] = "~/x"
+    config["corpora"]["mini_groove_midi"].update(folder="~", index="~/index.json")
+    checked = validate(config, SCHEMA)
+    assert checked["data_folder"] == "/home/someone/x"
+    assert checked["corpora"]["mini_groove_midi"]["folder"] == "/home/someone"
+    assert checked["corpora"]["mini_groove_midi"]["index"] == "/home/someone/index.json"

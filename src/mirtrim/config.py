@@ -1,8 +1,6 @@
 """Checking a configuration against its JSON schema, with messages of one line."""
 
 import copy
-import itertools
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,13 @@ import yaml
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
+from mirtrim.config_values import (
+    as_number,
+    check_finite,
+    drop_nulls,
+    expand_home,
+    expand_sweeps,
+)
 from mirtrim.errors import ConfigError
 from mirtrim.pruning.methods import METHODS, settings_of
 from mirtrim.pruning.settings import run_schema
@@ -23,7 +28,7 @@ TARGETS = ("all", "data", "tables", "figures", "costs", "models", "report")
 
 def _filling_defaults(kind: type[Validator]) -> type[Validator]:
     """A validator that also puts the schema's defaults into what it checks."""
-    check_properties = kind.VALIDATORS["properties"]
+    check_properties, check_items = kind.VALIDATORS["properties"], kind.VALIDATORS["items"]
 
     def fill(
         validator: Validator, properties: Mapping[str, Any], instance: Any, schema: Any
@@ -32,9 +37,18 @@ def _filling_defaults(kind: type[Validator]) -> type[Validator]:
             for name, part in properties.items():
                 if "default" in part:
                     instance.setdefault(name, part["default"])
+                if name in instance:
+                    instance[name] = as_number(instance[name], part)
         yield from check_properties(validator, properties, instance, schema)
 
-    extended: type[Validator] = extend(kind, {"properties": fill})
+    def read(
+        validator: Validator, items: Any, instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        if isinstance(instance, list) and isinstance(items, dict):
+            instance[:] = [as_number(value, items) for value in instance]
+        yield from check_items(validator, items, instance, schema)
+
+    extended: type[Validator] = extend(kind, {"properties": fill, "items": read})
     return extended
 
 
@@ -53,9 +67,9 @@ def validate(
         ConfigError: names the key, what is wrong with it, and what is allowed.
     """
     schema = load_schema(schema_path)
-    _check_finite(config, [])
-    _drop_nulls(config)
-    _expand_sweeps(config)
+    check_finite(config)
+    drop_nulls(config)
+    expand_sweeps(config)
     validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
     problems = sorted(
         validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path]
@@ -68,7 +82,8 @@ def validate(
             raise ConfigError(
                 f"config key tasks.{task}.corpus: no corpus {block['corpus']!r}; known: {known}"
             )
-    _expand_homes(config)
+    check_finite(config)
+    expand_home(config)
     _check_rising(config["ratios"], "ratios")
     for task, block in config["tasks"].items():
         if block["ratios"] is None:
@@ -96,64 +111,6 @@ def load_schema(path: Path) -> dict[str, Any]:
     schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     schema["$defs"]["run"] = run_schema()
     return _with_tasks(schema)
-
-
-def _check_finite(value: Any, key: list[str]) -> None:
-    """No number anywhere is nan or infinite, which YAML has words for and JSON has not."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"config key {'.'.join(key)}: {value} is not a finite number")
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for name, part in items:
-        _check_finite(part, [*key, str(name)])
-
-
-def _expand_homes(config: dict[str, Any]) -> None:
-    """`~` in the place of a home folder, as a shell would read it, in every key that is a path."""
-    places = [(config, "data_folder", "data_folder")]
-    for name, corpus in config["corpora"].items():
-        places += [(corpus, key, f"corpora.{name}.{key}") for key in ("folder", "index")]
-    for block, key, where in places:
-        if block[key] is not None:
-            try:
-                block[key] = str(Path(block[key]).expanduser())
-            except RuntimeError as error:
-                raise ConfigError(
-                    f"config key {where}: {block[key]}: there is no such home folder"
-                ) from error
-
-
-def _drop_nulls(config: dict[str, Any]) -> None:
-    """What a profile leaves out by setting it to null: one of the tasks or studies, or all of the
-    latter, all runs, all that is weighed or published."""
-    for key in ("studies", "runs", "costs", "models"):
-        if key in config and config[key] is None:
-            del config[key]
-    for key in ("tasks", "studies"):
-        if isinstance(config.get(key), dict):
-            config[key] = {name: block for name, block in config[key].items() if block is not None}
-
-
-def _expand_sweeps(config: dict[str, Any]) -> None:
-    """A run with a list in the place of a value stands for one run per value."""
-    studies = config.get("studies")
-    blocks = [config, *(studies.values() if isinstance(studies, dict) else ())]
-    for block in blocks:
-        if isinstance(block, dict) and isinstance(block.get("runs"), list):
-            block["runs"] = [one for run in block["runs"] for one in _swept(run)]
-
-
-def _swept(run: Any) -> list[Any]:
-    if not isinstance(run, dict):
-        return [run]
-    lists = {k: v for k, v in run.items() if isinstance(v, list) and k != "ratios"}
-    return [
-        {**run, **dict(zip(lists, values, strict=True))}
-        for values in itertools.product(*lists.values())
-    ]
 
 
 def _has_ratios(config: Mapping[str, Any], run: Mapping[str, Any], task: str) -> bool:

@@ -126,6 +126,71 @@ def test_a_branch_on_the_data_is_found(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+class Branches(nn.Module):
+    """A network that is another one for inputs that random ones do not reach."""
+
+    def __init__(self, above: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.above = above
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.linear(x)
+        return torch.zeros_like(y) if x.max() > self.above else y + 112
+
+
+@pytest.mark.parametrize("above", [-1e6, 0.0, 2.0, 50.0, 1e6])
+def test_a_branch_that_no_check_meets_is_refused(tmp_path: Path, above: float) -> None:
+    with pytest.raises(ArtefactError, match="branches that depend on the data"):
+        export_onnx(Branches(above), torch.zeros(1, 6), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: y * float(y.mean()),
+        lambda y: y[:, : int(y.sum() * 0) + 3],
+        lambda y: sum((row for row in y), torch.zeros(6)),
+        lambda y: y if y.abs().max() < 1e9 else -y,
+    ],
+    ids=["a number", "an index", "a loop", "a check"],
+)
+def test_what_the_tracer_saw_once_is_refused(
+    tmp_path: Path, function: Callable[[Tensor], object]
+) -> None:
+    with pytest.raises((ArtefactError, TraceError)) as caught:
+        export_onnx(Function(function), torch.ones(1, 6), tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_the_check_meets_small_and_large_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float
+) -> None:
+    """Without the tracer's word for it."""
+    monkeypatch.setattr(onnx_export, "_guess", lambda said: None)
+    limits = {0.01: (0.05, True), 100.0: (50.0, False)}
+    limit, below = limits[scale]
+    network = Function(lambda y: y)
+    network.forward = lambda x: (  # type: ignore[method-assign]
+        network.linear(x) * (2.0 if bool(x.abs().max() < limit) is below else 1.0)
+    )
+    with pytest.raises(ArtefactError, match="differs from torch"):
+        export_onnx(network, torch.ones(1, 6), tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(torch.float64, "float64"), (torch.float16, "float16")])
+def test_another_precision_is_named(tmp_path: Path, kind: torch.dtype, name: str) -> None:
+    x = torch.ones(1, 6)
+    message = f"linear.weight is {name}, and only float32 is exported; call .float()"
+    with pytest.raises(TraceError, match=message):
+        export_onnx(Function(lambda y: y).to(kind), x.to(kind), tmp_path / "a.onnx")
+    with pytest.raises(TraceError, match=f"input 0 is {name}"):
+        export_onnx(Function(lambda y: y), x.to(kind), tmp_path / "a.onnx")
+
+
 def test_a_fixed_batch_is_found(tmp_path: Path) -> None:
     network = nn.Sequential(Function(lambda y: y.reshape(len(y), 6)), nn.Linear(6, 2))
     with pytest.raises(ArtefactError, match=r"a\.onnx: .* batch of 3"):

@@ -97,6 +97,7 @@ def test_a_file_that_breaks_off(tmp_path):
             pass
 
 
+@pytest.mark.filterwarnings("error")
 def test_values_that_are_no_numbers(tmp_path):
     path = write(tmp_path / "a.wav", np.array([0.0, np.nan, 0.0]), 8000)
     with pytest.raises(AudioError, match="no numbers"):
@@ -230,6 +231,20 @@ def test_a_file_that_was_cut_says_how_much_is_there(tmp_path, ending):
     assert audio.notes == (f"only {there} of 2.00 s are in the file: it was cut",)
 
 
+@pytest.mark.parametrize("ending", ["wav", "aiff", "au", "w64"])
+def test_a_file_of_which_only_the_header_is_left(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, np.full(9000, 0.4), 44100, subtype="PCM_16")
+    whole = path.read_bytes()
+    header = len(whole) - 18000
+    for end in range(1, header + 3):
+        path.write_bytes(whole[:end])
+        try:
+            assert open_audio(path).frames == 1
+        except AudioError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
 def test_a_file_that_was_cut_and_that_libsndfile_refuses(tmp_path):
     path = tmp_path / "a.caf"
     soundfile.write(path, tone(), 44100, subtype="PCM_16")
@@ -257,9 +272,11 @@ def test_an_ogg_file_that_was_cut(tmp_path):
     path = write(tmp_path / "a.ogg", np.random.default_rng(0).uniform(-0.5, 0.5, 90000), 44100)
     assert open_audio(path).notes == ()
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    (note,) = open_audio(path).notes
-    assert re.fullmatch(r"breaks off after \d\.\d\d s: its end is missing", note)
+    # In the middle, within the last page, and one byte before its end.
+    for end in (len(whole) // 2, whole.rfind(b"OggS") + 60, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        (note,) = open_audio(path).notes
+        assert re.fullmatch(r"breaks off after \d\.\d\d s: its end is missing", note)
 
 
 def mp3(path, samples=None, **options):

@@ -9,8 +9,16 @@ import pytest
 
 from mirtrim.errors import ArtefactError
 from mirtrim.evidence.rows import read_rows, write_rows
+from mirtrim.files import sha256_of_value
 from mirtrim.pruning.settings import DENSE, PruningSettings
-from mirtrim.runs.freshness import LEDGER, Equivalences, Expected, why_stale, without_defaults
+from mirtrim.runs.freshness import (
+    LEDGER,
+    Equivalences,
+    Expected,
+    data_at_hand,
+    why_stale,
+    without_defaults,
+)
 from mirtrim.runs.tables import job_path, jobs_in, read_cells, record, restore, table_path
 from tests.evidence.test_rows_tables import row
 
@@ -141,6 +149,23 @@ def test_why_a_result_is_stale() -> None:
     assert why_stale([], WANTED, Equivalences()) == "missing"
     mixed = [LINES[0], {**LINES[1], "code_digest": "c0"}]
     assert why_stale(mixed, WANTED, Equivalences()) == "the code behind it has changed"
+
+
+def test_data_in_a_folder_of_ones_own_can_change(tmp_path: Path) -> None:
+    manifest, store = tmp_path / "corpus.json", tmp_path / "store.json"
+    assert data_at_hand(manifest, store, "now") is None  # a clone: nothing has been prepared
+    manifest.write_text('{"tracks": 3, "folder_state": "now"}')
+    assert data_at_hand(manifest, store, "now") is None
+    store.write_text('{"digests": {"frames.npy": "a"}}')
+    found = data_at_hand(manifest, store, "now")
+    assert found == sha256_of_value({"frames.npy": "a"})[:16]
+    assert data_at_hand(manifest, store, "later") == "changed"
+    assert data_at_hand(manifest, store, None) is None  # rendered here
+    lines = [{**line, "data_digest": found} for line in LINES]
+    assert why_stale(lines, WANTED, Equivalences(), found) is None
+    assert why_stale(lines, WANTED, Equivalences(), "changed") == "its data have changed"
+    manifest.write_text("{")
+    assert data_at_hand(manifest, store, "now") is None
 
 
 def test_what_has_been_proven_is_fresh(tmp_path: Path) -> None:

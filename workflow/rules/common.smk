@@ -8,13 +8,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mirtrim.corpora.settings import SETTINGS_OF_MODE
+from mirtrim.config_values import check_finite
+from mirtrim.corpora.watching import state_of_folder
 from mirtrim.errors import MirtrimError
 from mirtrim.evidence.figures.choices import drawable
 from mirtrim.experiments.plan import cached_plan
 from mirtrim.experiments.resuming import remove_ended
 from mirtrim.files import sha256_of_value
-from mirtrim.runs.freshness import LEDGER, Equivalences, why_stale
+from mirtrim.runs.freshness import LEDGER, Equivalences, data_at_hand, why_stale
 from mirtrim.runs.tables import job_path, jobs_in, table_path
 
 # One thread per job: the same bits on any number of cores, and no two jobs fight for one.
@@ -29,6 +30,7 @@ for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
 OVERRIDES = copy.deepcopy(dict(workflow.config_settings.overwrite_config))
 
 try:
+    check_finite(config)
     PLAN = cached_plan(
         config,
         Path(workflow.source_path("../schemas/config.schema.yaml")),
@@ -199,6 +201,17 @@ for kind in ("exports", "arenas", "latency"):
 
 
 @functools.cache
+def data_of_task(task):
+    """See mirtrim.runs.freshness.data_at_hand."""
+    corpus = config["tasks"][task]["corpus"]
+    return data_at_hand(
+        Path(corpus_folder(corpus), "corpus.json"),
+        Path(features_folder(task), "store.json"),
+        state_of_folder(config["corpora"][corpus]),
+    )
+
+
+@functools.cache
 def networks_wanted():
     """Whether everything or a task is asked for, and with it networks, which no checkout has: they
     are trained, and their rows take the place of the committed ones."""
@@ -216,7 +229,8 @@ def later(function, *arguments):
 def why_trained(task, job):
     """Why the rows of a job that the task's table has will not do; None if they will."""
     run, _, seed = job.rpartition("_seed")
-    why = why_stale(ROWS[task].get(job, []), EXPECTED[task][run], KNOWN)
+    lines, data = ROWS[task].get(job, []), data_of_task(task)
+    why = why_stale(lines, EXPECTED[task][run], KNOWN, data)
     if why is None and networks_wanted() and job in jobs_of(task):
         ending = ".safetensors" if run == "dense" else ""
         if not Path(f"{RESULTS}/networks/{task}/{job}{ending}").exists():

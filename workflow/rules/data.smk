@@ -22,6 +22,8 @@ for corpus, block in config["corpora"].items():
         params:
             name=corpus,
             stamp=stamp(f"corpus {corpus}", f"corpus {corpus}"),
+            # A user's own files may change; Snakemake does not know them.
+            folder_state=state_of_folder(block),
         message:
             f"Corpus {corpus}: download or render, then validate"
         script:

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from mirtrim.cli.extra import needing_extra
-from mirtrim.cli.networks import build, example, load_weights
+from mirtrim.cli.networks import INPUT_HELP, example, examples, network
 from mirtrim.errors import ConfigError
+from mirtrim.pruning import storage
 
 
 def add(verbs: Any) -> None:
@@ -19,14 +20,15 @@ def add(verbs: Any) -> None:
         help="package.module:function that returns the network, or a bundle (path of one of its "
         "files, or without their endings)",
     )
-    verb.add_argument("--weights", type=Path, help="its trained weights (.safetensors)")
+    verb.add_argument(
+        "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
+    )
     verb.add_argument(
         "--input",
         action="append",
         default=[],
         metavar="SHAPE",
-        help="shape of one input, for instance 1,1,64,50; repeat it for several inputs; a bundle "
-        "knows its own",
+        help=f"{INPUT_HELP}; a bundle knows its own",
     )
     verb.add_argument("--seconds", type=float, default=2.0, help="how long to time (default: 2)")
     verb.add_argument("--seed", type=int, default=0, help="of the random inputs")
@@ -48,21 +50,32 @@ def _measure(options: argparse.Namespace) -> int:
 def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
     if not options.input:
         raise ConfigError("--input is missing: write the shape of an input, like 1,1,64,50")
-    model = build(options.network)
-    if options.weights is not None:
-        load_weights(model, options.weights)
-    return model.eval(), tuple(example(shape, options.seed) for shape in options.input)
+    model = network(options.network, options.weights)
+    return model, examples(model, options.input, options.seed)
 
 
 def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    if storage.is_saved(options.network) and not _is_bundle(options.network):
+        raise ConfigError(
+            f"{options.network}: holds the weights of a trimmed network; name the function that "
+            "makes it: mirtrim measure package.module:function --weights "
+            f"{options.network} --input SHAPE"
+        )
     if options.input or options.weights is not None:
         raise ConfigError(f"{options.network}: a bundle has its own --input and --weights")
     with needing_extra("a bundle"):
-        from mirtrim.listening.bundle import ENDING, base_of, read_bundle
+        from mirtrim.listening.bundle import read_bundle
 
-        base = base_of(options.network)
-        if not base.with_name(base.name + ENDING).exists():
+        if not _is_bundle(options.network):
             raise ConfigError(f"{options.network}: neither package.module:function nor a bundle")
         bundle = read_bundle(options.network)
     shape = bundle.task.example_input(bundle.about.features).shape
     return bundle.network, (example(",".join(map(str, shape)), options.seed),)
+
+
+def _is_bundle(path: str) -> bool:
+    with needing_extra("a bundle"):
+        from mirtrim.listening.bundle import ENDING, base_of
+
+        base = base_of(path)
+        return base.with_name(base.name + ENDING).exists()

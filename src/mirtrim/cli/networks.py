@@ -1,32 +1,77 @@
 """A person's network, weights and inputs, as they are named on the command line."""
 
+import copy
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from mirtrim.errors import ArtefactError, ConfigError
+from mirtrim.pruning import storage
+
+INPUT_HELP = (
+    "shape of one input, for instance 1,1,64,50; 1,30:int64 draws integers below 2, 1,30:int64:500 "
+    "below 500 (an embedding's rows); repeat it for several inputs"
+)
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+WHOLES = ("bool", "uint8", "int8", "int16", "int32", "int64")
+HIGHEST = 2  # integers are drawn below it unless an input says otherwise
+
+
+def network(reference: str, weights: Path | None) -> nn.Module:
+    """The network of a factory, with weights if some are named, in evaluation mode.
+
+    Args:
+        reference: "package.module:function".
+        weights: a state dict of the factory's network, or one of the files that `mirtrim trim`
+            wrote (or their name without an ending), which make it as small as that.
+    """
+    if weights is None:
+        return build(reference).eval()
+    if storage.is_saved(weights):
+        return storage.load(weights, lambda: build(reference)).eval()
+    model = build(reference)
+    load_weights(model, weights)
+    return model.eval()
 
 
 def build(reference: str) -> nn.Module:
     """Call the factory named "package.module:function"; the current folder is importable."""
     module_name, _, name = reference.partition(":")
-    if not name:
+    if "/" in module_name or "\\" in module_name or module_name.endswith(".py"):
+        dotted = ".".join(Path(module_name).with_suffix("").parts).strip(".")
+        raise ConfigError(
+            f"{reference}: a module is named, not a path; write {dotted}:{name or 'function'} in "
+            "the folder that it is imported from"
+        )
+    if not name or not module_name:
         raise ConfigError(f"{reference}: write package.module:function")
     sys.path.insert(0, "")
     try:
         factory: Callable[[], Any] = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{reference}: {error}") from error
+    except ImportError as error:
+        raise ConfigError(f"{reference}: {_one_line(error)}") from error
+    except AttributeError as error:
+        raise ConfigError(f"{reference}: {_one_line(error)}; check the name") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"{reference}: the module cannot be imported ({_named(error)}); mend it first"
+        ) from error
     finally:
         sys.path.remove("")
-    model = factory()
+    try:
+        model = factory()
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"{reference}: cannot be called without arguments ({_named(error)}); name a function "
+            "that makes the network"
+        ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{reference}: returned {type(model).__name__}, not a torch module")
     return model
@@ -34,17 +79,67 @@ def build(reference: str) -> nn.Module:
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a safetensors state dict; whatever does not fit is named in one line."""
+    if not path.is_file():
+        raise ArtefactError(f"{path}: no such file; check the name")
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ArtefactError(f"{path}: does not fit the network ({reason})") from error
+        raise ArtefactError(f"{path}: does not fit the network ({_one_line(error)})") from error
 
 
-def example(shape: str, seed: int) -> torch.Tensor:
-    """Random input of a shape written as "1,1,64,50"."""
+def examples(model: nn.Module, shapes: Sequence[str], seed: int) -> tuple[Tensor, ...]:
+    """Random inputs that the network takes; it is called with them once.
+
+    Numbers with a fraction are of the network's own type unless a shape says otherwise.
+
+    Raises:
+        ConfigError: a shape is none, or the network does not take the inputs.
+    """
+    own = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    inputs = tuple(example(shape, seed, own) for shape in shapes)
     try:
-        sizes = [int(size) for size in shape.split(",")]
+        with torch.no_grad():
+            copy.deepcopy(model)(*inputs)  # some count their calls
+    except Exception as error:
+        shown = " ".join(f"--input {shape}" for shape in shapes)
+        raise ConfigError(f"{shown}: the network cannot take this ({_named(error)})") from error
+    return inputs
+
+
+def example(shape: str, seed: int, own: torch.dtype = torch.float32) -> Tensor:
+    """Random input of a shape written as "1,1,64,50", "1,30:int64" or "1,30:int64:500".
+
+    Args:
+        own: type of the numbers if the shape names none.
+    """
+    problem = f"--input {shape}: write sizes like 1,1,64,50, all above 0, or 1,30:int64:500"
+    sizes_text, *more = shape.split(":")
+    try:
+        sizes = [int(size) for size in sizes_text.split(",")]
+        highest = int(more[1]) if len(more) > 1 else HIGHEST
     except ValueError as error:
-        raise ConfigError(f"--input {shape}: write sizes like 1,1,64,50") from error
-    return torch.randn(sizes, generator=torch.Generator().manual_seed(seed))
+        raise ConfigError(problem) from error
+    if min(sizes) < 1 or highest < 1 or len(more) > 2:
+        raise ConfigError(problem)
+    kind = more[0] if more else None
+    if kind is not None and kind not in (*FLOATS, *WHOLES):
+        known = ", ".join((*FLOATS, *WHOLES))
+        raise ConfigError(f"--input {shape}: unknown type {kind!r}; known: {known}")
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        if kind in WHOLES:
+            drawn = torch.randint(highest, sizes, generator=generator)
+        else:
+            drawn = torch.randn(sizes, generator=generator)
+    except (RuntimeError, OverflowError) as error:  # more than there is memory
+        raise ConfigError(f"--input {shape}: cannot be made ({_one_line(error)})") from error
+    return drawn.to(getattr(torch, kind) if kind else own)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_one_line(error)}".rstrip(": ")
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return " ".join(lines[0].split()) if len(lines) == 1 else " ".join(" ".join(lines[:3]).split())

@@ -5,25 +5,37 @@ from pathlib import Path
 from typing import Any
 
 from mirtrim.api import COUNTED, trim
-from mirtrim.cli.networks import build, example, load_weights
+from mirtrim.cli.networks import INPUT_HELP, examples, network
+from mirtrim.errors import ConfigError
+from mirtrim.pruning.criteria import UNIT_CRITERIA
 from mirtrim.pruning.selection import SCALES, SCOPES
 from mirtrim.pruning.storage import save
+
+# Those that look at nothing but the network; a shell cannot give batches or a loss.
+CRITERIA = ("magnitude", "batchnorm", "random")
+NEED_DATA = tuple(name for name in UNIT_CRITERIA if name not in CRITERIA)
 
 
 def add(verbs: Any) -> None:
     """Add the verb to the parser's verbs."""
     verb = verbs.add_parser("trim", help="trim a network and save it")
     verb.add_argument("factory", help="package.module:function that returns the dense network")
-    verb.add_argument("--weights", type=Path, help="its trained weights (.safetensors)")
+    verb.add_argument(
+        "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
+    )
     verb.add_argument(
         "--input",
         action="append",
         required=True,
         metavar="SHAPE",
-        help="shape of one input, for instance 1,1,64,50; repeat it for several inputs",
+        help=INPUT_HELP,
     )
     verb.add_argument("--ratio", type=float, required=True, help="how many times smaller")
-    verb.add_argument("--criterion", default="magnitude", help="default: magnitude")
+    verb.add_argument(
+        "--criterion",
+        default="magnitude",
+        help=f"{', '.join(CRITERIA)}, or one that the module registers (default: magnitude)",
+    )
     verb.add_argument("--scope", choices=SCOPES, default="local")
     verb.add_argument("--scale", choices=SCALES, default="max")
     verb.add_argument("--counted", choices=COUNTED, default="parameters")
@@ -37,13 +49,15 @@ def add(verbs: Any) -> None:
 
 
 def _trim(options: argparse.Namespace) -> int:
-    model = build(options.factory)
-    if options.weights is not None:
-        load_weights(model, options.weights)
-    model.eval()
+    if options.criterion in NEED_DATA:
+        raise ConfigError(
+            f"--criterion {options.criterion}: looks at data, which cannot be given here; use "
+            f"{', '.join(CRITERIA)}, or mirtrim.trim(…, batches=…) in Python"
+        )
+    model = network(options.factory, options.weights)
     small = trim(
         model,
-        tuple(example(shape, options.seed) for shape in options.input),
+        examples(model, options.input, options.seed),
         options.ratio,
         options.criterion,
         scope=options.scope,

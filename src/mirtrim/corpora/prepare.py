@@ -16,6 +16,7 @@ from mirtrim.corpora import loaders
 from mirtrim.corpora.published import reader as published
 from mirtrim.corpora.reader import Making, Reader, Settings
 from mirtrim.corpora.splits import SPLITS, TrackRow, assert_disjoint, read_table, write_table
+from mirtrim.corpora.watching import state_of_folder
 from mirtrim.errors import ConfigError
 
 
@@ -59,7 +60,11 @@ def prepare(settings: Settings, folder: Path, making: Making) -> None:
         split: round(sum(row.duration_seconds for row in rows if row.split == split), 1)
         for split in SPLITS
     }
-    files.write_json(folder / "corpus.json", {"tracks": len(rows), "seconds": seconds})
+    manifest: dict[str, Any] = {"tracks": len(rows), "seconds": seconds}
+    state = state_of_folder(settings)
+    if state is not None:  # features are made anew if a user's files have changed
+        manifest["folder_state"] = state
+    files.write_json(folder / "corpus.json", manifest)
 
 
 def open_prepared(settings: Settings, folder: Path) -> tuple[Any, list[TrackRow]]:

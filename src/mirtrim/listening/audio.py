@@ -86,14 +86,13 @@ def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
     source = open_source(Path(path))
     totals = _Totals(source.channels)
     for block in blocks_of(source, _block_size(source)):
-        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if len(bad):
-            sample = totals.frames + int(bad[0])
+        if not totals.add(block):
+            bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+            sample = totals.frames - len(block) + int(bad[0])
             raise AudioError(
                 f"{source.path}: holds values that are no numbers, first in sample {sample} "
                 f"({source.seconds(sample):.3f} s); export it again"
             )
-        totals.add(block)
         done = source.seconds(totals.frames)
         progress(done, max(done, source.seconds(source.frames or 0)))
     cut = missing(source, totals.frames)
@@ -119,29 +118,36 @@ def _block_size(source: Source) -> int:
 
 
 class _Totals:
-    """Sums over everything that a file holds, per channel and of the mean of the channels."""
+    """Sums over everything that a file holds, per channel and of the mean of the channels.
+
+    Products of all pairs of channels hold the squares of their mean as well, and a matrix product
+    takes a fifth of the time of sums over rows of two values.
+    """
 
     def __init__(self, channels: int) -> None:
         self.frames = 0
-        self.sums = np.zeros(channels + 1)
-        self.squares = np.zeros(channels + 1)
+        self.sum = np.zeros(channels)
+        self.products = np.zeros((channels, channels))
         self.peak = 0.0
 
-    def add(self, block: np.ndarray) -> None:
-        """Add (samples, channels)."""
+    def add(self, block: np.ndarray) -> bool:
+        """Add (samples, channels); whether all of them are numbers."""
         self.frames += len(block)
-        self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
-        columns = block.astype(np.float64)
-        self.sums[:-1] += columns.sum(0)
-        self.squares[:-1] += np.square(columns).sum(0)
-        mono = columns.mean(1)
-        self.sums[-1] += mono.sum()
-        self.squares[-1] += np.square(mono).sum()
+        self.peak = max(self.peak, float(block.max(initial=0)), -float(block.min(initial=0)))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is named below
+            values = block.astype(np.float64)
+            self.sum += np.ones(len(values)) @ values
+            self.products += values.T @ values
+        return bool(np.isfinite(self.products).all())
+
+    def means(self) -> np.ndarray:
+        """Mean of each channel and, last, of their mean."""
+        return np.append(self.sum, self.sum.mean()) / self.frames
 
     def powers(self) -> np.ndarray:
         """Power without the constant part, of each channel and, last, of their mean."""
-        mean = self.sums / self.frames
-        return np.maximum(self.squares / self.frames - np.square(mean), 0)
+        squares = np.append(np.diag(self.products), self.products.mean()) / self.frames
+        return np.maximum(squares - np.square(self.means()), 0)
 
     def channel_to_hear(self) -> int | None:
         """The loudest channel if the channels cancel each other, else None."""
@@ -153,7 +159,7 @@ class _Totals:
     def offset(self, channel: int | None) -> float:
         """The constant part of what is heard, 0 if it is small beside the rest."""
         place = -1 if channel is None else channel
-        mean = float(self.sums[place] / self.frames)
+        mean = float(self.means()[place])
         deviation = float(np.sqrt(self.powers()[place]))
         return mean if abs(mean) > OFFSET_SHARE * deviation else 0.0
 

@@ -56,6 +56,16 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
     write_json(widths_path, widths)
 
 
+def is_saved(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` (with or without an ending) names a network that `save` wrote."""
+    widths_path = _paths(path)[1]
+    try:
+        content = read_json(widths_path) if widths_path.is_file() else None
+    except ArtefactError:
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
 def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.Module:
     """The network that `save` wrote.
 

@@ -1,8 +1,9 @@
 """Which results are stale: what their rows say of their making, against what is asked for now.
 
-A row carries two digests: of the meaning of the code behind it (`runs.meaning`) and of the settings
-of its task and corpus. A result is stale if either is not the present one, or if it has other
-ratios. Times of files play no part, so a fresh clone knows as much as the machine that trained.
+A row carries digests of the meaning of the code behind it (`runs.meaning`), of the settings of its
+task and corpus, and of its data. A result is stale if one of them is not the present one, or if it
+has other ratios. Times of files play no part, so a fresh clone knows as much as the machine that
+trained.
 
 Where code changed but has been proven to give the same bits (`runs.equivalence`), rows stay as
 they are, with the digest of the code that really made them, and `Equivalences` says which later
@@ -82,13 +83,42 @@ class Equivalences:
         return digest
 
 
+def data_at_hand(manifest: Path, store: Path, state: str | None) -> str | None:
+    """What the rows of a task have to say of their data.
+
+    Only a corpus in a user's own folder can change without a change of its settings. Data that are
+    rendered here are not compared: other processors round them differently, and their rows count.
+
+    Args:
+        manifest: `corpus.json` of the prepared corpus.
+        store: `store.json` of the task's features.
+        state: of the user's files now (`corpora.watching`), None for a corpus of our own.
+
+    Returns:
+        The digest of the features; "changed" if the files are others than they were made of; None
+        if any data will do, or none have been prepared here.
+    """
+    if state is None or not manifest.exists():
+        return None
+    try:
+        if read_json(manifest).get("folder_state") != state:
+            return "changed"
+        return sha256_of_value(read_json(store)["digests"])[:DIGITS] if store.exists() else None
+    except (ArtefactError, AttributeError, LookupError, TypeError):
+        return None  # damaged; the job that reads it says so
+
+
 def why_stale(
-    lines: Sequence[Mapping[str, str]], expected: Expected, known: Equivalences
+    lines: Sequence[Mapping[str, str]],
+    expected: Expected,
+    known: Equivalences,
+    data: str | None = None,
 ) -> str | None:
     """Why the rows of a job are not what they have to be, None if they are.
 
     Args:
         lines: its rows, as `runs.tables` reads them; no line at all is no reason but "missing".
+        data: see `data_at_hand`.
     """
     if not lines:
         return "missing"
@@ -98,6 +128,8 @@ def why_stale(
     ):
         if any(known.latest(line[column], of) != wanted for line in lines):
             return why
+    if data is not None and any(line["data_digest"] != data for line in lines):
+        return "its data have changed"
     if tuple(sorted(float(line["ratio_asked"]) for line in lines)) != expected.ratios:
         return "other ratios are asked for"
     return None

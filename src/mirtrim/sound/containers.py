@@ -13,7 +13,8 @@ UNKNOWN_MARGIN = 128
 W64_RIFF = b"riff\x2e\x91\xcf\x11"
 W64_DATA = b"data\xf3\xac\xd3\x11"
 OGG_PAGE = b"OggS"
-OGG_LAST_PAGE = 4  # bit of the page's flags
+OGG_LAST_PAGE = 4  # bit of the page's flags, which are its sixth byte
+OGG_SEGMENTS_AT = 26  # how many segments a page has; their sizes follow, and then they themselves
 # A page is at most 65307 bytes long, so the last ones lie here.
 OGG_TAIL_BYTES = 2**17
 
@@ -31,14 +32,17 @@ def share_present(path: Path) -> float:
 
 
 def ogg_breaks_off(path: Path) -> bool:
-    """Whether the last page of an Ogg file lacks the mark of the last one."""
+    """Whether the last page of an Ogg file lacks the mark of the last one, or its own end."""
     with open(path, "rb") as stream:
         if stream.read(4) != OGG_PAGE:
             return False
         stream.seek(max(0, path.stat().st_size - OGG_TAIL_BYTES))
         tail = stream.read()
-    at = tail.rfind(OGG_PAGE)
-    return at < 0 or at + 5 >= len(tail) or not tail[at + 5] & OGG_LAST_PAGE
+    page = tail[max(0, tail.rfind(OGG_PAGE)) :]
+    if len(page) <= OGG_SEGMENTS_AT or not page[5] & OGG_LAST_PAGE:
+        return True
+    sizes = page[OGG_SEGMENTS_AT + 1 :][: page[OGG_SEGMENTS_AT]]
+    return len(page) < OGG_SEGMENTS_AT + 1 + page[OGG_SEGMENTS_AT] + sum(sizes)
 
 
 def _unknown(told: int) -> bool:

@@ -141,9 +141,7 @@ def missing(source: Source, decoded: int) -> str | None:
         if decoded < source.frames - slack:
             return f"{told}: it is damaged"
     part = share_present(source.path)
-    if seconds < part * NOTED_SECONDS:
-        part = 1.0
-    if part < 1 and seconds / part - seconds >= NOTED_SECONDS:
+    if 0 < part < 1 and seconds / part - seconds >= NOTED_SECONDS:
         return f"only {seconds:.2f} of {seconds / part:.2f} s are in the file: it was cut"
     if ogg_breaks_off(source.path):
         return f"breaks off after {seconds:.2f} s: its end is missing"

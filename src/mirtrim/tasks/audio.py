@@ -32,7 +32,8 @@ def read_mono(path: str | Path, sample_rate: int) -> np.ndarray:
     if lost or len(samples) == 0:
         raise CorpusError(f"{path}: {lost or 'holds no samples'}; fetch or render it again")
     # Not `mean`, which for two columns takes longer than the resampling.
-    mono = sum(samples.T) / samples.shape[1]
+    with np.errstate(invalid="ignore"):
+        mono = sum(samples.T) / samples.shape[1]
     bad = np.flatnonzero(~np.isfinite(mono))
     if len(bad):
         raise CorpusError(

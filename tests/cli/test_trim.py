@@ -1,0 +1,225 @@
+"""mirtrim trim, and what it wrote read again: mistakes are one line, and leave nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mirtrim.cli import main
+from mirtrim.cli.networks import build, example, network
+from mirtrim.cli.trim import CRITERIA, NEED_DATA
+
+SOURCE = """
+import torch
+from torch import nn
+
+def factory():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 2))
+
+def double():
+    return factory().double()
+
+def half():
+    return factory().half()
+
+def normed():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 2))
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(50, 16)
+        self.out = nn.Linear(16, 4)
+        self.calls = 0
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, words):
+        self.seen += 1
+        return self.out(self.table(words).mean(1))
+
+def two(size):
+    return nn.Linear(size, 2)
+
+def raises():
+    raise RuntimeError("no such file\\n  as this")
+
+def leaves():
+    raise SystemExit(3)
+
+def number():
+    return 3
+
+thing = 3
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with such a module."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trimmednets.py").write_text(SOURCE)
+    (tmp_path / "brokennets.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "wrongnets.py").write_text("def factory(:\n")
+    (tmp_path / "loudnets.py").write_text("raise ValueError('at import')\n")
+    yield tmp_path
+    for name in ("trimmednets", "brokennets", "wrongnets", "loudnets"):
+        sys.modules.pop(name, None)
+
+
+def parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_every_criterion_that_needs_no_data(place, capsys, criterion):
+    words = f"trim trimmednets:normed --input 5,3 --ratio 2 --criterion {criterion}"
+    assert main(words.split()) == 0
+    assert "saved trimmed.safetensors" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("criterion", NEED_DATA)
+def test_those_that_need_data_say_which_do_not(place, capsys, criterion):
+    words = f"trim trimmednets:factory --input 5,3 --ratio 2 --criterion {criterion}"
+    assert main(words.split()) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: --criterion {criterion}: looks at data, which cannot be")
+    assert "use magnitude, batchnorm, random" in printed
+    assert printed.count("\n") == 1
+
+
+def test_what_trim_wrote_can_be_trimmed_and_measured(place, capsys):
+    words = "trim trimmednets:factory --input 5,3 --ratio 2 --output small"
+    assert main(words.split()) == 0
+    dense = parameters(build("trimmednets:factory"))
+    once = parameters(network("trimmednets:factory", Path("small.safetensors")))
+    assert once <= dense / 2
+    for named in ("small", "small.safetensors", "small.json"):
+        again = f"trim trimmednets:factory --weights {named} --input 5,3 --ratio 2 --output less"
+        assert main(again.split()) == 0
+        assert parameters(network("trimmednets:factory", Path("less"))) <= once / 2
+    capsys.readouterr()
+    words = "measure trimmednets:factory --weights small --input 1,3 --seconds 0.05"
+    assert main(words.split()) == 0
+    assert f"parameters               {once}" in capsys.readouterr().out
+    assert main(["measure", "small.safetensors", "--input", "1,3"]) == 1
+    assert "holds the weights of a trimmed network; name the function" in capsys.readouterr().err
+
+
+def test_an_embedding(place, capsys):
+    words = "trim trimmednets:Words --input 2,7:int64:50 --ratio 2 --output words"
+    assert main(words.split()) == 0
+    small = network("trimmednets:Words", Path("words"))
+    assert small.table.weight.shape[0] == 50
+    assert small.table.weight.shape[1] <= 8
+    words = "measure trimmednets:Words --weights words --input 1,7:int64:50 --seconds 0.05"
+    assert main(words.split()) == 0
+
+
+@pytest.mark.parametrize("name", ["double", "half"])
+def test_inputs_have_the_precision_of_the_network(place, capsys, name):
+    assert main(f"trim trimmednets:{name} --input 5,3 --ratio 2".split()) == 0
+    capsys.readouterr()
+    assert main(f"measure trimmednets:{name} --input 1,3 --seconds 0.05".split()) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: Sequential cannot be exported: 0.weight is float")
+    assert printed.count("\n") == 1
+
+
+def test_example_inputs():
+    assert example("2,3", 0).dtype == torch.float32
+    assert example("2,3", 0, torch.float64).dtype == torch.float64
+    drawn = example("1000:int64:7", 0)
+    assert (drawn.dtype, int(drawn.min()), int(drawn.max())) == (torch.int64, 0, 6)
+    assert example("4:bool", 0).dtype == torch.bool
+    assert example("2,2:float16", 0, torch.float64).dtype == torch.float16
+
+
+MISTAKES = [
+    ("trimmednets:factory --input 5,4", "--input 5,4: the network cannot take this (RuntimeErr"),
+    ("trimmednets:factory --input 5,3 --input 5,3", "cannot take this (TypeError"),
+    ("trimmednets:Words --input 2,7", "--input 2,7: the network cannot take this"),
+    ("trimmednets:Words --input 2,7:int64:99999", "cannot take this (IndexError"),
+    ("trimmednets:factory --input=-1,3", "--input -1,3: write sizes like"),
+    ("trimmednets:factory --input 0,3", "--input 0,3: write sizes like"),
+    ("trimmednets:factory --input 5,x", "--input 5,x: write sizes like"),
+    ("trimmednets:factory --input 5,3:words", "unknown type 'words'; known: float16"),
+    ("trimmednets:factory --input 5,3:int64:x", "write sizes like"),
+    ("trimmednets:factory --input 99999999,99999999", "--input 99999999,99999999: cannot be made"),
+    ("trimmednets:two --input 5,3", "trimmednets:two: cannot be called without arguments (TypeE"),
+    ("trimmednets:raises --input 5,3", "(RuntimeError: no such file as this)"),
+    ("trimmednets:leaves --input 5,3", "(SystemExit: 3)"),
+    ("trimmednets:number --input 5,3", "trimmednets:number: returned int, not a torch module"),
+    ("trimmednets:thing --input 5,3", "trimmednets:thing: cannot be called"),
+    ("trimmednets:gone --input 5,3", "has no attribute 'gone'"),
+    ("trimmednets: --input 5,3", "trimmednets:: write package.module:function"),
+    ("./trimmednets.py:factory --input 5,3", "a module is named, not a path; write trimmednets:f"),
+    ("lib/trimmednets:factory --input 5,3", "not a path; write lib.trimmednets:factory"),
+    ("nonets:factory --input 5,3", "nonets:factory: No module named 'nonets'"),
+    ("brokennets:factory --input 5,3", "No module named 'nothing_of_this_name'"),
+    ("wrongnets:factory --input 5,3", "cannot be imported (SyntaxError"),
+    ("loudnets:factory --input 5,3", "cannot be imported (ValueError: at import)"),
+    ("trimmednets:factory --weights none.safetensors --input 5,3", "none.safetensors: no such"),
+    ("trimmednets:factory --weights trimmednets.py --input 5,3", "trimmednets.py: does not fit"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+@pytest.mark.parametrize("verb", ["trim", "measure"])
+def test_mistakes_are_one_line(place, capsys, verb, words, message):
+    more = ["--ratio", "2"] if verb == "trim" else []
+    before = {path.name for path in place.iterdir()}
+    assert main([verb, *words.split(), *more]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert {path.name for path in place.iterdir()} - {"__pycache__"} == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--input 5,3 --ratio nan",
+        "--input 5,3 --ratio 0.5",
+        "--input 5,3 --ratio 1e9",
+        "--input 5,3 --ratio 2 --protect none",
+        "--input 5,3 --ratio 2 --criterion melt",
+        "--input 5,3 --ratio 2 --floor 1000",
+    ],
+)
+def test_wrong_choices_are_one_line(place, capsys, words):
+    assert main(["trim", "trimmednets:factory", *words.split()]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+
+
+def test_weights_of_another_network(place, capsys):
+    save_file({"0.weight": torch.zeros(4, 4)}, "w.safetensors")
+    words = "trim trimmednets:factory --weights w.safetensors --input 5,3 --ratio 2"
+    assert main(words.split()) == 1
+    printed = capsys.readouterr().err
+    assert "w.safetensors: does not fit the network" in printed
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_that_cannot_show_the_report(place, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    for words in (
+        "trim trimmednets:factory --input 5,3 --ratio 2",
+        "measure trimmednets:factory --weights trimmed --input 1,3 --seconds 0.05",
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "mirtrim.cli", *words.split()],
+            capture_output=True, env=environment, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert b"Traceback" not in done.stderr
+        assert b"parameters" in done.stdout

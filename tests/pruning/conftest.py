@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from mirtrim.pruning.checking import check_law
 from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.gating import check_law
 from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.tracing import discover
 

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.checking import check_law
 from mirtrim.pruning.cutting import cut, cut_optimizer, cut_tensors
-from mirtrim.pruning.gating import check_law, gated
+from mirtrim.pruning.gating import gated
 from mirtrim.pruning.tracing import discover
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.errors import TraceError
+from mirtrim.pruning.checking import check_law
 from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.gating import check_law
 from mirtrim.pruning.tracing import discover
 
 PROGRAMS, CHUNKS, STEPS = 1200, 6, 4

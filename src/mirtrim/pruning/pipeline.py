@@ -13,9 +13,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from mirtrim.errors import ConfigError, TraceError
+from mirtrim.pruning.checking import check_law
 from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.gating import check_law
 from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.kernel_widths import choose_packs
 from mirtrim.pruning.order import ordered, shuffled_units
@@ -35,7 +35,7 @@ class UnitCut:
         graph: the unit graph of the network before.
         keep: which groups of units stayed, (groups,), Boolean.
         difference: how far the trimmed network is from the full one with the removed units gated
-            to zero; see `pruning.gating.check_law`.
+            to zero; see `pruning.checking.check_law`.
     """
 
     network: nn.Module

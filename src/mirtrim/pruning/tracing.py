@@ -198,8 +198,8 @@ def _line(error: Exception) -> str:
 
 def _holds(model: nn.Module, graph: UnitGraph, example_inputs: Any) -> bool:
     """Whether a cut by half gives a network that does what the gated one does."""
+    from mirtrim.pruning.checking import check_law
     from mirtrim.pruning.cutting import cut
-    from mirtrim.pruning.gating import check_law
 
     keep = np.random.default_rng(0).random(graph.group_count) < 0.5
     keep[0] = True

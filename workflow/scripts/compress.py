@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from job import job, resume_folder
+from job import job, resume_folder, setting_of
 
 from mirtrim.experiments.compress import Run, compress
 from mirtrim.experiments.dense import dense_cost, load_dense
-from mirtrim.experiments.setting import open_setting, single_thread
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.tables import record
-from mirtrim.training import choose_device
 
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
 config, plan = snakemake.config["tasks"][task], snakemake.config["plan"]
@@ -17,18 +15,8 @@ rounds = {int(number): ratio for number, ratio in plan["rounds"][f"{task} {name}
 reference = snakemake.input.get("reference")
 epochs = config["training"]["epochs"] * len(rounds)
 with job(snakemake, f"{task} {name} seed {seed}", epochs) as running:
-    single_thread()
-    device = choose_device(snakemake.resources.get("gpu", 0))
-    setting = open_setting(
-        snakemake.config["profile"],
-        task,
-        config,
-        Path(snakemake.input.store).parent,
-        device,
-        plan["settings"][f"task {task}"],
-    )
     run = Run(
-        setting,
+        setting_of(snakemake),
         load_dense(Path(snakemake.input.network)),
         dense_cost(Path(snakemake.input.rows)),
         PruningSettings.of_columns(plan["columns"][name]),

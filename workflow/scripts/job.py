@@ -75,6 +75,23 @@ def resume_folder(snakemake) -> Path:
     return Path(snakemake.config["data_folder"], "resume")
 
 
+def setting_of(snakemake):
+    """The setting of a training job: its task with its data, on the device that it was given."""
+    from mirtrim.experiments.setting import open_setting, single_thread
+    from mirtrim.training import choose_device
+
+    single_thread()
+    task, config = snakemake.wildcards.task, snakemake.config
+    return open_setting(
+        config["profile"],
+        task,
+        config["tasks"][task],
+        Path(snakemake.input.store).parent,
+        choose_device(snakemake.resources.get("gpu", 0)),
+        config["plan"]["settings"][f"task {task}"],
+    )
+
+
 def paths(files) -> list[Path]:
     """The files of an input, none or one or many."""
     files = [files] if isinstance(files, str) else files or []

@@ -2,14 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from mirtrim.evidence.labels import with_labels
-from mirtrim.evidence.rows import RUN_KEYS, select_jobs
-from mirtrim.evidence.tables_on_disk import read_tables
+from mirtrim.evidence.rows import RUN_KEYS, read_jobs
 from mirtrim.files import atomic_path
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
 
@@ -103,8 +101,7 @@ def read_cost_rows(
     """
     text = [field.name for field in fields(CostRow) if field.type is str]
     keys = ["task", *RUN_KEYS, "seed", "round", "format"]
-    read = partial(read_tables, text=text, check=_check, what="cost rows", later=COLUMN_DEFAULTS)
-    table = select_jobs(read(paths), read(tables), jobs)
+    table = read_jobs(paths, tables, jobs, text=text, check=_check, what="cost rows")
     return table[list(COLUMNS)].sort_values(keys, ignore_index=True)
 
 
@@ -151,7 +148,6 @@ def _read_measured(
             raise ValueError(f"column {lacking[0]} is missing")
 
     text = ["task", *(key for key in RUN_KEYS if key != "floor")]
-    read = partial(read_tables, text=text, check=check, what=what, later=COLUMN_DEFAULTS)
-    found = select_jobs(read(paths), read(tables), jobs)
+    found = read_jobs(paths, tables, jobs, text=text, check=check, what=what)
     keys = ["task", *RUN_KEYS, "seed", "ratio_asked"]
     return found.sort_values(keys, ignore_index=True, kind="stable")

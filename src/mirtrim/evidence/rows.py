@@ -4,13 +4,13 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mirtrim.errors import ArtefactError
-from mirtrim.evidence.tables_on_disk import completed, read_tables
+from mirtrim.evidence.tables_on_disk import Check, completed, read_tables
 from mirtrim.files import atomic_path
 from mirtrim.pruning.settings import COLUMN_DEFAULTS, RUN_COLUMNS, PruningSettings
 
@@ -140,9 +140,27 @@ def read_rows(
     """
     text = [field.name for field in fields(Row) if field.type in (str, "str")]
     keys = ["task", *RUN_KEYS, "seed", "round"]
-    read = partial(read_tables, text=text, check=_check, what="result rows", later=LATER)
-    found = select_jobs(read(paths), read(tables), jobs)[list(COLUMNS)]
-    return found.sort_values(keys, ignore_index=True)
+    found = read_jobs(paths, tables, jobs, text=text, check=_check, what="result rows", later=LATER)
+    return found[list(COLUMNS)].sort_values(keys, ignore_index=True)
+
+
+def read_jobs(
+    paths: Sequence[Path],
+    tables: Sequence[Path],
+    jobs: Mapping[str, Collection[str]] | None,
+    *,
+    text: Sequence[str],
+    check: Check,
+    what: str,
+    later: Mapping[str, Any] = COLUMN_DEFAULTS,
+) -> pd.DataFrame:
+    """Read tables of any kind of which jobs write the lines; as `read_rows`.
+
+    Args:
+        text, check, what, later: as for `tables_on_disk.read_tables`.
+    """
+    own, rest = (read_tables(some, text, check, what, later) for some in (paths, tables))
+    return select_jobs(own, rest, jobs)
 
 
 def select_jobs(

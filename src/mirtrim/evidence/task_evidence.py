@@ -6,15 +6,15 @@ instance "dense" or "trim_magnitude_local_reinit".
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mirtrim.errors import ArtefactError
-from mirtrim.evidence.rows import PIECE_KEYS, RUN_KEYS, select_jobs, with_names
-from mirtrim.evidence.tables_on_disk import completed, read_tables
+from mirtrim.evidence.rows import PIECE_KEYS, RUN_KEYS, read_jobs, with_names
+from mirtrim.evidence.tables_on_disk import completed
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
 
 DENSE = "dense"
@@ -60,14 +60,7 @@ def read_pieces(
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
     text = ["task", "track_id", *(key for key in RUN_KEYS if key != "floor")]
-    read = partial(
-        read_tables,
-        text=text,
-        check=_check_scores,
-        what="scores of pieces",
-        later=COLUMN_DEFAULTS,
-    )
-    table = select_jobs(read(paths), read(tables), jobs)
+    table = read_jobs(paths, tables, jobs, text=text, check=_check_scores, what="scores of pieces")
     return table.sort_values(PIECE_KEYS, ignore_index=True)
 
 

@@ -1,0 +1,135 @@
+"""The sample that two commits are compared on: training it, and comparing what came out."""
+
+import copy
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mirtrim.errors import ArtefactError, ConfigError
+from mirtrim.files import sha256_of_file
+
+SAMPLE = Path("config/proof.yaml")
+# The sample as it stands, and a part of it in reduced precision.
+PROFILES = ("proof", "proof_bfloat16")
+IN_BFLOAT16 = [{"method": "mask"}, {"method": "trim"}]
+# What differs between two trainings with the same bits, or is what the proof is about.
+NOT_COMPARED = {
+    "train_seconds",
+    "total_train_seconds",
+    "code_digest",
+    "config_digest",
+    "versions",
+    "machine",
+}
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Variables with which Python finds the library of a checkout."""
+    return {**os.environ, "PYTHONPATH": str(home / "src")}
+
+
+def train(home: Path, sample: Path) -> None:
+    """Train the sample with the code of a checkout in `home`, on one core.
+
+    Raises:
+        ConfigError: that code does not know or cannot train it.
+    """
+    for config in variants(yaml.safe_load(sample.read_text(encoding="utf-8"))):
+        path = home / f"{config['profile']}.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "all", *(config["studies"] or ())]
+        done = subprocess.run(
+            [*command, "--cores", "1", "--configfile", str(path)],
+            cwd=home, env=environment(home), capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+            raise ConfigError(f"{home}: the sample cannot be trained: {' '.join(last)}")
+
+
+def variants(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    """The configurations of `PROFILES`."""
+    reduced = copy.deepcopy(sample)
+    reduced |= {"profile": PROFILES[1], "runs": IN_BFLOAT16, "studies": None}
+    for task in reduced["tasks"].values():
+        task["training"]["precision"] = "bfloat16"
+    return [sample, reduced]
+
+
+def compare(old: Path, new: Path) -> str:
+    """Compare what two checkouts have trained; returns what was compared, in words.
+
+    Raises:
+        ArtefactError: names the first file, line and column that differ.
+    """
+    features = _same_files(old, new, "data/features", "*.npy")
+    networks = rows = pieces = 0
+    for profile in PROFILES:
+        networks += _same_files(old, new, f"results/{profile}/networks", "*.safetensors")
+        rows += _same_tables(old, new, profile, "rows")
+        pieces += _same_tables(old, new, profile, "pieces")
+    return (
+        f"{networks} files of networks, {rows} rows, {pieces} scores of pieces, "
+        f"{features} arrays of features"
+    )
+
+
+def _same_files(old: Path, new: Path, folder: str, pattern: str) -> int:
+    # Names of feature folders hold a digest of settings, which the commits may compute apart.
+    found = []
+    for home in (old, new):
+        base = home / folder
+        paths = {_bare(path.relative_to(base)): path for path in base.rglob(pattern)}
+        found.append({name: sha256_of_file(path) for name, path in paths.items()})
+    if found[0].keys() != found[1].keys() or not found[0]:
+        odd = sorted(found[0].keys() ^ found[1].keys())
+        raise ArtefactError(f"{folder}: {odd[0] if odd else 'nothing'} is with one commit only")
+    for name, digest in found[0].items():
+        if found[1][name] != digest:
+            raise ArtefactError(f"{folder}/{name} differs")
+    return len(found[0])
+
+
+def _bare(path: Path) -> str:
+    """A path without the digest at the end of its first folder."""
+    first, *rest = path.parts
+    name, _, digest = first.rpartition("-")
+    known = bool(name) and all(letter in "0123456789abcdef" for letter in digest)
+    return "/".join([name if known else first, *rest])
+
+
+def _same_tables(old: Path, new: Path, profile: str, kind: str) -> int:
+    found = [_tables(home / "results" / profile, kind) for home in (old, new)]
+    if found[0].keys() != found[1].keys() or not found[0]:
+        odd = sorted(found[0].keys() ^ found[1].keys())
+        what = odd[0] if odd else "nothing"
+        raise ArtefactError(f"{profile}, {kind}: {what} is with one commit only")
+    count = 0
+    for job, lines in found[0].items():
+        others = found[1][job]
+        if len(lines) != len(others):
+            counts = f"{len(lines)} lines, and {len(others)}"
+            raise ArtefactError(f"{profile}, {kind} of {job}: {counts}")
+        for number, (line, other) in enumerate(zip(lines, others, strict=True), start=1):
+            for column in (line.keys() & other.keys()) - NOT_COMPARED:
+                if line[column] != other[column]:
+                    raise ArtefactError(
+                        f"{profile}, {kind} of {job}, line {number}, {column}: {line[column]} and "
+                        f"{other[column]}"
+                    )
+            count += 1
+    return count
+
+
+def _tables(results: Path, kind: str) -> dict[str, list[dict[str, str]]]:
+    """The lines of every job."""
+    found = {}
+    for path in sorted((results / "jobs" / kind).rglob("*_seed*.csv")):
+        with open(path, encoding="utf-8", newline="") as stream:
+            found[f"{path.parent.name} {path.stem}"] = list(csv.DictReader(stream))
+    return found

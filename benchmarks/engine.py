@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.selection import blocks
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.units.graph import UnitGraph
 
 
 class ResidualBlock(nn.Module):

@@ -37,10 +37,10 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
-from mirtrim.config import validate as validated
-from mirtrim.experiments.setting import Setting, TaskData
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.masking import MaskHook, Masks, apply_masks, full_masks
+from mirtrim.runs.config import validate as validated
+from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.tasks.onset import Onset
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore, open_store, write_store

@@ -15,7 +15,7 @@ from timing import cpu_seconds
 from torch import Tensor
 
 from mirtrim.pruning.criteria.bits import at_own_resolution
-from mirtrim.pruning.information import (
+from mirtrim.pruning.criteria.information import (
     binned_information,
     column_information,
     gaussian_copula_information,

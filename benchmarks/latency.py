@@ -20,18 +20,18 @@ import torch
 from timing import print_table
 from torch import Tensor, nn
 
-from mirtrim.cost.counting import macs, parameters
-from mirtrim.cost.latency import Call, Latency, interleaved, onnx_call, torch_call
-from mirtrim.cost.onnx_export import export_onnx
-from mirtrim.cost.runtime_graph import hasten
-from mirtrim.errors import RatioError
-from mirtrim.fast import fastest_onnx_call, trim_for_speed, unit_microseconds
+from mirtrim.counting.operations import macs, parameters
+from mirtrim.deploy.fast import fastest_onnx_call, trim_for_speed, unit_microseconds
+from mirtrim.deploy.latency import Call, Latency, interleaved, onnx_call, torch_call
+from mirtrim.deploy.onnx_export import export_onnx
+from mirtrim.deploy.runtime_graph import hasten
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
-from mirtrim.pruning.cutting import cut
 from mirtrim.pruning.selection import blocks
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import RatioError
 
 SHARES = {"half": 1 / 2, "quarter": 1 / 4, "eighth": 1 / 8}
 SECONDS = 1.0  # of timing per candidate

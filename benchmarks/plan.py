@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 from snakemake.utils import update_config
 
-from mirtrim.config import validate
-from mirtrim.cost.counting import macs, parameters
-from mirtrim.experiments.dense import PARTS
-from mirtrim.experiments.rounds import MACS_PER_TRAINING_EXAMPLE
+from mirtrim.counting.operations import macs, parameters
 from mirtrim.pruning.methods import get_method, settings_of
 from mirtrim.pruning.methods.interface import Round
+from mirtrim.runs.config import validate
+from mirtrim.runs.jobs.dense import PARTS
+from mirtrim.runs.jobs.rounds import MACS_PER_TRAINING_EXAMPLE
 from mirtrim.tasks.registry import get_task
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,12 +20,12 @@ import yaml
 from scipy import stats
 from timing import print_table
 
-from mirtrim.config import validate
-from mirtrim.evidence.rows import read_rows
-from mirtrim.experiments.compress import Run, compress
-from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
-from mirtrim.experiments.setting import open_setting, single_thread
 from mirtrim.pruning.methods import settings_of
+from mirtrim.runs.config import validate
+from mirtrim.runs.jobs.compress import Run, compress
+from mirtrim.runs.jobs.dense import dense_cost, load_dense, train_dense
+from mirtrim.runs.jobs.setting import open_setting, single_thread
+from mirtrim.runs.rows import read_rows
 from mirtrim.training import CPU, choose_device
 
 ROOT = Path(__file__).parents[1]

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from timing import print_table
 
-from mirtrim.evidence.rows import RUN_KEYS, read_rows
-from mirtrim.evidence.task_evidence import read_pieces
-from mirtrim.evidence.verdicts import write_verdicts
+from mirtrim.analysis.task_evidence import read_pieces
+from mirtrim.analysis.verdicts import write_verdicts
+from mirtrim.runs.rows import RUN_KEYS, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ["task", *RUN_KEYS, "seed", "round"]

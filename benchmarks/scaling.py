@@ -25,13 +25,13 @@ from plan import ROOT, Plan, plan_of, read_config
 from timing import print_table
 from torch import Tensor
 
-from mirtrim.experiments.rounds import MACS_PER_TRAINING_EXAMPLE
-from mirtrim.experiments.setting import single_thread
-from mirtrim.models.initialise import initialise
+from mirtrim.runs.jobs.rounds import MACS_PER_TRAINING_EXAMPLE
+from mirtrim.runs.jobs.setting import single_thread
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.task import Task
 from mirtrim.tasks.windowed import EVALUATION_BATCH
 from mirtrim.training import FitSettings, fit
+from mirtrim.training.initialise import initialise
 
 STEPS = 3
 ASSUMED_TFLOPS = (1, 10, 50)  # sustained; nobody has measured what a GPU reaches on these networks

@@ -41,8 +41,8 @@ EMPTY_SCRIPT = "open(snakemake.output[0], 'w').close()\n"
 
 STARTS = {
     "Python": "pass",
-    "with what a job of the evidence imports": "import mirtrim.evidence.figures.catalogue",
-    "with what a training job imports": "import mirtrim.experiments.compress",
+    "with what a job of the evidence imports": "import mirtrim.analysis.figures.catalogue",
+    "with what a training job imports": "import mirtrim.runs.jobs.compress",
 }
 
 

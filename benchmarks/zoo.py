@@ -399,7 +399,7 @@ def _ours(model: nn.Module, inputs: Any) -> dict[str, Any]:
 
     import mirtrim
     from mirtrim.pruning.selection import choose_units
-    from mirtrim.pruning.tracing import discover
+    from mirtrim.units.finding import discover
 
     before = {name: value.clone() for name, value in model.state_dict().items()}
     attributes = {n: dict(vars(m)) for n, m in model.named_modules()}
@@ -409,7 +409,7 @@ def _ours(model: nn.Module, inputs: Any) -> dict[str, Any]:
         small = mirtrim.trim(model, inputs, ratio=2)
         found["mirtrim"] = "cut"
         found["law"] = small.trim_report.law_difference
-    except mirtrim.errors.MirtrimError as error:
+    except mirtrim.utils.errors.MirtrimError as error:
         found["mirtrim"] = "wrong" if "differ by" in str(error) else "refused"
         found["why"] = str(error)
     except Exception as error:
@@ -427,7 +427,7 @@ def _ours(model: nn.Module, inputs: Any) -> dict[str, Any]:
         found["kept"] = dict(list(graph.kept.items())[:3])
         try:
             choose_units(graph, np.ones(graph.group_count), 0)
-        except mirtrim.errors.RatioError as error:
+        except mirtrim.utils.errors.RatioError as error:
             found["largest"] = float(str(error).partition("ratio from here: ")[2].split(";")[0])
     except Exception as error:
         found.setdefault("why", f"{type(error).__name__}: {error}")
@@ -462,7 +462,7 @@ def _theirs(make: Callable[[], nn.Module], inputs: Any) -> str:
 
 
 def _shapes(outputs: Any) -> list[tuple[int, ...]]:
-    from mirtrim.pruning.nesting import tensors_in
+    from mirtrim.units.nesting import tensors_in
 
     return [tuple(tensor.shape) for tensor in tensors_in(outputs)]
 

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from mirtrim.evidence import style
+from mirtrim.analysis import style
 
 LIVING, GONE, EDGE = "#cfe3f1", "#D55E00", "#555555"
 

@@ -8,7 +8,7 @@ import torch
 import yaml
 from torch import nn
 
-from mirtrim.config import validate
+from mirtrim.runs.config import validate
 from mirtrim.tasks.registry import get_task
 from mirtrim.training import FitSettings
 from mirtrim.training.fitting import _scheduler

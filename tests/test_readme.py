@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mirtrim.evidence.labels import label_of
-from mirtrim.evidence.rows import RUN_KEYS, read_rows
-from mirtrim.evidence.tables import mean_and_deviation
+from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.runs.labels import label_of
+from mirtrim.runs.rows import RUN_KEYS, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = sorted((ROOT / "results" / "default" / "rows").glob("*.csv"))

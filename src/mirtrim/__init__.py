@@ -10,18 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mirtrim.api import TrimReport, trim
-    from mirtrim.errors import MirtrimError
-    from mirtrim.pruning.storage import load, save
+    from mirtrim.pruning.api import TrimReport, trim
+    from mirtrim.units.storage import load, save
+    from mirtrim.utils.errors import MirtrimError
 
 __all__ = ["MirtrimError", "TrimReport", "load", "save", "trim"]
 
 _HOME = {
-    "MirtrimError": "mirtrim.errors",
-    "TrimReport": "mirtrim.api",
-    "load": "mirtrim.pruning.storage",
-    "save": "mirtrim.pruning.storage",
-    "trim": "mirtrim.api",
+    "MirtrimError": "mirtrim.utils.errors",
+    "TrimReport": "mirtrim.pruning.api",
+    "load": "mirtrim.units.storage",
+    "save": "mirtrim.units.storage",
+    "trim": "mirtrim.pruning.api",
 }
 
 

@@ -25,14 +25,14 @@ def measured(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "measurednets.py").write_text(SOURCE)
     calls = []
-    stand_in = ModuleType("mirtrim.measuring")
+    stand_in = ModuleType("mirtrim.deploy.measuring")
 
     def measure_network(model, example_inputs, *, seconds):
         calls.append((model, example_inputs, seconds))
         return "what it costs"
 
     stand_in.measure_network = measure_network
-    monkeypatch.setitem(sys.modules, "mirtrim.measuring", stand_in)
+    monkeypatch.setitem(sys.modules, "mirtrim.deploy.measuring", stand_in)
     yield calls
     sys.modules.pop("measurednets", None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirtrim.corpora.loaders.groove_midi.mini import MINI_GROOVE
+from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE
 
 PIECES = {"train": 3, "validation": 2, "test": 2}
 SECONDS = 4.0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from mirtrim.corpora.settings import SETTINGS_OF_MODE
+from mirtrim.corpora.reader import SETTINGS_OF_MODE
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 # Always part of the name; and where files come from, which does not change them.

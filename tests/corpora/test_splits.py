@@ -10,7 +10,7 @@ from mirtrim.corpora.splits import (
     read_table,
     write_table,
 )
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 ROWS = [
     TrackRow("a/1", "train", "a", 10.5),

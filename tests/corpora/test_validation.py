@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
+from mirtrim.corpora.loaders.groove_midi import open_groove
 from mirtrim.corpora.validation import validate
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 def test_a_whole_corpus_passes(made_corpus: Path):

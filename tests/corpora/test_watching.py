@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mirtrim.corpora.watching import state_of_folder
+from mirtrim.corpora.reader import state_of_folder
 
 
 def test_what_is_made_here_is_not_watched() -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mirtrim.errors import ArtefactError, ConfigError
 from mirtrim.listening.bundle import read_about, read_bundle, write_bundle
 from mirtrim.listening.card import model_card
 from mirtrim.listening.shelf import find_bundle
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.tracing import discover
 from mirtrim.tasks.registry import get_task
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ArtefactError, ConfigError
 
 from .samples import CHOICES, SETTINGS, about_of, network_of
 

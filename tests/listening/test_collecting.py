@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
-from mirtrim.errors import ArtefactError, ConfigError
-from mirtrim.evidence.rows import read_rows
-from mirtrim.experiments.compress import Run, compress
-from mirtrim.experiments.dense import dense_cost, load_dense, train_dense
-from mirtrim.experiments.setting import open_setting
 from mirtrim.listening.bundle import read_bundle, write_bundle
 from mirtrim.listening.card import model_card
 from mirtrim.listening.collecting import calibrated, collect_bundles
 from mirtrim.listening.decoding import sure_from
 from mirtrim.pruning.methods import settings_of
+from mirtrim.runs.jobs.compress import Run, compress
+from mirtrim.runs.jobs.dense import dense_cost, load_dense, train_dense
+from mirtrim.runs.jobs.setting import open_setting
+from mirtrim.runs.rows import read_rows
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import open_store, write_store
+from mirtrim.utils.errors import ArtefactError, ConfigError
 
 from .samples import SPECTRAL, about_of, network_of
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pretty_midi
 import pytest
 
-from mirtrim.errors import ConfigError
 from mirtrim.listening.formats import ENDINGS, formats_of, notes_of, write_heard
 from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
 from mirtrim.listening.summary import summary_of
 from mirtrim.tasks.registry import get_task
+from mirtrim.utils.errors import ConfigError
 
 DRUMS = Events(
     duration_seconds=2.5,

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
 from mirtrim.models.chord_convnet import ChordConvNet, RelativeNoise
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
+from mirtrim.utils.errors import ConfigError
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from mirtrim.pruning.checking import check_law
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.graph import UnitGraph
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut
+from mirtrim.units.equivalence import check_law
+from mirtrim.units.finding import discover
+from mirtrim.units.graph import UnitGraph
 
 
 @pytest.fixture(autouse=True)

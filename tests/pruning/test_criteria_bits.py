@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.criteria.bits import EXAMPLES, first_examples
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.finding import discover
 
 N = 1000
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mirtrim.errors import ConfigError
-from mirtrim.pruning.collecting import find_taps, reduced_outputs
 from mirtrim.pruning.criteria import Scoring, score_units
-from mirtrim.pruning.tracing import discover
+from mirtrim.pruning.criteria.collecting import find_taps, reduced_outputs
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError
 
 
 class Recurrent(nn.Module):

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mirtrim.errors import ConfigError, TrainingError
 from mirtrim.pruning.criteria import (
     UNIT_CRITERIA,
     WEIGHT_CRITERIA,
@@ -16,7 +15,8 @@ from mirtrim.pruning.criteria import (
     score_units,
     score_weights,
 )
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError, TrainingError
 
 UNIT_NAMES, WEIGHT_NAMES = sorted(UNIT_CRITERIA), sorted(WEIGHT_CRITERIA)
 

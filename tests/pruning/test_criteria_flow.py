@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring, score_units, score_weights
 from mirtrim.pruning.criteria.flow import gradient_changes
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.finding import discover
 
 
 def half_square(outputs: Tensor, targets: Tensor) -> Tensor:

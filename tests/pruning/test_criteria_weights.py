@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
 from mirtrim.pruning.criteria import Scoring, UnitScores, score_units, score_weights
 from mirtrim.pruning.criteria.weights import NEVER_CUT, without_gain
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError
 
 
 def small_net() -> nn.Sequential:

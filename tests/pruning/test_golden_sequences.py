@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from mirtrim.cost.counting import macs, parameters
-from mirtrim.cost.replicated_counter import replicated_flops
+from mirtrim.counting.operations import macs, parameters
 from mirtrim.models.chord_convnet import ChordConvNet
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.replicated import keep_percentage
-from mirtrim.pruning.tracing import discover
-from mirtrim.seeds import torch_generator
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.utils.seeds import torch_generator
+from tests.counting.replicated_counter import replicated_flops
+from tests.pruning.replicated import keep_percentage
 
 # network, input shape, percent of units removed per round, recorded parameters of rounds
 # 0 … 14, recorded operations of the same rounds.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, spearmanr
 from torch import Tensor
 
-from mirtrim.pruning.information import (
+from mirtrim.pruning.criteria.information import (
     binned_information,
     column_information,
     gaussian_copula_information,

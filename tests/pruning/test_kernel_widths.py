@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mirtrim.errors import ConfigError, RatioError
-from mirtrim.pruning.checking import check_law
-from mirtrim.pruning.cutting import cut
 from mirtrim.pruning.kernel_widths import allowed_widths, choose_packs, rounded_down, rounded_up
 from mirtrim.pruning.selection import blocks, choose_units, smallest_cut
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut
+from mirtrim.units.equivalence import check_law
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError, RatioError
 
 
 @pytest.mark.parametrize(

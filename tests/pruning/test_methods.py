@@ -9,9 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.cost import measure_counts
-from mirtrim.errors import ConfigError, RatioError
-from mirtrim.models.initialise import initialise
+from mirtrim.counting import measure_counts
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
 from mirtrim.pruning.masking import masked_entries_are_zero
@@ -20,6 +18,8 @@ from mirtrim.pruning.methods.platon import PlatonHyperparameters
 from mirtrim.pruning.schedule import Ramp
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import FitSettings, Hook, fit, state_of
+from mirtrim.training.initialise import initialise
+from mirtrim.utils.errors import ConfigError, RatioError
 
 EXAMPLE = torch.zeros(1, 1, 8, 10)
 SETTINGS = FitSettings(2, 8, 0.01, 1e-4, "one_cycle")

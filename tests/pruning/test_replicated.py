@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError, TraceError
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.graph import UnitGraph
-from mirtrim.pruning.replicated import keep_percentage
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import ConfigError, TraceError
+from tests.pruning.replicated import keep_percentage
 
 
 def chain(*widths: int) -> nn.Sequential:

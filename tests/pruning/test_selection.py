@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mirtrim.errors import ConfigError, RatioError
 from mirtrim.pruning.selection import (
     blocks,
     choose_units,
     group_scores,
     smallest_cut,
 )
-from mirtrim.pruning.tracing import discover
 from mirtrim.pruning.weight_selection import choose_weights
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError, RatioError
 
 
 def chain() -> nn.Module:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mirtrim.errors import ConfigError
 from mirtrim.pruning.methods import METHODS, settings_of, settings_of_name
 from mirtrim.pruning.settings import (
     COLUMN_DEFAULTS,
@@ -17,6 +16,7 @@ from mirtrim.pruning.settings import (
     PruningSettings,
     run_schema,
 )
+from mirtrim.utils.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = {

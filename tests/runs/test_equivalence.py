@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mirtrim.config import validate
-from mirtrim.errors import ArtefactError, ConfigError
 from mirtrim.runs import equivalence, sample
+from mirtrim.runs.config import validate
 from mirtrim.runs.freshness import LEDGER, Equivalences
+from mirtrim.utils.errors import ArtefactError, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = (

@@ -7,9 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirtrim.errors import ArtefactError
-from mirtrim.evidence.rows import read_rows, write_rows
-from mirtrim.files import sha256_of_value
 from mirtrim.pruning.settings import DENSE, PruningSettings
 from mirtrim.runs.freshness import (
     LEDGER,
@@ -19,8 +16,11 @@ from mirtrim.runs.freshness import (
     why_stale,
     without_defaults,
 )
+from mirtrim.runs.rows import read_rows, write_rows
 from mirtrim.runs.tables import job_path, jobs_in, read_cells, record, restore, table_path
-from tests.evidence.test_rows_tables import row
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import sha256_of_value
+from tests.analysis.test_rows_tables import row
 
 TRIM = PruningSettings("trim")
 

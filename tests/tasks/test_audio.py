@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirtrim.errors import CorpusError
 from mirtrim.tasks import audio
 from mirtrim.tasks.audio import log_mel, read_mono
+from mirtrim.utils.errors import CorpusError
 
 RATE = 16000
 

@@ -13,11 +13,8 @@ import torch
 
 import mirtrim
 from mirtrim.corpora.dataset import open_dataset
-from mirtrim.corpora.loaders.guitarset.mini import MINI_GUITARSET
-from mirtrim.corpora.loaders.guitarset.splits import guitarset_table
-from mirtrim.errors import CorpusError
-from mirtrim.models.initialise import initialise
-from mirtrim.seeds import numpy_generator, torch_generator
+from mirtrim.corpora.loaders.guitarset import guitarset_table
+from mirtrim.corpora.rendering.chords.mini import MINI_GUITARSET
 from mirtrim.tasks.chord import Chord
 from mirtrim.tasks.chord_labels import (
     NO_CHORD,
@@ -28,6 +25,9 @@ from mirtrim.tasks.chord_labels import (
 from mirtrim.tasks.constant_q import shifted
 from mirtrim.tasks.store import FeatureStore, open_store, write_store
 from mirtrim.training import FitSettings, fit
+from mirtrim.training.initialise import initialise
+from mirtrim.utils.errors import CorpusError
+from mirtrim.utils.seeds import numpy_generator, torch_generator
 
 FEATURES: dict[str, Any] = {
     "sample_rate": 16000,

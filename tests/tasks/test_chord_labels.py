@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from mirtrim.errors import CorpusError
 from mirtrim.tasks.audio import at_level
 from mirtrim.tasks.chord_labels import (
     LABELS,
@@ -19,6 +18,7 @@ from mirtrim.tasks.chord_labels import (
 )
 from mirtrim.tasks.chord_scores import chord_scores
 from mirtrim.tasks.constant_q import log_constant_q, shifted
+from mirtrim.utils.errors import CorpusError
 
 
 @pytest.mark.parametrize(

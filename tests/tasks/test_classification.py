@@ -10,13 +10,13 @@ import pytest
 import soundfile
 import torch
 
-from mirtrim.corpora.published import reader as published
-from mirtrim.errors import ConfigError, CorpusError
+from mirtrim.corpora.published import any_loader as published
 from mirtrim.tasks.classification import class_indices, macro_f_measure, without_silence
 from mirtrim.tasks.genre import Genre
 from mirtrim.tasks.instrument import Instrument
 from mirtrim.tasks.store import FeatureStore, open_store, write_store
 from mirtrim.tasks.windows import gather, random_starts
+from mirtrim.utils.errors import ConfigError, CorpusError
 
 CLASSES = [
     "clarinet", "distorted electric guitar", "female singer", "flute", "piano",

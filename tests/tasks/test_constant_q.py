@@ -4,8 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from mirtrim.errors import ConfigError
 from mirtrim.tasks.constant_q import constant_q_filters, log_constant_q
+from mirtrim.utils.errors import ConfigError
 
 
 def chirp(rate: int, seconds: float) -> np.ndarray:

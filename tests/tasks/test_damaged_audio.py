@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from mirtrim.errors import CorpusError
 from mirtrim.tasks.chord import Chord
 from mirtrim.tasks.instrument import Instrument
 from mirtrim.tasks.onset import Onset
 from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
+from mirtrim.utils.errors import CorpusError
 
 from ..listening.samples import SETTINGS
 

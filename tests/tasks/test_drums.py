@@ -8,7 +8,7 @@ import pandas as pd
 import pretty_midi
 import pytest
 
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
+from mirtrim.corpora.loaders.groove_midi import open_groove
 from mirtrim.tasks.drums import Drums, DrumsFive, merged_per_class
 
 FEATURES: dict[str, Any] = {

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
-from mirtrim.corpora.loaders.groove_midi.mini import MINI_GROOVE
-from mirtrim.corpora.loaders.groove_midi.splits import split_table
+from mirtrim.corpora.loaders.groove_midi import open_groove, split_table
 from mirtrim.corpora.prepare import open_prepared, prepare
-from mirtrim.corpora.published import reader as published
+from mirtrim.corpora.published import any_loader as published
 from mirtrim.corpora.reader import Making
+from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE
 from mirtrim.corpora.splits import TrackRow
-from mirtrim.experiments.setting import Evaluation, Setting, TaskData
+from mirtrim.runs.jobs.setting import Evaluation, Setting, TaskData
 from mirtrim.tasks.drums import Drums
 from mirtrim.tasks.genre import Genre
 from mirtrim.tasks.instrument import Instrument

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from mirtrim.corpora.embedded import open_corpus
 from mirtrim.corpora.prepare import open_prepared, prepare
 from mirtrim.corpora.reader import Making
-from mirtrim.errors import ConfigError
-from mirtrim.experiments.features import extract
-from mirtrim.experiments.setting import Setting, TaskData
-from mirtrim.models.initialise import initialise
-from mirtrim.seeds import torch_generator
+from mirtrim.runs.jobs.features import extract
+from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.tasks.f0 import decode, f0_at, melody_scores, pitch_targets
 from mirtrim.tasks.pitch import Pitch, blocks_per_frame
 from mirtrim.tasks.store import open_store
 from mirtrim.training import FitSettings, fit
+from mirtrim.training.initialise import initialise
+from mirtrim.utils.errors import ConfigError
+from mirtrim.utils.seeds import torch_generator
 
 FEATURES = {"sample_rate": 8000, "frame_samples": 512, "hop": 128, "score_every_frames": 4}
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "mirdata_samples"

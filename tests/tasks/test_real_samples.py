@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mirtrim.corpora.annotations.chords import audio_path
-from mirtrim.experiments.setting import Setting, TaskData
+from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.onset import Onset

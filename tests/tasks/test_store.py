@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from mirtrim.errors import ArtefactError
 from mirtrim.tasks.store import ArrayWriter, open_store, write_store
+from mirtrim.utils.errors import ArtefactError
 
 Triple = tuple[dict[str, object], dict[str, np.ndarray], pd.DataFrame]
 

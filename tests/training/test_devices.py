@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
 from mirtrim.training import (
     CPU,
     FitSettings,
@@ -17,6 +16,7 @@ from mirtrim.training import (
     forward_of,
     name_of_device,
 )
+from mirtrim.utils.errors import ConfigError
 
 SETTINGS = FitSettings(4, 16, 0.01, 0.0, "one_cycle")
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from mirtrim.errors import TrainingError
 from mirtrim.models.chord_convnet import ChordConvNet
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
 from mirtrim.training import FitSettings, PrecisionWarning, fit, forward_of, guard, state_of
 from mirtrim.training.guard import ways_in_bfloat16
+from mirtrim.utils.errors import TrainingError
 
 
 class Network(nn.Module):

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from mirtrim.evidence.rows import read_rows
+from mirtrim.runs.rows import read_rows
 from tests.workflow.conftest import ROOT, snakemake
 
 SCRIPT = Path(__file__).with_name("fake_cluster.py")

@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from mirtrim.files import lock, sha256_of_value
+from mirtrim.utils.files import lock, sha256_of_value
 from tests.workflow.conftest import ROOT
 
 SNAKEMAKE = SimpleNamespace(log=["logs/a.log"], output=["rows/a.csv"])

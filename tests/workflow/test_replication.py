@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mirtrim.evidence.rows import read_rows
+from mirtrim.runs.rows import read_rows
 from tests.workflow.conftest import make_folder, snakemake
 
 # Everything in a row that is measured with a clock.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mirtrim.corpora.layout import md5_of_file
-from mirtrim.corpora.loaders.groove_midi.mini import MINI_GROOVE
-from mirtrim.files import read_json, write_json
+from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE
+from mirtrim.utils.files import read_json, write_json
 from tests.workflow.conftest import make_folder, snakemake
 
 PIECES = {"train": 3, "validation": 2, "test": 2}

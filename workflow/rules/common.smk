@@ -8,13 +8,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mirtrim.config_values import check_finite
-from mirtrim.corpora.watching import state_of_folder
-from mirtrim.errors import MirtrimError
-from mirtrim.evidence.figures.choices import drawable
-from mirtrim.experiments.plan import cached_plan
-from mirtrim.experiments.resuming import remove_ended
-from mirtrim.files import sha256_of_value
+from mirtrim.runs.config import check_finite
+from mirtrim.corpora.reader import state_of_folder
+from mirtrim.utils.errors import MirtrimError
+from mirtrim.analysis.figures.choices import drawable
+from mirtrim.runs.plan import cached_plan
+from mirtrim.runs.jobs.resuming import remove_ended
+from mirtrim.utils.files import sha256_of_value
 from mirtrim.runs.freshness import LEDGER, Equivalences, data_at_hand, why_stale
 from mirtrim.runs.tables import job_path, jobs_in, table_path
 

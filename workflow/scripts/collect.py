@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.files import atomic_path
+from mirtrim.utils.files import atomic_path
 
 with job(snakemake, "collect"):
     rows = rows_of(snakemake, snakemake.params.jobs)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from job import job, resume_folder, setting_of
 
-from mirtrim.experiments.compress import Run, compress
-from mirtrim.experiments.dense import dense_cost, load_dense
 from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.jobs.compress import Run, compress
+from mirtrim.runs.jobs.dense import dense_cost, load_dense
 from mirtrim.runs.tables import record
 
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run

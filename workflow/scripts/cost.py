@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.experiments.costs import cost
-from mirtrim.experiments.setting import open_setting, single_thread
+from mirtrim.runs.jobs.costs import cost
+from mirtrim.runs.jobs.setting import open_setting, single_thread
 from mirtrim.runs.tables import record
 
 task, output = snakemake.wildcards.task, snakemake.output

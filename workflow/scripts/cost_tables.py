@@ -4,13 +4,13 @@ from pathlib import Path
 
 from job import job, paths
 
-from mirtrim.evidence.board_table import board_table, write_board_table
-from mirtrim.evidence.boards import read_boards
-from mirtrim.evidence.cost_rows import read_arenas, read_cost_rows, read_latencies
-from mirtrim.evidence.cost_table import cost_table, write_cost_table
-from mirtrim.evidence.figures.bytes_on_disk import draw
-from mirtrim.evidence.figures.panels import write
-from mirtrim.files import atomic_path
+from mirtrim.analysis.board_table import board_table, write_board_table
+from mirtrim.analysis.boards import read_boards
+from mirtrim.analysis.cost_table import cost_table, write_cost_table
+from mirtrim.analysis.figures.bytes_on_disk import draw
+from mirtrim.analysis.figures.panels import write
+from mirtrim.runs.cost_rows import read_arenas, read_cost_rows, read_latencies
+from mirtrim.utils.files import atomic_path
 
 given, output = snakemake.input, snakemake.output
 with job(snakemake, "cost tables"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job, resume_folder, setting_of
 
-from mirtrim.experiments.dense import train_dense
+from mirtrim.runs.jobs.dense import train_dense
 from mirtrim.runs.tables import record
 
 task, seed = snakemake.wildcards.task, int(snakemake.wildcards.seed)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job
 
-from mirtrim.experiments.features import extract
-from mirtrim.experiments.setting import single_thread
+from mirtrim.runs.jobs.features import extract
+from mirtrim.runs.jobs.setting import single_thread
 
 task, config = snakemake.wildcards.task, snakemake.config
 with job(snakemake, f"features {task}") as running:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from job import job, paths, rows_of
 
-from mirtrim.evidence import interactive
-from mirtrim.evidence.cost_rows import read_latencies
-from mirtrim.evidence.figures.catalogue import draw
-from mirtrim.evidence.figures.panels import write
-from mirtrim.evidence.recorded_curves import read_recorded_curves
+from mirtrim.analysis import interactive
+from mirtrim.analysis.figures.catalogue import draw
+from mirtrim.analysis.figures.panels import write
+from mirtrim.analysis.recorded_curves import read_recorded_curves
+from mirtrim.runs.cost_rows import read_latencies
 
 given, wanted, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, "figures of all tasks"):

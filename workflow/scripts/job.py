@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirtrim.errors import MirtrimError
-from mirtrim.files import explain, lock, sha256_of_value
+from mirtrim.utils.errors import MirtrimError
+from mirtrim.utils.files import explain, lock, sha256_of_value
 
 if TYPE_CHECKING:  # importing torch takes longer than drawing a figure
     from mirtrim.training import EpochReport
@@ -77,7 +77,7 @@ def resume_folder(snakemake) -> Path:
 
 def setting_of(snakemake):
     """The setting of a training job: its task with its data, on the device that it was given."""
-    from mirtrim.experiments.setting import open_setting, single_thread
+    from mirtrim.runs.jobs.setting import open_setting, single_thread
     from mirtrim.training import choose_device
 
     single_thread()
@@ -100,7 +100,7 @@ def paths(files) -> list[Path]:
 
 def rows_of(snakemake, jobs):
     """The rows of those jobs, {task: names}, from the inputs `tables` and `rows`."""
-    from mirtrim.evidence.rows import read_rows
+    from mirtrim.runs.rows import read_rows
 
     given = snakemake.input
     return read_rows(paths(given.get("rows")), paths(given.get("tables")), jobs)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.experiments.latencies import FinishedRun, measure_latencies
-from mirtrim.experiments.setting import open_setting, single_thread
+from mirtrim.runs.jobs.latencies import FinishedRun, measure_latencies
+from mirtrim.runs.jobs.setting import open_setting, single_thread
 from mirtrim.runs.tables import record
 
 task, source = snakemake.wildcards.task, snakemake.input

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.experiments.microcontrollers import fit_to_boards
-from mirtrim.experiments.setting import open_setting, single_thread
+from mirtrim.runs.jobs.microcontrollers import fit_to_boards
+from mirtrim.runs.jobs.setting import open_setting, single_thread
 from mirtrim.runs.tables import record
 
 task, output = snakemake.wildcards.task, snakemake.output

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.evidence.rows import with_names
-from mirtrim.files import read_json
 from mirtrim.listening.collecting import collect_bundles
+from mirtrim.runs.rows import with_names
 from mirtrim.tasks.store import open_store
+from mirtrim.utils.files import read_json
 
 given = snakemake.params
 with job(snakemake, f"models {given.name}"):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job
 
-from mirtrim.evidence.curves import draw_overview
-from mirtrim.evidence.rows import read_rows
+from mirtrim.analysis.curves import draw_overview
+from mirtrim.runs.rows import read_rows
 
 with job(snakemake, "overview"):
     rows = read_rows([Path(snakemake.input.rows)])

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import yaml
 from job import job
 
-from mirtrim.errors import MirtrimError
-from mirtrim.files import atomic_path
+from mirtrim.utils.errors import MirtrimError
+from mirtrim.utils.files import atomic_path
 
 with job(snakemake, "page") as running, TemporaryDirectory() as folder:
     overrides = Path(folder, "overrides.yaml")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.evidence.comparison import comparison, draw_comparison, write_comparison
+from mirtrim.analysis.comparison import comparison, draw_comparison, write_comparison
 
 given, output = snakemake.params, snakemake.output
 with job(snakemake, f"study {given.study}"):

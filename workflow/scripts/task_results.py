@@ -4,9 +4,9 @@ from pathlib import Path
 
 from job import job, rows_of
 
-from mirtrim.evidence.curves import draw_error_curve
-from mirtrim.evidence.operating_points import operating_points, write_operating_points
-from mirtrim.evidence.tables import summary_table, write_table
+from mirtrim.analysis.curves import draw_error_curve
+from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.tables import summary_table, write_table
 
 output = snakemake.output
 with job(snakemake, f"results {snakemake.wildcards.task}"):

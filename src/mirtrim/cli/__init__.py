@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from mirtrim.cli import listen, measure, trim
-from mirtrim.errors import MirtrimError
+from mirtrim.utils.errors import MirtrimError
 
 VERBS = (trim, measure, listen)
 STOPPED = 130  # what shells report after Ctrl-C

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 
 @contextmanager

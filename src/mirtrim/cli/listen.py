@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import mirtrim
 from mirtrim.cli.extra import needing_extra
 from mirtrim.cli.progress import Progress
-from mirtrim.errors import ConfigError, MirtrimError
-from mirtrim.files import is_special
+from mirtrim.utils.errors import ConfigError, MirtrimError
+from mirtrim.utils.files import is_special
 
 if TYPE_CHECKING:
     from mirtrim.listening.bundle import Bundle

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from mirtrim.cli.extra import needing_extra
 from mirtrim.cli.networks import INPUT_HELP, example, examples, network
-from mirtrim.errors import ConfigError
-from mirtrim.pruning import storage
+from mirtrim.units import storage
+from mirtrim.utils.errors import ConfigError
 
 
 def add(verbs: Any) -> None:
@@ -41,7 +41,7 @@ def _measure(options: argparse.Namespace) -> int:
     is_factory = ":" in options.network and not Path(options.network).exists()
     model, inputs = _factory(options) if is_factory else _bundle(options)
     with needing_extra("measure"):
-        from mirtrim.measuring import measure_network
+        from mirtrim.deploy.measuring import measure_network
 
         print(measure_network(model, inputs, seconds=options.seconds))
     return 0

@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mirtrim.errors import ArtefactError, ConfigError
-from mirtrim.pruning import storage
+from mirtrim.units import storage
+from mirtrim.utils.errors import ArtefactError, ConfigError
 
 INPUT_HELP = (
     "shape of one input, for instance 1,1,64,50; 1,30:int64 draws integers below 2, 1,30:int64:500 "

@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirtrim.api import COUNTED, trim
 from mirtrim.cli.networks import INPUT_HELP, examples, network
-from mirtrim.errors import ConfigError
+from mirtrim.pruning.api import COUNTED, trim
 from mirtrim.pruning.criteria import UNIT_CRITERIA
 from mirtrim.pruning.selection import SCALES, SCOPES
-from mirtrim.pruning.storage import save
+from mirtrim.units.storage import save
+from mirtrim.utils.errors import ConfigError
 
 # Those that look at nothing but the network; a shell cannot give batches or a loss.
 CRITERIA = ("magnitude", "batchnorm", "random")

@@ -5,8 +5,8 @@ from typing import Any
 
 import mirdata
 
-from mirtrim import files
 from mirtrim.corpora import layout
+from mirtrim.utils import files
 
 
 def open_dataset(loader: str, home: Path, index: Path, version: str | None = None) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mirtrim.corpora import layout
 from mirtrim.corpora.dataset import open_dataset
-from mirtrim.corpora.published import reader as published
+from mirtrim.corpora.published import any_loader as published
 from mirtrim.corpora.reader import Making, Preparation, Settings
 from mirtrim.corpora.rendering.generation import Embedded
 from mirtrim.corpora.splits import TrackRow

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mirtrim import files
-from mirtrim.errors import CorpusError
+from mirtrim.utils import files
+from mirtrim.utils.errors import CorpusError
 
 INDEX_NAME = "index.json"
 PLAN_NAME = "plan.json"

@@ -11,13 +11,12 @@ from typing import Any
 
 import mirdata
 
-from mirtrim import files
 from mirtrim.corpora import loaders
-from mirtrim.corpora.published import reader as published
-from mirtrim.corpora.reader import Making, Reader, Settings
+from mirtrim.corpora.published import any_loader as published
+from mirtrim.corpora.reader import Making, Reader, Settings, state_of_folder
 from mirtrim.corpora.splits import SPLITS, TrackRow, assert_disjoint, read_table, write_table
-from mirtrim.corpora.watching import state_of_folder
-from mirtrim.errors import ConfigError
+from mirtrim.utils import files
+from mirtrim.utils.errors import ConfigError
 
 
 def reader_of(settings: Settings) -> Reader:

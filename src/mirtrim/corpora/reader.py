@@ -1,13 +1,15 @@
 """What every corpus offers, whatever its loader and wherever its files come from."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mirtrim.corpora.splits import SPLITS, TrackRow
-from mirtrim.errors import CorpusError
-from mirtrim.seeds import numpy_generator
+from mirtrim.utils.errors import CorpusError
+from mirtrim.utils.files import sha256_of_value
+from mirtrim.utils.seeds import numpy_generator
 
 Settings = Mapping[str, Any]
 SHOWN = 4  # sources in a message
@@ -95,3 +97,36 @@ def _why_empty(split: str, rows: Sequence[TrackRow]) -> str:
         f"{len(rows)} tracks of {len(names)} sources ({shown}) leave the split {split} empty; "
         "three sources at least are needed, as none may be in two splits: add tracks to the corpus"
     )
+
+
+SETTINGS_OF_MODE: Mapping[str, tuple[str, ...]] = {
+    "embedded": ("pieces", "piece_seconds", "seed"),
+    "performances": ("minimum_seconds", "train_share", "seed"),
+    "audio": ("minimum_seconds", "train_share", "version", "parts", "seed"),
+}
+
+
+def state_of_folder(settings: Settings) -> str | None:
+    """A digest of names, sizes and times of all files in `folder` and of `index`.
+
+    None where neither is set: what is fetched or rendered here is nobody else's to change. Reading
+    the files themselves would take minutes each time that the workflow is started.
+    """
+    named = [settings.get(key) for key in ("folder", "index")]
+    if not any(named):
+        return None
+    paths = [Path(os.path.expanduser(name)) for name in named if name]
+    return sha256_of_value(sorted(entry for path in paths for entry in _entries(path)))
+
+
+def _entries(path: Path) -> Iterator[list[str | int]]:
+    found = [path]
+    if path.is_dir():
+        found = [Path(root, name) for root, _, names in os.walk(path) for name in names]
+    for file in found:
+        try:
+            about = file.stat()
+        except OSError:  # it will be named when it is read
+            continue
+        name = str(file.relative_to(path)) if file != path else file.name
+        yield [name, about.st_size, about.st_mtime_ns]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mirtrim import files
-from mirtrim.errors import CorpusError
+from mirtrim.utils import files
+from mirtrim.utils.errors import CorpusError
 
 SPLITS = ("train", "validation", "test")
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirtrim.corpora.loaders.groove_midi.info import INFO_NAME, read_info
-from mirtrim.errors import CorpusError
+from mirtrim.corpora.annotations.groove_info import INFO_NAME, read_info
+from mirtrim.utils.errors import CorpusError
 
 SHOWN = 2
 REMEDY = "fetch or render them again"

@@ -1,7 +1,7 @@
 """A bundle: a trained network with everything that is needed to use it.
 
 Three files with one name: `.safetensors` and `.json` (weights and widths, as
-`mirtrim.pruning.storage` has them) and `.model.json`, which says what the network is and is
+`mirtrim.units.storage` has them) and `.model.json`, which says what the network is and is
 written last.
 """
 
@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from mirtrim.errors import ArtefactError, ConfigError
-from mirtrim.files import read_json, sha256_of_file, write_json
 from mirtrim.listening.bundle_schema import problem_of
-from mirtrim.pruning import storage
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.task import Task
+from mirtrim.units import storage
+from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.files import read_json, sha256_of_file, write_json
 
 FORMAT = "mirtrim model"
 VERSION = 1

@@ -5,12 +5,12 @@ from typing import Any
 
 import jsonschema
 
-from mirtrim.errors import ConfigError
-from mirtrim.evidence.rows import RUN_KEYS
 from mirtrim.listening.decoding import decoding_names, optional_decoding_names
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
+from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.tasks.registry import TASKS, get_task
 from mirtrim.tasks.task import Task
+from mirtrim.utils.errors import ConfigError
 
 TEXT = {"type": "string", "minLength": 1}
 NUMBER = {"type": "number"}

@@ -1,8 +1,8 @@
 """Model cards: what a trained network is for, how good it is, and what it is not good for."""
 
-from mirtrim.evidence.labels import label_of
 from mirtrim.listening.bundle import About, Bundle
 from mirtrim.listening.decoding import SURE_ACCURACY, SURE_FROM
+from mirtrim.runs.labels import label_of
 from mirtrim.tasks.chord import Chord
 from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.pitch import Pitch

@@ -9,17 +9,17 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from mirtrim.errors import ArtefactError, ConfigError
-from mirtrim.evidence.rows import RUN_KEYS
-from mirtrim.experiments.dense import load_dense
-from mirtrim.files import write_text
 from mirtrim.listening.bundle import About, read_bundle, write_bundle
 from mirtrim.listening.card import model_card
 from mirtrim.listening.decoding import SURE_FROM, decoding_names, sure_from
-from mirtrim.pruning import storage
+from mirtrim.runs.jobs.dense import load_dense
+from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore
+from mirtrim.units import storage
+from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.files import write_text
 
 DENSE = "dense"
 

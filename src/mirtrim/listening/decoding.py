@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mirtrim.errors import ConfigError
 from mirtrim.tasks.chord import Chord
 from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
 from mirtrim.tasks.transcription import Transcription
+from mirtrim.utils.errors import ConfigError
 
 # Optional, of a classifier: the probability from which on its answer is sure.
 SURE_FROM = "sure_from"

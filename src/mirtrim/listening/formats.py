@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 
-from mirtrim.errors import ConfigError
-from mirtrim.files import atomic_path, write_text
 from mirtrim.listening.jams import jams_of
 from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags
 from mirtrim.tasks.chord import Chord
@@ -18,6 +16,8 @@ from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
 from mirtrim.tasks.transcription import Transcription
+from mirtrim.utils.errors import ConfigError
+from mirtrim.utils.files import atomic_path, write_text
 
 ENDINGS = {"midi": ".mid", "csv": ".csv", "lab": ".lab", "jams": ".jams"}
 # General MIDI level 1, percussion key map.

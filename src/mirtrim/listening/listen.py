@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mirtrim.errors import ConfigError
 from mirtrim.listening.audio import AudioFile, Progress, no_progress, open_audio
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.chords import hear_chords
@@ -18,6 +17,7 @@ from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
 from mirtrim.tasks.transcription import Transcription
+from mirtrim.utils.errors import ConfigError
 
 # Kind of task, how its file is heard, and how often it is read for that.
 LISTENERS: tuple[

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mirtrim.errors import ArtefactError, ConfigError
 from mirtrim.listening.bundle import ENDING, About, base_of, read_about
+from mirtrim.utils.errors import ArtefactError, ConfigError
 
 
 def bundles_in(folder: Path) -> dict[Path, About]:

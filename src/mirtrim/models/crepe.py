@@ -9,7 +9,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 FRAME_SAMPLES = 1024
 BINS = 360

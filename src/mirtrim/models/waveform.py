@@ -6,7 +6,7 @@ which squeezes the channels, then two linear stages and the classes.
 
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 PADDING = 6
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from mirtrim.pruning.graph import UnitGraph
+from mirtrim.units.graph import UnitGraph
 
 _NAMED = 3
 

@@ -19,9 +19,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mirtrim.errors import ConfigError, RatioError
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.selection import SCOPES, blocks
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import ConfigError, RatioError
 
 
 def allowed_widths(width: int, multiple_of: int, floor: int) -> list[int]:

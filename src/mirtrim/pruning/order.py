@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.errors import ConfigError
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.selection import blocks
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import ConfigError
 
 ORDERS = ("lowest_first", "highest_first", "shuffled")
 

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError, TraceError
-from mirtrim.pruning.checking import check_law
 from mirtrim.pruning.criteria import Scoring, score_units
-from mirtrim.pruning.cutting import cut
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.kernel_widths import choose_packs
 from mirtrim.pruning.order import ordered, shuffled_units
 from mirtrim.pruning.selection import choose_units, group_scores
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut
+from mirtrim.units.equivalence import check_law
+from mirtrim.units.finding import discover
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import ConfigError, TraceError
 
 COUNTED = ("parameters", "macs")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 RESETS = ("rewind", "reinit", "finetune")
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from torch import Tensor
 
-from mirtrim.errors import ConfigError, RatioError
 from mirtrim.pruning.criteria import UnitScores
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.holders import largest_holders
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import ConfigError, RatioError
 
 SCOPES = ("local", "global")
 SCALES = ("none", "max", "fan_in", "macs")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 # Stands for a choice that the method has no use for.
 UNUSED = "-"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mirtrim.errors import ConfigError, RatioError
 from mirtrim.pruning.selection import SCOPES
+from mirtrim.utils.errors import ConfigError, RatioError
 
 
 def choose_weights(

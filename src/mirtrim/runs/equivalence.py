@@ -23,11 +23,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mirtrim import provenance
-from mirtrim.errors import ConfigError, MirtrimError
-from mirtrim.files import read_json, write_json
 from mirtrim.runs.freshness import LEDGER
 from mirtrim.runs.sample import SAMPLE, compare, environment, train
+from mirtrim.utils import provenance
+from mirtrim.utils.errors import ConfigError, MirtrimError
+from mirtrim.utils.files import read_json, write_json
 
 
 def prove(root: Path, old: str, new: str, keep: Path | None = None) -> str:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirtrim.errors import ArtefactError
-from mirtrim.files import read_json, sha256_of_value
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import read_json, sha256_of_value
 
 DIGITS = 16
 LEDGER = "equivalences.json"  # in the folder of the results of a profile

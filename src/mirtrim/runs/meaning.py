@@ -26,24 +26,24 @@ from mirtrim.runs.syntax import Module, Plain, local_names
 # Modules that are not followed. They name, report, check or store results; a change of theirs that
 # damages a number shows in the tests of reading and writing.
 RECORDING = (
-    "mirtrim.errors",
-    "mirtrim.files",
-    "mirtrim.provenance",
-    "mirtrim.tensors",
+    "mirtrim.utils.errors",
+    "mirtrim.utils.files",
+    "mirtrim.utils.provenance",
+    "mirtrim.utils.tensors",
     "mirtrim.training.resume",
-    "mirtrim.evidence",
+    "mirtrim.analysis",
     "mirtrim.runs",
-    "mirtrim.experiments.resuming",
-    "mirtrim.experiments.finished",
-    "mirtrim.pruning.storage",
+    "mirtrim.runs.jobs.resuming",
+    "mirtrim.runs.jobs.finished",
+    "mirtrim.units.storage",
     "mirtrim.corpora.progress",
 )
 # Tables that list all methods, tasks and criteria. A job depends on the entry that it uses, which
 # is a root, and not on the others.
 TABLES = (
     "mirtrim.pruning.methods.interface.METHODS",
-    "mirtrim.pruning.criteria.registry.UNIT_CRITERIA",
-    "mirtrim.pruning.criteria.registry.WEIGHT_CRITERIA",
+    "mirtrim.pruning.criteria.scoring.UNIT_CRITERIA",
+    "mirtrim.pruning.criteria.scoring.WEIGHT_CRITERIA",
     "mirtrim.tasks.registry.TASKS",
 )
 # Rounds of mixing the digests of what a definition uses into its own, so that two definitions of

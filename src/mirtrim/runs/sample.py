@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from mirtrim.errors import ArtefactError, ConfigError
-from mirtrim.files import sha256_of_file
+from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.files import sha256_of_file
 
 SAMPLE = Path("config/proof.yaml")
 # The sample as it stands, and a part of it in reduced precision.

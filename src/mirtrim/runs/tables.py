@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from mirtrim.errors import ArtefactError
-from mirtrim.files import atomic_path, wait_for_lock
 from mirtrim.pruning.settings import COLUMN_DEFAULTS, PruningSettings
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import atomic_path, wait_for_lock
 
 Cells = dict[str, str]
 KINDS = {kind: ".csv" for kind in ("rows", "exports", "arenas", "latency")} | {"pieces": ".csv.gz"}

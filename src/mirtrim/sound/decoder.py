@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mirtrim.errors import MirtrimError
 from mirtrim.sound.containers import ogg_breaks_off, share_present
 from mirtrim.sound.mpeg import MpegStream, WholeStream, find_stream
 from mirtrim.sound.sniff import HEAD_BYTES, is_container, kind_of
+from mirtrim.utils.errors import MirtrimError
 
 # What libsndfile gives for the frames of a stream that does not tell.
 UNKNOWN_FRAMES = 2**60

@@ -8,8 +8,8 @@ import numpy as np
 import soxr
 import torch
 
-from mirtrim.errors import CorpusError
 from mirtrim.sound.decoder import AudioError, joined, missing, open_source
+from mirtrim.utils.errors import CorpusError
 
 LEVEL_RMS = 0.1
 SILENCE_RMS = 0.001  # −60 dB of full scale

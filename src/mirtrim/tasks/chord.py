@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from mirtrim.corpora.annotations.checks import check_mostly_inside
 from mirtrim.corpora.annotations.chords import audio_path, chord_annotation
-from mirtrim.errors import CorpusError
 from mirtrim.models.chord_convnet import ChordConvNet
 from mirtrim.tasks.audio import at_level, read_mono
 from mirtrim.tasks.chord_labels import (
@@ -45,6 +44,7 @@ from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Batch, Parameters, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import as_images, gather, spaced_starts
+from mirtrim.utils.errors import CorpusError
 
 BINS_PER_SEMITONE = 2
 CHANGE_PENALTIES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

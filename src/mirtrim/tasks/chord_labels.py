@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirtrim.corpora.loaders.guitarset.harmony import PITCH_NAMES
-from mirtrim.errors import CorpusError
+from mirtrim.corpora.rendering.chords.harmony import PITCH_NAMES
+from mirtrim.utils.errors import CorpusError
 
 CLASSES = 25
 NO_CHORD = 24

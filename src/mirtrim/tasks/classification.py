@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import CorpusError
 from mirtrim.models.waveform import WaveformCNN
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.schema import SAMPLE_RATE, Schema, array, dropout, positive, whole
@@ -22,6 +21,7 @@ from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import gather
+from mirtrim.utils.errors import CorpusError
 
 SILENCE_FRAME = 1024
 SMALLEST_RMS = 1e-4

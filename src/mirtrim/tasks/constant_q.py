@@ -7,7 +7,7 @@ import librosa
 import numpy as np
 import scipy
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 # The smallest entries of a filter that together make up this share of it are left out.
 OMITTED = 0.01

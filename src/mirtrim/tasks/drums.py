@@ -3,7 +3,7 @@
 `drums` folds the kit into kick, snare (all skins and shells) and hi-hat (all bronze), the
 three classes of the paper. `drums_five` keeps toms and cymbals apart, the folding of most
 published five-class transcribers; its network grows by two heads and nothing else changes.
-Which pitch belongs to which class is listed in `mirtrim.corpora.loaders.groove_midi.events`.
+Which pitch belongs to which class is listed in `mirtrim.corpora.annotations.drums`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from mirtrim.corpora.loaders.groove_midi.events import FIVE_CLASSES, THREE_CLASSES, drum_onsets
+from mirtrim.corpora.annotations.drums import FIVE_CLASSES, THREE_CLASSES, drum_onsets
 from mirtrim.tasks.onset import merge_close
 from mirtrim.tasks.task import Parameters
 from mirtrim.tasks.transcription import Transcription, micro_f_measure

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from mirtrim.corpora.annotations.checks import check_mostly_inside
 from mirtrim.corpora.annotations.f0 import f0_annotation
-from mirtrim.errors import ConfigError
 from mirtrim.models.crepe import FRAME_SAMPLES, SHORTEST_SAMPLES, Crepe
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.f0 import decode, f0_at, melody_scores, pitch_targets
@@ -26,6 +25,7 @@ from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import gather, spaced_starts
+from mirtrim.utils.errors import ConfigError
 
 THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 # 16 bits: a frame below one step of the converter is silence, not noise to be blown up.

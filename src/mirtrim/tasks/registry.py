@@ -5,8 +5,8 @@ import inspect
 import pkgutil
 
 import mirtrim.tasks
-from mirtrim.errors import ConfigError
 from mirtrim.tasks.task import Task
+from mirtrim.utils.errors import ConfigError
 
 
 def _find() -> dict[str, type[Task]]:

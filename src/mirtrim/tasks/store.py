@@ -18,8 +18,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mirtrim import files
-from mirtrim.errors import ArtefactError
+from mirtrim.utils import files
+from mirtrim.utils.errors import ArtefactError
 
 SPLITS = ("train", "validation", "test")
 # A .npy header of fixed length can be rewritten once the number of rows is known.

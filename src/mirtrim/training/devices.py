@@ -5,7 +5,7 @@ import os
 import torch
 from torch import nn
 
-from mirtrim.errors import ConfigError
+from mirtrim.utils.errors import ConfigError
 
 CPU = torch.device("cpu")
 

@@ -8,10 +8,10 @@ was trained through a wrong kernel and is validated through a right one, is far 
 import torch
 from torch import nn
 
-from mirtrim.errors import TrainingError
 from mirtrim.training.devices import device_of
 from mirtrim.training.forwarding import forward_of
 from mirtrim.training.records import EpochReport, TrainingData
+from mirtrim.utils.errors import TrainingError
 
 # A validation loss is too high beyond so many times the training loss of its epoch, and so many
 # times the loss of outputs that are all zero, which call all classes as probable.

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import TrainingError
-from mirtrim.seeds import derive
 from mirtrim.training.devices import device_of
 from mirtrim.training.divergence import assert_kept_company
 from mirtrim.training.forwarding import Forward, forward_of
@@ -19,6 +17,8 @@ from mirtrim.training.hooks import Hook
 from mirtrim.training.optimizers import optimizer_of
 from mirtrim.training.records import EpochReport, FitResult, FitSettings, TrainingData, state_of
 from mirtrim.training.resume import read_resume, write_resume
+from mirtrim.utils.errors import TrainingError
+from mirtrim.utils.seeds import derive
 
 
 def fit(

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten
 
-from mirtrim.errors import TrainingError
-from mirtrim.seeds import torch_generator
 from mirtrim.training.devices import device_of
 from mirtrim.training.forwarding import WAYS, channels_last, in_bfloat16
+from mirtrim.utils.errors import TrainingError
+from mirtrim.utils.seeds import torch_generator
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
 # Relative error of a layer. Rounding makes 0.002, in a long recurrence a few times that; one wrong

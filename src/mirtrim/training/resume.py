@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ArtefactError
-from mirtrim.tensors import read_tensors, write_tensors
 from mirtrim.training.devices import device_of
 from mirtrim.training.hooks import Hook
 from mirtrim.training.records import EpochReport, FitResult, State
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.tensors import read_tensors, write_tensors
 
 _NUMBERS = ("best_epoch", "best_loss", "epochs", "seconds", "examples")
 

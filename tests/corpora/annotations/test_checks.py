@@ -13,7 +13,7 @@ from mirtrim.corpora.annotations.f0 import f0_annotation
 from mirtrim.corpora.annotations.onsets import onset_times
 from mirtrim.corpora.reader import chosen
 from mirtrim.corpora.splits import TrackRow
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 TRACK = SimpleNamespace(track_id="piece")
 

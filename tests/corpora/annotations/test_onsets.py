@@ -9,8 +9,8 @@ from mirdata import annotations
 from mirdata.datasets import four_way_tabla, guitarset
 
 from mirtrim.corpora.annotations.onsets import onset_times
-from mirtrim.errors import CorpusError
 from mirtrim.tasks.onset import Onset
+from mirtrim.utils.errors import CorpusError
 
 
 def notes(*starts: float) -> annotations.NoteData:

@@ -11,7 +11,7 @@ from mirdata.datasets import four_way_tabla
 
 from mirtrim.corpora.published.official import label_of, source_of, split_rows, subset_of
 from mirtrim.corpora.splits import SPLITS, assert_disjoint
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 def track(track_id: str, **attributes: Any) -> SimpleNamespace:

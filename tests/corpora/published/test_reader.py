@@ -21,12 +21,12 @@ from mirdata.datasets import gtzan_genre, tinysol
 
 from mirtrim.corpora.fetching import fetch, unpacking
 from mirtrim.corpora.prepare import open_prepared, prepare
-from mirtrim.corpora.published import reader as published
+from mirtrim.corpora.published import any_loader as published
 from mirtrim.corpora.published import remotes
 from mirtrim.corpora.published.official import label_of
 from mirtrim.corpora.reader import Making
 from mirtrim.corpora.splits import SPLITS
-from mirtrim.errors import ConfigError, CorpusError
+from mirtrim.utils.errors import ConfigError, CorpusError
 
 SETTINGS: dict[str, Any] = {
     "loader": "tinysol",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mirdata.datasets.groove_midi import DRUM_MAPPING
 
-from mirtrim.corpora.loaders.groove_midi.drummers import DRUMMERS
-from mirtrim.corpora.loaders.groove_midi.recording import GENERAL_MIDI_PITCH
+from mirtrim.corpora.rendering.drums.drummers import DRUMMERS
+from mirtrim.corpora.rendering.drums.recording import GENERAL_MIDI_PITCH
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, Note, Part, render
 
 START = 0.25

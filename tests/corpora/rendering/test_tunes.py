@@ -11,7 +11,7 @@ from mirtrim.corpora.rendering.tunes import (
     tune_ids_of_split,
     tunes,
 )
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 def test_a_tune_as_printed():

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.models.initialise import initialise
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.masking import maskable
 from mirtrim.pruning.methods import METHODS, Method, Round, Ticket, get_method, settings_of
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import Closure, EpochReport, FitSettings, Hook, State, fit, state_of
+from mirtrim.training.initialise import initialise
 
 EXAMPLE = torch.zeros(1, 1, 8, 10)
 STEPS = 20  # no multiple of a refresh period, so that a resumed training needs its masks

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.gating import gated, gates
 from mirtrim.pruning.methods import Round, Ticket, get_method
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.pipeline import rank_units, select_units
 from mirtrim.pruning.schedule import Ramp
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.finding import discover
+from mirtrim.units.gating import gated, gates
 
 X = torch.tensor([[1.0]])
 

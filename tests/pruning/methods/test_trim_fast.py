@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError, RatioError
-from mirtrim.models.initialise import initialise
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import state_of
+from mirtrim.training.initialise import initialise
+from mirtrim.utils.errors import ConfigError, RatioError
 
 EXAMPLE = torch.zeros(1, 1, 8, 10)
 CHOICES = PruningSettings("trim_fast")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 # Events may ring out behind the end of a recording, and files are cut by hand.
 OVERHANG_SECONDS = 0.5

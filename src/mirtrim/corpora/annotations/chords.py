@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mirtrim.corpora.annotations.checks import check_times, unreadable
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 ROUNDING_SECONDS = 0.001
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mirtrim.corpora.annotations.checks import check_times, unreadable
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 def f0_annotation(track: Any) -> tuple[np.ndarray, np.ndarray]:

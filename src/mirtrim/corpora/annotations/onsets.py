@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from mirtrim.corpora.annotations.checks import check_times, unreadable
-from mirtrim.corpora.loaders.groove_midi.events import drum_onsets
-from mirtrim.errors import CorpusError
+from mirtrim.corpora.annotations.drums import drum_onsets
+from mirtrim.utils.errors import CorpusError
 
 TABLA_STROKES = ("b", "d", "rb", "rt")
 

@@ -17,7 +17,7 @@ from mirtrim.corpora.fetching.publication import Publication, Remote
 from mirtrim.corpora.fetching.transfer import fetch, size_of
 from mirtrim.corpora.fetching.unpacking import unpack
 from mirtrim.corpora.progress import Progress, Tell
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 STAGING_NAME = ".download"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirtrim.corpora import layout
 from mirtrim.corpora.progress import Progress
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 TIMEOUT_SECONDS = 60.0
 BLOCK_BYTES = 1 << 20

@@ -12,7 +12,7 @@ from mirdata import core, download_utils
 
 from mirtrim.corpora import layout
 from mirtrim.corpora.fetching.publication import Publication, Remote
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 def unpack(publication: Publication, staging: Path) -> Any:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirtrim import files
 from mirtrim.corpora.dataset import open_dataset
 from mirtrim.corpora.fetching.fetch import clear_staging, fetch_publication
 from mirtrim.corpora.fetching.publication import Publication, Remote
@@ -12,7 +11,8 @@ from mirtrim.corpora.published.remotes import index_remote, wanted_remotes
 from mirtrim.corpora.published.versions import find_index, initialise
 from mirtrim.corpora.reader import Making, Settings
 from mirtrim.corpora.validation import validate
-from mirtrim.errors import CorpusError
+from mirtrim.utils import files
+from mirtrim.utils.errors import CorpusError
 
 FETCHED_NAME = "fetched.json"
 

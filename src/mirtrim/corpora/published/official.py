@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mirtrim.corpora.splits import SPLITS, TrackRow
-from mirtrim.errors import CorpusError
-from mirtrim.seeds import numpy_generator
+from mirtrim.utils.errors import CorpusError
+from mirtrim.utils.seeds import numpy_generator
 
 LABELS = ("instrument_full", "predominant_instrument", "instrument", "genre", "style")
 SOURCES = ("song_id", "player_id", "singer_id", "artist", "mtrack_id")

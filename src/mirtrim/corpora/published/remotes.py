@@ -5,7 +5,7 @@ from typing import Any
 
 from mirtrim.corpora.fetching.publication import Remote
 from mirtrim.corpora.reader import Settings
-from mirtrim.errors import ConfigError, CorpusError
+from mirtrim.utils.errors import ConfigError, CorpusError
 
 # GitHub packs these anew from time to time, so that their MD5 drifts while their content
 # stays; the MD5 of every file inside is compared instead.

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from mirtrim.corpora.progress import Progress
 from mirtrim.corpora.rendering.production import Form, Job, produce
 from mirtrim.corpora.splits import SPLITS
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 J = TypeVar("J", bound=Job)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from mirtrim import files
 from mirtrim.corpora import layout
 from mirtrim.corpora.progress import Progress
-from mirtrim.errors import ArtefactError, CorpusError
+from mirtrim.utils import files
+from mirtrim.utils.errors import ArtefactError, CorpusError
 
 
 class Job(Protocol):

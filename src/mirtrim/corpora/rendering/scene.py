@@ -12,7 +12,7 @@ from scipy.signal import lfilter, oaconvolve, resample_poly
 
 from mirtrim.corpora.rendering.audio import SAMPLE_RATE
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE
-from mirtrim.seeds import numpy_generator
+from mirtrim.utils.seeds import numpy_generator
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mirtrim.corpora.splits import SPLITS
-from mirtrim.errors import CorpusError
-from mirtrim.seeds import numpy_generator
+from mirtrim.utils.errors import CorpusError
+from mirtrim.utils.seeds import numpy_generator
 
 COLLECTION = Path("corpus") / "ryansMammoth"
 # The shortest tune of the collection has 47 notes; less means that something was misread.

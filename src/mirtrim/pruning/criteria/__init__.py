@@ -11,7 +11,7 @@ A new criterion is one function with one decorator, in a file of this folder:
 import importlib
 import pkgutil
 
-from mirtrim.pruning.criteria.registry import (
+from mirtrim.pruning.criteria.scoring import (
     UNIT_CRITERIA,
     WEIGHT_CRITERIA,
     Scoring,

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.collecting import find_taps, reduced_outputs
-from mirtrim.pruning.criteria.registry import Scoring, UnitScores, unit_criterion
+from mirtrim.pruning.criteria.collecting import find_taps, reduced_outputs
+from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion
 
 
 @unit_criterion("activation")

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.collecting import Batches, find_taps, reduced_outputs
-from mirtrim.pruning.criteria.registry import Scoring, UnitScores, unit_criterion
-from mirtrim.pruning.information import (
+from mirtrim.pruning.criteria.collecting import Batches, find_taps, reduced_outputs
+from mirtrim.pruning.criteria.information import (
     binned_information,
     column_information,
     noisy_information,
     rank_bins,
 )
+from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion
 
 EXAMPLES = 1000  # as many as the replicated code looks at
 POSITIONS = 100  # per example, drawn anew for each batch

@@ -9,14 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mirtrim.errors import TrainingError
-from mirtrim.pruning.collecting import differentiable, watching
-from mirtrim.pruning.criteria.registry import (
-    Scoring,
-    UnitScores,
-    unit_criterion,
-    weight_criterion,
-)
+from mirtrim.pruning.criteria.collecting import differentiable, watching
+from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion, weight_criterion
+from mirtrim.utils.errors import TrainingError
 
 _KEPT = "gradient_changes"
 

@@ -3,13 +3,8 @@
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.collecting import find_taps, output_gradients
-from mirtrim.pruning.criteria.registry import (
-    Scoring,
-    UnitScores,
-    unit_criterion,
-    weight_criterion,
-)
+from mirtrim.pruning.criteria.collecting import find_taps, output_gradients
+from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion, weight_criterion
 
 SMALL = 1e-7  # of the replicated code
 

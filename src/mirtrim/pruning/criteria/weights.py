@@ -3,14 +3,9 @@
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.collecting import norm_following
-from mirtrim.pruning.criteria.registry import (
-    Scoring,
-    UnitScores,
-    unit_criterion,
-    weight_criterion,
-)
-from mirtrim.pruning.graph import UnitLayer
+from mirtrim.pruning.criteria.collecting import norm_following
+from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion, weight_criterion
+from mirtrim.units.graph import UnitLayer
 
 # Finite, so that scores stay sortable, and above every gain that a trained network can have.
 NEVER_CUT = 1e30

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 
-from mirtrim.errors import ConfigError
 from mirtrim.pruning.methods.interface import (
     METHODS,
     Method,
@@ -13,6 +12,7 @@ from mirtrim.pruning.methods.interface import (
     settings_of,
     settings_of_name,
 )
+from mirtrim.utils.errors import ConfigError
 
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
     importlib.import_module(_module.name)

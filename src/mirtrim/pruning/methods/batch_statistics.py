@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from mirtrim.pruning.collecting import Batches
+from mirtrim.pruning.criteria.collecting import Batches
 
 
 def _batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

@@ -10,7 +10,7 @@ from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
 from mirtrim.pruning.methods.trim import Trim, training_examples
 from mirtrim.pruning.pipeline import remove_units, select_units
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.finding import discover
 
 Start = Literal["last", "dense", "initial"]
 

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import UNIT_CRITERIA
-from mirtrim.pruning.gating import gates
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
 from mirtrim.pruning.methods.trim import Trim, training_examples
 from mirtrim.pruning.pipeline import rank_units, remove_units, select_units, size_of
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.pruning.tracing import discover
 from mirtrim.training import Closure, Hook
+from mirtrim.units.finding import discover
+from mirtrim.units.gating import gates
+from mirtrim.units.graph import UnitGraph
 
 KeepFor = Callable[[float], np.ndarray]
 

@@ -13,10 +13,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
-from mirtrim.models.initialise import initialise
 from mirtrim.pruning.criteria import Scoring
-from mirtrim.pruning.graph import UnitGraph
 from mirtrim.pruning.masking import Masks
 from mirtrim.pruning.settings import (
     CHOICES,
@@ -28,6 +25,9 @@ from mirtrim.pruning.settings import (
     value_in_name,
 )
 from mirtrim.training import Hook, State
+from mirtrim.training.initialise import initialise
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import ConfigError
 
 
 @dataclass

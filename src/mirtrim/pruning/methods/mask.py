@@ -6,7 +6,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mirtrim.errors import ConfigError
 from mirtrim.pruning.criteria import WEIGHT_CRITERIA, score_weights
 from mirtrim.pruning.masking import (
     MaskHook,
@@ -19,9 +18,10 @@ from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
 from mirtrim.pruning.order import ordered, shuffled_weights
 from mirtrim.pruning.reset import reset_weights
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.pruning.tracing import discover
 from mirtrim.pruning.weight_selection import choose_weights
 from mirtrim.training import Hook
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError
 
 
 class MaskingMethod(Method):

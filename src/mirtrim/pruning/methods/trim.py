@@ -6,13 +6,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import UNIT_CRITERIA
-from mirtrim.pruning.cutting import cut_tensors
 from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
 from mirtrim.pruning.pipeline import prune_units, size_of
 from mirtrim.pruning.reset import reset_weights
 from mirtrim.pruning.selection import smallest_cut
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.pruning.tracing import discover
+from mirtrim.units.cutting import cut_tensors
+from mirtrim.units.finding import discover
 
 CHECKED_EXAMPLES = 4
 

@@ -12,11 +12,10 @@ import pytest
 
 from mirtrim.corpora import layout
 from mirtrim.corpora.fetching.publication import Remote
-from mirtrim.corpora.loaders.groove_midi import download
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
-from mirtrim.corpora.loaders.groove_midi.download import download_groove
+from mirtrim.corpora.loaders import groove_midi as download
+from mirtrim.corpora.loaders.groove_midi import download_groove, open_groove
 from mirtrim.corpora.validation import validate
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 INDEX = "groove_midi_index_1.0.0.json"
 

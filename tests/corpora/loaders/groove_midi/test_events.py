@@ -9,13 +9,13 @@ import pretty_midi
 import pytest
 from mirdata.datasets.groove_midi import DRUM_MAPPING, load_midi
 
-from mirtrim.corpora.loaders.groove_midi.events import (
+from mirtrim.corpora.annotations.drums import (
     FIVE_CLASSES,
     REPLICATED_CLASSES,
     THREE_CLASSES,
     drum_onsets,
 )
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_damaged_midi_file_is_named(tmp_path: Path):
 
 
 def test_real_performance(real_data: Path):
-    from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
+    from mirtrim.corpora.loaders.groove_midi import open_groove
 
     home = real_data / "mirdata_samples" / "groove_midi"
     index = real_data / "mirdata_samples" / "indexes" / "groove_midi_index_1.0.0_sample.json"

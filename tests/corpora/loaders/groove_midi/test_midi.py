@@ -8,10 +8,9 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from mirtrim.corpora.loaders.groove_midi.events import drum_onsets
-from mirtrim.corpora.loaders.groove_midi.midi import read_midi
-from mirtrim.corpora.loaders.groove_midi.notes import drum_notes
-from mirtrim.errors import CorpusError
+from mirtrim.corpora.annotations.drums import drum_onsets, read_midi
+from mirtrim.corpora.rendering.drums.recording import drum_notes
+from mirtrim.utils.errors import CorpusError
 
 TICKS = 480
 

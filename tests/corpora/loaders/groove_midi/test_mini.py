@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
-from mirtrim.corpora.loaders.groove_midi.events import drum_onsets
-from mirtrim.corpora.loaders.groove_midi.info import read_info
-from mirtrim.corpora.loaders.groove_midi.mini import MINI_GROOVE, MiniJob
+from mirtrim.corpora.annotations.drums import drum_onsets
+from mirtrim.corpora.annotations.groove_info import read_info
+from mirtrim.corpora.loaders.groove_midi import open_groove
+from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE, MiniJob
 from mirtrim.corpora.validation import validate
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 # As in the fixture `made_corpus`.
 PIECES, SECONDS, SEED = {"train": 3, "validation": 2, "test": 2}, 4.0, 7
@@ -158,7 +158,7 @@ def test_a_script_without_main_guard_runs_once(tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(
         "from pathlib import Path\n"
-        "from mirtrim.corpora.loaders.groove_midi.mini import MINI_GROOVE\n"
+        "from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE\n"
         "print('started', flush=True)\n"
         f"MINI_GROOVE.generate(Path({str(tmp_path / 'c')!r}), {{'train': 2}}, 2.0, 0, workers=2)\n"
     )

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from mirdata.datasets.groove_midi import DRUM_MAPPING
 
-from mirtrim.corpora.loaders.groove_midi.drummers import DRUMMERS, PLAYERS_OF_SPLIT
-from mirtrim.corpora.loaders.groove_midi.performance import Performance, perform
-from mirtrim.corpora.loaders.groove_midi.styles import STYLES
-from mirtrim.seeds import numpy_generator
+from mirtrim.corpora.rendering.drums.drummers import DRUMMERS, PLAYERS_OF_SPLIT
+from mirtrim.corpora.rendering.drums.performance import Performance, perform
+from mirtrim.corpora.rendering.drums.styles import STYLES
+from mirtrim.utils.seeds import numpy_generator
 
 
 def pieces(count: int = 6) -> list[tuple[str, Performance]]:

@@ -8,13 +8,12 @@ import pytest
 import soundfile
 
 from mirtrim.corpora import layout
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
-from mirtrim.corpora.loaders.groove_midi.events import drum_onsets
-from mirtrim.corpora.loaders.groove_midi.info import read_info
-from mirtrim.corpora.loaders.groove_midi.performances import render_performances
-from mirtrim.corpora.loaders.groove_midi.splits import split_table
+from mirtrim.corpora.annotations.drums import drum_onsets
+from mirtrim.corpora.annotations.groove_info import read_info
+from mirtrim.corpora.loaders.groove_midi import open_groove, split_table
+from mirtrim.corpora.rendering.drums.performances import render_performances
 from mirtrim.corpora.validation import validate
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 TRACK = "drummer1/session1/1"
 
@@ -89,7 +88,7 @@ def test_a_changed_file_is_named(midi_home: Path, tmp_path: Path):
 def test_without_an_index_the_user_is_told(midi_home: Path, tmp_path: Path, monkeypatch):
     (midi_home / "index.json").unlink()
     monkeypatch.setattr(
-        "mirtrim.corpora.loaders.groove_midi.dataset.OFFICIAL_INDEX_PATH", tmp_path / "absent.json"
+        "mirtrim.corpora.loaders.groove_midi.OFFICIAL_INDEX_PATH", tmp_path / "absent.json"
     )
     told: list[str] = []
     render_performances(midi_home, tmp_path / "out", 0, [TRACK], tell=told.append)

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mirtrim.corpora.loaders.groove_midi import recording
-from mirtrim.corpora.loaders.groove_midi.drummers import DRUMMERS
-from mirtrim.corpora.loaders.groove_midi.events import CYMBAL
-from mirtrim.corpora.loaders.groove_midi.performance import perform
-from mirtrim.corpora.loaders.groove_midi.recording import DrumScene, draw_scene, record
+from mirtrim.corpora.annotations.drums import CYMBAL
 from mirtrim.corpora.rendering.audio import SAMPLE_RATE
+from mirtrim.corpora.rendering.drums import recording
+from mirtrim.corpora.rendering.drums.drummers import DRUMMERS
+from mirtrim.corpora.rendering.drums.performance import perform
+from mirtrim.corpora.rendering.drums.recording import DrumScene, draw_scene, record
 from mirtrim.corpora.rendering.soundbank import Note
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 BEAT = [Note(0.2 + 0.25 * i, 0.3 + 0.25 * i, (36, 42, 38, 42)[i % 4], 100) for i in range(14)]
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mirtrim.corpora.loaders.groove_midi.dataset import open_groove
-from mirtrim.corpora.loaders.groove_midi.splits import split_table
+from mirtrim.corpora.loaders.groove_midi import open_groove, split_table
 from mirtrim.corpora.splits import assert_disjoint
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 
 def test_generated_corpus(made_corpus: Path):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirtrim.corpora.loaders.guitarset.accompaniment import Played, play, step_times, voicing
-from mirtrim.corpora.loaders.guitarset.accompanists import ACCOMPANISTS, players_of_split
-from mirtrim.corpora.loaders.guitarset.harmony import (
+from mirtrim.corpora.rendering.chords.accompaniment import Played, play, step_times, voicing
+from mirtrim.corpora.rendering.chords.accompanists import ACCOMPANISTS, players_of_split
+from mirtrim.corpora.rendering.chords.harmony import (
     QUALITIES,
     STYLES,
     Change,

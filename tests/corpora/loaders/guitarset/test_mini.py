@@ -12,13 +12,13 @@ import pytest
 
 from mirtrim.corpora.annotations.chords import audio_path, chord_annotation
 from mirtrim.corpora.dataset import open_dataset
-from mirtrim.corpora.loaders.guitarset.accompanists import ACCOMPANISTS
-from mirtrim.corpora.loaders.guitarset.harmony import STYLES
-from mirtrim.corpora.loaders.guitarset.mini import MINI_GUITARSET, ChordJob
-from mirtrim.corpora.loaders.guitarset.splits import guitarset_table
+from mirtrim.corpora.loaders.guitarset import guitarset_table
+from mirtrim.corpora.rendering.chords.accompanists import ACCOMPANISTS
+from mirtrim.corpora.rendering.chords.harmony import STYLES
+from mirtrim.corpora.rendering.chords.mini import MINI_GUITARSET, ChordJob
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, render
 from mirtrim.corpora.splits import assert_disjoint
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 PIECES, SECONDS, SEED = {"train": 6, "validation": 2, "test": 3}, 8.0, 5
 
@@ -132,7 +132,7 @@ def test_players_are_split(made: Path) -> None:
 
 
 def test_names_stay_unique_when_there_are_many(tmp_path: Path) -> None:
-    from mirtrim.corpora.loaders.guitarset.mini import _jobs
+    from mirtrim.corpora.rendering.chords.mini import _jobs
 
     counts = {"train": 900, "validation": 400, "test": 600}
     names = [job.track_id for job in _jobs(counts, 8.0, 0)]

@@ -11,13 +11,13 @@ import pytest
 from mirtrim.corpora import layout
 from mirtrim.corpora.annotations.chords import chord_annotation
 from mirtrim.corpora.dataset import open_dataset
-from mirtrim.corpora.loaders.guitarset import splits as guitarset
-from mirtrim.corpora.loaders.guitarset.mini import MINI_GUITARSET
-from mirtrim.corpora.loaders.guitarset.splits import guitarset_table
+from mirtrim.corpora.loaders import guitarset
+from mirtrim.corpora.loaders.guitarset import guitarset_table
 from mirtrim.corpora.prepare import open_prepared, prepare
 from mirtrim.corpora.reader import Making
+from mirtrim.corpora.rendering.chords.mini import MINI_GUITARSET
 from mirtrim.corpora.splits import assert_disjoint
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 COMP = ("00_Rock1-100-C_comp", "04_Jazz2-120-F_comp", "05_Funk1-90-A_comp")
 SETTINGS: dict[str, Any] = {

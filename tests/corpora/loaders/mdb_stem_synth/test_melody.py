@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mirtrim.corpora.loaders.mdb_stem_synth.melodists import MELODISTS, Melodist, melodists_of_split
-from mirtrim.corpora.loaders.mdb_stem_synth.melody import (
+from mirtrim.corpora.rendering.melodies.melodists import MELODISTS, Melodist, melodists_of_split
+from mirtrim.corpora.rendering.melodies.melody import (
     STILL,
     Gesture,
     Line,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirtrim.corpora.loaders.mdb_stem_synth.mini import MINI_STEMS, annotation
 from mirtrim.corpora.prepare import open_prepared, prepare
 from mirtrim.corpora.published.official import split_rows
 from mirtrim.corpora.reader import Making
+from mirtrim.corpora.rendering.melodies.mini import MINI_STEMS, annotation
 from mirtrim.corpora.splits import assert_disjoint
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 from tests.corpora.loaders.mdb_stem_synth.f0_measurement import measured_cents
 
 PIECES, SECONDS, SEED = {"train": 3, "validation": 2, "test": 2}, 5.0, 7

@@ -11,22 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from mirtrim.corpora.loaders.medley_solos_db.mini import METADATA_NAME, MINI_SOLOS, _jobs
-from mirtrim.corpora.loaders.medley_solos_db.soloists import SOLOISTS
-from mirtrim.corpora.loaders.medley_solos_db.solos import (
-    Song,
-    _within,
-    draw_song,
-    microphone,
-    song_parts,
-)
 from mirtrim.corpora.prepare import open_prepared, prepare
 from mirtrim.corpora.reader import Making
 from mirtrim.corpora.rendering.scene import Scene
+from mirtrim.corpora.rendering.solos.mini import METADATA_NAME, MINI_SOLOS, _jobs
+from mirtrim.corpora.rendering.solos.soloists import SOLOISTS
+from mirtrim.corpora.rendering.solos.solos import Song, _within, draw_song, microphone, song_parts
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, render
 from mirtrim.corpora.rendering.tunes import Tune, TuneNote
 from mirtrim.corpora.splits import SPLITS
-from mirtrim.errors import CorpusError
+from mirtrim.utils.errors import CorpusError
 
 PIECES, SECONDS, SEED = {"train": 8, "validation": 3, "test": 2}, 1.0, 5
 SETTINGS: dict[str, Any] = {

@@ -1,0 +1,185 @@
+"""All methods and controls beside each other, at the same ratios: error and what it has cost."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed, or looked for
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from mirtrim.analysis import style
+from mirtrim.analysis.curves import save_figure
+from mirtrim.analysis.figures.lines import nearest_ratio
+from mirtrim.analysis.figures.placing import columns, spread
+from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.runs.labels import label_of
+from mirtrim.utils.files import atomic_path, write_text
+
+# Of a panel: what its title, ticks and axis label take, and the height of one rank.
+FRAME_INCHES = 0.8
+LINE_INCHES = 0.095
+# Shares of the width of a panel: costs whose ranks share a column, and where that column stands.
+SAME_COLUMN = 0.085
+RANK_BESIDE = 0.025
+RANK: dict[str, Any] = {
+    "fontsize": 6,
+    "va": "center",
+    "in_layout": False,
+    "bbox": {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.2},
+}
+
+
+def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
+    """One line per run and ratio, the lowest error first; the dense network heads every ratio.
+
+    Args:
+        rows: result rows of one task.
+        ratios: asked ratios at which runs are compared; where no run has been asked for one, the
+            nearest that some have been asked for (by quotient).
+
+    Returns:
+        Columns ratio_asked, run, seeds, ratio, speed_up_theoretical, test_error_mean,
+        test_error_deviation (sample), difference_mean and difference_deviation (to the dense
+        network of the same seed), trainings, cost (training MACs of everything that led to the
+        network, in dense trainings), train_seconds.
+    """
+    dense = rows[rows.method == "dense"].set_index("seed")
+    labels = rows.apply(lambda row: label_of(row), axis=1)
+    rows = rows.assign(
+        run=labels,
+        difference=rows.test_error - rows.seed.map(dense.test_error),
+        cost=rows.total_training_macs / rows.seed.map(dense.training_macs),
+        speed_up_theoretical=rows.seed.map(dense.macs) / rows.macs,
+    )
+    parts = []
+    for ratio in dict.fromkeys(nearest_ratio(rows, ratio) for ratio in ratios):
+        chosen = rows[(rows.ratio_asked == ratio) | (rows.method == "dense")]
+        groups = chosen.groupby("run", sort=True)
+        part = pd.DataFrame(
+            {
+                "ratio_asked": ratio,
+                "seeds": groups.seed.nunique(),
+                "ratio": groups.ratio.mean(),
+                "speed_up_theoretical": groups.speed_up_theoretical.mean(),
+                "test_error_mean": groups.test_error.mean(),
+                "test_error_deviation": groups.test_error.std(ddof=1),
+                "difference_mean": groups.difference.mean(),
+                "difference_deviation": groups.difference.std(ddof=1),
+                "trainings": groups.trainings.mean(),
+                "cost": groups.cost.mean(),
+                "train_seconds": groups.total_train_seconds.mean(),
+            }
+        ).reset_index()
+        part["compressed"] = part.run != "dense"
+        parts.append(part.sort_values(["compressed", "test_error_mean", "run"]))
+    return pd.concat(parts, ignore_index=True).drop(columns="compressed")
+
+
+def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -> None:
+    """All of it as CSV, what a reader compares as Markdown."""
+    with atomic_path(csv_path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
+    lines = []
+    for asked, part in table.groupby("ratio_asked", sort=True):
+        lines += [f"## Ratio {asked:g}", "", "| " + " | ".join(head) + " |"]
+        lines.append("| --- |" + " ---: |" * (len(head) - 1))
+        for row in part.itertuples():
+            cells = (
+                str(row.run),
+                f"{row.ratio:.2f}",
+                mean_and_deviation(row.test_error_mean, row.test_error_deviation),
+                mean_and_deviation(row.difference_mean, row.difference_deviation),
+                f"{row.speed_up_theoretical:.2f}",
+                f"{row.trainings:g}",
+                f"{row.cost:.2f}",
+            )
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    seeds = " or ".join(map(str, sorted(set(table.seeds))))
+    lines.append(
+        f"Mean ± sample deviation over {seeds} seed(s); minus dense: paired by seed. Cost: "
+        "training MACs of everything that led to the network, in trainings of the dense one."
+    )
+    write_text(markdown_path, "\n".join(lines) + "\n")
+
+
+def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> None:
+    """Two panels per ratio: error of every run, sorted, and error against training cost."""
+    ratios = sorted(table.ratio_asked.unique())
+    longest = max(int((table.ratio_asked == ratio).sum()) for ratio in ratios)
+    height_inches = 1.0 + 0.19 * longest
+    with style.styled():
+        figure, grid = plt.subplots(
+            len(ratios),
+            2,
+            figsize=(10.5, len(ratios) * height_inches),
+            layout="constrained",
+            squeeze=False,
+            width_ratios=(3, 2),
+        )
+        for (sorted_axes, cost_axes), ratio in zip(grid, ratios, strict=True):
+            part = table[table.ratio_asked == ratio]
+            dense = part[part.run == "dense"].iloc[0]
+            runs = part[part.run != "dense"].reset_index(drop=True)
+            _sorted(sorted_axes, runs, dense)
+            sorted_axes.set_title(f"{task}, ratio {ratio:g}: mean and sample deviation", loc="left")
+            _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
+            cost_axes.set_title("the same error against what it has cost", loc="left")
+        save_figure(figure, paths)
+
+
+def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:
+    """Runs that are drawn alike: those of one method, and those of all other methods."""
+    looks = [style.look_of(str(run).split(" (")[0].replace(" ", "_")) for run in runs.run]
+    for look in dict.fromkeys(looks):
+        yield look, runs[[other == look for other in looks]]
+
+
+def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series) -> None:
+    axes.axvline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
+    for look, alike in _by_look(runs):
+        axes.errorbar(
+            alike.test_error_mean,
+            alike.index,
+            xerr=alike.test_error_deviation,
+            color=look.colour,
+            marker=look.marker,
+            ms=4,
+            lw=0,
+            elinewidth=1,
+        )
+    names = [f"{run}   {rank}" for rank, run in enumerate(runs.run, start=1)]
+    axes.set_yticks(range(len(runs)), names, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("test error (dotted: dense)")
+
+
+def _cost(axes: Axes, runs: pd.DataFrame, dense: pd.Series, line_share: float) -> None:
+    """Errors over cost; ranks beside them, `line_share` of the panel's height apart at least."""
+    axes.axhline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
+    for look, alike in _by_look(runs):
+        axes.plot(
+            alike.cost, alike.test_error_mean, color=look.colour, marker=look.marker, ms=4, ls=""
+        )
+    axes.margins(x=0.08, y=0.05)
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    for column in columns(list(runs.cost), SAME_COLUMN * (right - left)):
+        alike = runs.iloc[column]
+        beside = alike.cost.max() + RANK_BESIDE * (right - left)
+        places = spread(list(alike.test_error_mean), line_share * (high - low))
+        points = zip(alike.cost, alike.test_error_mean, strict=True)
+        lines += [(point, (beside, place)) for point, place in zip(points, places, strict=True)]
+        for rank, place in zip(alike.index + 1, places, strict=True):
+            axes.text(beside, place, f" {rank}", **RANK)
+    axes.add_collection(LineCollection(lines, colors="#999999", lw=0.4, zorder=1))
+    axes.set(xlim=(left, right), ylim=(low, high))
+    axes.set_xlabel("training MACs in dense trainings (number: rank)")
+    axes.set_ylabel("test error")

@@ -1,0 +1,145 @@
+"""What compression buys: size, operations, memory and time of every network beside its error."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.runs.labels import label_of
+from mirtrim.runs.rows import RUN_KEYS
+from mirtrim.utils.files import atomic_path, write_text
+
+MEANS = ("ratio", "parameters", "nonzeros", "macs", "peak_activation_bytes")
+BYTES = ("weights_raw", "weights_zstd", "onnx_raw")
+LATENCIES = {
+    "torch": "torch_ms",
+    "onnxruntime": "onnxruntime_ms",
+    "onnxruntime rewritten": "rewritten_ms",
+    "onnxruntime int8": "onnxruntime_int8_ms",
+}
+# A dense network that one runtime computes badly must not flatter the speed-up.
+FP32 = ["torch_ms", "onnxruntime_ms", "rewritten_ms"]
+
+
+def cost_table(
+    costs: pd.DataFrame, latencies: pd.DataFrame, arenas: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One line per run and ratio, the dense network first.
+
+    Args:
+        costs: cost rows of one task (`evidence.cost_rows`), any number of seeds.
+        latencies: what `experiments.latencies` wrote for the same task.
+        arenas: what `experiments.microcontrollers` wrote: memory that the interpreter of a
+            microcontroller needs; None where it was not measured.
+
+    Returns:
+        Columns run, ratio_asked, seeds, the means of `MEANS`; for fp32 and int8 the means of
+        `BYTES` and the mean and sample deviation of the test error; the median milliseconds of
+        every runtime; resident_bytes (ONNX Runtime, above an empty process);
+        gmacs_per_second; speed_up_theoretical, speed_up_measured (ONNX Runtime, fp32) and the share
+        of the first that it reaches; best_ms and speed_up_best (each network in its best fp32
+        runtime); arena_int8_bytes. NaN where nothing was measured.
+    """
+    costs = costs.assign(run=costs.apply(lambda row: label_of(row[RUN_KEYS]), axis=1))
+    groups = costs.groupby(["run", "ratio_asked"], sort=True)
+    table = groups[list(MEANS)].mean()
+    table.insert(0, "seeds", groups.seed.nunique())
+    for kind, of_kind in costs.groupby("format"):
+        part = of_kind.groupby(["run", "ratio_asked"])
+        for name in BYTES:
+            table[f"{name}_{kind}"] = part[name].mean()
+        table[f"test_error_{kind}_mean"] = part.test_error.mean()
+        table[f"test_error_{kind}_deviation"] = part.test_error.std(ddof=1)
+    timed = latencies.set_index(["runtime", "run", "ratio_asked"])
+    for runtime, column in LATENCIES.items():
+        table[column] = timed.median_ms[runtime]
+    plain = timed.loc["onnxruntime"]
+    table["resident_bytes"] = plain.peak_bytes - plain.baseline_bytes
+    table["gmacs_per_second"] = plain.gmacs_per_second
+    table["best_ms"] = table[FP32].min(axis=1)
+    dense = table.loc[("dense", 1.0)]
+    table["speed_up_theoretical"] = dense.macs / table.macs
+    table["speed_up_measured"] = dense.onnxruntime_ms / table.onnxruntime_ms
+    table["share_reached"] = table.speed_up_measured / table.speed_up_theoretical
+    table["speed_up_best"] = dense.best_ms / table.best_ms
+    if arenas is None:
+        table["arena_int8_bytes"] = float("nan")
+    else:
+        small = arenas[arenas.variant == "int8"].rename(columns={"method": "run"})
+        table["arena_int8_bytes"] = small.groupby(["run", "ratio_asked"]).arena_bytes.mean()
+    table = table.reset_index()
+    order = table.run.ne("dense")
+    return (
+        table.assign(order=order)
+        .sort_values(["order", "run", "ratio_asked"], ignore_index=True)
+        .drop(columns="order")
+    )
+
+
+HEAD = (
+    "run",
+    "ratio",
+    "left",
+    "MACs",
+    "bytes fp32",
+    "bytes int8",
+    "arena",
+    "ms",
+    "ms best",
+    "ms int8",
+    "speed-up (MACs)",
+    "measured",
+    "share",
+    "best",
+    "error fp32",
+    "error int8",
+)
+NOTE = (
+    "Means over seeds; error: mean ± sample deviation on test. Left: parameters that are not zero. "
+    "Bytes: weights under zstd, in fp32 and in int8. Arena: bytes of working memory that the "
+    "microcontroller interpreter reports for the int8 network. ms: median latency of one example "
+    "in ONNX Runtime, one thread, one seed, all networks of the task taking turns; best: the least "
+    "of torch, ONNX Runtime and ONNX Runtime with a rewritten graph. Speed-up: dense MACs / MACs; "
+    "dense ms / ms; share: the second / the first; dense best / best."
+)
+
+
+def write_cost_table(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
+    """Write the whole table as CSV, the reader's view as Markdown."""
+    with atomic_path(csv) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    lines = ["| " + " | ".join(HEAD) + " |", "| --- |" + " ---: |" * (len(HEAD) - 1)]
+    lines += ["| " + " | ".join(_cells(row)) + " |" for _, row in table.iterrows()]
+    write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
+
+
+def _cells(row: pd.Series) -> list[str]:
+    return [
+        str(row.run),
+        f"{row.ratio:.2f}",
+        *(
+            _whole(row[name])
+            for name in (
+                "nonzeros",
+                "macs",
+                "weights_zstd_fp32",
+                "weights_zstd_int8",
+                "arena_int8_bytes",
+            )
+        ),
+        f"{row.onnxruntime_ms:.3f}",
+        f"{row.best_ms:.3f}",
+        f"{row.onnxruntime_int8_ms:.3f}",
+        f"{row.speed_up_theoretical:.2f}",
+        f"{row.speed_up_measured:.2f}",
+        f"{row.share_reached:.2f}",
+        f"{row.speed_up_best:.2f}",
+        *(
+            mean_and_deviation(row[f"test_error_{kind}_mean"], row[f"test_error_{kind}_deviation"])
+            for kind in ("fp32", "int8")
+        ),
+    ]
+
+
+def _whole(number: float) -> str:
+    return "–" if pd.isna(number) else f"{number:,.0f}"

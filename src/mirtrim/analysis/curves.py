@@ -1,0 +1,164 @@
+"""Curves: relative error against the compression ratio that was really reached."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed, or looked for
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from mirtrim.analysis import style
+from mirtrim.analysis.figures.lines import MAIN_LINES, matches
+from mirtrim.runs.labels import label_of
+from mirtrim.runs.rows import RUN_KEYS
+from mirtrim.utils.files import atomic_path
+
+RATIO_LABEL = "compression ratio (dense parameters / parameters really left)"
+ERROR_LABEL = "test error (1 − main score)"
+LABEL_INCHES = 4.6  # what the label of the ratios needs
+
+
+def draw_error_curve(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
+    """Test error over compression ratio for every run of one task.
+
+    Lines are means over seeds, bands reach from the smallest to the largest seed, the grey
+    band shows the same for the dense network.
+
+    Args:
+        rows: result rows of one task.
+        paths: one file per format wanted (.svg, .pdf, .png).
+    """
+    with style.styled():
+        figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+        _panel(axes, rows)
+        seeds = rows.seed.nunique()
+        subject = f"{rows.task.iloc[0]} on {rows.corpus.iloc[0]}"
+        plural = "s" if seeds > 1 else ""
+        title = f"{subject}: {seeds} seed{plural}, line: mean, band: range"
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_xlabel(RATIO_LABEL)
+        axes.set_ylabel(ERROR_LABEL)
+        axes.legend(loc="upper left")
+        save_figure(figure, paths)
+
+
+def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
+    """One panel like `draw_error_curve` for every task, and one legend.
+
+    Args:
+        rows: result rows of all tasks.
+        paths: one file per format wanted (.svg, .pdf, .png).
+    """
+    tasks = sorted(rows.task.unique())
+    columns = min(3, len(tasks))
+    lines = -(-(len(tasks) + (len(tasks) > 1)) // columns)
+    with style.styled():
+        figure, grid = plt.subplots(
+            lines,
+            columns,
+            figsize=(max(3.6 * columns, LABEL_INCHES), 2.9 * lines),
+            layout="constrained",
+            squeeze=False,
+        )
+        panels = list(grid.flat)
+        for axes, task in zip(panels, tasks, strict=False):
+            _panel(axes, rows[rows.task == task])
+            axes.set_title(task, fontsize=9, loc="left")
+        for axes in panels[len(tasks) :]:
+            axes.set_axis_off()
+        handles, labels = panels[0].get_legend_handles_labels()
+        if len(panels) > len(tasks):
+            panels[len(tasks)].legend(handles, labels, loc="center")
+        else:
+            panels[0].legend(loc="upper left")
+        figure.supxlabel(RATIO_LABEL, fontsize=9)
+        figure.supylabel(ERROR_LABEL, fontsize=9)
+        save_figure(figure, paths)
+
+
+def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure in every format, laid out once, without dates, and free it."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # or every format would do it again
+    for path in paths:
+        with atomic_path(path) as temporary:
+            _write(figure, path.suffix, temporary)
+    style.close(figure)
+
+
+def _write(figure: Figure, suffix: str, path: Path) -> None:
+    """As `Figure.savefig` does, which however draws everything twice, once to lay it out."""
+    if suffix == ".svg":
+        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+    elif suffix == ".pdf":
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # slow, and seldom wanted
+
+        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+    elif suffix == ".png":
+        figure.set_dpi(style.PNG_DPI)
+        FigureCanvasAgg(figure).print_png(path)
+    else:
+        raise ValueError(f"figures are written as .svg, .pdf or .png, not as {suffix}")
+
+
+def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+    """All runs of one task."""
+    dense = rows[rows.method == "dense"]
+    _dense(axes, dense)
+    runs = list(rows[rows.method != "dense"].groupby(RUN_KEYS, sort=True))
+    others = cycle(style.OTHERS)
+    for values, run in runs:
+        keys = dict(zip(RUN_KEYS, values, strict=True))
+        look = _look(keys)
+        if look is style.OTHER:
+            look = next(others)
+        label = look.label if look.label and len(runs) <= 2 else label_of(keys)
+        # Every run starts at its dense network: ratio 1, same seeds.
+        _run(axes, look, label, pd.concat([dense, run]))
+    _axes(axes, rows)
+
+
+def _dense(axes: Axes, dense: pd.DataFrame) -> None:
+    axes.axhspan(dense.test_error.min(), dense.test_error.max(), color="#000000", alpha=0.08, lw=0)
+    axes.axhline(
+        dense.test_error.mean(), color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)), label="dense"
+    )
+
+
+def _look(keys: dict[str, str]) -> style.Look:
+    of_run = (line.look for line in MAIN_LINES if matches(keys, line))
+    return next(of_run, style.look_of(keys["method"]))
+
+
+def _run(axes: Axes, look: style.Look, label: str, run: pd.DataFrame) -> None:
+    by_ratio = run.groupby("ratio_asked")
+    ratio, error = by_ratio.ratio.mean(), by_ratio.test_error
+    axes.fill_between(ratio, error.min(), error.max(), color=look.colour, alpha=0.15, lw=0)
+    axes.plot(
+        ratio,
+        error.mean(),
+        color=look.colour,
+        ls=look.dash,
+        marker=look.marker,
+        ms=4,
+        label=label,
+    )
+
+
+def _axes(axes: Axes, rows: pd.DataFrame) -> None:
+    axes.set_xscale("log", base=2)
+    ticks = sorted({1.0, *rows.ratio_asked})
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylim(bottom=0)

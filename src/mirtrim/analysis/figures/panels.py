@@ -1,0 +1,160 @@
+"""What the figures share: small multiples, lines with bands, axes in ratios, one legend."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from mirtrim.analysis import style
+from mirtrim.analysis.curves import save_figure
+from mirtrim.analysis.recorded_curves import RecordedCurve
+from mirtrim.analysis.style import Look
+
+RELATIVE_LABEL = "test error / error of the dense network"
+PANEL_INCHES = (3.5, 2.7)
+# Ticks of an axis of quotients; the finer ones only where the axis is short.
+COARSE = (0.125, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+FINE = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.25, 2.5, 3)
+FINE_BELOW = 2.7  # highest / lowest
+MOST_TICKS = 6
+RECORDED = "recorded"
+RECORDED_HEADING = "recorded by the authors on other data:"
+
+
+def write(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure in every format wanted (.svg, .pdf, .png), the same bytes each time."""
+    with style.styled():
+        save_figure(figure, paths)
+
+
+def grid(panels: int, spare: bool = False) -> tuple[Figure, list[Axes], Axes | None]:
+    """A figure with room for `panels`, and the first empty place, kept for a legend if `spare`."""
+    places = panels + spare
+    columns = 3 if places > 4 or places == 3 else min(2, places)
+    lines = -(-places // columns)
+    width, height = PANEL_INCHES
+    figure, axes = plt.subplots(
+        lines,
+        columns,
+        figsize=(width * max(columns, 2), height * lines + 0.4),
+        layout="constrained",
+        squeeze=False,
+    )
+    flat = list(axes.flat)
+    for place in flat[panels:]:
+        place.set_axis_off()
+    return figure, flat[:panels], flat[panels] if len(flat) > panels else None
+
+
+def band_line(axes: Axes, points: pd.DataFrame, look: Look, alpha: float = 0.15) -> None:
+    """A line through `points` (x, mean) in its band (low, high); see `lines.mean_and_band`."""
+    axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=alpha, lw=0)
+    axes.plot(
+        points.x,
+        points["mean"],
+        color=look.colour,
+        ls=look.dash,
+        marker=look.marker,
+        ms=4,
+        lw=1.4,
+        label=look.label,
+    )
+
+
+def recorded_line(axes: Axes, curve: RecordedCurve, look: Look, label: str) -> None:
+    """What the authors of the replicated paper have recorded; last in the legend."""
+    axes.plot(
+        curve.ratio,
+        curve.relative_error,
+        color=look.colour,
+        marker=look.marker,
+        label=label,
+        gid=RECORDED,
+        zorder=1.5,
+        **style.RECORDED,
+    )
+
+
+def dense_line(axes: Axes, band: tuple[float, float]) -> None:
+    """The dense network, at 1, in the band of its seeds."""
+    axes.axhspan(*band, color=style.DENSE_COLOUR, alpha=0.08, lw=0)
+    axes.axhline(1, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)), label="dense (band: its seeds)")
+
+
+def ratio_axis(axes: Axes, highest: float, lowest: float = 1.0) -> None:
+    """A logarithmic x axis from `lowest` to `highest`, with ticks at powers of two, or four."""
+    left, right = lowest / 1.12, highest * 1.12
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(left, right)
+    powers = np.arange(np.ceil(np.log2(left)), np.floor(np.log2(right)) + 1)
+    if len(powers) > MOST_TICKS:
+        powers = powers[powers % 2 == 0]
+    _ticks(axes.xaxis, [2.0**power for power in powers], _fraction)
+
+
+def quotient_axis(axes: Axes, bands: Iterable[tuple[float, float]]) -> None:
+    """A logarithmic y axis that holds all finite `bands` (low, high), and 1.
+
+    Logarithmic because half and twice the dense error are equally far from it.
+    """
+    ends = np.array([[1.0, 1.0], *bands])
+    ends = ends[np.isfinite(ends).all(axis=1)]
+    highest = float(ends.max())
+    # A band may reach below zero; half of the lowest middle is as far as the axis follows it.
+    lowest = max(float(ends.min()), 0.5 * float(ends.mean(axis=1).min()), highest * 1e-3)
+    margin = max((highest / lowest) ** 0.04, 1.02)
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(lowest / margin, highest * margin)
+    _ticks(axes.yaxis, quotient_ticks(lowest / margin, highest * margin))
+
+
+def quotient_ticks(lowest: float, highest: float) -> list[float]:
+    """Ticks of a logarithmic axis of quotients from `lowest` to `highest`."""
+    ticks = FINE if highest / lowest < FINE_BELOW else COARSE
+    return [float(tick) for tick in ticks if lowest <= tick <= highest]
+
+
+def legend(
+    figure: Figure, panels: Sequence[Axes], place: Axes | None, order: Sequence[Look] = ()
+) -> None:
+    """One legend of all panels' labels: in the free place, or above the panels.
+
+    Recorded curves come last, under a heading that says what they are; lines in the order of
+    `order`, others (the dense network) before them.
+    """
+    own: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            is_recorded = isinstance(handle, Line2D) and handle.get_gid() == RECORDED
+            (recorded if is_recorded else own).setdefault(label, handle)
+    ranks = {look.label: rank for rank, look in enumerate(order)}
+    lines = sorted(own.items(), key=lambda entry: ranks.get(entry[0], -1))
+    heading = {RECORDED_HEADING: Line2D([], [], ls="none")} if recorded else {}
+    entries = [*lines, *heading.items(), *recorded.items()]
+    words: dict[str, Any] = {"fontsize": 7.5, "handlelength": 3.2}
+    words["handles"] = [handle for _, handle in entries]
+    words["labels"] = [label for label, _ in entries]
+    if place is not None:
+        place.legend(loc="center", **words)
+    else:
+        columns = max(2, int(figure.get_figwidth() / 2.6))
+        figure.legend(loc="outside upper center", ncols=min(columns, len(entries)), **words)
+
+
+def _ticks(axis: Any, ticks: Sequence[float], form: Callable[[float], str] = "{:g}".format) -> None:
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: form(value)))
+
+
+def _fraction(value: float) -> str:
+    """ "1/8" rather than 0.125, which leaves no room for its neighbours."""
+    return f"{value:g}" if value >= 1 else f"1/{1 / value:g}"

@@ -1,0 +1,110 @@
+"""Hypotheses about the error of one run beside that of others."""
+
+import numpy as np
+
+from mirtrim.analysis.hypotheses.finding import Finding, computation, finding_of
+from mirtrim.analysis.statistics import Comparison, compare
+from mirtrim.analysis.task_evidence import (
+    NotRun,
+    TaskEvidence,
+    common_ratios,
+    paired_errors,
+    ratios_of,
+)
+
+
+@computation("not_worse")
+def not_worse(
+    evidence: TaskEvidence,
+    generator: np.random.Generator,
+    *,
+    run: str,
+    against: str,
+    ratios: list[float],
+    times: float = 1.0,
+    margin: float = 0.0,
+) -> Finding:
+    """The error of `run` is below `times` that of `against` plus `margin`, as means over `ratios`.
+
+    With a margin this is the test of non-inferiority: to be better is not asked, only not to be
+    worse by as much as the margin. The line itself moves, so being just as good can be shown.
+    """
+    shared = common_ratios(evidence, [run, against], ratios)
+    first, second = paired_errors(evidence, [run, against], shared)
+    comparison = compare(first, second, generator, times=times, margin=margin)
+    return finding_of(comparison, f"{run} − {against}", shared, relative=times != 1)
+
+
+@computation("lower_error")
+def lower_error(
+    evidence: TaskEvidence,
+    generator: np.random.Generator,
+    *,
+    run: str,
+    against: list[str],
+    ratios: list[float],
+) -> Finding:
+    """The error of `run` is below that of every run of `against`, as means over `ratios`.
+
+    To be below all of them, it must pass the test against each (intersection-union test, which
+    needs no correction); to fail, the test against one of them, corrected for their number. What
+    is told is the comparison that decides: the worst one.
+    """
+    shared = common_ratios(evidence, [run, *against], ratios)
+    tables = paired_errors(evidence, [run, *against], shared)
+    return _least_favourable(run, against, shared, tables, generator)
+
+
+@computation("lower_at_best_ratio")
+def lower_at_best_ratio(
+    evidence: TaskEvidence,
+    generator: np.random.Generator,
+    *,
+    run: str,
+    against: list[str],
+    highest_ratio: float,
+) -> Finding:
+    """At its best ratio, the error of `run` is below that of every run of `against`.
+
+    The best ratio is the one of least mean validation error, among those up to `highest_ratio`
+    that all of the runs have; the errors told are those on test.
+    """
+    among = [ratio for ratio in ratios_of(evidence, run, None) if ratio <= highest_ratio]
+    if not among:
+        raise NotRun(f"{run} at a ratio up to {highest_ratio:g}")
+    shared = common_ratios(evidence, [run, *against], among)
+    of_run = evidence.rows[(evidence.rows.run == run) & evidence.rows.ratio_asked.isin(shared)]
+    validation = of_run.groupby("ratio_asked").validation_error.mean()
+    best = float(validation.idxmin())
+    tables = paired_errors(evidence, [run, *against], [best])
+    return _least_favourable(
+        run, against, [best], tables, generator, f"least validation error at ratio {best:g}"
+    )
+
+
+def _least_favourable(
+    run: str,
+    against: list[str],
+    ratios: list[float],
+    tables: list[np.ndarray],
+    generator: np.random.Generator,
+    note: str = "",
+) -> Finding:
+    comparisons: dict[str, Comparison] = {
+        rival: compare(tables[0], table, generator)
+        for rival, table in zip(against, tables[1:], strict=True)
+    }
+    worse = {rival: c for rival, c in comparisons.items() if c.effect >= 0}
+    if worse:
+        rival = min(worse, key=lambda name: worse[name].p_value)
+        p_value = min(1.0, len(against) * worse[rival].p_value)
+    else:
+        rival = max(comparisons, key=lambda name: comparisons[name].p_value)
+        p_value = comparisons[rival].p_value
+    others = [f"{name} {comparisons[name].difference:+.3f}" for name in against if name != rival]
+    notes = [note] if note else []
+    if others:
+        notes.append(f"beside {', '.join(others)}".replace("-", "−"))
+    return finding_of(
+        comparisons[rival], f"{run} − {rival}", ratios, p_value=p_value, note="; ".join(notes)
+    )

@@ -1,0 +1,107 @@
+"""The replicated paper's summary: the smallest network that is still good enough, per run.
+
+Best: error at most that of the dense network; Optim: less than 1.1 times it; Small: less than 1.6
+times it. Which ratio that is, validation decides; what stands in the table is the test error.
+The paper chose and reported on the same, test, error.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.runs.labels import label_of
+from mirtrim.utils.files import atomic_path, write_text
+
+# Name of the point, and how many times the dense error is allowed.
+POINTS = {"Best": 1.0, "Optim": 1.1, "Small": 1.6}
+MEANS = ("ratio", "parameters", "nonzeros", "bytes_gzip", "macs", "total_training_macs")
+
+
+def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One line per run and point, the dense network first.
+
+    Args:
+        rows: result rows of one task. A run is compared with the dense networks of its own seeds.
+        latencies: what `experiments.latencies` wrote for the task, if it did.
+
+    Returns:
+        Columns run, point, seeds, ratio_asked (NaN where no ratio is good enough), the means of
+        `MEANS`, test_error_mean, test_error_deviation (sample), relative_error (mean test error /
+        mean test error of the dense network) and, with `latencies`, latency_ms (median of ONNX
+        Runtime; NaN where a run was not timed).
+    """
+    dense = rows[rows.method == "dense"]
+    labels = rows.apply(lambda row: label_of(row), axis=1)
+    lines = [_line("dense", "-", dense, dense)]
+    all_dense = dense
+    for run, of_run in rows[rows.method != "dense"].groupby(labels, sort=True):
+        dense = all_dense[all_dense.seed.isin(of_run.seed)]
+        validation = of_run.groupby("ratio_asked").validation_error.mean()
+        for point, times in POINTS.items():
+            limit = times * dense.validation_error.mean()
+            # "At most" for Best, "less than" for the others, as the paper has it.
+            enough = validation <= limit if point == "Best" else validation < limit
+            asked = validation.index[enough].max()  # NaN if there is none
+            chosen = of_run[of_run.ratio_asked == asked]
+            lines.append(_line(str(run), point, chosen, dense))
+    table = pd.DataFrame(lines)
+    if latencies is not None:
+        timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "ratio_asked"])
+        places = pd.MultiIndex.from_frame(table[["run", "ratio_asked"]])
+        table["latency_ms"] = timed.median_ms.reindex(places).to_numpy()
+    return table
+
+
+def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> dict[str, object]:
+    return {
+        "run": run,
+        "point": point,
+        "seeds": chosen.seed.nunique(),
+        "ratio_asked": chosen.ratio_asked.max(),
+        **{name: chosen[name].mean() for name in MEANS},
+        "test_error_mean": chosen.test_error.mean(),
+        "test_error_deviation": chosen.test_error.std(ddof=1),
+        "relative_error": chosen.test_error.mean() / dense.test_error.mean(),
+    }
+
+
+HEAD = ("run", "point", "ratio", "left", "bytes (gzip)", "MACs", "ms", "test error", "relative")
+NOTE = (
+    "Best: validation error at most that of the dense network; Optim: less than 1.1 times it; "
+    "Small: less than 1.6 times it; the highest ratio of which that holds in the mean over seeds. "
+    "Test error: mean ± sample deviation. Left: parameters that are not zero. ms: median latency "
+    "of one example in ONNX Runtime, one thread, where it was measured."
+)
+
+
+def _cells(row: pd.Series) -> list[str]:
+    if pd.isna(row.ratio):
+        return [row.run, row.point, "none", *["–"] * (len(HEAD) - 3)]
+    return [
+        row.run,
+        row.point,
+        f"{row.ratio:.2f}",
+        *(f"{row[name]:,.0f}" for name in ("nonzeros", "bytes_gzip", "macs")),
+        "–" if pd.isna(row.get("latency_ms")) else f"{row.latency_ms:.3f}",
+        mean_and_deviation(row.test_error_mean, row.test_error_deviation),
+        f"{row.relative_error:.2f}",
+    ]
+
+
+def write_operating_points(table: pd.DataFrame, csv: Path, markdown: Path, latex: Path) -> None:
+    """Write the whole table as CSV, the reader's view as Markdown and as a LaTeX tabular."""
+    cells = [_cells(row) for _, row in table.iterrows()]
+    with atomic_path(csv) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    lines = ["| " + " | ".join(HEAD) + " |", "| --- | --- |" + " ---: |" * (len(HEAD) - 2)]
+    lines += ["| " + " | ".join(row) + " |" for row in cells]
+    write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
+    rows = [" & ".join(map(_latex, row)) + r" \\" for row in (HEAD, *cells)]
+    body = [r"\hline", rows[0], r"\hline", *rows[1:], r"\hline"]
+    begin = rf"\begin{{tabular}}{{ll{'r' * (len(HEAD) - 2)}}}"
+    write_text(latex, "\n".join([f"% {NOTE}", begin, *body, r"\end{tabular}"]) + "\n")
+
+
+def _latex(cell: str) -> str:
+    return cell.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")

@@ -1,0 +1,207 @@
+"""The replication on one page: what was run, what holds, what does not, beside the record."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirtrim.analysis.operating_points import operating_points
+from mirtrim.analysis.recorded import Recorded, load_recorded
+from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
+from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
+from mirtrim.analysis.verdict_tables import effect_text, interval_text
+from mirtrim.runs.labels import with_labels
+from mirtrim.utils.files import write_text
+
+HEADINGS = {
+    "supported": "What holds",
+    "refuted": "What does not hold",
+    "mixed": "What holds on some tasks and not on others",
+    "undecided": "What is undecided",
+    "not run": "What was not run",
+}
+POINT_RUN = "trim"
+RUN_OF_CURVE = {"trim": "trim", "mask": "mask", "trim_reinit": "trim (reinit)"}
+
+
+def write_replication(
+    rows: pd.DataFrame,
+    pieces: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    recorded_path: Path,
+    curves_path: Path,
+    markdown: Path,
+) -> None:
+    """Write the page.
+
+    Args:
+        rows, pieces: of all tasks and runs of one profile.
+        verdicts: as `verdicts.write_verdicts` returns or writes it.
+        recorded_path: `config/recorded.yaml`.
+        curves_path: `config/recorded_curves.yaml`.
+    """
+    recorded = load_recorded(recorded_path)
+    rows = with_labels(rows)
+    profile = ", ".join(sorted(set(rows.profile)))
+    lines = [
+        f"# Replication, profile {profile}",
+        "",
+        "Of Esling, Bazin, Bitton, Carsault and Devis, “Ultra-light deep MIR by trimming lottery "
+        "tickets” (2020), and of unit-wise pruning after Lin et al., “Dynamic model pruning with "
+        "feedback” (2020). Every number and every verdict is computed from rows; what is marked "
+        "*claimed* or *recorded* comes from the authors, from other corpora and other networks.",
+        "",
+        "## What was run",
+        "",
+        *_what_was_run(rows, pieces),
+    ]
+    first: dict[str, str] = {}
+    for state, heading in HEADINGS.items():
+        told = list(_told(verdicts, state, recorded, first))
+        if told:
+            lines += ["", f"## {heading}", "", *told]
+    lines += ["", "## Error along the ratios, beside the record", ""]
+    lines += _curves(rows, read_recorded_curves(curves_path))
+    lines += ["", "## Smallest good networks, beside the record", "", *_points(rows, recorded)]
+    lines += ["", "## Sources", ""]
+    lines += [f"* [{tag}] {text}." for tag, text in recorded.sources.items()]
+    write_text(markdown, "\n".join(lines) + "\n")
+
+
+def _what_was_run(rows: pd.DataFrame, pieces: pd.DataFrame) -> Iterator[str]:
+    head = (
+        "task", "corpus", "test pieces", "seeds", "dense parameters", "dense MACs",
+        "dense test error", "runs", "networks",
+    )  # fmt: skip
+    yield "| " + " | ".join(head) + " |"
+    yield "| --- | --- |" + " ---: |" * (len(head) - 2)
+    for task, part in rows.groupby("task"):
+        dense = part[part.run == "dense"]
+        cells = (
+            str(task),
+            ", ".join(sorted(set(part.corpus))),
+            str(pieces[pieces.task == task].track_id.nunique()),
+            str(dense.seed.nunique()),
+            f"{dense.parameters.mean():,.0f}",
+            f"{dense.macs.mean():,.0f}",
+            mean_and_deviation(dense.test_error.mean(), dense.test_error.std(ddof=1)),
+            str(part.run.nunique()),
+            str(len(part)),
+        )
+        yield "| " + " | ".join(cells) + " |"
+    hours = rows.train_seconds.sum() / 3600
+    yield ""
+    yield (
+        f"{len(rows)} networks, {hours:.1f} hours of training; mean ± sample deviation over seeds. "
+        "No run is left out."
+    )
+    rendered = sorted({corpus for corpus in rows.corpus if corpus.startswith("mini_")})
+    if rendered:
+        yield ""
+        yield (
+            f"{', '.join(rendered)}: rendered for this project in the layout of the published "
+            "corpora. What holds here need not hold on those."
+        )
+
+
+def _told(
+    verdicts: pd.DataFrame, state: str, recorded: Recorded, first: dict[str, str]
+) -> Iterator[str]:
+    """Every hypothesis in that state; what is said of several is told under the `first` of them."""
+    for name, part in verdicts.groupby("hypothesis", sort=False):
+        overall = part[part.task == "overall"].iloc[0]
+        if overall.verdict != state:
+            continue
+        yield f"* **{name}** {overall.sentence}"
+        if state == "not run":
+            missing = dict.fromkeys(part[part.task != "overall"].note)
+            yield f"  * {'; '.join(missing)}."
+        else:
+            yield f"  * {'. '.join(_of_tasks(part))}."
+        said = recorded.said(str(name))
+        for line in said:
+            if first.setdefault(line, str(name)) == name:
+                yield f"  * {line}"
+        elsewhere = dict.fromkeys(first[line] for line in said if first[line] != name)
+        if elsewhere:
+            yield f"  * Claimed or recorded: see {', '.join(elsewhere)} as well."
+
+
+def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
+    """One clause per verdict, with the tasks and their effects; at the end how to decide."""
+    run = part[(part.task != "overall") & (part.verdict != "not run")]
+    measures = list(dict.fromkeys(run.measure))
+    for verdict, same in run.groupby("verdict", sort=False):
+        texts = []
+        for _, row in same.iterrows():
+            interval = "" if row.counted else f" ({interval_text(row)})"
+            measure = f"{row.measure} " if len(measures) > 1 else ""
+            texts.append(f"{row.task} {measure}{effect_text(row)}{interval}")
+        yield f"{str(verdict).capitalize()}: {', '.join(texts)}"
+    if len(measures) == 1:
+        yield f"Numbers: {measures[0]}, {'; '.join(dict.fromkeys(run.compared))}"
+    open_ones = run[run.verdict == "undecided"]
+    needed = [
+        f"{row.task} {int(row.seeds_needed)}"
+        for _, row in open_ones.iterrows()
+        if not pd.isna(row.seeds_needed)
+    ]
+    if needed:
+        yield f"Seeds that would decide (now {run.seeds.min()}): {', '.join(needed)}"
+    without = [row.task for _, row in open_ones.iterrows() if pd.isna(row.seeds_needed)]
+    if without:
+        yield f"More seeds alone would hardly decide: {', '.join(without)}"
+    lacking = part[(part.task != "overall") & (part.verdict == "not run")]
+    if len(lacking):
+        yield f"Not run on {', '.join(lacking.task)}"
+
+
+def _curves(rows: pd.DataFrame, recorded: RecordedCurves) -> Iterator[str]:
+    yield (
+        "Test error / dense test error of the same seed, mean ± sample deviation over seeds; "
+        "recorded: on other data, read off the authors' figures at the same true ratio (linear "
+        "between their points; – where they did not go so far, counted truly)."
+    )
+    yield ""
+    yield "| task | run | ratio | here | recorded |"
+    yield "| --- | --- | ---: | ---: | ---: |"
+    for task, part in rows.groupby("task"):
+        relative = with_relative_error(part)
+        for curve in recorded.of_task(str(task)):
+            run = RUN_OF_CURVE[curve.name]
+            for _, same in relative[relative.run == run].groupby("ratio_asked"):
+                ratio = float(same.ratio.mean())
+                here = mean_and_deviation(
+                    same.relative_error.mean(), same.relative_error.std(ddof=1)
+                )
+                there = "–"
+                if curve.ratio[0] <= ratio <= curve.ratio[-1]:
+                    there = f"{np.interp(ratio, curve.ratio, curve.relative_error):.2f}"
+                yield f"| {task} | {run} | {ratio:.2f} | {here} | {there} |"
+
+
+def _points(rows: pd.DataFrame, recorded: Recorded) -> Iterator[str]:
+    tag = recorded.points["source"]
+    yield (
+        "Share of parameters removed by the smallest trimmed network with at most 1 (Best), less "
+        "than 1.1 (Optim) and less than 1.6 (Small) times the dense error. Here chosen on the "
+        f"validation error of one configuration; recorded [{tag}]: on the least test error of all "
+        "epochs, over all configurations."
+    )
+    yield ""
+    yield "| task | point | here | relative test error | recorded |"
+    yield "| --- | --- | ---: | ---: | ---: |"
+    for task, part in rows.groupby("task"):
+        points = operating_points(part[part.run.isin(["dense", POINT_RUN])])
+        for _, row in points[points.run == POINT_RUN].iterrows():
+            theirs = recorded.points.get(task, {}).get(row.point)
+            found = np.isfinite(row.ratio_asked)
+            cells = (
+                str(task),
+                row.point,
+                f"{1 - 1 / row.ratio:.1%}" if found else "none",
+                f"{row.relative_error:.2f}" if found else "–",
+                "–" if theirs is None else f"{theirs:.1%}",
+            )
+            yield "| " + " | ".join(cells) + " |"

@@ -1,0 +1,175 @@
+"""The table of verdicts as a reader sees it: one page in Markdown, one tabular in LaTeX."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from mirtrim.analysis.statistics import DRAWS, LEVEL, MOST_SEEDS, POWER
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import atomic_path, write_text
+
+LETTERS = {"supported": "S", "refuted": "R", "undecided": "?"}
+HEAD = (
+    "task", "verdict", "compared", "ratio", "effect", "95 % interval", "p", "p (Holm)", "seeds",
+    "would decide", "note",
+)  # fmt: skip
+ROUNDING = 1e-5  # of the scores of pieces, which are written with six digits
+
+
+def write_verdict_tables(
+    table: pd.DataFrame, gaps: Mapping[str, float], csv: Path, markdown: Path, latex: Path
+) -> None:
+    """Write all of it as CSV, the reader's page as Markdown, the overview as a LaTeX tabular.
+
+    Args:
+        table: a line per hypothesis and task, and per hypothesis overall.
+        gaps: per task the most by which an error differs from the mean over its pieces.
+    """
+    with atomic_path(csv) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    write_text(markdown, to_markdown(table, gaps))
+    write_text(latex, to_latex(table))
+
+
+TEXTS = (
+    "hypothesis", "sentence", "family", "task", "verdict", "compared", "ratios", "measure", "note",
+)  # fmt: skip
+
+
+def read_verdicts(path: Path) -> pd.DataFrame:
+    """Read the table that `write_verdict_tables` wrote; a damaged file is an `ArtefactError`."""
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str) | {"seeds_needed": "Int64"})
+        table[list(TEXTS)] = table[list(TEXTS)].fillna("")
+        return table.astype({"counted": bool})
+    except (ValueError, KeyError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = " ".join(str(error).split())
+        raise ArtefactError(
+            f"{path} does not hold verdicts ({reason}); delete it and run again"
+        ) from error
+
+
+def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
+    """Overview, then each hypothesis with its numbers, then how they were computed."""
+    tasks = _tasks(table)
+    lines = ["# Verdicts", "", f"| | claim | overall | {' | '.join(tasks)} |"]
+    lines.append("| --- | --- | --- |" + " --- |" * len(tasks))
+    for name, part in table.groupby("hypothesis", sort=False):
+        of_task = part.set_index("task")
+        cells = [str(of_task.verdict.get(task, "")) for task in tasks]
+        lines.append(
+            f"| {name} | {part.sentence.iloc[0]} | **{of_task.verdict['overall']}** | "
+            f"{' | '.join(cells)} |"
+        )
+    lines += ["", *_notes(gaps)]
+    for name, part in table.groupby("hypothesis", sort=False):
+        lines += ["", f"## {name}", "", part.sentence.iloc[0], ""]
+        lines += ["| " + " | ".join(HEAD) + " |", "| --- " * len(HEAD) + "|"]
+        lines += ["| " + " | ".join(cells) + " |" for cells in _cells(part)]
+        measures = [m for m in dict.fromkeys(part.measure) if m]
+        if measures:
+            lines += ["", f"Effect: {'; '.join(measures)}. Family: {part.family.iloc[0]}."]
+    return "\n".join(lines) + "\n"
+
+
+def _tasks(table: pd.DataFrame) -> list[str]:
+    return sorted(set(table.task) - {"overall"})
+
+
+def _notes(gaps: Mapping[str, float]) -> list[str]:
+    notes = [
+        "Error of a run: mean of 1 − score over test pieces and seeds, paired with the other run "
+        "by seed and piece. Tested with Student's t on the variance of seeds and of pieces, "
+        "crossed (Hillis 2007), two-sided; p (Holm) is corrected over all tests of the family, on "
+        f"all tasks. Decided where it is below {LEVEL:g}, by the side of the line on which the "
+        "effect lies. Intervals are not corrected: bootstrap over seeds and pieces "
+        f"({DRAWS} draws), stretched to the tails of t, because few seeds vary too little.",
+        "",
+        "Counts are exact and the same for every seed; they are decided without a test.",
+        "",
+        "Overall, a claim is meant for every task: supported if so on every task that was run; "
+        "refuted if so on one at least and supported on none; mixed if both occur; undecided "
+        "otherwise. Would decide: seeds with which the t test, at the strictest step of "
+        f"Holm, has a power of {POWER:.0%}, if effect and variances are those observed and the "
+        f"pieces stay the same; – if {MOST_SEEDS} would not do or nothing is tested.",
+    ]
+    odd = [f"{task} by {gap:.4f}" for task, gap in gaps.items() if gap > ROUNDING]
+    if odd:
+        notes += [
+            "",
+            "Here errors are means over pieces. The error in rows weighs pieces by their judged "
+            f"time on some tasks; the two differ at most: {', '.join(odd)}.",
+        ]
+    return notes
+
+
+def effect_text(row: pd.Series) -> str:
+    """The effect, signed if it is a difference."""
+    if pd.isna(row.effect):
+        return "–"
+    if row.measure.startswith("networks"):
+        return f"{row.effect:.0f}"
+    sign = "+" if "difference" in row.measure or "− 1" in row.measure else ""
+    return f"{row.effect:{sign}.3f}".replace("-", "−")
+
+
+def interval_text(row: pd.Series) -> str:
+    """The interval, "counted" where nothing is estimated."""
+    if row.counted:
+        return "counted"
+    if pd.isna(row.low):
+        return "–"
+    sign = "+" if "difference" in row.measure else ""
+    return f"{row.low:{sign}.3f} to {row.high:{sign}.3f}".replace("-", "−")
+
+
+def _p_text(value: float) -> str:
+    return "–" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _cells(part: pd.DataFrame) -> Iterator[list[str]]:
+    for _, row in part.iterrows():
+        verdict = f"**{row.verdict}**" if row.task == "overall" else row.verdict
+        yield [
+            row.task,
+            verdict,
+            row.compared,
+            row.ratios,
+            effect_text(row),
+            interval_text(row),
+            _p_text(row.p_value),
+            _p_text(row.p_corrected),
+            str(row.seeds) if row.seeds else "–",
+            "–" if pd.isna(row.seeds_needed) else str(row.seeds_needed),
+            row.note,
+        ]
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    """A line per hypothesis: overall, and per task the verdict's letter and the effect."""
+    tasks = _tasks(table)
+    head = ["", "overall", *tasks]
+    lines = []
+    for name, part in table.groupby("hypothesis", sort=False):
+        of_task = part.set_index("task")
+        cells = [_latex_cell(of_task.loc[t]) if t in of_task.index else "" for t in tasks]
+        lines.append([str(name), str(of_task.verdict["overall"]), *cells])
+    rows = [" & ".join(_latex(cell) for cell in cells) + r" \\" for cells in (head, *lines)]
+    note = (
+        "% S supported, R refuted, ? undecided, blank: not run; beside it the effect. "
+        "What each line claims stands in the Markdown page."
+    )
+    begin = rf"\begin{{tabular}}{{ll{'r' * len(tasks)}}}"
+    body = [r"\hline", rows[0], r"\hline", *rows[1:], r"\hline"]
+    return "\n".join([note, begin, *body, r"\end{tabular}"]) + "\n"
+
+
+def _latex_cell(row: pd.Series) -> str:
+    if row.verdict == "not run":
+        return ""
+    return f"{LETTERS[row.verdict]} {effect_text(row)}"
+
+
+def _latex(cell: str) -> str:
+    return cell.replace("_", r"\_").replace("−", "$-$").replace("'", "$'$").replace("–", "--")

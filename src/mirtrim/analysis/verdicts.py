@@ -1,0 +1,205 @@
+"""Verdicts: every hypothesis on every task, corrected for their number, and overall."""
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isnan, nan
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirtrim.analysis.hypotheses import COMPUTATIONS, Finding
+from mirtrim.analysis.hypotheses.loading import Hypothesis, load_hypotheses
+from mirtrim.analysis.statistics import LEVEL, holm, seeds_to_decide
+from mirtrim.analysis.task_evidence import NotRun, TaskEvidence, gather, largest_gap
+from mirtrim.analysis.verdict_tables import write_verdict_tables
+from mirtrim.runs.labels import in_words, labels_in
+
+OVERALL = "overall"
+SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+MIXED, NOT_RUN = "mixed", "not run"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the table of verdicts; `overall` lines have no effect of their own.
+
+    Attributes:
+        hypothesis, sentence, family: what is claimed, and what it is corrected with.
+        task: or "overall".
+        verdict: supported, refuted, undecided, not run, and overall also mixed.
+        compared, ratios, measure, effect, low, high, counted, p_value, seeds, pieces, note: as in
+            `Finding`.
+        p_corrected: after Holm, over all tests of the family.
+        seeds_needed: seeds that would decide with a chance of 80 %; empty where it is decided,
+            where nothing was tested, or where 100 would not do.
+    """
+
+    hypothesis: str
+    sentence: str
+    family: str
+    task: str
+    verdict: str
+    compared: str = ""
+    ratios: str = ""
+    measure: str = ""
+    effect: float = nan
+    low: float = nan
+    high: float = nan
+    counted: bool = False
+    p_value: float = nan
+    p_corrected: float = nan
+    seeds: int = 0
+    pieces: int = 0
+    seeds_needed: int | None = None
+    note: str = ""
+
+
+def verdicts(
+    evidence: Sequence[TaskEvidence], hypotheses: Sequence[Hypothesis], rng_seed: int
+) -> list[Verdict]:
+    """Compute every hypothesis on every task.
+
+    A tested hypothesis is supported or refuted where its corrected p is below 5 %, by the side of
+    the line on which the effect lies, and undecided elsewhere; a counted one is always decided.
+    Overall, a claim is meant for every task: it is supported if so on every task that was run,
+    refuted if so on one at least and supported on none, mixed if both occur, undecided otherwise.
+    """
+    found = [
+        (hypothesis, part.task, _find(hypothesis, part, rng_seed))
+        for hypothesis in hypotheses
+        for part in evidence
+        if not hypothesis.tasks or part.task in hypothesis.tasks
+    ]
+    corrected: list[float] = [nan] * len(found)
+    for family in dict.fromkeys(hypothesis.family for hypothesis in hypotheses):
+        places = [n for n, (hypothesis, _, _) in enumerate(found) if hypothesis.family == family]
+        tests = [f.p_value if isinstance(f := found[n][2], Finding) else nan for n in places]
+        for place, p_value in zip(places, holm(tests), strict=True):
+            corrected[place] = p_value
+    tested = Counter(
+        h.family for h, _, f in found if isinstance(f, Finding) and not isnan(f.p_value)
+    )
+    lines = [
+        _line(hypothesis, task, finding, p_corrected, max(tested[hypothesis.family], 1))
+        for (hypothesis, task, finding), p_corrected in zip(found, corrected, strict=True)
+    ]
+    ordered: list[Verdict] = []
+    for hypothesis in hypotheses:
+        of_this = [line for line in lines if line.hypothesis == hypothesis.id]
+        ordered += [*of_this, _overall(hypothesis, of_this)]
+    return ordered
+
+
+def _find(hypothesis: Hypothesis, evidence: TaskEvidence, rng_seed: int) -> Finding | str:
+    """A finding, or the name of the run that is missing."""
+    # Of its own, so that no other hypothesis or task moves its draws.
+    stream = zlib.crc32(f"{hypothesis.id} {evidence.task}".encode())
+    generator = np.random.default_rng([rng_seed, stream])
+    labels = labels_in(hypothesis.settings)
+    try:
+        finding = COMPUTATIONS[hypothesis.computation](evidence, generator, **hypothesis.settings)
+    except NotRun as missing:
+        return in_words(str(missing), labels)
+    return replace(
+        finding,
+        compared=in_words(finding.compared, labels),
+        measure=in_words(finding.measure, labels),
+        note=in_words(finding.note, labels),
+    )
+
+
+def _line(
+    hypothesis: Hypothesis, task: str, finding: Finding | str, p_corrected: float, tests: int
+) -> Verdict:
+    blank = Verdict(hypothesis.id, hypothesis.sentence, hypothesis.family, task, NOT_RUN)
+    if isinstance(finding, str):
+        return replace(blank, note=f"missing: {finding}")
+    decided = finding.counted or p_corrected < LEVEL
+    needed = None
+    if not decided and finding.spread is not None:
+        # Holm asks the most of the smallest p; the others may do with fewer seeds.
+        needed = seeds_to_decide(finding.distance, finding.spread, LEVEL / tests)
+    verdict = (SUPPORTED if finding.favourable else REFUTED) if decided else UNDECIDED
+    return replace(
+        blank,
+        verdict=verdict,
+        compared=finding.compared,
+        ratios=", ".join(f"{ratio:g}" for ratio in finding.ratios),
+        measure=finding.measure,
+        effect=finding.effect,
+        low=finding.low,
+        high=finding.high,
+        counted=finding.counted,
+        p_value=finding.p_value,
+        p_corrected=p_corrected,
+        seeds=finding.seeds,
+        pieces=finding.pieces,
+        seeds_needed=needed,
+        note=finding.note,
+    )
+
+
+def _overall(hypothesis: Hypothesis, lines: Sequence[Verdict]) -> Verdict:
+    run = [line for line in lines if line.verdict != NOT_RUN]
+    kinds = {line.verdict for line in run}
+    if not run:
+        verdict = NOT_RUN
+    elif REFUTED in kinds:
+        verdict = MIXED if SUPPORTED in kinds else REFUTED
+    else:
+        verdict = SUPPORTED if kinds == {SUPPORTED} else UNDECIDED
+    counts = Counter(line.verdict for line in lines)
+    tasks = [
+        f"{kind} on {', '.join(line.task for line in lines if line.verdict == kind)}"
+        for kind in (SUPPORTED, REFUTED, UNDECIDED, NOT_RUN)
+        if counts[kind]
+    ]
+    needed = [line.seeds_needed for line in run if line.verdict == UNDECIDED]
+    known = [number for number in needed if number is not None]
+    missing = list(dict.fromkeys(line.note for line in lines if line.verdict == NOT_RUN))
+    return Verdict(
+        hypothesis.id,
+        hypothesis.sentence,
+        hypothesis.family,
+        OVERALL,
+        verdict,
+        seeds=min((line.seeds for line in run), default=0),
+        seeds_needed=max(known) if known and len(known) == len(needed) else None,
+        note="; ".join([*tasks, *missing]),
+    )
+
+
+def write_verdicts(
+    rows: pd.DataFrame,
+    pieces: pd.DataFrame,
+    hypotheses_path: Path,
+    csv: Path,
+    markdown: Path,
+    latex: Path,
+    rng_seed: int,
+    costs: pd.DataFrame | None = None,
+    latency: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Compute all verdicts and write them as CSV, Markdown and LaTeX; returns the table.
+
+    Args:
+        rows, pieces: of all tasks and runs.
+        hypotheses_path: `config/hypotheses.yaml`.
+        rng_seed: of the bootstraps and permutations.
+        costs, latency: further measurements, see `task_evidence.gather`. Hypotheses name their
+            columns, for instance latency_ms.
+    """
+    hypotheses = load_hypotheses(hypotheses_path)
+    measures = [table for table in (costs, latency) if table is not None]
+    evidence = gather(rows, pieces, measures)
+    table = pd.DataFrame(
+        [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed)],
+        columns=list(Verdict.__dataclass_fields__),
+    )
+    table["seeds_needed"] = table.seeds_needed.astype("Int64")
+    gaps = {part.task: largest_gap(part) for part in evidence}
+    write_verdict_tables(table, gaps, csv, markdown, latex)
+    return table

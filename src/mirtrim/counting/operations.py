@@ -1,0 +1,209 @@
+"""Counting parameters, non-zero parameters and multiply-accumulates (MACs).
+
+A MAC is one multiplication of a weight (or of one activation by another) with its addition.
+Counted: convolutions of any dimension, grouped and transposed, linear layers, recurrent
+layers and cells at every time step, products of matrices, bilinear forms.
+Not counted: biases, normalisation, activations, pooling, everything elementwise.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mirtrim.utils.errors import TraceError
+
+aten = torch.ops.aten
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of entries of all parameters; a shared parameter counts once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def nonzeros(model: nn.Module) -> int:
+    """Number of entries of all parameters that are not zero."""
+    return sum(int(torch.count_nonzero(p.detach())) for p in model.parameters())
+
+
+def macs(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> int:
+    """Multiply-accumulates that `model` spends on one example.
+
+    Args:
+        example_inputs: arguments of the model's forward. The first axis of the first one is
+            the batch; the count is divided by its length.
+
+    Raises:
+        TraceError: an operation uses weights in a way that this counter does not know. It is
+            named, because counting it as free would be wrong.
+    """
+    counter = _MacCounter(model)
+    with run_for_one_pass(model), counter.naming_layers(), counter:
+        model(*as_arguments(example_inputs))
+    batch = batch_length(example_inputs)
+    if counter.total % batch:
+        raise TraceError(
+            f"{counter.total} multiply-accumulates do not divide among {batch} examples;"
+            " put the batch on the first axis of the first input"
+        )
+    return counter.total // batch
+
+
+def as_arguments(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The arguments of one forward pass as a tuple."""
+    return (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+
+
+def batch_length(example_inputs: Tensor | Sequence[Tensor]) -> int:
+    """Number of examples: the first axis of the first input."""
+    return as_arguments(example_inputs)[0].shape[0]
+
+
+@contextmanager
+def run_for_one_pass(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; the modes of all layers are restored after it."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+def _convolution(arguments: Sequence[Any], output: Tensor) -> int:
+    data, weight, transposed = arguments[0], arguments[1], arguments[6]
+    # Each position (of the output; of the input when transposed) meets, per channel on its own
+    # side, one filter: weight.numel() products in all, shared among the groups.
+    positions = data if transposed else output
+    return weight.numel() * positions.shape[0] * prod(positions.shape[2:])
+
+
+def _matrix_product(arguments: Sequence[Any], output: Tensor) -> int:
+    return output.numel() * arguments[0].shape[-1]
+
+
+def _added_matrix_product(arguments: Sequence[Any], output: Tensor) -> int:
+    return output.numel() * arguments[1].shape[-1]
+
+
+def _trilinear(arguments: Sequence[Any], output: Tensor) -> int:
+    # nn.Bilinear: one product of both inputs and one weight for every (i, j) of every output.
+    weight = arguments[1]
+    return weight.numel() * prod(output.shape[:-1])
+
+
+def _fused_lstm(arguments: Sequence[Any], output: Any) -> int:
+    # oneDNN, one layer in one direction: (time, batch, features), W_ih, W_hh.
+    data, input_weight, hidden_weight = arguments[:3]
+    return prod(data.shape[:2]) * (input_weight.numel() + hidden_weight.numel())
+
+
+def _fused_recurrence(arguments: Sequence[Any], output: Any) -> int:
+    # cuDNN, all layers and directions at once; biases are the vectors among the weights.
+    data, weights = arguments[:2]
+    return prod(data.shape[:2]) * sum(w.numel() for w in weights if w.ndim == 2)
+
+
+COUNTED: dict[Any, Callable[[Sequence[Any], Any], int]] = {
+    aten.convolution.default: _convolution,
+    aten.mm.default: _matrix_product,
+    aten.bmm.default: _matrix_product,
+    aten.mv.default: _matrix_product,
+    aten.dot.default: _matrix_product,
+    aten.addmm.default: _added_matrix_product,
+    aten.baddbmm.default: _added_matrix_product,
+    aten.addmv.default: _added_matrix_product,
+    aten._trilinear.default: _trilinear,
+    # Every other recurrent layer runs as the matrix products above, step by step.
+    aten.mkldnn_rnn_layer.default: _fused_lstm,
+    aten._cudnn_rnn.default: _fused_recurrence,
+}
+
+# Operations that may touch a weight without multiplying it by an activation more than once
+# per element; elementwise ones and views are recognised by their tags.
+FREE = {
+    aten._to_copy.default,
+    aten.cat.default,
+    aten.clone.default,
+    aten.copy_.default,
+    aten.count_nonzero.default,
+    aten.embedding.default,
+    aten.index_select.default,
+    aten.linalg_vector_norm.default,
+    aten.native_batch_norm.default,
+    aten._native_batch_norm_legit_no_training.default,
+    aten.native_group_norm.default,
+    aten.native_layer_norm.default,
+    aten._prelu_kernel.default,
+    aten.stack.default,
+    aten._weight_norm_interface.default,
+}
+
+
+class _MacCounter(TorchDispatchMode):
+    """Adds up the products of every operation that runs while it is active."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Torch would import its compiler to keep it away from the method below. That takes as
+        # long as importing torch, and nothing is compiled here.
+        return False
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.total = 0
+        self._model = model
+        self._layers: list[str] = []
+        # Views of a weight share its storage, so this finds them too.
+        self._weights = {p.untyped_storage()._cdata for p in model.parameters()}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func in COUNTED:
+            self.total += COUNTED[func](args, output)
+        elif self._is_unknown(func, args, kwargs):
+            layer = self._layers[-1] if self._layers else "(root)"
+            raise TraceError(
+                f"layer {layer}: the multiply-accumulates of {func} are not known;"
+                " add a rule to mirtrim.counting.operations"
+            )
+        return output
+
+    def _is_unknown(self, func: Any, args: Sequence[Any], kwargs: Any) -> bool:
+        if func in FREE or func.is_view or torch.Tag.pointwise in func.tags:
+            return False
+        if "attention" in str(func) or "cdist" in str(func) or "matmul" in str(func):
+            return True
+        tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
+        return any(t.untyped_storage()._cdata in self._weights for t in tensors)
+
+    @contextmanager
+    def naming_layers(self) -> Iterator[None]:
+        """Keep the name of the running layer for error messages."""
+        handles = []
+        for name, module in self._model.named_modules():
+
+            def enter(_module: nn.Module, _inputs: Any, name: str = name) -> None:
+                self._layers.append(name or "(root)")
+
+            def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+                self._layers.pop()
+
+            handles += [
+                module.register_forward_pre_hook(enter),
+                module.register_forward_hook(leave),
+            ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()

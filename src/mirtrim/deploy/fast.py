@@ -1,0 +1,140 @@
+"""Trimming for speed: widths that kernels like, and units ranked by what they cost in time."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from mirtrim.counting.operations import as_arguments
+from mirtrim.deploy.latency import Call, onnx_call
+from mirtrim.deploy.onnx_export import export_onnx
+from mirtrim.deploy.runtime_graph import hasten
+from mirtrim.deploy.unit_latency import microseconds_per_unit
+from mirtrim.pruning.api import scoring_of, with_report
+from mirtrim.pruning.pipeline import groups_of_layers, prune_units
+from mirtrim.pruning.settings import PruningSettings
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError
+
+
+def trim_for_speed(
+    model: nn.Module,
+    example_inputs: Tensor | tuple[Any, ...],
+    *,
+    speed_up: float | None = None,
+    ratio: float | None = None,
+    multiple_of: int = 8,
+    microseconds: Mapping[str, float] | None = None,
+    criterion: str = "magnitude",
+    scale: str = "max",
+    floor: int = 2,
+    protect: Sequence[str] = (),
+    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    seed: int = 0,
+) -> nn.Module:
+    """A smaller copy of `model` whose layers keep whole packs of units.
+
+    Without `microseconds` every layer keeps about the same share of its units. With it, all
+    units are ranked at once by score per microsecond, so that what is slow for its use goes
+    first; the same table gives the same network, whatever the machine does meanwhile.
+
+    Args:
+        model: any module whose forward pass can be followed.
+        example_inputs: what `model` is called with: a tensor, or a tuple of arguments.
+        speed_up: how many times fewer multiply-accumulates are asked for; how much of that is
+            reached is for a clock to say.
+        ratio: how many times fewer parameters; give either this or `speed_up`.
+        multiple_of: units that a kernel computes at once; see `mirtrim.pruning.kernel_widths`.
+        microseconds: price of a unit of each layer, from `unit_microseconds`.
+        criterion, scale, floor, protect, batches, loss, seed: as for `mirtrim.trim`.
+
+    Returns:
+        The trimmed module; its attribute `trim_report` is a `TrimReport`.
+
+    Raises:
+        TraceError: an operation cannot be followed; names it.
+        RatioError: the target is out of reach; names the highest ratio.
+        ConfigError: an unknown name, a price that is missing or not above 0, or a target that
+            is missing, below 1 or given twice.
+    """
+    if (speed_up is None) == (ratio is None):
+        raise ConfigError("trim_for_speed: give either a speed_up or a ratio")
+    asked = speed_up if speed_up is not None else ratio
+    if asked is None or not asked >= 1:
+        raise ConfigError(f"trim_for_speed: {asked} times smaller; must be at least 1")
+    found = prune_units(
+        model,
+        example_inputs,
+        PruningSettings(
+            "trim_fast",
+            criterion=criterion,
+            scope="local" if microseconds is None else "global",
+            scale=scale,
+            counted="macs" if speed_up is not None else "parameters",
+            floor=floor,
+        ),
+        ratio=asked,
+        scoring=scoring_of(model, batches, loss, seed),
+        protect=protect,
+        multiple_of=multiple_of,
+        microseconds=microseconds,
+    )
+    return with_report(found)
+
+
+def unit_microseconds(
+    model: nn.Module,
+    example_inputs: Tensor | tuple[Any, ...],
+    *,
+    share: float = 0.5,
+    seconds: float = 0.5,
+    protect: Sequence[str] = (),
+) -> dict[str, float]:
+    """What a unit of each layer costs in ONNX Runtime on this machine, one thread.
+
+    Half of a layer's units are cut away and the network is timed with and without them, all
+    networks in turn. Units that can only go together count as one, and what goes with a unit
+    elsewhere is part of its price.
+
+    Args:
+        share: of each layer that is cut away.
+        seconds: of timing per network.
+        protect: names of modules that keep all their units.
+
+    Returns:
+        Microseconds by layer name, for every layer that has two units to lose.
+
+    Raises:
+        TraceError: an operation cannot be followed or exported.
+    """
+    graph = discover(model, example_inputs, protect)
+    groups = {name: found for name, found in groups_of_layers(graph).items() if len(found) >= 2}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def timed(keep: np.ndarray) -> Call:
+            network = cut(model, graph, keep)
+            return fastest_onnx_call(network, example_inputs, Path(folder) / "network.onnx")
+
+        def without(layer: str, count: int) -> Call:
+            keep = graph.all_kept()
+            keep[groups[layer][-count:]] = False
+            return timed(keep)
+
+        units = {name: len(found) for name, found in groups.items()}
+        return microseconds_per_unit(
+            units, without, timed(graph.all_kept()), share=share, seconds=seconds
+        )
+
+
+def fastest_onnx_call(
+    model: nn.Module, example_inputs: Tensor | tuple[Any, ...], path: Path
+) -> Call:
+    """Export `model` to `path` in the form that ONNX Runtime computes fastest; a call of it."""
+    export_onnx(model, example_inputs, path)
+    hasten(path, path)
+    return onnx_call(path, [value.numpy() for value in as_arguments(example_inputs)])

@@ -1,0 +1,142 @@
+"""Batch norms of an ONNX graph: folded into the layer before, or made convolutions.
+
+In evaluation mode a batch norm is y = g (x − m) / √(v + ε) + b, one multiplication and one
+addition per channel (Ioffe & Szegedy, ICML 2015, §3.1). Behind a linear layer or a convolution
+both go into its weights.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from mirtrim.deploy.onnx_tidy import drop_unread_constants, reads
+
+NORM = "BatchNormalization"
+EPSILON = 1e-5  # of the operator, where its attribute is left out
+
+
+def fold_batch_norms(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` in which every Conv and Gemm has taken in the batch norm behind it.
+
+    Where something else reads the layer's output too, or weights are computed in the graph,
+    nothing is folded.
+    """
+    result = _copy(model)
+    graph = result.graph
+    constants = _constants(graph)
+    makers = {node.output[0]: node for node in graph.node}
+    readers = Counter(reads(graph))
+    for norm in _norms(graph, constants):
+        layer = makers.get(norm.input[0])
+        if layer is None or readers[norm.input[0]] != 1 or not _can_take_in(layer, constants):
+            continue
+        gain, offset = _gain_and_offset(norm, constants)
+        weight = constants[layer.input[1]]
+        axis = _output_axis(layer)
+        bias = constants[layer.input[2]] if len(layer.input) > 2 else np.zeros_like(gain)
+        along = [-1 if other == axis else 1 for other in range(weight.ndim)]
+        inputs = (
+            layer.input[0],
+            _add_constant(graph, f"{norm.output[0]}.weight", weight * gain.reshape(along)),
+            _add_constant(graph, f"{norm.output[0]}.bias", bias * gain + offset),
+        )
+        del layer.input[:]
+        layer.input.extend(inputs)
+        layer.output[0] = norm.output[0]
+        makers[layer.output[0]] = layer
+        graph.node.remove(norm)
+    drop_unread_constants(graph)
+    return result
+
+
+def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` in which batch norms are convolutions of one tap per channel.
+
+    Integer kernels exist for convolutions, none for batch norms. A norm of vectors, (batch,
+    channels), stays what it is.
+    """
+    result = onnx.shape_inference.infer_shapes(model)
+    graph = result.graph
+    constants = _constants(graph)
+    ranks = {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in (*graph.value_info, *graph.input)
+        if value.type.tensor_type.HasField("shape")
+    }
+    for norm in _norms(graph, constants):
+        rank = ranks.get(norm.input[0], 0)
+        if rank < 3:
+            continue
+        gain, offset = _gain_and_offset(norm, constants)
+        taps = gain.reshape(-1, *[1] * (rank - 1))
+        inputs = (
+            norm.input[0],
+            _add_constant(graph, f"{norm.output[0]}.weight", taps),
+            _add_constant(graph, f"{norm.output[0]}.bias", offset),
+        )
+        convolution = helper.make_node(
+            "Conv",
+            inputs,
+            [norm.output[0]],
+            norm.name,
+            group=len(gain),
+            kernel_shape=[1] * (rank - 2),
+        )
+        norm.CopyFrom(convolution)
+    drop_unread_constants(graph)
+    return result
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    return result
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def _norms(graph: onnx.GraphProto, constants: Iterable[str]) -> list[onnx.NodeProto]:
+    """Batch norms with constant weights and statistics."""
+    known = set(constants)
+    return [
+        node for node in graph.node if node.op_type == NORM and known.issuperset(node.input[1:])
+    ]
+
+
+def _can_take_in(layer: onnx.NodeProto, constants: dict[str, np.ndarray]) -> bool:
+    if layer.op_type not in ("Conv", "Gemm") or not constants.keys() >= set(layer.input[1:]):
+        return False
+    if layer.op_type == "Conv":
+        return True
+    scales = [_attribute(layer, name, 1.0) for name in ("alpha", "beta")]
+    plain_bias = len(layer.input) < 3 or constants[layer.input[2]].ndim == 1
+    return scales == [1.0, 1.0] and plain_bias
+
+
+def _output_axis(layer: onnx.NodeProto) -> int:
+    """The axis of the weight that counts output channels."""
+    return 0 if layer.op_type == "Conv" or _attribute(layer, "transB", 0) else 1
+
+
+def _gain_and_offset(
+    norm: onnx.NodeProto, constants: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a norm multiplies each channel by and then adds, in double precision, (channels,)."""
+    gain, offset, mean, variance = (constants[name].astype(np.float64) for name in norm.input[1:])
+    gain = gain / np.sqrt(variance + _attribute(norm, "epsilon", EPSILON))
+    return gain, offset - gain * mean
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    found = [helper.get_attribute_value(a) for a in node.attribute if a.name == name]
+    return found[0] if found else default
+
+
+def _add_constant(graph: onnx.GraphProto, name: str, value: np.ndarray) -> str:
+    graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+    return name

@@ -1,0 +1,191 @@
+"""Layers as the bytes of a .tflite file (TensorFlow Lite schema, version 3).
+
+The schema comes with the tflite-micro package. Every constant begins at a multiple of 16
+bytes, because the kernels read it in place, from flash. The same network gives the same bytes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mirtrim.deploy.tflite.layers import Layer, Layers, Value
+from mirtrim.deploy.tflite.packages import flatbuffers, schema
+from mirtrim.deploy.tflite.quantising import Quantisation
+
+ALIGNMENT = 16
+SCHEMA_VERSION = 3
+FILE_IDENTIFIER = b"TFL3"
+# Operator, its version for fp32 and for int8.
+OPERATORS = {
+    "convolution": ("CONV_2D", 1, 3),
+    "depthwise": ("DEPTHWISE_CONV_2D", 1, 3),
+    "linear": ("FULLY_CONNECTED", 1, 4),
+    "pool": ("MAX_POOL_2D", 1, 2),
+    "pad": ("PAD", 1, 2),
+    "concatenation": ("CONCATENATION", 1, 2),
+    "add": ("ADD", 1, 2),
+    "relu": ("RELU", 1, 2),
+    "reshape": ("RESHAPE", 1, 1),
+}
+
+
+def tflite_bytes(layers: Layers, quantisation: Quantisation | None = None) -> bytes:
+    """The file: fp32, or int8 from input to output if `quantisation` is given."""
+    return _Writer(layers, quantisation).file()
+
+
+class _Writer:
+    def __init__(self, layers: Layers, quantisation: Quantisation | None) -> None:
+        self._schema: Any = schema()
+        self._layers = layers
+        self._quantisation = quantisation
+        # By convention the first buffer is the empty one of all activations.
+        self._buffers: list[np.ndarray | None] = [None]
+        self._tensors: list[Any] = []
+        self._codes: dict[str, int] = {}
+
+    def file(self) -> bytes:
+        s = self._schema
+        places = {value: self._activation(value) for value in self._layers.values()}
+        operators = [self._operator(layer, places) for layer in self._layers.layers]
+        codes = [self._code(kind) for kind in self._codes]
+        graph = s.SubGraphT(
+            tensors=self._tensors,
+            inputs=[places[self._layers.input]],
+            outputs=[places[self._layers.output]],
+            operators=operators,
+        )
+        model = s.ModelT(
+            version=SCHEMA_VERSION,
+            operatorCodes=codes,
+            subgraphs=[graph],
+            buffers=[_aligned_buffer(s, data) for data in self._buffers],
+        )
+        builder = flatbuffers().Builder(1024)
+        builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _activation(self, value: Value) -> int:
+        s = self._schema
+        tensor = s.TensorT(shape=list(value.shape), name=value.source)
+        if self._quantisation is None:
+            tensor.type = s.TensorType.FLOAT32
+        else:
+            scale = self._quantisation.activations[value]
+            tensor.type = s.TensorType.INT8
+            tensor.quantization = s.QuantizationParametersT(
+                scale=[scale.scale], zeroPoint=[scale.zero_point]
+            )
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+    def _constant(self, data: np.ndarray, scales: np.ndarray | None = None, axis: int = 0) -> int:
+        s = self._schema
+        types = {"float32": s.TensorType.FLOAT32, "int8": s.TensorType.INT8}
+        tensor = s.TensorT(
+            shape=list(data.shape),
+            type=types.get(data.dtype.name, s.TensorType.INT32),
+            buffer=len(self._buffers),
+        )
+        if scales is not None:
+            tensor.quantization = s.QuantizationParametersT(
+                scale=scales.astype(np.float32),
+                zeroPoint=np.zeros(len(scales), np.int64),
+                quantizedDimension=axis,
+            )
+        little_endian = data.astype(data.dtype.newbyteorder("<"))
+        self._buffers.append(np.frombuffer(little_endian.tobytes(), np.uint8))
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+    def _operator(self, layer: Layer, places: dict[Value, int]) -> Any:
+        s = self._schema
+        index = self._codes.setdefault(layer.kind, len(self._codes))
+        inputs = [places[value] for value in layer.inputs]
+        if layer.kind == "pad":
+            assert layer.zeros is not None
+            inputs.append(self._constant(layer.zeros))
+        elif layer.kind == "reshape":
+            inputs.append(self._constant(np.array(layer.output.shape, np.int32)))
+        elif layer.weight is not None:
+            inputs += self._weights(layer)
+        name, options = self._options(layer)
+        return s.OperatorT(
+            opcodeIndex=index,
+            inputs=inputs,
+            outputs=[places[layer.output]],
+            builtinOptionsType=getattr(s.BuiltinOptions, name) if name else 0,
+            builtinOptions=options,
+        )
+
+    def _weights(self, layer: Layer) -> list[int]:
+        assert layer.weight is not None
+        assert layer.bias is not None
+        if self._quantisation is None:
+            return [self._constant(layer.weight), self._constant(layer.bias)]
+        coded = self._quantisation.weights[layer]
+        input_scale = self._quantisation.activations[layer.inputs[0]].scale
+        return [
+            self._constant(coded.weight, coded.scales, layer.unit_axis),
+            self._constant(coded.bias, np.float32(input_scale) * coded.scales),
+        ]
+
+    def _options(self, layer: Layer) -> tuple[str, Any]:
+        s = self._schema
+        functions = s.ActivationFunctionType
+        fused = functions.RELU if layer.relu else functions.NONE
+        steps = {
+            "padding": s.Padding.SAME if layer.same else s.Padding.VALID,
+            "strideH": layer.stride[0],
+            "strideW": layer.stride[1],
+            "fusedActivationFunction": fused,
+        }
+        if layer.kind == "convolution":
+            return "Conv2DOptions", s.Conv2DOptionsT(**steps)
+        if layer.kind == "depthwise":
+            multiplier = layer.output.shape[3] // layer.inputs[0].shape[3]
+            return "DepthwiseConv2DOptions", s.DepthwiseConv2DOptionsT(
+                **steps, depthMultiplier=multiplier
+            )
+        if layer.kind == "pool":
+            height, width = layer.window
+            return "Pool2DOptions", s.Pool2DOptionsT(
+                **steps, filterHeight=height, filterWidth=width
+            )
+        if layer.kind == "linear":
+            return "FullyConnectedOptions", s.FullyConnectedOptionsT(fusedActivationFunction=fused)
+        if layer.kind == "add":
+            return "AddOptions", s.AddOptionsT(fusedActivationFunction=fused)
+        if layer.kind == "concatenation":
+            last = len(layer.output.shape) - 1
+            return "ConcatenationOptions", s.ConcatenationOptionsT(axis=last)
+        if layer.kind == "reshape":
+            return "ReshapeOptions", s.ReshapeOptionsT(newShape=list(layer.output.shape))
+        return "", None
+
+    def _code(self, kind: str) -> Any:
+        name, *versions = OPERATORS[kind]
+        number = getattr(self._schema.BuiltinOperator, name)
+        return self._schema.OperatorCodeT(
+            deprecatedBuiltinCode=number,
+            builtinCode=number,
+            version=versions[self._quantisation is not None],
+        )
+
+
+def _aligned_buffer(s: Any, data: np.ndarray | None) -> Any:
+    """A buffer whose bytes begin at a multiple of 16, which the generated class forgets."""
+
+    class Aligned(s.BufferT):
+        def Pack(self, builder: Any) -> Any:  # noqa: N802 - the name that flatbuffers calls
+            if data is not None:
+                builder.StartVector(1, data.size, ALIGNMENT)
+                builder.head -= data.size
+                builder.Bytes[builder.head : builder.head + data.size] = data.tobytes()
+                vector = builder.EndVector()
+            s.BufferStart(builder)
+            if data is not None:
+                s.BufferAddData(builder, vector)
+            return s.BufferEnd(builder)
+
+    return Aligned()

@@ -1,0 +1,95 @@
+"""Digests of the meaning of the code behind each kind of job.
+
+A job depends on functions that it calls (followed by `runs.meaning`) and on entries of tables that
+it finds at run time: its task, its method, its criterion, the handlers of tracing. These are the
+roots.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mirtrim.corpora import loaders
+from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
+from mirtrim.pruning.methods import get_method
+from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.meaning import Package
+from mirtrim.tasks.registry import get_task
+from mirtrim.utils.provenance import PACKAGE
+
+LENGTH = 16  # hexadecimal digits that are kept
+
+
+@cache
+def package() -> Package:
+    """The sources of this library, read once."""
+    return Package(PACKAGE)
+
+
+def corpus_code(corpus: Mapping[str, Any]) -> str:
+    """What renders or downloads a corpus of these settings."""
+    return _digest(*_corpus(corpus))
+
+
+def features_code(task: str, corpus: Mapping[str, Any]) -> str:
+    """What turns a corpus into features of `task`."""
+    return _digest(*_features(task, corpus))
+
+
+def dense_code(task: str, corpus: Mapping[str, Any]) -> str:
+    """What trains and scores the dense network of `task`, its data included."""
+    return _digest(*_dense(task, corpus))
+
+
+def compress_code(
+    task: str,
+    corpus: Mapping[str, Any],
+    settings: PruningSettings,
+    reference: PruningSettings | None = None,
+) -> str:
+    """The same of a run: the machinery, the method, the criterion, and all behind its data, its
+    dense network and the run (`reference`) whose shape it copies."""
+    runs = [settings] if reference is None else [settings, reference]
+    return _digest(
+        *_dense(task, corpus),
+        "mirtrim.runs.jobs.compress.compress",
+        "mirtrim.units.handlers.*",
+        *(root for run in runs for root in _method(run)),
+    )
+
+
+def _method(settings: PruningSettings) -> list[str]:
+    tables: tuple[Mapping[str, Any], ...] = (UNIT_CRITERIA, WEIGHT_CRITERIA)
+    criteria = [_place(t[settings.criterion]) for t in tables if settings.criterion in t]
+    return [_place(type(get_method(settings.method))), *criteria]
+
+
+def _corpus(corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    own = f"{loaders.__name__}.{corpus['loader']}"
+    reader = (
+        f"{own}.reader.READER"
+        if importlib.util.find_spec(own) is not None
+        else "mirtrim.corpora.published.any_loader.reader"
+    )
+    return "mirtrim.corpora.prepare.prepare", "mirtrim.corpora.prepare.open_prepared", reader
+
+
+def _features(task: str, corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    kind = _place(type(get_task(task)))
+    return *_corpus(corpus), "mirtrim.runs.jobs.features.extract", kind
+
+
+def _dense(task: str, corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    trained = "mirtrim.runs.jobs.dense.train_dense"
+    return *_features(task, corpus), trained, "mirtrim.runs.jobs.setting.open_setting"
+
+
+def _place(thing: Any) -> str:
+    """Full name of a class or function; of its module if it was made within a function."""
+    name = thing.__qualname__
+    return thing.__module__ if "<locals>" in name else f"{thing.__module__}.{name}"
+
+
+def _digest(*roots: str) -> str:
+    return package().digest(*roots)[:LENGTH]

@@ -1,0 +1,325 @@
+"""Checking a configuration against its JSON schema, with messages of one line."""
+
+import copy
+import itertools
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+
+from mirtrim.pruning.methods import METHODS, settings_of
+from mirtrim.pruning.settings import run_schema
+from mirtrim.tasks.registry import TASKS
+from mirtrim.utils.errors import ConfigError
+
+
+def as_number(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A number that was written as text where only a number may stand, as a number.
+
+    `--config seeds=[0,1]` gives texts, and so does 1e-3 in YAML, which wants 1.0e-3.
+    """
+    wanted = schema.get("type")
+    if not isinstance(value, str) or wanted not in ("integer", "number"):
+        return value
+    with suppress(ValueError):
+        return int(value)
+    with suppress(ValueError):
+        return float(value) if wanted == "number" else value
+    return value
+
+
+def check_finite(value: Any, key: str = "") -> None:
+    """Raise a `ConfigError` that names the first key whose value is NaN or infinite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"config key {key}: {value} is no number to work with; write another")
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    for name, part in parts:
+        check_finite(part, f"{key}.{name}" if key else str(name))
+
+
+def expand_home(config: dict[str, Any]) -> None:
+    """Put the home folder in for ~ in every path, as a shell would have."""
+    paths = [("data_folder", config, "data_folder")]
+    for name, block in config["corpora"].items():
+        paths += [(f"corpora.{name}.{key}", block, key) for key in ("folder", "index")]
+    for key, block, name in paths:
+        if isinstance(block.get(name), str):
+            block[name] = os.path.expanduser(block[name])
+            if block[name].startswith("~"):
+                raise ConfigError(
+                    f"config key {key}: {block[name]} is in no home folder; write the whole path"
+                )
+
+
+def drop_nulls(config: dict[str, Any]) -> None:
+    """What a profile leaves out by setting it to null: one of the tasks or studies, or all of the
+    latter, all runs, all that is weighed or published."""
+    for key in ("studies", "runs", "costs", "models"):
+        if key in config and config[key] is None:
+            del config[key]
+    for key in ("tasks", "studies"):
+        if isinstance(config.get(key), dict):
+            config[key] = {name: block for name, block in config[key].items() if block is not None}
+
+
+def expand_sweeps(config: dict[str, Any]) -> None:
+    """A run with a list in the place of a value stands for one run per value."""
+    studies = config.get("studies")
+    blocks = [config, *(studies.values() if isinstance(studies, dict) else ())]
+    for block in blocks:
+        if isinstance(block, dict) and isinstance(block.get("runs"), list):
+            block["runs"] = [one for run in block["runs"] for one in _swept(run)]
+
+
+def _swept(run: Any) -> list[Any]:
+    if not isinstance(run, dict):
+        return [run]
+    lists = {k: v for k, v in run.items() if isinstance(v, list) and k != "ratios"}
+    return [
+        {**run, **dict(zip(lists, values, strict=True))}
+        for values in itertools.product(*lists.values())
+    ]
+
+
+# What a person can ask the workflow for, besides tasks and studies.
+TARGETS = ("all", "data", "tables", "figures", "costs", "models", "report")
+
+
+def _filling_defaults(kind: type[Validator]) -> type[Validator]:
+    """A validator that also puts the schema's defaults into what it checks."""
+    check_properties, check_items = kind.VALIDATORS["properties"], kind.VALIDATORS["items"]
+
+    def fill(
+        validator: Validator, properties: Mapping[str, Any], instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        if isinstance(instance, dict):
+            for name, part in properties.items():
+                if "default" in part:
+                    instance.setdefault(name, part["default"])
+                if name in instance:
+                    instance[name] = as_number(instance[name], part)
+        yield from check_properties(validator, properties, instance, schema)
+
+    def read(
+        validator: Validator, items: Any, instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        if isinstance(instance, list) and isinstance(items, dict):
+            instance[:] = [as_number(value, items) for value in instance]
+        yield from check_items(validator, items, instance, schema)
+
+    extended: type[Validator] = extend(kind, {"properties": fill, "items": read})
+    return extended
+
+
+def validate(
+    config: dict[str, Any], schema_path: Path, notes: list[str] | None = None
+) -> dict[str, Any]:
+    """Fill in defaults and check `config` in place; returns it.
+
+    What a profile inherits and has no use for (a study of tasks, ratios or runs that it does not
+    have) is left out.
+
+    Args:
+        notes: gets a line for everything that is left out.
+
+    Raises:
+        ConfigError: names the key, what is wrong with it, and what is allowed.
+    """
+    schema = load_schema(schema_path)
+    check_finite(config)
+    drop_nulls(config)
+    expand_sweeps(config)
+    validator = _filling_defaults(jsonschema.Draft202012Validator)(schema)
+    problems = sorted(
+        validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path]
+    )
+    if problems:
+        raise ConfigError(_one_line(problems[0]))
+    for task, block in config["tasks"].items():
+        if block["corpus"] not in config["corpora"]:
+            known = ", ".join(sorted(config["corpora"]))
+            raise ConfigError(
+                f"config key tasks.{task}.corpus: no corpus {block['corpus']!r}; known: {known}"
+            )
+    check_finite(config)
+    expand_home(config)
+    _check_rising(config["ratios"], "ratios")
+    for task, block in config["tasks"].items():
+        if block["ratios"] is None:
+            block["ratios"] = config["ratios"]
+        _check_rising(block["ratios"], f"tasks.{task}.ratios")
+    notes = [] if notes is None else notes
+    _check_runs(config["runs"], "runs")
+    before: list[str] = []
+    for index, run in enumerate(config["runs"]):
+        if run["reference"] not in ("-", *before):
+            raise ConfigError(
+                f"config key runs.{index}.reference: no run {run['reference']!r} before this one; "
+                f"known: {', '.join(before) or 'none'}"
+            )
+        before.append(settings_of(run).name)
+        if not any(_has_ratios(config, run, task) for task in config["tasks"]):
+            raise ConfigError(f"config key runs.{index}.ratios: {_no_ratio(config)}")
+    _check_studies(config, notes)
+    _check_named_runs(config, notes)
+    return config
+
+
+def load_schema(path: Path) -> dict[str, Any]:
+    """The schema of a configuration, with what tasks and runs declare themselves."""
+    schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    schema["$defs"]["run"] = run_schema()
+    return _with_tasks(schema)
+
+
+def _has_ratios(config: Mapping[str, Any], run: Mapping[str, Any], task: str) -> bool:
+    """Whether a task has any of the ratios of a run."""
+    return run["ratios"] is None or bool(set(run["ratios"]) & set(config["tasks"][task]["ratios"]))
+
+
+def _no_ratio(config: Mapping[str, Any]) -> str:
+    ratios = sorted({ratio for block in config["tasks"].values() for ratio in block["ratios"]})
+    return f"no task has any of them; there are {', '.join(f'{ratio:g}' for ratio in ratios)}"
+
+
+def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
+    """Their names are free, their tasks exist, and one name means one run in all of them.
+
+    Leaves out what the profile has not: tasks, tasks without any ratio of the study, runs that
+    are among the main ones, runs without a ratio on any task, and studies without anything.
+    """
+    main = {settings_of(run).name for run in config["runs"]}
+    known: dict[str, tuple[str, dict[str, Any]]] = {}
+    for name, study in config["studies"].items():
+        where = f"studies.{name}"
+        if name in (*TARGETS, *TASKS):
+            raise ConfigError(f"config key {where}: is the name of a target already; rename it")
+        for task in study["tasks"]:
+            if task not in TASKS:
+                raise ConfigError(f"config key {where}.tasks: unknown task {task!r}")
+        if study["seeds"] is None:
+            study["seeds"] = config["seeds"]
+        _check_runs(study["runs"], f"{where}.runs")
+        _narrow(config, study, where, main, notes)
+        for run in study["runs"]:
+            label = settings_of(run).name
+            before, other = known.get(label, (name, run))
+            if other != run:
+                # What a profile inherits stands before its own, which has the last word.
+                earlier = config["studies"][before]
+                earlier["runs"] = [one for one in earlier["runs"] if settings_of(one).name != label]
+                notes.append(f"studies.{before}: run {label} is left out, {where} has other ratios")
+            known[label] = (name, run)
+    empty = [name for name, study in config["studies"].items() if not study["tasks"]]
+    for name in empty:
+        del config["studies"][name]
+
+
+def _narrow(
+    config: Mapping[str, Any], study: dict[str, Any], where: str, main: set[str], notes: list[str]
+) -> None:
+    """Leave out of a study what the profile has not."""
+    names = [settings_of(run).name for run in study["runs"]]
+    here = [task for task in study["tasks"] if task in config["tasks"]]
+    runs: list[dict[str, Any]] = []
+    for name, run in zip(names, study["runs"], strict=True):
+        if name in main:
+            continue  # is trained already, and stands in every study
+        if run["reference"] not in ("-", *main, *(settings_of(other).name for other in runs)):
+            notes.append(f"{where}: run {name} is left out, its reference is no run before it")
+        elif any(_has_ratios(config, run, task) for task in here):
+            runs.append(run)
+        elif here:
+            notes.append(f"{where}: run {name} is left out, no task has any of its ratios")
+    tasks = [task for task in here if set(study["ratios"]) & set(config["tasks"][task]["ratios"])]
+    if not runs and not main.issuperset(names):
+        tasks = []
+    if not tasks:
+        notes.append(f"{where}: is left out, the profile has nothing for it")
+    study["runs"], study["tasks"] = runs, tasks
+
+
+def _check_named_runs(config: Mapping[str, Any], notes: list[str]) -> None:
+    """What is weighed, fitted to boards or published is one of the runs, or is left out."""
+    costs, models = config["costs"], config["models"]
+    for key in ("seeds", "board_seeds"):
+        if costs[key] is None:
+            costs[key] = config["seeds"]
+    studied = (run for block in config["studies"].values() for run in block["runs"])
+    runs = [*config["runs"], *studied]
+    known = list(dict.fromkeys(settings_of(run).name for run in runs))
+    for block, name in ((costs, "runs"), (costs, "board_runs"), (models, "runs")):
+        where = f"{'costs' if block is costs else 'models'}.{name}"
+        for run in [run for run in block[name] if run not in known]:
+            if not any(run.startswith(method) for method in METHODS):
+                raise ConfigError(
+                    f"config key {where}: no run {run!r}; known: {', '.join(known) or 'none'}"
+                )
+            notes.append(f"{where}: {run} is left out, the profile has no such run")
+        block[name] = [run for run in block[name] if run in known]
+
+
+def _check_runs(runs: list[dict[str, Any]], key: str) -> None:
+    """Methods, criteria and hyper-parameters exist, and names differ."""
+    names: set[str] = set()
+    for index, run in enumerate(runs):
+        where = f"config key {key}.{index}"
+        try:
+            name = settings_of(run).name
+        except ConfigError as error:
+            raise ConfigError(f"{where}.{error}") from error
+        if name in names:
+            raise ConfigError(f"{where}: run {name} is there twice")
+        names.add(name)
+
+
+def _check_rising(ratios: list[float], key: str) -> None:
+    if ratios != sorted(set(ratios)):
+        raise ConfigError(
+            f"config key {key}: must rise without repeats; each round starts from the last"
+        )
+
+
+def _with_tasks(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with a branch for every task, made from what the task itself declares."""
+    general = schema["$defs"].pop("task")
+    branches = {}
+    for name, task in TASKS.items():
+        branch = copy.deepcopy(general)
+        for part, keys in task.schema.items():
+            block = branch["properties"][part]
+            block["additionalProperties"] = False
+            block["properties"] = {**block.get("properties", {}), **keys}
+            needed = [key for key, value in keys.items() if "default" not in value]
+            block["required"] = [*block.get("required", []), *needed]
+        branches[name] = branch
+    tasks = schema["properties"]["tasks"]
+    schema["properties"]["tasks"] = {**tasks, "additionalProperties": False, "properties": branches}
+    return schema
+
+
+def _one_line(problem: jsonschema.ValidationError) -> str:
+    key = ".".join(str(part) for part in problem.absolute_path) or "(top level)"
+    if problem.validator == "additionalProperties":
+        allowed = set(problem.schema.get("properties", {}))
+        unknown = sorted(set(problem.instance) - allowed)
+        return (
+            f"config key {key}: unknown key {', '.join(map(repr, unknown))}; "
+            f"allowed: {', '.join(sorted(allowed))}"
+        )
+    if problem.validator == "type":
+        wanted = problem.validator_value
+        wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
+        return f"config key {key}: {problem.instance!r} is not of type {wanted}"
+    return f"config key {key}: {problem.message}"

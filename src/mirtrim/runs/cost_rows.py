@@ -1,0 +1,153 @@
+"""The cost row: what one network weighs in one number format, and its error in it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from mirtrim.pruning.settings import COLUMN_DEFAULTS
+from mirtrim.runs.labels import with_labels
+from mirtrim.runs.rows import RUN_KEYS, read_jobs
+from mirtrim.utils.files import atomic_path
+
+FORMATS = ("fp32", "int8")
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One exported network.
+
+    Attributes:
+        task … round, ratio_asked, ratio, floor, hyperparameters: as in the result row of the
+            network.
+        format: "fp32", or "int8": weights and activations quantised after training.
+        parameters, nonzeros, macs, peak_activation_bytes: as in the result row.
+        weights_raw, weights_gzip, weights_zstd: bytes of the weights and buffers alone, plain
+            and compressed; zeros of a mask are worth nothing in the first.
+        onnx_raw, onnx_gzip, onnx_zstd: bytes of the ONNX file.
+        difference: largest relative difference of the fp32 file's outputs to torch's; 0 for
+            int8, whose difference is its error.
+        validation_error, test_error: 1 − main score of the file in ONNX Runtime, the decoding
+            tuned on validation for that file.
+        scores: every score on the test split, JSON.
+        network_digest: digest of the code behind the network, from its result row.
+        code_digest: digest of the code behind this row.
+        versions: what it was computed with.
+    """
+
+    task: str
+    corpus: str
+    method: str
+    criterion: str
+    scope: str
+    scale: str
+    order: str
+    reset: str
+    counted: str
+    reference: str
+    seed: int
+    round: int
+    ratio_asked: float
+    ratio: float
+    format: str
+    parameters: int
+    nonzeros: int
+    macs: int
+    peak_activation_bytes: int
+    weights_raw: int
+    weights_gzip: int
+    weights_zstd: int
+    onnx_raw: int
+    onnx_gzip: int
+    onnx_zstd: int
+    difference: float
+    validation_error: float
+    test_error: float
+    scores: str
+    network_digest: str
+    code_digest: str
+    versions: str
+    floor: int = COLUMN_DEFAULTS["floor"]
+    hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValueError(f"cost row: unknown format {self.format!r}")
+
+
+COLUMNS = tuple(field.name for field in fields(CostRow))
+SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "ratio_asked", "ratio")
+COUNTED = ("parameters", "nonzeros", "macs", "peak_activation_bytes")
+
+
+def write_cost_rows(path: Path, rows: list[CostRow]) -> None:
+    """Write cost rows as CSV, atomically."""
+    with atomic_path(path) as temporary:
+        pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS)).to_csv(
+            temporary, index=False, float_format="%.9g"
+        )
+
+
+def read_cost_rows(
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """Read cost rows into one table in a fixed order; as `evidence.rows.read_rows`.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
+    text = [field.name for field in fields(CostRow) if field.type is str]
+    keys = ["task", *RUN_KEYS, "seed", "round", "format"]
+    table = read_jobs(paths, tables, jobs, text=text, check=_check, what="cost rows")
+    return table[list(COLUMNS)].sort_values(keys, ignore_index=True)
+
+
+def _check(table: pd.DataFrame) -> None:
+    if set(table.columns) != set(COLUMNS):
+        raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
+
+
+def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.DataFrame:
+    """What the latency jobs wrote, in a fixed order; job files take the place of tables.
+
+    Returns:
+        Their columns, `run` being the label of the run.
+
+    Raises:
+        ArtefactError: a file is damaged.
+    """
+    columns = {"task", "runtime", "median_ms"}
+    return with_labels(_read_measured(paths, tables, None, "latencies", columns))
+
+
+def read_arenas(
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """What the microcontroller jobs wrote, in a fixed order; job files take the place of tables.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
+    return _read_measured(paths, tables, jobs, "arenas", {"task", "variant", "arena_bytes"})
+
+
+def _read_measured(
+    paths: Sequence[Path],
+    tables: Sequence[Path],
+    jobs: Mapping[str, Collection[str]] | None,
+    what: str,
+    columns: set[str],
+) -> pd.DataFrame:
+    def check(table: pd.DataFrame) -> None:
+        if lacking := sorted(columns - set(table.columns)):
+            raise ValueError(f"column {lacking[0]} is missing")
+
+    text = ["task", *(key for key in RUN_KEYS if key != "floor")]
+    found = read_jobs(paths, tables, jobs, text=text, check=check, what=what)
+    keys = ["task", *RUN_KEYS, "seed", "ratio_asked"]
+    return found.sort_values(keys, ignore_index=True, kind="stable")

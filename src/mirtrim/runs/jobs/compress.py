@@ -1,0 +1,238 @@
+"""The compress job: all rounds of one method, seed and set of pruning settings."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+from torch import Tensor, nn
+
+from mirtrim.counting.operations import macs
+from mirtrim.pruning.methods import Method, Round, Ticket, get_method
+from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.jobs.dense import Dense
+from mirtrim.runs.jobs.finished import Finished, load_finished, save_finished
+from mirtrim.runs.jobs.networks import load_round
+from mirtrim.runs.jobs.resuming import mark_ended
+from mirtrim.runs.jobs.rounds import Cost, Stage, Trained, job_digest, measure, train
+from mirtrim.runs.jobs.setting import Progress, Setting, TaskData, silent
+from mirtrim.runs.rows import Row, write_pieces, write_rows
+from mirtrim.training import CPU, EpochReport, Hook
+from mirtrim.units import storage
+from mirtrim.utils.errors import MirtrimError, RatioError
+from mirtrim.utils.seeds import torch_generator
+
+# Criteria that look at data see this many training batches.
+SCORING_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a method with its settings, on one task and seed.
+
+    Attributes:
+        dense: the network that it starts from.
+        dense_cost: what that has cost.
+        rounds: round number → ratio: the run's ratios at their positions among the task's.
+        reference_folder: networks of the run that `settings.reference` names.
+    """
+
+    setting: Setting
+    dense: Dense
+    dense_cost: Cost
+    settings: PruningSettings
+    rounds: Mapping[int, float]
+    seed: int
+    reference_folder: Path | None = None
+
+    @property
+    def method(self) -> Method:
+        """The method, by its name."""
+        return get_method(self.settings.method)
+
+    def first_ticket(self) -> Ticket:
+        """Where the method starts: at the trained dense network, or at its initial weights."""
+        network = self.setting.new_network(self.seed)
+        initial = self.method.start == "initial"
+        network.load_state_dict(self.dense.initial if initial else self.dense.best)
+        return Ticket(network, dict(self.dense.rewind), dict(self.dense.initial))
+
+    def first_cost(self) -> Cost:
+        """What had to be spent before the first round."""
+        return Cost() if self.method.start == "initial" else self.dense_cost
+
+
+def compress(
+    run: Run,
+    *,
+    rows_path: Path,
+    pieces_path: Path,
+    networks_folder: Path,
+    resume_folder: Path,
+    code: str = "-",
+    progress: Progress = silent,
+) -> None:
+    """Run every round; write one row per ratio, scores per piece, and the networks.
+
+    Each finished round is kept in `resume_folder`, so a killed job continues where it stopped,
+    with the same bits; `remove_ended` clears that folder.
+
+    Args:
+        code: digest of the code behind the job (`experiments.code`), for its rows.
+    """
+    rounds = list(run.rounds.items())
+    folder = resume_folder / job_digest(
+        run.setting, run.seed, code, run.settings.seed_words, rounds
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    ticket, cost = run.first_ticket(), run.first_cost()
+    dense = {
+        "parameters": sum(p.numel() for p in ticket.network.parameters()),
+        "macs": macs(ticket.network, run.setting.task.example_input(run.setting.features)),
+    }
+    check_reachable(run.setting, ticket.network, run.settings, list(run.rounds.values()))
+    rows: list[Row] = []
+    pieces: list[pd.DataFrame] = []
+    for number, ratio in rounds:
+        kept = folder / f"round-{number:02d}"
+        finished = load_finished(kept, lambda: run.setting.new_network(run.seed))
+        if finished is None:
+            if run.method.start != "last":
+                ticket, cost = run.first_ticket(), run.first_cost()
+            coming = _round(run, number, ratio, dense)
+            try:
+                finished = _run_round(run, ticket, coming, cost, code, folder, progress)
+            except MirtrimError as error:
+                where = f"task {run.setting.task.name}, ratio {ratio:g}"
+                raise type(error)(f"{where}: {error}") from error
+            save_finished(kept, finished)
+            for path in folder.glob(f"fit-{number:02d}-*"):
+                path.unlink(missing_ok=True)
+        ticket, cost = finished.ticket, finished.cost
+        rows.append(finished.row)
+        pieces.append(finished.pieces)
+        storage.save(ticket.network, networks_folder / f"ratio-{ratio:g}")
+    write_pieces(pieces_path, pieces)
+    write_rows(rows_path, rows)
+    mark_ended(folder)
+
+
+def _run_round(
+    run: Run,
+    ticket: Ticket,
+    coming: Round,
+    cost: Cost,
+    code: str,
+    folder: Path,
+    progress: Progress,
+) -> Finished:
+    """Prepare, train, finish, measure."""
+    method, settings, device = run.method, run.settings, run.setting.device
+    # Some methods make their network on the processor.
+    ticket = method.prepare(ticket.to(device), settings, coming).to(device)
+    hook = Hook()
+    for part in range(method.trainings(settings)):
+        stage = Stage(coming.number, coming.ratio, part)
+        hook = method.hook(ticket, settings, coming)
+        trained = train(
+            run.setting,
+            ticket.network,
+            run.seed,
+            stage,
+            hook=hook,
+            epochs_factor=method.epochs_factor(coming),
+            training_cost=method.training_cost,
+            resume_path=folder / f"fit-{coming.number:02d}-{part}.safetensors",
+            report=_named(progress, _stage_name(run, stage)),
+        )
+        cost = cost + trained.cost
+        method.trained(ticket, part)
+    ticket = method.finish(ticket, settings, coming, hook)
+    method.check(ticket)
+    row, pieces = _measured(run, ticket, stage, trained, cost, coming, code)
+    return Finished(ticket.to(CPU), row, pieces, cost)
+
+
+def _measured(
+    run: Run,
+    ticket: Ticket,
+    stage: Stage,
+    trained: Trained,
+    total: Cost,
+    coming: Round,
+    code: str,
+) -> tuple[Row, pd.DataFrame]:
+    return measure(
+        run.setting,
+        ticket.network,
+        run.seed,
+        stage,
+        trained,
+        settings=run.settings,
+        masked=run.method.masks,
+        dense_parameters=coming.dense["parameters"],
+        total=total,
+        law_difference=ticket.law_difference,
+        code_digest=code,
+    )
+
+
+def _stage_name(run: Run, stage: Stage) -> str:
+    """Where a training stands, for a person who watches."""
+    place = list(run.rounds).index(stage.round) + 1
+    name = f"round {place}/{len(run.rounds)}, ratio {stage.ratio_asked:g}"
+    trainings = run.method.trainings(run.settings)
+    return name if trainings == 1 else f"{name}, training {stage.part + 1}/{trainings}"
+
+
+def _named(progress: Progress, stage: str) -> Callable[[EpochReport], None]:
+    return lambda epoch: progress(stage, epoch)
+
+
+def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Round:
+    setting, seed, device = run.setting, run.seed, run.setting.device
+    data = TaskData(setting, seed, "scoring")
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for inputs, targets in islice(data.batches(number), SCORING_BATCHES):
+            yield inputs.to(device), targets.to(device)
+
+    def reference() -> nn.Module:
+        assert run.reference_folder is not None
+        return load_round(run.reference_folder, ratio, lambda: setting.new_network(seed))
+
+    scoring = {
+        "batches": batches,
+        "loss": data.loss,
+        "generator": torch_generator(
+            seed, setting.task.name, "cut", run.settings.seed_words, number
+        ),
+    }
+    given = {"reference": reference} if run.reference_folder else {}
+    return Round(
+        ratio,
+        dense,
+        setting.task.example_input(setting.features).to(device),
+        scoring,
+        number=number,
+        steps=setting.fit_settings.epochs * data.steps_per_epoch,
+        initialise=setting.initialise,
+        **given,
+    )
+
+
+def check_reachable(
+    setting: Setting, network: nn.Module, settings: PruningSettings, ratios: Sequence[float]
+) -> None:
+    """Fail before hours of training if the last ratio cannot be reached."""
+    parameters = sum(p.numel() for p in network.parameters())
+    highest = get_method(settings.method).highest_ratio(
+        network, setting.task.example_input(setting.features), settings
+    )
+    if max(ratios) > highest:
+        raise RatioError(
+            f"task {setting.task.name}: {settings.method} cannot reach ratio {max(ratios):g} on "
+            f"its network of {parameters} parameters, {highest:.1f} is the most; lower `ratios` or "
+            "widen the network"
+        )

@@ -1,0 +1,66 @@
+"""Names and labels of runs from the columns of their rows."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from mirtrim.pruning.settings import DEFAULTS, PruningSettings
+from mirtrim.runs.rows import with_names
+from mirtrim.utils.errors import ConfigError
+
+# What a run has in its columns, whatever its method, where nothing else is said.
+USUAL = {
+    **{name: value for name, value in DEFAULTS.items() if name != "reference"},
+    "hyperparameters": "{}",
+}
+
+# Settings of hypotheses and checks that name runs.
+NAMING = ("run", "against", "runs", "unchanged", "reduced", "faster", "except_runs")
+
+
+def label_of(row: Mapping[str, Any]) -> str:
+    """What legends and tables call a run."""
+    return PruningSettings.of_columns(row).label
+
+
+def with_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the label of each row's run as a column `run`."""
+    named, labels = with_names(table)
+    return named.assign(run=named.run.map(labels))
+
+
+@cache
+def label_of_name(name: str) -> str:
+    """What a run is called that may not have been run; a name of no known method as it reads."""
+    # Torch comes with the methods, and is not needed for what has rows.
+    from mirtrim.pruning.methods import settings_of_name
+
+    try:
+        return settings_of_name(name).label
+    except ConfigError:
+        return name.replace("_", " ")
+
+
+def labels_in(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Label by name of the runs that the settings of a hypothesis or a check name."""
+    named: list[str] = []
+    for key in NAMING:
+        value = settings.get(key, [])
+        named += [value] if isinstance(value, str) else value
+    return {name: label_of_name(name) for name in named}
+
+
+def in_words(text: str, labels: Mapping[str, str]) -> str:
+    """`text` with the label in the place of every name of a run.
+
+    Args:
+        labels: label by name.
+    """
+    names = sorted((name for name in labels if name != labels[name]), key=len, reverse=True)
+    if not names:
+        return text
+    pattern = rf"(?<!\w)({'|'.join(map(re.escape, names))})(?!\w)"
+    return re.sub(pattern, lambda found: labels[found[0]], text)

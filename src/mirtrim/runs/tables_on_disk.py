@@ -1,0 +1,106 @@
+"""Reading many small CSV files of one form into one table."""
+
+import gzip
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mirtrim.utils.errors import ArtefactError
+
+Check = Callable[[pd.DataFrame], None]
+DAMAGED = (
+    EOFError,
+    gzip.BadGzipFile,
+    ValueError,
+    TypeError,
+    pd.errors.ParserError,
+    pd.errors.EmptyDataError,
+)
+
+
+def read_tables(
+    paths: Sequence[Path],
+    text: Sequence[str],
+    check: Check,
+    what: str,
+    later: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Join the files.
+
+    Args:
+        text: columns that hold text even where it looks like a number.
+        check: raises ValueError or TypeError if a table is not what it should be.
+        what: what the files hold, for the message.
+        later: columns that old files lack → the value that they then stand for.
+
+    Raises:
+        ArtefactError: a file is damaged; names it.
+    """
+    if not paths:
+        return pd.DataFrame()
+    dtype = dict.fromkeys(text, str)
+    try:
+        table = _parsed_together(paths, dtype, later or {})
+        check(table)
+        return table
+    except DAMAGED:
+        return _parsed_one_by_one(paths, dtype, check, what, later or {})
+
+
+def _parsed_together(
+    paths: Sequence[Path], dtype: Mapping[str, type], later: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Parse files of the same columns at once, which for hundreds takes a tenth of the time."""
+    by_head: dict[str, list[str]] = {}
+    for path in paths:
+        head, *lines = _text(path).splitlines() or [""]
+        if not head:
+            raise ValueError("a file is empty")
+        by_head.setdefault(head, []).extend(lines)
+    tables = []
+    for head, lines in by_head.items():
+        table = pd.read_csv(io.StringIO("\n".join([head, *lines])), dtype=dtype)
+        if len(table) != len(lines):
+            raise ValueError("a file has incomplete lines")
+        tables.append(completed(table, later))
+    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def _text(path: Path) -> str:
+    if path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8") as stream:
+            return stream.read()
+    return path.read_text(encoding="utf-8")
+
+
+def completed(table: pd.DataFrame, later: Mapping[str, Any]) -> pd.DataFrame:
+    """With the columns that came later at the values that their absence stands for."""
+    missing = {name: value for name, value in later.items() if name not in table.columns}
+    return table.assign(**missing) if missing else table
+
+
+def _parsed_one_by_one(
+    paths: Sequence[Path],
+    dtype: Mapping[str, type],
+    check: Check,
+    what: str,
+    later: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Find the damaged file."""
+    tables = []
+    for path in paths:
+        try:
+            table = pd.read_csv(path, dtype=dtype)
+            if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for it
+                raise ValueError("lines have more cells than there are columns")
+            table = completed(table, later)
+            check(table)
+        except DAMAGED as error:
+            raise ArtefactError(
+                f"{path} does not hold {what} ({error}); delete it and run again"
+            ) from error
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,186 @@
+"""Removing units for good: new smaller modules, tensors and optimisers.
+
+One set of indices, that of the graph, cuts everything, so weights, rewind weights, statistics
+and optimiser state always agree.
+"""
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mirtrim.units.copying import copied
+from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import TraceError
+
+
+class _Cutter:
+    """Index tensors of one cut, made once and shared by all tensors."""
+
+    def __init__(self, graph: UnitGraph, keep: np.ndarray) -> None:
+        self._graph = graph
+        self._keep = graph.checked(keep)
+        self._indices: dict[int, tuple[Tensor, np.ndarray]] = {}
+
+    def cut(self, name: str, tensor: Tensor) -> Tensor:
+        """A new tensor with what is left of `tensor`, which has the shape of the one `name`."""
+        slices = self._graph.slices.get(name)
+        if slices is None:
+            raise TraceError(f"the traced network has no tensor {name!r}; trace this one")
+        if tuple(tensor.shape) != self._graph.shapes[name]:
+            raise TraceError(
+                f"{name} has shape {tuple(tensor.shape)}, traced was {self._graph.shapes[name]}; "
+                "use the graph of this very network"
+            )
+        result = tensor
+        for dim, groups in enumerate(slices):
+            if groups is not None:
+                index = self._index(groups, name, dim)
+                if len(index) < len(groups):
+                    result = result.index_select(dim, index.to(tensor.device))
+        return result.clone() if result is tensor else result
+
+    def keep_lengths(self, tensors: Mapping[str, Tensor], smaller: Mapping[str, Tensor]) -> None:
+        """Make the magnitudes of normalised weights fit directions that became shorter.
+
+        Weight normalisation divides by a norm over units of which some are gone. What is left
+        of a weight stays what it was.
+        """
+        for gain, direction, kept in self._graph.weight_norms:
+            if gain not in tensors or direction not in tensors:
+                continue
+            before, after = tensors[direction].detach(), smaller[direction].detach()
+            dims = [d for d in range(before.dim()) if d != kept]
+            if all(before.shape[d] == after.shape[d] for d in dims):
+                continue
+            full = torch.linalg.vector_norm(before, dim=dims, keepdim=True)
+            groups = None if kept is None else self._graph.slices[direction][kept]
+            if kept is not None and groups is not None:
+                full = full.index_select(kept, self._index(groups, direction, kept).to(full.device))
+            left = torch.linalg.vector_norm(after, dim=dims, keepdim=True)
+            share = (left / full).nan_to_num(1.0)
+            smaller[gain].detach().mul_(share.reshape(smaller[gain].shape))
+
+    def _index(self, groups: np.ndarray, name: str, dim: int) -> Tensor:
+        known = self._indices.get(id(groups))
+        if known is None:
+            positions = np.flatnonzero(self._keep[groups])
+            if not len(positions):
+                raise TraceError(f"the cut would leave nothing of {name} along dimension {dim}")
+            known = torch.from_numpy(positions), groups
+            self._indices[id(groups)] = known
+        return known[0]
+
+
+@torch.no_grad()
+def cut_tensors(
+    tensors: Mapping[str, Tensor], graph: UnitGraph, keep: np.ndarray
+) -> dict[str, Tensor]:
+    """What is left of `tensors`, keyed by names of the network's state.
+
+    Works for weights, rewind weights, gradients and buffers alike.
+
+    Raises:
+        TraceError: a name or a shape does not belong to the traced network.
+    """
+    cutter = _Cutter(graph, keep)
+    smaller = {name: cutter.cut(name, tensor.detach()) for name, tensor in tensors.items()}
+    cutter.keep_lengths(tensors, smaller)
+    return smaller
+
+
+@torch.no_grad()
+def cut(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> nn.Module:
+    """A new smaller network without the groups that `keep` (groups,) drops.
+
+    The original is not touched. Integer attributes (out_channels, hidden_size, …) follow.
+
+    Raises:
+        TraceError: the graph is not of this network, or a tensor would be left empty.
+    """
+    cutter = _Cutter(graph, keep)
+    memo: dict[int, Any] = {}
+    for name, parameter in model.named_parameters():
+        smaller = nn.Parameter(cutter.cut(name, parameter.detach()), parameter.requires_grad)
+        memo[id(parameter)] = smaller
+    named = dict(model.named_parameters())
+    cutter.keep_lengths(named, {name: memo[id(p)] for name, p in named.items()})
+    for name, buffer in model.named_buffers():
+        memo[id(buffer)] = cutter.cut(name, buffer.detach())
+    trimmed = copied(model, memo)
+    set_widths(trimmed, graph, keep)
+    return trimmed
+
+
+def set_widths(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> None:
+    """Bring the integer attributes that count units up to date."""
+    for width in graph.widths:
+        module = model.get_submodule(width.module)
+        left = int(np.count_nonzero(keep[width.groups]))
+        if width.index is None:
+            setattr(module, width.attribute, left)
+        else:
+            sizes = list(getattr(module, width.attribute))
+            sizes[width.index] = left
+            setattr(module, width.attribute, tuple(sizes))
+
+
+@torch.no_grad()
+def cut_optimizer(
+    optimizer: Optimizer,
+    model: nn.Module,
+    trimmed: nn.Module,
+    graph: UnitGraph,
+    keep: np.ndarray,
+) -> Optimizer:
+    """A new optimiser of the same class for `trimmed`, with its state cut the same way.
+
+    Args:
+        optimizer: of `model`, before the cut.
+        trimmed: what `cut(model, graph, keep)` returned.
+
+    Raises:
+        TraceError: the optimiser has parameters from elsewhere, or state that is neither a
+            number nor shaped like its parameter.
+    """
+    cutter = _Cutter(graph, keep)
+    names = {id(p): name for name, p in model.named_parameters()}
+    smaller = dict(trimmed.named_parameters())
+    groups = []
+    for group in optimizer.param_groups:
+        options = {key: copy.copy(value) for key, value in group.items() if key != "params"}
+        missing = [p for p in group["params"] if id(p) not in names]
+        if missing:
+            raise TraceError(
+                f"the optimiser holds a parameter {tuple(missing[0].shape)} that is not in the "
+                "network; make one optimiser per network"
+            )
+        options["params"] = [smaller[names[id(p)]] for p in group["params"]]
+        groups.append(options)
+    accepted = inspect.signature(type(optimizer)).parameters
+    defaults = {k: v for k, v in optimizer.defaults.items() if k in accepted}
+    fresh = type(optimizer)(groups, **defaults)
+    for parameter, state in optimizer.state.items():
+        name = names[id(parameter)]
+        fresh.state[smaller[name]] = {
+            key: _cut_state(cutter, name, parameter, key, value) for key, value in state.items()
+        }
+    return fresh
+
+
+def _cut_state(cutter: _Cutter, name: str, parameter: Tensor, key: str, value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return copy.copy(value)
+    if value.shape == parameter.shape:
+        return cutter.cut(name, value)
+    if value.dim() == 0:
+        return value.clone()
+    raise TraceError(
+        f"optimiser state {key} of {name} has shape {tuple(value.shape)}, unlike its parameter "
+        f"{tuple(parameter.shape)}, and cannot be cut"
+    )

@@ -1,0 +1,236 @@
+"""Finding the units of any network by watching it run.
+
+The network runs on an example input while a `Tracer` follows its units; the ledger it fills is
+then resolved into a `UnitGraph`. Units for which something cannot be followed are kept, and
+the graph says why; in strict mode they are refused by name.
+"""
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirtrim.units.graph import UnitGraph
+from mirtrim.units.labels import IMMORTAL
+from mirtrim.units.nesting import arguments, leaves_in, tensors_in
+from mirtrim.units.preserving import preserved, uncached
+from mirtrim.units.resolving import resolve
+from mirtrim.units.tracer import Tracer
+from mirtrim.units.widths import of_torch
+from mirtrim.utils.errors import MirtrimError, TraceError
+
+
+def discover(
+    model: nn.Module, example_inputs: Any, protect: Sequence[str] = (), *, strict: bool = False
+) -> UnitGraph:
+    """The unit graph of `model`.
+
+    The network runs in eval mode, and once more in training mode if its code asks for the mode
+    or if some parameters took no part. It is left as it was found.
+
+    Args:
+        model: any network.
+        example_inputs: a tensor, the tuple of positional arguments of `forward`, or a dict of
+            its keyword arguments. The first dimension of the first tensor is the batch.
+        protect: module paths whose units must all stay (modules below them included).
+        strict: refuse what cannot be followed, instead of keeping the units that enter it.
+
+    Raises:
+        TraceError: the network does not run on the example, or is of a kind that cannot be
+            cut; in strict mode also: an operation that touches removable units cannot be
+            followed.
+    """
+    _check_kind(model, example_inputs)
+    graph = _trace(model, example_inputs, protect, strict, follow_attributes=True)
+    if graph.follows_attributes and not _holds(model, graph, example_inputs):
+        # A size of the network's own is used where nobody can see: all of them stay.
+        graph = _trace(model, example_inputs, protect, strict, follow_attributes=False)
+    return graph
+
+
+def _trace(
+    model: nn.Module,
+    example_inputs: Any,
+    protect: Sequence[str],
+    strict: bool,
+    *,
+    follow_attributes: bool,
+) -> UnitGraph:
+    trace = Tracer(model, protect, strict=strict, follow_attributes=follow_attributes)
+    findings = trace.findings
+    every = {name for name, _ in model.named_parameters()}
+    with preserved(model), uncached(model), _differentiable(model):
+        model.eval()
+        try:
+            _watch(model, trace, example_inputs)
+            if _asks_for_mode(model) or not every <= trace.used:
+                _watch_training(model, trace, example_inputs)
+        except MirtrimError:
+            raise
+        except Exception as error:
+            if follow_attributes:
+                return _trace(model, example_inputs, protect, strict, follow_attributes=False)
+            raise TraceError(_why_failed(model, example_inputs, error)) from error
+        finally:
+            trace.ledger.closed = True
+        findings.unreached = tuple(n for n, _ in model.named_parameters() if n not in trace.used)
+        first = tensors_in(example_inputs)[:1]
+        batch = first[0].shape[0] if first and first[0].dim() else 1
+    return resolve(model, findings, batch)
+
+
+def _watch(model: nn.Module, trace: Tracer, example_inputs: Any) -> None:
+    positional, named = arguments(model, example_inputs)
+    for tensor in tensors_in((positional, named)):
+        trace.set(tensor, IMMORTAL)
+    with trace.adaptive_attributes(), trace:
+        outputs = leaves_in(model(*positional, **named))
+    for leaf in outputs:
+        trace.finish(leaf)
+
+
+def _watch_training(model: nn.Module, trace: Tracer, example_inputs: Any) -> None:
+    """The same in training mode, where it concerns code of the network's own.
+
+    Layers of torch stay in eval mode: they have the same units in both, and some need batches
+    larger than an example.
+    """
+    for module in model.modules():
+        module.training = not of_torch(type(module))
+    try:
+        with trace.findings.in_training():
+            _watch(model, trace, example_inputs)
+    except MirtrimError:
+        raise
+    except Exception as error:
+        trace.findings.notes.append(
+            f"not followed in training mode, where it fails on the example ({_line(error)})"
+        )
+    finally:
+        model.eval()
+
+
+def _asks_for_mode(model: nn.Module) -> bool:
+    """Whether code of the network's own mentions `training`."""
+    kinds = {kind for module in model.modules() for kind in type(module).__mro__}
+    owned: list[Mapping[str, Any]] = [
+        vars(kind) for kind in kinds if kind is not object and not of_torch(kind)
+    ]
+    owned += [vars(m) for m in model.modules() if callable(vars(m).get("forward"))]
+    return any(_mentions_training(value) for space in owned for value in space.values())
+
+
+def _mentions_training(value: Any) -> bool:
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    if isinstance(value, property):
+        value = value.fget
+    while hasattr(value, "__wrapped__"):
+        value = value.__wrapped__
+    code = value if isinstance(value, types.CodeType) else getattr(value, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return False
+    return "training" in code.co_names or any(
+        _mentions_training(c) for c in code.co_consts if isinstance(c, types.CodeType)
+    )
+
+
+def _check_kind(model: nn.Module, example_inputs: Any) -> None:
+    """Networks and examples that nothing can be done with.
+
+    Raises:
+        TraceError: names the module or the input.
+    """
+    for path, module in model.named_modules():
+        name = path or type(model).__name__
+        kind = type(module)
+        if isinstance(module, torch.jit.ScriptModule):
+            raise TraceError(
+                f"module {name} is scripted and cannot be followed; use the plain Python module"
+            )
+        if "quantized" in kind.__module__ and of_torch(kind):
+            raise TraceError(f"module {name} is quantised; trim the network before quantising it")
+        if isinstance(module, torch.fx.GraphModule) and any(
+            isinstance(node.target, torch._ops.OpOverload) for node in module.graph.nodes
+        ):
+            raise TraceError(
+                f"module {name} is an exported program; trim the network that it was made from"
+            )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if torch.nn.parameter.is_lazy(tensor):
+            raise TraceError(
+                f"{name} of a lazy module has no shape yet; run the network once before trimming"
+            )
+        if tensor.is_meta:
+            raise TraceError(f"{name} is on the meta device and has no values; load the weights")
+    for tensor in tensors_in(example_inputs):
+        if tensor.is_meta:
+            raise TraceError("the example input is on the meta device and has no values")
+        if not tensor.numel():
+            raise TraceError(
+                f"an example input has shape {tuple(tensor.shape)} and is empty; give at least one "
+                "example"
+            )
+
+
+def _why_failed(model: nn.Module, example_inputs: Any, error: Exception) -> str:
+    """One line about a network that failed while it was followed."""
+    try:
+        with torch.no_grad():
+            positional, named = arguments(model, example_inputs)
+            model(*positional, **named)
+    except Exception as own:
+        return (
+            f"the network fails on the example ({_line(own)}); give example_inputs that its "
+            "forward accepts: a tensor, a tuple of arguments, or a dict of keyword arguments"
+        )
+    return f"the network cannot be followed ({_line(error)}); please report it"
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"
+
+
+def _holds(model: nn.Module, graph: UnitGraph, example_inputs: Any) -> bool:
+    """Whether a cut by half gives a network that does what the gated one does."""
+    from mirtrim.units.cutting import cut
+    from mirtrim.units.equivalence import check_law
+
+    keep = np.random.default_rng(0).random(graph.group_count) < 0.5
+    keep[0] = True
+    for slices in graph.slices.values():
+        for groups in slices:
+            if groups is not None and not keep[groups].any():
+                keep[groups[0]] = True
+    try:
+        check_law(model, cut(model, graph, keep), graph, keep, example_inputs)
+    except TraceError:
+        return False
+    return True
+
+
+@contextmanager
+def _differentiable(model: nn.Module) -> Iterator[None]:
+    """Gradients on for all parameters, so that tensors from code that cannot be watched betray
+    themselves by a history without a label."""
+    with ExitStack() as stack:
+        frozen = [p for p in model.parameters() if not p.requires_grad and _has_gradient(p)]
+        stack.enter_context(torch.enable_grad())
+
+        def restore() -> None:
+            for parameter in frozen:
+                parameter.requires_grad_(False)
+
+        stack.callback(restore)
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+
+
+def _has_gradient(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()

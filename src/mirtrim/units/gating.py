@@ -1,0 +1,244 @@
+"""The law: a network with units gated to zero equals the network with those units removed.
+
+"Gated to zero" means zero at the input of every layer that consumes the unit, and left out of
+the statistics of normalisations over units. Zeroing where a unit is made would not do: biases
+and batch-norm shifts would leak through.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from mirtrim.units.gated_calls import (
+    ATTENTION,
+    CELLS,
+    GATED,
+    HEADS,
+    LAYERS,
+    NORMS,
+    RECURRENT,
+    SCALED,
+    in_order,
+    right_operand,
+)
+from mirtrim.units.graph import NormCall, UnitGraph
+from mirtrim.utils.errors import TraceError
+
+
+def gated(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> Callable[..., Any]:
+    """`model` as a function in which the groups that `keep` drops are gated to zero.
+
+    Weights keep their full size and gradients flow through the gates, so a training step on
+    the gated network can be compared with one on the trimmed network.
+    """
+
+    def forward(*inputs: Any, **named: Any) -> Any:
+        with gates(model, graph, keep):
+            return model(*inputs, **named)
+
+    return forward
+
+
+@contextmanager
+def gates(
+    model: nn.Module, graph: UnitGraph, keep: np.ndarray, *, straight_through: bool = False
+) -> Iterator[None]:
+    """Within this context every call of `model` runs with the groups that `keep` drops gated.
+
+    Args:
+        straight_through: the backward pass is that of the network without gates (Bengio et al.
+            2013), so that a gated unit gets the gradient that it would get if it were open.
+            Every layer then runs twice in the forward pass.
+    """
+    mask = graph.checked(keep)
+    running: list[_Gates] = []
+
+    def enter(module: nn.Module, inputs: Any) -> None:
+        running.append(_Gates(model, graph, mask, straight_through))
+        running[-1].__enter__()
+
+    def leave(module: nn.Module, inputs: Any, outputs: Any) -> None:
+        running.pop().__exit__(None, None, None)
+
+    first = model.register_forward_pre_hook(enter, prepend=True)
+    last = model.register_forward_hook(leave, always_call=True)
+    try:
+        yield
+    finally:
+        first.remove()
+        last.remove()
+
+
+class _Gates(TorchFunctionMode):
+    def __init__(
+        self, model: nn.Module, graph: UnitGraph, keep: np.ndarray, straight_through: bool
+    ) -> None:
+        super().__init__()
+        self._graph, self._keep = graph, keep
+        self._straight_through = straight_through
+        self._names = {id(t): n for n, t in (*model.named_parameters(), *model.named_buffers())}
+        training = any(module.training for module in model.modules())
+        calls = graph.training_norm_calls if training else graph.norm_calls
+        # Where nothing is gated by the order of calls, their number does not matter.
+        gone = any(call.axis is not None and not keep[call.groups].all() for call in calls)
+        self._calls = iter(calls) if gone else None
+
+    def _name_of(self, tensor: Any) -> str | None:
+        return self._names.get(id(tensor))
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if not self._straight_through:
+            return self._run(func, args, kwargs)
+        if func not in GATED:
+            return func(*args, **kwargs)
+        open_result = func(*args, **kwargs)
+        with torch.no_grad():
+            closed_result = self._run(func, args, kwargs)
+        return _forward_of(closed_result, open_result)
+
+    def _run(self, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """`func` with gated weights or, if it normalises over units, living ones only."""
+        call = self._next(func, args, kwargs)
+        if func in LAYERS:
+            weight, where = right_operand(args, kwargs)
+            if call is not None:
+                weight = _zeroed(weight, call.axis, self._keep[call.groups])
+            else:
+                weight = self._gate(weight, LAYERS[func])
+            if isinstance(where, str):
+                kwargs[where] = weight
+            elif where is not None:
+                args = (args[0], weight, *args[2:])
+        elif func in RECURRENT:
+            at = 3 if isinstance(args[3], list | tuple) else 2  # behind the sizes of packed batches
+            weights = [self._gate(w, 1) if w.dim() == 2 else w for w in args[at]]
+            args = (*args[:at], weights, *args[at + 1 :])
+        elif func in CELLS:
+            args = (*args[:2], self._gate(args[2], 1), self._gate(args[3], 1), *args[4:])
+        elif func is HEADS:
+            args = tuple(self._gate(a, 1) if _is_matrix(a) else a for a in args)
+            kwargs = {k: self._gate(a, 1) if _is_matrix(a) else a for k, a in kwargs.items()}
+        elif call is not None:
+            return _over_living(call, self._keep, func, args, kwargs)
+        return func(*args, **kwargs)
+
+    def _next(self, func: Callable[..., Any], args: Any, kwargs: Any) -> NormCall | None:
+        """What the graph knows about this call, if something of what it reads is gone."""
+        if self._calls is None or not in_order(func, args, kwargs, self._name_of):
+            return None
+        call = next(self._calls, None)
+        if call is None:
+            raise TraceError("the network calls more normalisations than when it was traced")
+        return call if call.axis is not None and not self._keep[call.groups].all() else None
+
+    def _gate(self, weight: Tensor, dim: int) -> Tensor:
+        """`weight` with zeros in the columns of units that are gone."""
+        name = self._names.get(id(weight))
+        groups = None if name is None or weight.dim() <= dim else self._graph.slices[name][dim]
+        if groups is None:
+            return weight
+        return _zeroed(weight, dim, self._keep[groups])
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, nn.Parameter) and value.dim() == 2
+
+
+def _zeroed(tensor: Tensor, dim: int | None, living: np.ndarray) -> Tensor:
+    """`tensor` with zeros where units along `dim` are gone."""
+    assert dim is not None
+    dim %= tensor.dim()
+    mask = torch.as_tensor(living, dtype=tensor.dtype, device=tensor.device)
+    return tensor * mask.reshape([-1 if d == dim else 1 for d in range(tensor.dim())])
+
+
+def _over_living(
+    call: NormCall, keep: np.ndarray, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> Any:
+    """A call that looks at all units at once, on those that live."""
+    if func in NORMS:
+        return _norm_of_living(call, keep, *args, **kwargs)
+    living = keep[call.groups]
+    if func is ATTENTION:
+        args = (args[0], _zeroed(args[1], call.axis, living), *args[2:])
+        return func(*args, **kwargs)
+    if func is torch.einsum:
+        operands = list(args[1] if isinstance(args[1], list | tuple) else args[1:])
+        operands[-1] = _zeroed(operands[-1], call.axis, living)
+        return func(args[0], *operands)
+    name = "input" if "input" in kwargs else "self" if "self" in kwargs else "x"
+    tensor = args[0] if args else kwargs[name]
+    positions = torch.as_tensor(np.flatnonzero(living), device=tensor.device)
+    present = tensor.index_select(call.axis, positions)
+    if func in SCALED:
+        given = dict(zip(("p", "dim", "eps"), args[1:], strict=False)) | kwargs
+        p, dim, eps = given.get("p", 2.0), given.get("dim", 1), given.get("eps", 1e-12)
+        return tensor / present.norm(p, dim, keepdim=True).clamp_min(eps)
+    if args:
+        return func(present, *args[1:], **kwargs)
+    return func(**(kwargs | {name: present}))
+
+
+class _StraightThrough(torch.autograd.Function):
+    """The value of one tensor, the gradient of another."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor, gradient: Tensor) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(context: Any, *outputs: Tensor) -> tuple[None, Tensor]:
+        return None, outputs[0]
+
+
+def _forward_of(value: Any, gradient: Any) -> Any:
+    """A result with the values of one and the gradient of the other; also for tuples."""
+    if isinstance(value, Tensor):
+        return _StraightThrough.apply(value, gradient)
+    return type(gradient)(_forward_of(v, g) for v, g in zip(value, gradient, strict=True))
+
+
+def _norm_of_living(
+    call: NormCall, keep: np.ndarray, tensor: Tensor, sizes: Any, *rest: Any, **named: Any
+) -> Tensor:
+    """A normalisation whose statistics are over living units only."""
+    axis = call.axis
+    assert axis is not None
+    order = ("weight", "eps") if call.kind == "rms_norm" else ("weight", "bias", "eps")
+    given = dict(zip(order, rest, strict=False)) | named
+    weight, bias = given.get("weight"), given.get("bias")
+    eps = given.get("eps", 1e-5)
+    if eps is None:
+        eps = torch.finfo(tensor.dtype).eps
+    living = torch.as_tensor(keep[call.groups], dtype=tensor.dtype, device=tensor.device)
+    living = living.reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
+    shape = tensor.shape
+    if call.kind == "group_norm":
+        parts = (shape[0], int(sizes), -1)
+        values, living = tensor.reshape(parts), living.expand(shape).reshape(parts)
+        dims: tuple[int, ...] = (2,)
+    else:
+        values, living = tensor, living.expand(shape)
+        dims = tuple(range(tensor.dim() - len(sizes), tensor.dim()))
+    # A part of which nothing lives has no statistics, and nobody looks at it.
+    count = living.sum(dims, keepdim=True).clamp(min=1)
+    values = values * living
+    if call.kind != "rms_norm":
+        values = (values - values.sum(dims, keepdim=True) / count) * living
+    power = (values * values).sum(dims, keepdim=True) / count
+    result = (values * torch.rsqrt(power + eps)).reshape(shape)
+    if call.kind == "group_norm":
+        spread = [-1 if d == 1 else 1 for d in range(tensor.dim())]
+        weight = None if weight is None else weight.reshape(spread)
+        bias = None if bias is None else bias.reshape(spread)
+    if weight is not None:
+        result = result * weight
+    return result if bias is None else result + bias

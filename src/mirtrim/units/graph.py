@@ -1,0 +1,226 @@
+"""The unit graph: which units a network has, which live together, and what goes with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirtrim.utils.errors import TraceError
+
+Slices = tuple[np.ndarray | None, ...]
+
+
+@dataclass(frozen=True)
+class UnitLayer:
+    """One layer that makes units.
+
+    Attributes:
+        name: module path; the name of the weight where a module uses several by hand.
+        kind: "conv", "linear", "recurrent" or "embedding".
+        groups: int64 (units,), the group of each unit; 0 = immortal.
+        weights: names of the tensors whose rows are this layer's units, recurrent matrices
+            included, biases not.
+        pinned_because: why (some) units can never be removed, "" if all can.
+    """
+
+    name: str
+    kind: str
+    groups: np.ndarray
+    weights: tuple[str, ...]
+    pinned_because: str = ""
+
+
+@dataclass(frozen=True)
+class RowLayout:
+    """How the units of a layer lie in one of its weight tensors.
+
+    Attributes:
+        dim: the dimension of the units.
+        gates: how often the units are repeated along it (3 for a GRU, 4 for an LSTM).
+        parts: for grouped transposed convolutions, how many equal parts of dimension 0 the
+            units of one part each belong to.
+        gain: name of the magnitudes of these weights, "" if they are not normalised.
+    """
+
+    dim: int = 0
+    gates: int = 1
+    parts: int = 1
+    gain: str = ""
+
+    def by_unit(self, weight: Tensor) -> Tensor:
+        """The weights of each unit, (units, fan_in)."""
+        if self.parts > 1:
+            rows = weight.reshape(self.parts, -1, *weight.shape[1:]).transpose(1, 2)
+            return rows.reshape(self.parts * weight.shape[1], -1)
+        rows = weight.movedim(self.dim, 0)
+        rows = rows.reshape(self.gates, -1, *rows.shape[1:]).transpose(0, 1)
+        return rows.reshape(rows.shape[0], -1)
+
+
+@dataclass(frozen=True)
+class MacTerm:
+    """Multiply-accumulates of one operation: `constant` × Π living positions of `factors`."""
+
+    constant: int
+    factors: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Width:
+    """An integer attribute of a module that counts units.
+
+    Attributes:
+        module: path of the module.
+        attribute: for instance "out_channels".
+        index: position in a tuple attribute such as "normalized_shape", None for an int.
+        groups: group of each unit counted.
+    """
+
+    module: str
+    attribute: str
+    index: int | None
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class NormCall:
+    """One call of a normalisation over units, in execution order.
+
+    Attributes:
+        kind: "layer_norm", "rms_norm" or "group_norm".
+        axis: dimension of its input along which units lie, None if there are none.
+        groups: group of each position along `axis`.
+    """
+
+    kind: str
+    axis: int | None
+    groups: np.ndarray
+
+
+class UnitGraph:
+    """Units, groups and every tensor slice of one network; made by `tracing.discover`.
+
+    Attributes:
+        norm_calls, training_norm_calls: normalisations in the order in which they run, in eval
+            and in training mode.
+        kept: reasons for which units can never be removed, and how many units for each.
+        unreached: names of parameters that took no part when the network ran; they are kept.
+        notes: what else a reader should know about how the network was followed.
+        weight_norms: names of magnitude and direction of normalised weights, and the dimension
+            that the norm is not taken over (None: over all).
+        draws: for each call that draws random numbers, the dimension of units in its result and
+            the group of each position.
+        follows_attributes: whether integer attributes of somebody's own modules are cut along.
+    """
+
+    def __init__(
+        self,
+        layers: tuple[UnitLayer, ...],
+        group_count: int,
+        slices: Mapping[str, Slices],
+        shapes: Mapping[str, tuple[int, ...]],
+        *,
+        unique_parameters: tuple[str, ...],
+        mac_terms: tuple[MacTerm, ...],
+        batch: int,
+        layouts: Mapping[tuple[str, str], RowLayout],
+        normalisations: Mapping[str, str],
+        widths: tuple[Width, ...],
+        norm_calls: tuple[NormCall, ...],
+        training_norm_calls: tuple[NormCall, ...] = (),
+        kept: Mapping[str, int] | None = None,
+        unreached: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
+        follows_attributes: bool = False,
+        weight_norms: tuple[tuple[str, str, int | None], ...] = (),
+        draws: tuple[tuple[int | None, np.ndarray], ...] = (),
+    ) -> None:
+        self.layers = layers
+        self.group_count = group_count
+        self.slices = slices
+        self.shapes = shapes
+        self.unique_parameters = unique_parameters
+        self.widths = widths
+        self.norm_calls = norm_calls
+        self.training_norm_calls = training_norm_calls or norm_calls
+        self.kept = dict(kept or {})
+        self.unreached = unreached
+        self.notes = notes
+        self.follows_attributes = follows_attributes
+        self.weight_norms = weight_norms
+        self.draws = draws
+        self._mac_terms = mac_terms
+        self._batch = batch
+        self._layouts = layouts
+        self._normalisations = normalisations
+
+    def all_kept(self) -> np.ndarray:
+        """The mask (groups,) that removes nothing."""
+        return np.ones(self.group_count, dtype=bool)
+
+    def checked(self, keep: np.ndarray) -> np.ndarray:
+        """`keep` as a Boolean array.
+
+        Raises:
+            TraceError: it has the wrong length or removes group 0.
+        """
+        mask = np.asarray(keep, dtype=bool)
+        if mask.shape != (self.group_count,) or not mask[0]:
+            raise TraceError(
+                f"a keep mask has {self.group_count} entries, the first of them True; "
+                f"got shape {mask.shape}"
+            )
+        return mask
+
+    def shape_after(self, name: str, keep: np.ndarray) -> tuple[int, ...]:
+        """Shape of the tensor called `name` after the cut."""
+        return tuple(
+            size if groups is None else int(np.count_nonzero(keep[groups]))
+            for size, groups in zip(self.shapes[name], self.slices[name], strict=True)
+        )
+
+    def parameters(self, keep: np.ndarray) -> int:
+        """Exact number of parameters after the cut; tied ones count once, buffers do not."""
+        keep = self.checked(keep)
+        total = 0
+        for name in self.unique_parameters:
+            count = 1
+            for size in self.shape_after(name, keep):
+                count *= size
+            total += count
+        return total
+
+    def macs(self, keep: np.ndarray) -> int:
+        """Exact multiply-accumulates per example after the cut."""
+        keep = self.checked(keep)
+        total = 0
+        for term in self._mac_terms:
+            product = term.constant
+            for groups in term.factors:
+                product *= int(np.count_nonzero(keep[groups]))
+            total += product
+        return total // self._batch
+
+    def normalisation_of(self, layer_name: str) -> str | None:
+        """Module whose per-unit gain directly follows that layer's output, if there is one."""
+        return self._normalisations.get(layer_name)
+
+    def rows(self, layer_name: str, tensor_name: str) -> RowLayout:
+        """How the units of a layer lie in one of its `weights`."""
+        return self._layouts[layer_name, tensor_name]
+
+    def unit_weights(self, layer: UnitLayer, tensors: Mapping[str, Tensor]) -> Tensor:
+        """All incoming weights of each unit, (units, fan_in); biases left out."""
+        parts = []
+        for name in layer.weights:
+            layout = self._layouts[layer.name, name]
+            rows = layout.by_unit(tensors[name])
+            if layout.gain in tensors:
+                lengths = rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+                rows = rows / lengths * tensors[layout.gain].reshape(-1, 1)
+            parts.append(rows)
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat(parts, dim=1)

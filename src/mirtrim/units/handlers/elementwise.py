@@ -1,0 +1,269 @@
+"""Operations that act on each entry by itself, and on entries of several tensors at once."""
+
+import itertools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirtrim.units.handlers.operations import (
+    HANDLERS,
+    METADATA,
+    Call,
+    after_running,
+    handles,
+    words,
+)
+from mirtrim.units.labels import IMMORTAL, Free, Label
+from mirtrim.units.sizes import AdaptiveInt
+
+_UNARY = words("""
+    relu relu6 leaky_relu elu selu celu gelu silu mish hardtanh hardswish hardsigmoid hardshrink
+    softshrink tanhshrink sigmoid tanh softplus softsign logsigmoid log_sigmoid threshold rrelu
+    exp exp2 expm1 log log1p log2 log10 sqrt rsqrt square abs absolute neg negative positive sin
+    cos tan asin acos atan sinh cosh asinh acosh atanh sign round floor ceil trunc frac reciprocal
+    erf erfc erfinv logit sinc nan_to_num isnan isinf isfinite logical_not bitwise_not invert
+    sgn deg2rad rad2deg
+    dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout
+    native_dropout bernoulli contiguous clone detach to float double half bfloat16 bool int long
+    short byte char type type_as cpu cuda alias requires_grad zero fill zeros_like ones_like
+    empty_like full_like rand_like randn_like randint_like uniform exponential cauchy log_normal
+    geometric random poisson
+""")
+
+_COMBINING = words("""
+    add sub subtract rsub mul multiply div divide true_divide floor_divide truediv floordiv mod
+    fmod remainder pow float_power maximum minimum fmax fmin where addcmul addcdiv lerp atan2
+    arctan2 eq ne lt le gt ge greater less greater_equal less_equal not_equal logical_and
+    logical_or logical_xor and or xor bitwise_and bitwise_or bitwise_xor masked_fill hypot
+    logaddexp logaddexp2 clamp clip clamp_min clamp_max copysign xlogy isclose
+""")
+
+
+@handles(*_UNARY)
+@after_running
+def unary(call: Call) -> None:
+    """The result has the label of the first tensor."""
+    call.fix_sizes()
+    tensors = call.tensors()
+    if tensors:
+        call.set_all(call.label(tensors[0]))
+
+
+@handles("normal")
+@after_running
+def normal(call: Call) -> None:
+    """Normal numbers with given means and deviations, in a new tensor or in a given one."""
+    call.fix_sizes()
+    if call.func is torch.Tensor.normal_:
+        call.set_all(call.label(call.args[0]))
+    else:
+        combine(call, call.tensors())
+
+
+@handles(*_COMBINING)
+@after_running
+def combining(call: Call) -> None:
+    """Units that meet in one entry live together."""
+    call.fix_sizes()
+    if isinstance(call.out, Tensor):
+        combine(call, call.tensors())
+    else:
+        call.unknown()
+
+
+def combine(call: Call, tensors: Sequence[Tensor]) -> None:
+    """Label the result of an elementwise operation on broadcast `tensors`."""
+    if len(tensors) < 2:
+        call.set_all(call.label(tensors[0]) if tensors else None)
+        return
+    if call.blocked(tensors):
+        return
+    trace, out_dims = call.trace, call.out.dim()
+    labels = [call.label(t) for t in tensors]
+    located = [
+        (t, label, label.axis + out_dims - t.dim())
+        for t, label in zip(tensors, labels, strict=True)
+        if isinstance(label, Label) and label.axis is not None
+    ]
+    if not located:
+        _combine_whole(call, tensors, labels)
+        return
+    first, label, axis = located[0]
+    ids = label.ids
+    reason = f"it is combined with something that has no units by {call.place}"
+    for other, meeting, other_axis in located[1:]:
+        if other_axis == axis:
+            trace.ledger.unite(ids, meeting.ids, reason)
+        elif _size_at(other, axis, out_dims) == 1 or _size_at(first, other_axis, out_dims) == 1:
+            call.unknown("combines every unit of one tensor with every unit of another")
+            return
+        else:
+            trace.ledger.pin(ids, f"units along two dimensions meet in {call.place}")
+            trace.ledger.pin(meeting.ids, f"units along two dimensions meet in {call.place}")
+            call.set_all(IMMORTAL)
+            return
+    for tensor, other_label in zip(tensors, labels, strict=True):
+        across = _size_at(tensor, axis, out_dims) == len(ids)
+        if isinstance(other_label, Free):
+            bind_free(call, tensor, other_label, axis if across else None, label, out_dims)
+        elif not across:
+            continue
+        elif other_label is None:
+            call.refuse(
+                ids,
+                f"combines {len(ids)} units with a constant of that size; register it as a buffer",
+            )
+        elif other_label.axis is None:
+            trace.ledger.unite(ids, other_label.ids, reason)
+    source = label.source if all(x is None or x is label for x in labels) else ""
+    call.set_all(Label(axis, ids, source))
+
+
+def bind_free(
+    call: Call, tensor: Tensor, free: Free, axis: int | None, label: Label, out_dims: int
+) -> None:
+    """A parameter meets units: bind the dimension along `axis`, keep its other dimensions."""
+    place = None if axis is None else axis - (out_dims - tensor.dim())
+    for name, dims in free.origins:
+        for position, dim in enumerate(dims):
+            if dim is None:
+                continue
+            if position == place:
+                call.trace.bind(name, dim, label.ids)
+            else:
+                call.trace.findings.rigid.add((name, dim))
+
+
+def _size_at(tensor: Tensor, axis: int, out_dims: int) -> int:
+    position = axis - (out_dims - tensor.dim())
+    return tensor.shape[position] if position >= 0 else 1
+
+
+def _combine_whole(
+    call: Call, tensors: Sequence[Tensor], labels: Sequence[Label | Free | None]
+) -> None:
+    """No tensor has units along a dimension: inputs, constants and parameters only."""
+    trace, out_dims = call.trace, call.out.dim()
+    wholes = [label for label in labels if isinstance(label, Label)]
+    if wholes:
+        for tensor in tensors:
+            trace.fix_tensor(tensor)
+        made_of = np.unique(np.concatenate([label.ids for label in wholes]))
+        call.set_all(trace.ledger.depend(made_of) if made_of.any() else IMMORTAL)
+        return
+    origins: list[tuple[str, tuple[int | None, ...]]] = []
+    for tensor, free in zip(tensors, labels, strict=True):
+        if isinstance(free, Free):
+            lead = (None,) * (out_dims - tensor.dim())
+            for name, dims in free.origins:
+                sized = tuple(
+                    d if size > 1 else None for d, size in zip(dims, tensor.shape, strict=True)
+                )
+                origins.append((name, lead + sized))
+        else:
+            _fix_met_by_constant(call, tensor, tensors, labels, out_dims)
+    if not origins:
+        call.set_all(None)
+        return
+    for one, other in itertools.pairwise(origins):
+        for dim, other_dim in zip(one[1], other[1], strict=True):
+            if dim is not None and other_dim is not None:
+                trace.findings.ties.append(((one[0], dim), (other[0], other_dim)))
+    call.set_all(Free(tuple(origins)))
+
+
+def _fix_met_by_constant(
+    call: Call,
+    constant: Tensor,
+    tensors: Sequence[Tensor],
+    labels: Sequence[Label | Free | None],
+    out_dims: int,
+) -> None:
+    for tensor, free in zip(tensors, labels, strict=True):
+        if isinstance(free, Free):
+            for position in range(tensor.dim()):
+                if _size_at(constant, position + out_dims - tensor.dim(), out_dims) > 1:
+                    call.trace.fix_dim(free, position)
+
+
+def _shape(call: Call) -> None:
+    """Sizes of unit dimensions are handed out as `AdaptiveInt`."""
+    call.run()
+    tensor = call.args[0]
+    label = call.label(tensor)
+    if isinstance(label, Free):
+        caller = sys._getframe(2).f_globals.get("__name__", "")
+        if caller.partition(".")[0] != "torch":
+            call.trace.fix_tensor(tensor)
+        return
+    if not isinstance(label, Label) or label.axis is None:
+        return
+    adaptive = call.trace.adaptive(tensor.shape[label.axis], label.ids)
+    if isinstance(call.out, torch.Size):
+        sizes: list[Any] = list(call.out)
+        sizes[label.axis] = adaptive
+        call.out = torch.Size(sizes)
+    elif call.name == "__len__":
+        if label.axis == 0:
+            assert isinstance(adaptive, AdaptiveInt)
+            adaptive.fix("len()")
+    elif call.name in ("numel", "nelement"):
+        call.out = adaptive * (tensor.numel() // tensor.shape[label.axis])
+    elif call.argument(1, "dim") % tensor.dim() == label.axis:
+        call.out = adaptive
+
+
+for _function in (
+    torch.Tensor.shape.__get__,  # type: ignore[attr-defined]
+    torch.Tensor.size,
+    torch.Tensor.numel,
+    torch.Tensor.nelement,
+    torch.numel,
+    torch.Tensor.__len__,
+):
+    HANDLERS[_function] = _shape
+
+
+def _data(call: Call) -> None:
+    call.run()
+    call.set_all(call.label(call.args[0]))
+
+
+HANDLERS[torch.Tensor.data.__get__] = _data  # type: ignore[attr-defined]
+
+_LABELLED_PROPERTIES = {"shape", "data", "T", "mT", "H", "mH", "grad", "real", "imag"}
+for _name in dir(torch.Tensor):
+    _found: Any = getattr(torch.Tensor, _name, None)
+    if type(_found).__name__ == "getset_descriptor" and _name not in _LABELLED_PROPERTIES:
+        METADATA.add(_found.__get__)
+for _name in words("""
+    dim ndimension is_contiguous stride storage_offset element_size is_floating_point is_complex
+    is_signed get_device is_inference is_conj is_neg is_same_size data_ptr retain_grad
+    register_hook has_names is_shared __hash__ __repr__ is_set_to
+"""):
+    for _space in (torch.Tensor, torch):
+        if callable(getattr(_space, _name, None)):
+            METADATA.add(getattr(_space, _name))
+
+
+def _gradients_stay_on(call: Call) -> None:
+    """Without a history, tensors from code that cannot be watched would go unnoticed."""
+    call.trace.without_gradients = not call.args[0]
+
+
+HANDLERS[torch._C._set_grad_enabled] = _gradients_stay_on
+
+
+def _to_numpy(call: Call) -> None:
+    """Leaving torch: what comes back has no label, so the units must be immortal."""
+    tensor = call.args[0].detach()
+    call.out = call.func(tensor, *call.args[1:], **call.kwargs)
+    call.unknown("leaves torch and cannot be followed")
+
+
+for _name in ("numpy", "__array__", "tolist", "item", "__dlpack__"):
+    HANDLERS[getattr(torch.Tensor, _name)] = _to_numpy

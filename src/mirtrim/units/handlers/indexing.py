@@ -1,0 +1,216 @@
+"""Taking a part of a tensor: slices, indices, narrow, select."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirtrim.units.handlers.moving import place_dims
+from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
+from mirtrim.units.sizes import AdaptiveInt
+
+
+def _getitem(call: Call) -> None:
+    call.run()
+    tensor, index = call.args
+    items = list(index) if isinstance(index, tuple) else [index]
+    if any(isinstance(i, Tensor | list | np.ndarray | bool) for i in items):
+        _advanced(call, tensor, items)
+        return
+    used = sum(i is not None and i is not Ellipsis for i in items)
+    if Ellipsis not in items:
+        items.append(Ellipsis)
+    at = items.index(Ellipsis)
+    items[at : at + 1] = [slice(None)] * (tensor.dim() - used)
+    order: list[int | None] = []
+    cuts: list[tuple[int, Any]] = []
+    dim = 0
+    for item in items:
+        if item is None:
+            order.append(None)
+            continue
+        if isinstance(item, slice):
+            order.append(dim)
+            if not (item.start is None and item.stop is None and item.step is None):
+                cuts.append((dim, item))
+        else:
+            cuts.append((dim, item))
+        dim += 1
+    _take(call, tensor, order, cuts)
+
+
+HANDLERS[torch.Tensor.__getitem__] = _getitem
+
+
+def _take(
+    call: Call, tensor: Tensor, order: Sequence[int | None], cuts: Sequence[tuple[int, Any]]
+) -> None:
+    """Label a result that holds slices or single positions (`cuts`) of some dimensions."""
+    label = call.label(tensor)
+    if isinstance(label, Free):
+        kept = [d for d in order if d is None or tensor.shape[d] > 0]
+        for dim, _ in cuts:
+            call.trace.fix_dim(label, dim)
+        place_dims(call, tensor, kept)
+        return
+    axis = label.axis if label is not None else None
+    for dim, item in cuts:
+        if dim != axis:
+            for bound in (item.start, item.stop) if isinstance(item, slice) else (item,):
+                if isinstance(bound, AdaptiveInt):
+                    bound.fix(call.name)
+            continue
+        assert label is not None
+        if isinstance(item, slice):
+            label = Label(axis, cut_axis(call, label.ids, item))
+        else:
+            position = int.__index__(item)
+            _pin_to(call, label.ids, position, position >= 0)
+            if isinstance(item, AdaptiveInt):
+                item.fix(call.name)
+            call.set_all(IMMORTAL)
+            return
+    if label is None or axis is None:
+        call.set_all(label)
+    elif not len(label.ids):
+        call.unknown("takes no unit at all")
+    else:
+        call.set_all(label.moved(list(order).index(axis)))
+
+
+def cut_axis(call: Call, ids: Ids, item: slice) -> Ids:
+    """The units in a slice along their own dimension, after noting what the code fixes."""
+    adaptive = [b for b in (item.start, item.stop) if isinstance(b, AdaptiveInt)]
+    plain = slice(*(None if b is None else int.__index__(b) for b in _bounds(item)))
+    taken = ids[plain]
+    ledger, reason = call.trace.ledger, f"some are picked by position in {call.place}"
+    if item.step not in (None, 1):
+        ledger.pin(ids, reason)
+        return taken
+    if adaptive and _in_equal_pieces(call, ids, item):
+        return taken
+    for bound, is_stop in ((item.start, False), (item.stop, True)):
+        if bound is None or (is_stop and bound.__index__() >= len(ids)):
+            if isinstance(bound, AdaptiveInt):
+                bound.fix(call.name)
+        elif isinstance(bound, AdaptiveInt):
+            _follow_bound(call, ids, bound)
+        elif type(bound) is not int:
+            ledger.pin(ids, reason)
+        elif bound > 0:
+            _pin_to(call, ids, bound - 1, True)
+        elif bound < 0:
+            _pin_to(call, ids, bound, False)
+    return taken
+
+
+def _follow_bound(call: Call, ids: Ids, bound: AdaptiveInt) -> None:
+    """The units before (or, counted from the end, after) a bound stay as many as it says."""
+    reason, position = f"a size cuts their dimension in {call.place}", bound.plain
+    if position >= 0:
+        call.trace.ledger.equate(ids[:position], bound.terms, reason)
+    else:
+        negative = tuple((one, -scale) for one, scale in bound.terms)
+        call.trace.ledger.equate(ids[position:], negative, reason)
+
+
+def _bounds(item: slice) -> tuple[Any, Any, Any]:
+    return item.start, item.stop, item.step
+
+
+def _pin_to(call: Call, ids: Ids, position: int, from_start: bool) -> None:
+    """Everything up to a typed position must stay, or what lies there would change."""
+    part = ids[: position + 1] if from_start else ids[position:]
+    call.trace.ledger.pin(part, f"some are picked by position in {call.place}")
+
+
+def _in_equal_pieces(call: Call, ids: Ids, item: slice) -> bool:
+    """Bounds such as `x.shape[1] // 2`: the dimension is cut into equal pieces."""
+    ledger, pieces = call.trace.ledger, 1
+    for bound in (item.start, item.stop):
+        if bound is None or (type(bound) is int and bound == 0):
+            continue
+        if not isinstance(bound, AdaptiveInt) or len(bound.terms) != 1:
+            return False
+        counted, scale = bound.terms[0]
+        if bound.plain != scale * len(counted) or bound.plain > len(ids):
+            return False
+        if len(counted) != len(ids):
+            return False
+        ledger.unite(counted, ids, f"a size of one cuts the other in {call.place}")
+        pieces = max(pieces, scale.denominator)
+        if pieces % scale.denominator or len(ids) % pieces:
+            return False
+    ledger.unite_pieces(ids, pieces, call.place)
+    return True
+
+
+def _advanced(call: Call, tensor: Tensor, items: list[Any]) -> None:
+    """Tensor indices: followed where they leave the dimension of units alone."""
+    label = call.units(tensor)
+    arrays = [i for i in items if isinstance(i, Tensor | list | np.ndarray | bool)]
+    if label is None or label.axis is None:
+        call.unknown()
+        return
+    if any(call.units(i) is not None for i in arrays if isinstance(i, Tensor)):
+        call.unknown("picks by an index that depends on units")
+        return
+    # The same indexing on a tensor of ids that takes no memory shows where the units went.
+    shape = [1] * tensor.dim()
+    shape[label.axis] = len(label.ids)
+    index = tuple(items) if len(items) > 1 else items[0]
+    grid = torch.from_numpy(label.ids).reshape(shape).expand(tensor.shape)[index].numpy()
+    varying = [
+        d for d in range(grid.ndim) if grid.shape[d] > 1 and (grid != grid.take([0], axis=d)).any()
+    ]
+    if len(varying) != 1 or grid.shape[varying[0]] != len(label.ids):
+        call.unknown("picks units by an index tensor")
+        return
+    ids = np.moveaxis(grid, varying[0], 0).reshape(len(label.ids), -1)[:, 0]
+    if not np.array_equal(ids, label.ids):
+        call.unknown("picks units by an index tensor")
+        return
+    call.set_all(Label(varying[0], ids))
+
+
+@handles("narrow")
+@after_running
+def narrow(call: Call) -> None:
+    """A run of positions along one dimension."""
+    tensor = call.args[0]
+    dim = call.argument(1, "dim") % tensor.dim()
+    start, length = call.argument(2, "start"), call.argument(3, "length")
+    if isinstance(start, Tensor):
+        call.unknown()
+        return
+    _take(call, tensor, range(tensor.dim()), [(dim, slice(start, start + length))])
+
+
+@handles("select")
+@after_running
+def select(call: Call) -> None:
+    """One position of one dimension."""
+    tensor = call.args[0]
+    dim = call.argument(1, "dim") % tensor.dim()
+    order = [d for d in range(tensor.dim()) if d != dim]
+    _take(call, tensor, order, [(dim, call.argument(2, "index"))])
+
+
+@handles("index_select")
+@after_running
+def index_select(call: Call) -> None:
+    """Positions along one dimension, in any order."""
+    tensor = call.argument(0, "input")
+    dim = call.argument(1, "dim") % tensor.dim()
+    label = call.units(tensor)
+    if label is None:
+        call.unknown()
+    elif label.axis == dim:
+        call.unknown("picks units by an index tensor")
+    elif call.units(call.argument(2, "index")) is not None:
+        call.unknown("picks by an index that depends on units")
+    else:
+        call.set_all(label)

@@ -1,0 +1,204 @@
+"""Putting tensors together, repeating and padding them, and making constants."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
+from mirtrim.units.handlers.reshaping import sizes_in
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
+from mirtrim.units.sizes import AdaptiveInt
+
+
+@handles("cat", "concat", "concatenate")
+@after_running
+def cat(call: Call) -> None:
+    """Along the dimension of units: one after the other. Along another: united."""
+    tensors = list(call.argument(0, "tensors"))
+    dim = call.argument(1, "dim", call.kwargs.get("axis", 0)) % call.out.dim()
+    # Old code starts from an empty (0,) tensor, which torch skips.
+    join(call, [t for t in tensors if t.dim() == call.out.dim()], dim)
+
+
+@handles("stack")
+@after_running
+def stack(call: Call) -> None:
+    """A new dimension; units of the same position unite over it."""
+    tensors = list(call.argument(0, "tensors"))
+    dim = call.argument(1, "dim", 0) % call.out.dim()
+    if call.blocked(tensors):
+        return
+    label = join_others(call, tensors, None)
+    if label is not None and label.axis is not None:
+        label = label.moved(label.axis + (label.axis >= dim))
+    call.set_all(label)
+
+
+def join(call: Call, tensors: list[Tensor], dim: int) -> None:
+    """Label a concatenation along `dim`."""
+    if call.blocked(tensors):
+        return
+    along = [t for t in tensors if (x := call.units(t)) is not None and x.axis == dim]
+    if not along:
+        call.set_all(join_others(call, tensors, dim))
+        return
+    ids: list[Ids] = []
+    for tensor in tensors:
+        label, size = call.label(tensor), tensor.shape[dim]
+        if isinstance(label, Free):
+            call.trace.fix_tensor(tensor)
+            label = None
+        if label is None:
+            ids.append(np.zeros(size, dtype=np.int64))
+        elif label.axis is None:
+            ids.append(np.full(size, label.ids[0]))
+        elif label.axis == dim:
+            ids.append(label.ids)
+        else:
+            call.unknown("joins units along two different dimensions")
+            return
+    call.set_all(Label(dim, np.concatenate(ids)))
+
+
+def join_others(call: Call, tensors: list[Tensor], dim: int | None) -> Label | None:
+    """Label of tensors joined along a dimension without units; their units must agree."""
+    labels = [call.label(t) for t in tensors]
+    located = [x for x in labels if isinstance(x, Label) and x.axis is not None]
+    ledger = call.trace.ledger
+    if not located:
+        for tensor in tensors:
+            call.trace.fix_tensor(tensor)
+        made_of = [x.ids for x in labels if isinstance(x, Label) and x.ids.any()]
+        if made_of:
+            return ledger.depend(np.unique(np.concatenate(made_of)))
+        return IMMORTAL if any(x is not None for x in labels) else None
+    first = located[0]
+    assert first.axis is not None
+    reason = f"joined with something that has no units by {call.place}"
+    for tensor, label in zip(tensors, labels, strict=True):
+        if isinstance(label, Free):
+            for name, dims in label.origins:
+                for position, d in enumerate(dims):
+                    if d is None:
+                        continue
+                    if position == first.axis:
+                        call.trace.bind(name, d, first.ids)
+                    else:
+                        call.trace.findings.rigid.add((name, d))
+        elif label is None:
+            call.refuse(first.ids, f"joins {tensor.shape[first.axis]} units with a constant")
+        elif label.axis is None or label.axis == first.axis:
+            ledger.unite(first.ids, label.ids, reason)
+        else:
+            for met in (first, label):
+                ledger.pin(met.ids, f"units along two dimensions meet in {call.place}")
+            return IMMORTAL
+    return first
+
+
+@handles("pad", "constant_pad_nd")
+@after_running
+def pad(call: Call) -> None:
+    """Padding belongs to the unit that it pads; whole padded positions belong to none."""
+    tensor = call.args[0]
+    widths = list(call.argument(1, "pad"))
+    label = call.label(tensor)
+    if isinstance(label, Free):
+        call.trace.fix_tensor(tensor)
+        call.set_all(IMMORTAL)
+        return
+    axis = label.axis if label is not None else None
+    place = None if axis is None else 2 * (tensor.dim() - 1 - axis)
+    if label is None or place is None or place >= len(widths):
+        call.fix_sizes()
+        call.set_all(label)
+        return
+    call.fix_sizes()
+    before, after = (int.__index__(w) for w in widths[place : place + 2])
+    if not before and not after:
+        call.set_all(label)
+        return
+    mode = call.argument(2, "mode", "constant")
+    if mode != "constant" or min(before, after) < 0:
+        call.unknown("pads or crops along the dimension of units")
+        return
+    zeros = np.zeros(before + after, dtype=np.int64)
+    call.set_all(Label(axis, np.concatenate([zeros[:before], label.ids, zeros[before:]])))
+
+
+@handles("repeat", "tile")
+@after_running
+def repeat(call: Call) -> None:
+    """Copies one after the other."""
+    tensor = call.args[0]
+    counts = sizes_in(call.args[1:]) or list(
+        call.kwargs.get("repeats", call.kwargs.get("dims", ()))
+    )
+    lead = call.out.dim() - tensor.dim()
+    counts = [1] * (call.out.dim() - len(counts)) + counts
+    label = call.label(tensor)
+    if isinstance(label, Free):
+        call.trace.fix_tensor(tensor)
+        label = IMMORTAL
+    adaptive = [d for d, count in enumerate(counts) if isinstance(count, AdaptiveInt)]
+    if label is None or label.axis is None:
+        ids = counts[adaptive[0]].whole if len(adaptive) == 1 else None
+        if ids is not None and (adaptive[0] < lead or tensor.shape[adaptive[0] - lead] == 1):
+            if label is not None and call.trace.ledger.bars(label):
+                call.refuse(label.ids, "repeats units over units")
+            call.set_all(Label(adaptive[0], ids))
+            return
+        for d in adaptive:
+            counts[d].fix(call.name)
+        call.set_all(label)
+        return
+    for d in adaptive:
+        counts[d].fix(call.name)
+    axis = label.axis + lead
+    times = int.__index__(counts[axis])
+    call.set_all(Label(axis, np.tile(label.ids, times)) if times != 1 else label.moved(axis))
+
+
+@handles("repeat_interleave")
+@after_running
+def repeat_interleave(call: Call) -> None:
+    """Every position several times in a row."""
+    tensor, times = call.args[0], call.argument(1, "repeats")
+    dim = call.argument(2, "dim")
+    label = call.units(tensor)
+    if label is None:
+        call.unknown()
+    elif type(times) is not int or dim is None:
+        call.unknown("repeats by a tensor or over all dimensions")
+    elif dim % tensor.dim() == label.axis:
+        call.set_all(Label(label.axis, np.repeat(label.ids, times)))
+    else:
+        call.set_all(label)
+
+
+def _constant(call: Call) -> None:
+    """zeros(batch, x.shape[1]) follows the units of x; other constants have no units."""
+    call.run()
+    if not isinstance(call.out, Tensor):
+        return
+    start = 1 if call.name.startswith("new_") else 0
+    given: Any = call.args[start:] or (call.kwargs.get("size", ()),)
+    if call.name in ("full", "new_full"):
+        given = (given[0],)
+    sizes = sizes_in(given)
+    adaptive = [d for d, size in enumerate(sizes) if isinstance(size, AdaptiveInt)]
+    if not adaptive:
+        return
+    ids = sizes[adaptive[0]].whole if len(adaptive) == 1 else None
+    if ids is None:
+        call.fix_sizes()
+    else:
+        call.trace.set(call.out, Label(adaptive[0], ids))
+
+
+for _name in words("zeros ones empty full rand randn new_zeros new_ones new_empty new_full"):
+    for _space in (torch, torch.Tensor):
+        if hasattr(_space, _name):
+            HANDLERS[getattr(_space, _name)] = _constant

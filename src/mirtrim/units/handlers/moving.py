@@ -1,0 +1,157 @@
+"""Operations that move, add, drop or repeat whole dimensions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.handlers.reshaping import fix_all, relabel_free, settle, sizes_in
+from mirtrim.units.labels import Free, Label
+from mirtrim.units.sizes import AdaptiveInt
+
+
+def place_dims(call: Call, tensor: Tensor, order: Sequence[int | None]) -> None:
+    """Label a result whose dimension d is dimension `order[d]` of `tensor` (None: new)."""
+    label = call.label(tensor)
+    if isinstance(label, Free):
+        origins = tuple(
+            (name, tuple(None if d is None else dims[d] for d in order))
+            for name, dims in label.origins
+        )
+        call.set_all(Free(origins))
+    elif label is None or label.axis is None:
+        call.set_all(label)
+    else:
+        call.set_all(label.moved(list(order).index(label.axis)))
+
+
+@handles("permute")
+@after_running
+def permute(call: Call) -> None:
+    """Dimensions in another order."""
+    tensor = call.args[0]
+    order = sizes_in(call.args[1:]) or list(call.kwargs["dims"])
+    place_dims(call, tensor, [d % tensor.dim() for d in order])
+
+
+@handles("transpose", "swapaxes", "swapdims")
+@after_running
+def transpose(call: Call) -> None:
+    """Two dimensions change places."""
+    tensor = call.args[0]
+    one = call.argument(1, "dim0", call.kwargs.get("axis0")) % tensor.dim()
+    other = call.argument(2, "dim1", call.kwargs.get("axis1")) % tensor.dim()
+    order = list(range(tensor.dim()))
+    order[one], order[other] = other, one
+    place_dims(call, tensor, order)
+
+
+def _reversed(call: Call) -> None:
+    call.run()
+    tensor = call.args[0]
+    order = list(range(tensor.dim()))
+    if call.name in ("mT", "adjoint", "mH"):
+        order[-2:] = order[:-3:-1]
+    else:
+        order.reverse()
+    place_dims(call, tensor, order)
+
+
+for _function in (
+    torch.Tensor.T.__get__,  # type: ignore[attr-defined]
+    torch.Tensor.mT.__get__,  # type: ignore[attr-defined]
+    torch.Tensor.t,
+    torch.t,
+):
+    HANDLERS[_function] = _reversed
+
+
+@handles("movedim", "moveaxis")
+@after_running
+def movedim(call: Call) -> None:
+    """Dimensions moved to given places."""
+    tensor = call.args[0]
+    source, target = call.argument(1, "source"), call.argument(2, "destination")
+    sources = [source] if isinstance(source, int) else list(source)
+    targets = [target] if isinstance(target, int) else list(target)
+    count = tensor.dim()
+    moved = {t % count: s % count for s, t in zip(sources, targets, strict=True)}
+    rest = iter(d for d in range(count) if d not in moved.values())
+    place_dims(call, tensor, [moved[d] if d in moved else next(rest) for d in range(count)])
+
+
+@handles("unsqueeze")
+@after_running
+def unsqueeze(call: Call) -> None:
+    """A new dimension of size 1."""
+    tensor = call.args[0]
+    order: list[int | None] = list(range(tensor.dim()))
+    order.insert(call.argument(1, "dim") % (tensor.dim() + 1), None)
+    place_dims(call, tensor, order)
+
+
+@handles("squeeze")
+@after_running
+def squeeze(call: Call) -> None:
+    """Dimensions of size 1 vanish; those of units are larger, but must not become 1."""
+    tensor = call.args[0]
+    dims = call.argument(1, "dim")
+    if dims is None:
+        chosen = set(range(tensor.dim()))
+    else:
+        chosen = {d % tensor.dim() for d in ([dims] if isinstance(dims, int) else dims)}
+    label = call.units(tensor)
+    if label is not None and label.axis in chosen:
+        # At one unit left the dimension would vanish: keep two that cannot go.
+        call.trace.ledger.pin(label.ids[:2], f"its size must not become 1 in {call.place}")
+    free = call.label(tensor)
+    if isinstance(free, Free):
+        call.trace.fix_tensor(tensor)
+    place_dims(
+        call, tensor, [d for d in range(tensor.dim()) if d not in chosen or tensor.shape[d] != 1]
+    )
+
+
+@handles("expand", "broadcast_to", "expand_as")
+@after_running
+def expand(call: Call) -> None:
+    """Dimensions of size 1 are repeated; sizes may be typed, follow units, or be kept (-1)."""
+    tensor, out = call.args[0], call.out
+    if call.name == "expand_as":
+        sizes: list[Any] = list(call.args[1].shape)
+        other = call.units(call.args[1])
+        if other is not None and other.axis is not None:
+            sizes[other.axis] = call.trace.adaptive(sizes[other.axis], other.ids)
+    else:
+        sizes = sizes_in(call.args[1:]) or list(call.kwargs["size"])
+    lead = out.dim() - tensor.dim()
+    label = call.units(tensor)
+    axis = None if label is None or label.axis is None else label.axis + lead
+    if label is not None and axis is not None:
+        settle(call, label.ids, sizes[axis])
+        fix_all(call, [size for d, size in enumerate(sizes) if d != axis])
+        call.set_all(label.moved(axis))
+        return
+    adaptive = [d for d, size in enumerate(sizes) if isinstance(size, AdaptiveInt)]
+    original = call.label(tensor)
+    if len(adaptive) == 1 and _repeats(tensor, adaptive[0] - lead):
+        ids = sizes[adaptive[0]].whole
+        if ids is not None and not isinstance(original, Free):
+            # One value for all units: cut away with them, whatever it is.
+            if original is not None and call.trace.ledger.bars(original):
+                call.refuse(original.ids, "repeats units over units")
+            call.set_all(Label(adaptive[0], ids))
+            return
+    if isinstance(original, Free):
+        order = [None if _repeats(tensor, d - lead) else d - lead for d in range(out.dim())]
+        place_dims(call, tensor, order)
+        relabel_free(call, out, call.label(out), sizes)
+    else:
+        fix_all(call, sizes)
+        call.set_all(original)
+
+
+def _repeats(tensor: Tensor, position: int) -> bool:
+    return position < 0 or tensor.shape[position] == 1

@@ -1,0 +1,249 @@
+"""The table of operations that tracing understands, and what a handler gets to see."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
+from mirtrim.units.sizes import AdaptiveInt, plain_sizes
+from mirtrim.utils.errors import TraceError
+
+if TYPE_CHECKING:
+    from mirtrim.units.tracer import Tracer
+
+Handler = Callable[["Call"], None]
+HANDLERS: dict[Any, Handler] = {}
+METADATA: set[Any] = set()
+
+_NAMESPACES = (torch, torch.Tensor, torch.nn.functional, torch._C._nn, torch.special)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a long list."""
+    return tuple(text.split())
+
+
+def functions_named(name: str) -> Iterator[Any]:
+    """Every torch function, method and in-place variant called `name`."""
+    for space in _NAMESPACES:
+        for spelling in (name, f"{name}_", f"__{name}__", f"__i{name}__", f"__r{name}__"):
+            found = getattr(space, spelling, None)
+            if callable(found):
+                yield found
+
+
+def handles(*names: str) -> Callable[[Handler], Handler]:
+    """Register a handler for the torch functions and methods called `names`."""
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            for function in functions_named(name):
+                HANDLERS.setdefault(function, handler)
+        return handler
+
+    return register
+
+
+class Unfollowed(TraceError):
+    """A call that cannot be followed.
+
+    Attributes:
+        why: the end of a sentence that begins with the call.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+class Call:
+    """One torch call: its arguments, its result once it ran, and what is known about both."""
+
+    __slots__ = ("_before", "args", "func", "gate", "kwargs", "out", "ran", "trace")
+
+    # What a gated network does in this call: kind, dimension of the tensor concerned, units.
+    gate: tuple[str, int | None, Ids]
+
+    def __init__(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], trace: "Tracer"):
+        self.func, self.args, self.kwargs, self.trace = func, args, kwargs, trace
+        self.out: Any = None
+        self.ran = False
+        self.gate = (self.name, None, IMMORTAL.ids)
+        self._before: dict[int, Label | Free | None] = {}
+
+    def run(self) -> Any:
+        """Really compute it, with ordinary ints.
+
+        Labels of arguments are read before, because the call may write into them.
+        """
+        tensors = self.tensors()
+        self._before = {id(t): self.trace.label_of(t) for t in tensors}
+        self.trace.use(tensors)
+        for label in self._before.values():
+            if isinstance(label, Label) and label.axis is None:
+                self.trace.ledger.confirm(label)
+        args = [plain_sizes(value) for value in self.args]
+        kwargs = {key: plain_sizes(value) for key, value in self.kwargs.items()}
+        first = args[0] if args else None
+        into_leaf = isinstance(first, Tensor) and first.is_leaf and first.requires_grad
+        # Gradients are on for our sake only, and then parameters cannot be written into.
+        forbidden = into_leaf and self.trace.without_gradients and writes(self.func)
+        with torch.no_grad() if forbidden else contextlib.nullcontext():
+            self.out = self.func(*args, **kwargs)
+        self.ran = True
+        return self.out
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """An argument by position or keyword."""
+        if len(self.args) > position:
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+    @property
+    def name(self) -> str:
+        """The operation's name without decoration."""
+        owner = getattr(self.func, "__self__", None)
+        name = getattr(self.func, "__name__", str(self.func))
+        if name == "__get__":
+            name = getattr(owner, "__name__", name)
+        return name
+
+    @property
+    def place(self) -> str:
+        """Words for operation and module."""
+        return f"{self.name} in {self.trace.place()}"
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors among the arguments, nested ones included."""
+        found: list[Tensor] = []
+        for value in self.args:
+            _collect(value, found)
+        for value in self.kwargs.values():
+            _collect(value, found)
+        return found
+
+    def label(self, tensor: Tensor) -> Label | Free | None:
+        """What was known about an argument before the call."""
+        if id(tensor) in self._before:
+            return self._before[id(tensor)]
+        return self.trace.label_of(tensor)
+
+    def units(self, tensor: Tensor) -> Label | None:
+        """The label of an argument that has units along one of its dimensions."""
+        label = self.label(tensor)
+        return label if isinstance(label, Label) and label.axis is not None else None
+
+    def blocked(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether an argument depends on units in a way that could not be followed.
+
+        If so, and if that is to be refused, the result does as well, and nothing else may be
+        concluded from it.
+        """
+        for tensor in tensors:
+            label = self.label(tensor)
+            if isinstance(label, Label) and self.trace.ledger.bars(label):
+                self.unknown("uses something that could not be followed")
+                return True
+        return False
+
+    def set_all(self, label: Label | Free | None) -> None:
+        """Label every tensor of the result."""
+        if isinstance(self.out, Tensor):
+            self.trace.set(self.out, label)
+        else:
+            results: list[Tensor] = []
+            _collect(self.out, results)
+            for tensor in results:
+                self.trace.set(tensor, label)
+
+    def unknown(self, why: str = "is not an operation that can be followed") -> None:
+        """No handler, or none for this case: whoever is touched must be immortal."""
+        tensors = self.tensors()
+        touched: list[Ids] = []
+        free = False
+        for tensor in tensors:
+            label = self.label(tensor)
+            if isinstance(label, Label):
+                touched.append(label.ids)
+            elif isinstance(label, Free):
+                free = True
+                self.trace.fix_tensor(tensor)
+        self.fix_sizes()
+        ids = [one for one in touched if one.any()]
+        if ids:
+            every = np.unique(np.concatenate(ids))
+            every = every[every != 0]
+            self.set_all(self.trace.ledger.barrier(every, self.message(why), self.cause(why)))
+        elif touched or free:
+            self.set_all(IMMORTAL)
+
+    def recover(self, why: str) -> None:
+        """A handler gave up half-way: run the call if it has not, and follow it no further."""
+        if not self.ran:
+            self.run()
+        self.unknown(why)
+
+    def refuse(self, ids: Ids, why: str) -> None:
+        """Units for which this call cannot be followed; see `Ledger.refuse`."""
+        self.trace.ledger.refuse(ids, self.message(why), self.cause(why))
+
+    def texts(self, why: str) -> tuple[str, str]:
+        """Message and cause of a refusal."""
+        return self.message(why), self.cause(why)
+
+    def cause(self, why: str) -> str:
+        """Why units are kept, in a few words."""
+        return f"{self.place} {why}"
+
+    def message(self, why: str) -> str:
+        """One line that names operation, module and shapes."""
+        shapes = " × ".join(str(tuple(t.shape)) for t in self.tensors())
+        return (
+            f"{self.name} in {self.trace.place()} on {shapes or 'no tensors'} {why}; rewrite it "
+            "or protect the layers that feed it"
+        )
+
+    def fail(self, why: str) -> TraceError:
+        """The error for a case that can never be right."""
+        return Unfollowed(self.message(why), why)
+
+    def fix_sizes(self) -> None:
+        """Sizes of unit dimensions used where nothing follows them: their units stay."""
+        for value in (*self.args, *self.kwargs.values()):
+            for item in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(item, AdaptiveInt):
+                    item.fix(self.name)
+
+
+def writes(function: Any) -> bool:
+    """Whether a torch function writes into its first argument."""
+    name = getattr(function, "__name__", "")
+    plain = name.endswith("_") and not name.endswith("__")
+    return plain or name == "__setitem__" or (name.startswith("__i") and name != "__invert__")
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
+    if isinstance(value, Tensor):
+        found.append(value)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect(item, found)
+
+
+def after_running(handler: Handler) -> Handler:
+    """A handler for the labels only: the call is made first, as it stands."""
+
+    @functools.wraps(handler)
+    def wrapped(call: Call) -> None:
+        call.run()
+        handler(call)
+
+    return wrapped

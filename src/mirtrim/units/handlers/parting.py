@@ -1,0 +1,196 @@
+"""Cutting a tensor into parts, and writing into parts of it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirtrim.units.handlers.elementwise import combine
+from mirtrim.units.handlers.moving import place_dims
+from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.labels import IMMORTAL, Free, Label
+from mirtrim.units.sizes import AdaptiveInt
+
+
+@handles("unbind")
+@after_running
+def unbind(call: Call) -> None:
+    """All positions of one dimension, one by one."""
+    tensor = call.args[0]
+    dim = call.argument(1, "dim", 0) % tensor.dim()
+    label = call.units(tensor)
+    if label is not None and label.axis == dim:
+        call.trace.ledger.pin(label.ids, f"they are taken one by one in {call.place}")
+        call.set_all(IMMORTAL)
+        return
+    call.trace.fix_tensor(tensor)
+    place_dims(call, tensor, [d for d in range(tensor.dim()) if d != dim])
+
+
+def _iterate(call: Call) -> None:
+    parts = call.args[0].unbind(0)
+    call.out = parts
+    unbind.__wrapped__(call)  # type: ignore[attr-defined]
+    call.out = iter(parts)
+
+
+HANDLERS[torch.Tensor.__iter__] = _iterate
+
+
+@handles("chunk", "tensor_split")
+@after_running
+def chunk(call: Call) -> None:
+    """Equal parts: position i of every part lives with position i of the others."""
+    tensor = call.args[0]
+    pieces = call.argument(1, "chunks", call.kwargs.get("indices_or_sections"))
+    dim = call.argument(2, "dim", 0) % tensor.dim()
+    label = call.units(tensor)
+    if label is None or label.axis != dim:
+        _others(call, tensor, dim)
+        return
+    ledger, count = call.trace.ledger, len(call.out)
+    if type(pieces) is int and count == pieces and len(label.ids) % pieces == 0:
+        ledger.unite_pieces(label.ids, pieces, call.place)
+    else:
+        ledger.pin(label.ids, f"they are cut into unequal parts in {call.place}")
+    _label_parts(call, label, dim)
+
+
+@handles("split", "split_with_sizes")
+@after_running
+def split(call: Call) -> None:
+    """Parts of typed sizes stay whole; parts whose size follows the units are equal."""
+    tensor = call.args[0]
+    sizes = call.argument(1, "split_size", call.kwargs.get("split_size_or_sections"))
+    dim = call.argument(2, "dim", 0) % tensor.dim()
+    label = call.units(tensor)
+    if label is None or label.axis != dim:
+        _others(call, tensor, dim)
+        return
+    ledger, ids = call.trace.ledger, label.ids
+    parts = [sizes] if isinstance(sizes, int) else list(sizes)
+    adaptive = [part for part in parts if isinstance(part, AdaptiveInt)]
+    each = len(ids) // len(call.out)
+    equal = len(ids) % len(call.out) == 0 and len(adaptive) == len(parts)
+    for part in adaptive:
+        same = len(part.terms) == 1 and np.array_equal(part.terms[0][0], ids)
+        equal = equal and same and part.plain == each
+    if equal:
+        ledger.unite_pieces(ids, len(call.out), call.place)
+    elif not isinstance(sizes, int) and len(adaptive) == len(parts):
+        start = 0
+        for size in adaptive:
+            reason = f"a size cuts their dimension in {call.place}"
+            ledger.equate(ids[start : start + size.plain], size.terms, reason)
+            start += size.plain
+    else:
+        last = len(call.out[-1].shape) and call.out[-1].shape[dim]
+        fixed = ids[: len(ids) - last] if isinstance(sizes, int) else ids
+        ledger.pin(fixed, f"the code fixes the sizes of their parts in {call.place}")
+        for size in adaptive:
+            size.fix(call.name)
+    _label_parts(call, label, dim)
+
+
+def _label_parts(call: Call, label: Label, dim: int) -> None:
+    start = 0
+    for part in call.out:
+        stop = start + part.shape[dim]
+        call.trace.set(part, Label(dim, label.ids[start:stop]))
+        start = stop
+
+
+def _others(call: Call, tensor: Tensor, dim: int) -> None:
+    """Parts along a dimension without units."""
+    call.fix_sizes()
+    label = call.label(tensor)
+    if isinstance(label, Free):
+        call.trace.fix_dim(label, dim)
+    call.set_all(label)
+
+
+@handles("glu")
+@after_running
+def glu(call: Call) -> None:
+    """First half × sigmoid of second half."""
+    tensor = call.args[0]
+    dim = call.argument(1, "dim", -1) % tensor.dim()
+    label = call.units(tensor)
+    if label is None or label.axis != dim:
+        _others(call, tensor, dim)
+        return
+    call.trace.ledger.unite_pieces(label.ids, 2, call.place)
+    call.set_all(Label(dim, label.ids[: len(label.ids) // 2]))
+
+
+def _setitem(call: Call) -> None:
+    """What is written into a part of a tensor unites with the units of that part."""
+    target, index, value = call.args
+    entries = isinstance(index, Tensor) and index.dtype is torch.bool
+    if entries and index.shape == target.shape and not getattr(value, "shape", ()):
+        call.run()
+        masked = Call(call.func, (target, index), {}, call.trace)
+        masked.out = target
+        combine(masked, [target, index])
+        call.out = None
+        return
+    part = Call(torch.Tensor.__getitem__, (target, index), {}, call.trace)
+    HANDLERS[torch.Tensor.__getitem__](part)
+    _write(call, target, part.out, value)
+    call.out = None
+
+
+def _copy(call: Call) -> None:
+    """`copy_` writes into a whole tensor."""
+    _write(call, call.args[0], call.args[0], call.argument(1, "src"))
+
+
+def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
+    """Write `value` into `part`, which is a view of `target`."""
+    trace = call.trace
+    before, there = trace.label_of(target), trace.label_of(part)
+    call.run()
+    coming = call.label(value) if isinstance(value, Tensor) else IMMORTAL
+    located = [x for x in (there, coming) if isinstance(x, Label) and x.axis is not None]
+    if isinstance(before, Free):
+        trace.fix_tensor(target)
+        before = IMMORTAL
+    if isinstance(coming, Free):
+        trace.fix_tensor(value)
+    trace.set(target, before)
+    if not located:
+        made_of = [x.ids for x in (before, coming) if isinstance(x, Label) and x.ids.any()]
+        if made_of:
+            before = trace.ledger.depend(np.unique(np.concatenate(made_of)))
+        trace.set(target, before if before is not None else coming)
+    elif isinstance(value, Tensor) and not (isinstance(there, Label) and there.axis is not None):
+        # The place has a size that the code fixes.
+        call.out = target
+        call.unknown("writes units into a tensor that has none")
+    elif isinstance(value, Tensor):
+        meeting = Call(call.func, (part, value), {}, trace)
+        meeting.out = part
+        combine(meeting, [part, value])
+        trace.set(target, before)
+
+
+def _scatter(call: Call) -> None:
+    call.run()
+    call.out = call.args[0]
+    call.unknown("writes into a part of a tensor")
+
+
+HANDLERS[torch.Tensor.__setitem__] = _setitem
+HANDLERS[torch.Tensor.copy_] = _copy
+for _function in (
+    torch.Tensor.index_copy_,
+    torch.Tensor.scatter_,
+    torch.Tensor.scatter_add_,
+    torch.Tensor.index_add_,
+    torch.Tensor.index_fill_,
+    torch.Tensor.masked_scatter_,
+    torch.Tensor.set_,
+    torch.Tensor.index_put_,
+):
+    HANDLERS[_function] = _scatter

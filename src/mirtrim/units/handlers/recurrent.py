@@ -1,0 +1,177 @@
+"""Recurrent layers: one unit is a hidden state, in every gate, layer and direction.
+
+torch keeps one `hidden_size` per module, so layers and directions must keep equally many
+units; unit k of one is bound to unit k of the others.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.elementwise import bind_free
+from mirtrim.units.handlers.operations import HANDLERS, Call
+from mirtrim.units.handlers.weighted import no_units, note_width
+from mirtrim.units.labels import Free, Ids, Label
+
+_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+
+
+def _recurrent(call: Call) -> None:
+    """torch.lstm/gru/rnn_*(input, state, weights, bias, layers, dropout, train, both, batch_first).
+
+    Packed sequences come as (input, batch sizes, state, weights, …): all steps of all examples
+    along one dimension.
+
+    Raises:
+        TraceError: projections.
+    """
+    trace, gates = call.trace, _GATES[call.name]
+    call.run()
+    tensor, states, weights, biased, layers, _, _, both, *_ = call.args
+    if isinstance(call.args[3], list | tuple):
+        tensor, _, states, weights, biased, layers, _, _, both = call.args
+    directions = 2 if both else 1
+    layers = int.__index__(layers)
+    each = (2 + 2 * bool(biased)) * layers * directions
+    if len(weights) != each:
+        raise call.fail("uses proj_size, which cannot be cut; set proj_size=0")
+    hidden = weights[1].shape[1]
+    incoming = _incoming(call, tensor)
+    if incoming is None:
+        return
+    names = [_named(call, w) for w in weights]
+    layout = RowLayout(gates=gates)
+    step = 4 if biased else 2
+    matrices = [w for i, w in enumerate(names) if i % step < 2]
+    ids = trace.rows(matrices[0], 0, hidden, "recurrent", layout)
+    for name in matrices:
+        trace.rows(name, 0, hidden, "recurrent", layout)
+    _state(call, states, ids)
+    path, module = trace.owner()
+    owner = path if isinstance(module, nn.RNNBase) else None
+    if owner is None:
+        trace.ledger.pin(ids, f"{call.place} is not a module")
+    note_width(call, owner, "input_size", incoming)
+    note_width(call, owner, "hidden_size", ids)
+    steps = math.prod(tensor.shape[:-1])
+    columns = incoming
+    every = np.tile(ids, gates)
+    for layer in range(layers):
+        for direction in range(directions):
+            start = (layer * directions + direction) * step
+            group = names[start : start + step]
+            for name in group:
+                trace.bind(name, 0, every)
+            trace.bind(group[0], 1, columns)
+            trace.bind(group[1], 1, ids)
+            trace.findings.macs.append((steps, (every, columns)))
+            trace.findings.macs.append((steps, (every, ids)))
+        columns = np.tile(ids, directions)
+    output, *final = call.out
+    source = trace.owner()[0] if directions == 1 else ""
+    trace.set(output, Label(output.dim() - 1, columns, source))
+    for state in final:
+        trace.set(state, Label(state.dim() - 1, ids))
+
+
+def _incoming(call: Call, tensor: Tensor) -> Ids | None:
+    """Ids of the input features; None if the case was refused."""
+    label = call.units(tensor)
+    if label is None:
+        return no_units(call, tensor, tensor.shape[-1])
+    if label.axis != tensor.dim() - 1:
+        call.unknown("runs over the dimension along which units lie")
+        return None
+    return label.ids
+
+
+def _named(call: Call, weight: Tensor) -> str:
+    name = call.trace.name_of(weight)
+    if name is None:
+        raise call.fail(
+            f"uses a weight {tuple(weight.shape)} that is computed from parameters or none; make "
+            "it an ordinary parameter"
+        )
+    return name
+
+
+def _state(call: Call, states: Any, ids: Ids) -> None:
+    """Initial states: given ones must agree with the hidden units."""
+    for state in states if isinstance(states, tuple | list) else (states,):
+        label = call.label(state)
+        last = state.dim() - 1
+        if isinstance(label, Label) and call.trace.ledger.bars(label):
+            continue  # refused where it arose
+        if isinstance(label, Free):
+            bind_free(call, state, label, last, Label(last, ids), state.dim())
+        elif label is None:
+            call.refuse(
+                ids,
+                "starts from a constant state of fixed size; leave it out, or make it with the "
+                "module's hidden_size",
+            )
+        elif label.axis is None or label.axis == last:
+            call.trace.ledger.unite(
+                ids, label.ids, f"its initial state has no units in {call.place}"
+            )
+        else:
+            call.trace.ledger.pin(ids, f"its initial state has other units in {call.place}")
+            call.trace.ledger.pin(label.ids, f"they are an initial state in {call.place}")
+
+
+def _cell(call: Call) -> None:
+    """torch.lstm_cell/gru_cell/rnn_*_cell(input, state, w_ih, w_hh, b_ih, b_hh)."""
+    call.run()
+    trace, gates = call.trace, _GATES[call.name.removesuffix("_cell")]
+    tensor, states, *weights = call.args
+    weights = [w for w in weights if w is not None]
+    incoming = _incoming(call, tensor)
+    if incoming is None:
+        return
+    names = [_named(call, w) for w in weights]
+    hidden = weights[1].shape[1]
+    layout = RowLayout(gates=gates)
+    ids = trace.rows(names[0], 0, hidden, "recurrent", layout)
+    trace.rows(names[1], 0, hidden, "recurrent", layout)
+    _state(call, states, ids)
+    path, module = trace.owner()
+    owner = path if isinstance(module, nn.RNNCellBase) else None
+    note_width(call, owner, "input_size", incoming)
+    note_width(call, owner, "hidden_size", ids)
+    every = np.tile(ids, gates)
+    for name in names:
+        trace.bind(name, 0, every)
+    trace.bind(names[0], 1, incoming)
+    trace.bind(names[1], 1, ids)
+    steps = math.prod(tensor.shape[:-1])
+    trace.findings.macs += [(steps, (every, incoming)), (steps, (every, ids))]
+    outs = call.out if isinstance(call.out, tuple | list) else (call.out,)
+    for out in outs:
+        trace.set(out, Label(out.dim() - 1, ids, trace.owner()[0]))
+
+
+for _name in _GATES:
+    HANDLERS[getattr(torch, _name)] = _recurrent
+    HANDLERS[getattr(torch, f"{_name}_cell")] = _cell
+
+
+def _packing(call: Call) -> None:
+    """pack_padded_sequence and back: dimensions of batch and time become one, or two again."""
+    call.run()
+    tensor, packed = call.args[0], call.out[0]
+    label = call.label(tensor)
+    if isinstance(label, Label) and label.axis is not None:
+        axis = label.axis + packed.dim() - tensor.dim()
+        if label.axis + (packed.dim() > tensor.dim()) < 2:
+            call.unknown("packs the dimension along which units lie")
+            return
+        label = label.moved(axis)
+    call.trace.set(packed, label)
+
+
+for _function in (torch._pack_padded_sequence, torch._pad_packed_sequence):
+    HANDLERS[_function] = _packing

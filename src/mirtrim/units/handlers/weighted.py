@@ -1,0 +1,326 @@
+"""Layers whose weights make units out of units: convolutions, linear layers, embeddings."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.operations import HANDLERS, Call, handles
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
+
+Origins = tuple[tuple[str, tuple[int | None, ...]], ...]
+
+
+def weight_origins(call: Call, weight: Tensor) -> Origins:
+    """The parameters that a weight consists of; none for a constant kernel.
+
+    The first lies along all dimensions of the weight and gives the layer its name; others (the
+    magnitudes of weight normalisation, a window) lie along some of them.
+
+    Raises:
+        TraceError: the weight is computed from parameters in another way.
+    """
+    label = call.label(weight)
+    if label is None:
+        return ()
+    origins = label.origins if isinstance(label, Free) else ()
+    whole = [o for o in origins if _spans(o[1], weight)]
+    if not whole:
+        raise call.fail(
+            f"uses a weight {tuple(weight.shape)} that is computed from parameters in a way that "
+            "cannot be followed (spectral normalisation, a product); make it an ordinary parameter"
+        )
+    return (whole[0], *(o for o in origins if o is not whole[0]))
+
+
+def _spans(dims: tuple[int | None, ...], weight: Tensor) -> bool:
+    return all(
+        dim is not None or size == 1 for dim, size in zip(dims, weight.shape, strict=True)
+    ) and any(dim is not None for dim in dims)
+
+
+def bind_weight(call: Call, origins: Origins, dim: int, ids: Ids) -> None:
+    """The positions along `dim` of a weight belong to `ids`, in all that it consists of."""
+    for name, dims in origins:
+        place = dims[dim]
+        if place is not None:
+            call.trace.bind(name, place, ids)
+
+
+def reads(call: Call, weight: Tensor, origins: Origins, dim: int, ids: Ids) -> None:
+    """A layer reads `ids` along `dim` of its weight."""
+    bind_weight(call, origins, dim, ids)
+    if call.trace.name_of(weight) is None:
+        call.gate = ("operand", dim, ids)
+
+
+def constant_kernel(call: Call, tensor: Tensor) -> None:
+    """A weight that is no parameter: fine on inputs, refused on units."""
+    label = call.units(tensor)
+    if label is not None:
+        call.unknown("uses a weight that is neither a parameter nor a buffer")
+    else:
+        call.set_all(call.label(tensor))
+
+
+def no_units(call: Call, tensor: Tensor, size: int) -> Ids:
+    """The ids of `size` positions of a tensor without units; parameters in it keep their shape.
+
+    That something which could not be followed is consumed changes nothing here: it was refused
+    where it arose, and does not become immortal by being consumed.
+    """
+    call.trace.fix_tensor(tensor)
+    return np.broadcast_to(IMMORTAL.ids, size)
+
+
+def owner_attribute(call: Call, kinds: Any, weight: Tensor, name: str) -> str | None:
+    """Path of the module that runs and holds `weight`, if its attributes will be cut too."""
+    path, module = call.trace.owner()
+    if isinstance(module, kinds):
+        computed = call.trace.name_of(weight) is None and name.startswith(f"{path}.")
+        if computed or any(p is weight for p in module._parameters.values()):
+            return path
+    return None
+
+
+def note_width(call: Call, owner: str | None, attribute: str, ids: Ids) -> None:
+    """An attribute of the owner counts these units."""
+    if owner is not None:
+        call.trace.findings.width(owner, attribute, ids)
+
+
+@handles("linear")
+def linear(call: Call) -> None:
+    """x (…, in), weight (out, in): units along the last dimension."""
+    call.run()
+    trace = call.trace
+    tensor, weight = call.argument(0, "input"), call.argument(1, "weight")
+    origins = weight_origins(call, weight)
+    if not origins:
+        constant_kernel(call, tensor)
+        return
+    name = origins[0][0]
+    if weight.dim() == 1:
+        call.unknown("multiplies units by a vector")
+        return
+    units, fan_in = weight.shape
+    label = call.units(tensor)
+    last = tensor.dim() - 1
+    carried = label if label is not None and label.axis != last else None
+    columns = label.ids if label is not None and carried is None else None
+    rows = _rows(call, origins, weight, units, "linear", RowLayout(), label)
+    owner = owner_attribute(call, nn.Linear, weight, name)
+    if columns is None:
+        columns = no_units(call, tensor, fan_in)
+    reads(call, weight, origins, 1, columns)
+    note_width(call, owner, "in_features", columns)
+    note_width(call, owner, "out_features", rows)
+    positions = math.prod(tensor.shape[:-1])
+    _finish(call, origins, rows, call.argument(2, "bias"), last, carried)
+    factors: tuple[Ids, ...] = (rows, columns)
+    if carried is not None:
+        positions, factors = positions // len(carried.ids), (*factors, carried.ids)
+    trace.findings.macs.append((positions, factors))
+
+
+def _rows(
+    call: Call,
+    origins: Origins,
+    weight: Tensor,
+    units: int,
+    kind: str,
+    layout: RowLayout,
+    label: Label | None,
+) -> Ids:
+    """The units that a weight makes out of an input with `label` (None: no units)."""
+    name, dims = origins[0]
+    fixed = ""
+    if label is not None and label.axis != _reading_axis(call, kind):
+        # One weight serves every unit that comes along another dimension, like a batch.
+        fixed = f"{call.place} runs once per unit of the layer before it"
+    elif call.trace.is_buffer(name):
+        fixed = f"{name} is a buffer"
+    elif label is None and kind != "embedding" and _is_frozen(call, name):
+        fixed = f"{name} is a frozen front end"
+        call.trace.findings.constants.add(name)
+    place = dims[layout.dim]
+    if place is None:
+        fixed = fixed or f"{name} is computed from parameters"
+    else:
+        layout = dataclasses.replace(layout, dim=place)
+    layout = dataclasses.replace(layout, gain=_gain(call, origins, layout.dim))
+    return call.trace.rows(name, layout.dim, units, kind, layout, fixed)
+
+
+def _is_frozen(call: Call, name: str) -> bool:
+    """Whether nothing of a layer is trained, bias included."""
+    bias = call.trace.name_of(call.argument(2, "bias"))
+    return call.trace.is_frozen(name) and (bias is None or call.trace.is_frozen(bias))
+
+
+def _reading_axis(call: Call, kind: str) -> int:
+    """The dimension of the input along which a layer reads."""
+    tensor = call.argument(0, "input")
+    if kind == "linear":
+        return int(tensor.dim()) - 1
+    return int(tensor.dim()) - int(call.argument(1, "weight").dim()) + 1
+
+
+def _gain(call: Call, origins: Origins, dim: int) -> str:
+    """The magnitudes of weight normalisation, if there is one for each unit."""
+    for gain, direction, kept in call.trace.findings.weight_norms:
+        if direction == origins[0][0] and kept == dim:
+            return gain
+    return ""
+
+
+def _finish(
+    call: Call,
+    origins: Origins,
+    rows: Ids,
+    bias: Any,
+    axis: int,
+    carried: Label | None,
+    dim: int = 0,
+) -> None:
+    """Bind the rows of weight and bias, and label the result."""
+    if dim >= 0:
+        bind_weight(call, origins, dim, rows)
+    if bias is not None:
+        call.trace.bind_optional(bias, rows, call.name)
+    if carried is not None:
+        call.set_all(Label(carried.axis, carried.ids))
+    elif rows.any():
+        call.set_all(Label(axis, rows, _source(call, origins[0][0])))
+    else:
+        call.set_all(IMMORTAL)
+
+
+def _source(call: Call, name: str) -> str:
+    path, _ = call.trace.owner()
+    layers = call.trace.findings.layers
+    return path if path in layers and name in layers[path].weights else name
+
+
+def _convolution(call: Call, dims: int, transposed: bool) -> None:
+    call.run()
+    trace = call.trace
+    tensor, weight = call.argument(0, "input"), call.argument(1, "weight")
+    bias = call.argument(2, "bias")
+    groups = int.__index__(call.argument(6, "groups", 1))
+    origins = weight_origins(call, weight)
+    if not origins:
+        constant_kernel(call, tensor)
+        return
+    name = origins[0][0]
+    axis = tensor.dim() - dims - 1
+    label = call.units(tensor)
+    if label is not None and label.axis is not None and label.axis > axis:
+        call.unknown("slides over the dimension along which units lie")
+        return
+    carried = label if label is not None and label.axis != axis else None
+    channels, made = tensor.shape[axis], call.out.shape[axis]
+    incoming = label.ids if label is not None and carried is None else None
+    if incoming is None:
+        incoming = no_units(call, tensor, channels)
+    owner = owner_attribute(call, nn.modules.conv._ConvNd, weight, name)
+    layout = RowLayout(dim=1 if transposed and groups == 1 else 0)
+    if transposed and groups > 1:
+        layout = RowLayout(parts=groups)
+    rows = _rows(call, origins, weight, made, "conv", layout, label)
+    reason = f"{call.place} has {groups} groups"
+    # Positions of the sum: outputs for a convolution, inputs for a transposed one.
+    summed = tensor if transposed else call.out
+    positions = math.prod(summed.shape) // summed.shape[axis] * math.prod(weight.shape[2:])
+    if carried is not None:
+        positions //= len(carried.ids)
+    if groups > 1 and groups == channels:
+        if owner is None:
+            trace.ledger.pin(incoming, f"{reason} and is not a module")
+            trace.ledger.pin(rows, f"{reason} and is not a module")
+        trace.ledger.unite(rows.reshape(groups, -1), incoming.reshape(groups, 1), reason)
+        note_width(call, owner, "groups", incoming)
+        if transposed:
+            reads(call, weight, origins, 0, incoming)
+        _finish(call, origins, rows, bias, axis, carried, dim=-1 if transposed else 0)
+        factors: tuple[Ids, ...] = (rows,)
+    else:
+        trace.ledger.unite_pieces(incoming, groups, reason)
+        trace.ledger.unite_pieces(rows, groups, reason)
+        if transposed:
+            reads(call, weight, origins, 0, incoming)
+            bind_weight(call, origins, 1, rows[: made // groups])
+            factors = (incoming, rows[: made // groups])
+        else:
+            reads(call, weight, origins, 1, incoming[: channels // groups])
+            factors = (rows, incoming[: channels // groups])
+        _finish(call, origins, rows, bias, axis, carried, dim=-1 if transposed else 0)
+    note_width(call, owner, "in_channels", incoming)
+    note_width(call, owner, "out_channels", rows)
+    if carried is not None:
+        factors = (*factors, carried.ids)
+    trace.findings.macs.append((positions, factors))
+
+
+def _register_convolutions() -> None:
+    for dims in (1, 2, 3):
+
+        def plain(call: Call, dims: int = dims) -> None:
+            _convolution(call, dims, transposed=False)
+
+        def transposed(call: Call, dims: int = dims) -> None:
+            _convolution(call, dims, transposed=True)
+
+        handles(f"conv{dims}d")(plain)
+        handles(f"conv_transpose{dims}d")(transposed)
+
+
+_register_convolutions()
+
+
+def _embedding(call: Call) -> None:
+    """Indices (…), weight (entries, units)."""
+    call.run()
+    indices, weight = call.argument(0, "input"), call.argument(1, "weight")
+    origins = weight_origins(call, weight)
+    if not origins or call.units(indices) is not None:
+        call.unknown("looks up entries by indices that depend on units")
+        return
+    if call.argument(3, "max_norm") is not None:
+        call.unknown("renormalises its weight (max_norm)")
+        call.trace.fix_tensor(weight)
+        return
+    layout = RowLayout(dim=1)
+    rows = _rows(call, origins, weight, weight.shape[1], "embedding", layout, None)
+    owner = owner_attribute(call, nn.Embedding, weight, origins[0][0])
+    note_width(call, owner, "embedding_dim", rows)
+    _finish(call, origins, rows, None, call.out.dim() - 1, None, dim=1)
+
+
+HANDLERS[torch.nn.functional.embedding] = _embedding
+HANDLERS[torch.embedding] = _embedding
+
+
+def _weight_norm(call: Call) -> None:
+    """Direction × magnitude / ‖direction‖, the norm over all dimensions but one."""
+    call.run()
+    direction, magnitude = call.args[:2]
+    dim = call.argument(2, "dim", 0)
+    one, other = call.label(direction), call.label(magnitude)
+    names = call.trace.name_of(direction), call.trace.name_of(magnitude)
+    if not (isinstance(one, Free) and isinstance(other, Free) and all(names)):
+        call.unknown()
+        return
+    kept = dim % direction.dim() if magnitude.numel() > 1 else None
+    call.trace.findings.weight_norms.add((str(names[1]), str(names[0]), kept))
+    ((gain, dims),) = other.origins
+    placed = tuple(d if i == kept else None for i, d in enumerate(dims))
+    placed = placed or (None,) * direction.dim()
+    call.set_all(Free((*one.origins, (gain, placed))))
+
+
+HANDLERS[torch._weight_norm] = _weight_norm

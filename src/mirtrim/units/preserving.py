@@ -1,0 +1,178 @@
+"""A network that is run leaves as it came: attributes, tensors, random numbers, caches."""
+
+import functools
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mirtrim.units.sizes import AdaptiveInt
+
+# How deep plain objects inside attributes are looked into.
+_DEEPEST = 3
+
+
+@contextmanager
+def preserved(*networks: nn.Module) -> Iterator[None]:
+    """Everything that a forward pass changes is put back: modes, buffers, hidden states, caches.
+
+    Tensors are restored in value, containers and attributes in what they hold. An attribute
+    that the pass made and that holds a size is left, as an ordinary int.
+    """
+    states = [_State(network) for network in networks]
+    try:
+        with same_chance():
+            yield
+    finally:
+        for state in reversed(states):
+            state.restore()
+
+
+@contextmanager
+def same_chance() -> Iterator[None]:
+    """Random numbers of torch, NumPy and Python go on afterwards as if nothing had been drawn."""
+    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numbers)  # noqa: NPY002
+
+
+class _State:
+    """What a network holds at one moment."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._held: list[tuple[Any, Any]] = []
+        self._modules: list[tuple[nn.Module, dict[str, Any]]] = []
+        self._tensors: list[tuple[Tensor, Tensor, Tensor, int, bool]] = []
+        self._seen: dict[int, Any] = {}
+        for module in network.modules():
+            self._note(module, 0)
+
+    def _note(self, value: Any, depth: int) -> None:
+        if id(value) in self._seen or value is None or isinstance(value, str | int | float | type):
+            return
+        self._seen[id(value)] = value
+        if isinstance(value, Tensor):
+            self._note_tensor(value)
+        elif isinstance(value, torch.jit.ScriptModule):
+            for tensor in (*value.parameters(), *value.buffers()):
+                self._note(tensor, depth)
+        elif isinstance(value, nn.Module):
+            self._modules.append((value, dict(vars(value))))
+            for part in vars(value).values():
+                self._note(part, depth)
+        elif isinstance(value, dict):
+            self._held.append((value, dict(value)))
+            self._note_all(value.values(), depth)
+        elif isinstance(value, list | set | deque):
+            self._held.append((value, list(value)))
+            self._note_all(value, depth)
+        elif isinstance(value, tuple):
+            self._note_all(value, depth)
+        elif depth < _DEEPEST and type(value).__module__ != "builtins":
+            attributes = getattr(value, "__dict__", None)
+            if isinstance(attributes, dict):
+                self._note(attributes, depth + 1)
+
+    def _note_all(self, values: Iterable[Any], depth: int) -> None:
+        for part in values:
+            self._note(part, depth)
+
+    def _note_tensor(self, tensor: Tensor) -> None:
+        try:
+            data = tensor.data
+            tensor.data_ptr()
+            saved = (tensor, data, data.clone(), tensor._version, tensor.requires_grad)
+        except (RuntimeError, ValueError, NotImplementedError):
+            return  # made in inference mode, or of a kind without values
+        self._tensors.append(saved)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        for module, before in self._modules:
+            _put_back(vars(module), before)
+        for container, held in self._held:
+            if isinstance(container, dict):
+                _put_back(container, held)
+            elif len(container) != len(held) or any(
+                a is not b for a, b in zip(container, held, strict=True)
+            ):
+                container.clear()
+                (container.update if isinstance(container, set) else container.extend)(held)
+        for tensor, data, values, version, gradient in self._tensors:
+            if tensor.grad_fn is not None and tensor._version != version and not tensor._is_view():
+                tensor.detach_()
+            if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
+                tensor.data = data
+                tensor.copy_(values)
+            elif tensor._version != version:
+                tensor.copy_(values)
+            if tensor.is_leaf and tensor.requires_grad != gradient:
+                tensor.requires_grad_(gradient)
+
+
+def _put_back(current: dict[Any, Any], before: dict[Any, Any]) -> None:
+    """`current` holds what `before` does, and new sizes as ordinary ints."""
+    if current.keys() == before.keys() and all(current[k] is v for k, v in before.items()):
+        return
+    new = {
+        key: value.plain
+        for key, value in current.items()
+        if isinstance(value, AdaptiveInt) and key not in before
+    }
+    current.clear()
+    current.update(before)
+    current.update(new)
+
+
+@contextmanager
+def uncached(network: nn.Module) -> Iterator[None]:
+    """Functions with an `lru_cache` are really called when a followed size is given to them.
+
+    Sizes that were followed must not stay in a cache, nor be answered from it: both would
+    mix up networks.
+    """
+    spaces: list[Any] = [m for m in list(sys.modules.values()) if isinstance(m, type(sys))]
+    spaces += {kind for module in network.modules() for kind in type(module).__mro__}
+    replaced: list[tuple[Any, str, Any]] = []
+    with ExitStack() as stack:
+
+        def restore() -> None:
+            for space, name, value in replaced:
+                setattr(space, name, value)
+
+        stack.callback(restore)
+        for space in spaces:
+            for name, value in list(vars(space).items()):
+                if type(value) is functools._lru_cache_wrapper:
+                    replaced.append((space, name, value))
+                    setattr(space, name, _bypassing(value))
+        yield
+
+
+def _bypassing(cached: Any) -> Callable[..., Any]:
+    @functools.wraps(cached)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _holds_size(args) or _holds_size(tuple(kwargs.values())):
+            return cached.__wrapped__(*args, **kwargs)
+        return cached(*args, **kwargs)
+
+    for name in ("cache_info", "cache_clear", "cache_parameters"):
+        setattr(call, name, getattr(cached, name))
+    return call
+
+
+def _holds_size(value: Any) -> bool:
+    if isinstance(value, tuple | list | frozenset):
+        return any(map(_holds_size, value))
+    return isinstance(value, AdaptiveInt)

@@ -1,0 +1,150 @@
+"""Trimmed networks on disk: weights as safetensors, widths as JSON, never a pickle.
+
+A network is rebuilt by making the dense one, giving every tensor and attribute its stored
+width, and filling in the weights.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from mirtrim.units.widths import cut_attributes
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import read_json, write_json
+from mirtrim.utils.tensors import read_tensors, write_tensors
+
+FORMAT = "mirtrim widths"
+VERSION = 1
+
+
+def _paths(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    base = Path(path)
+    if base.suffix in (".safetensors", ".json"):
+        base = base.with_suffix("")
+    return base.with_name(f"{base.name}.safetensors"), base.with_name(f"{base.name}.json")
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, tied ones once."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write `path`.safetensors (weights, buffers) and `path`.json (widths).
+
+    The JSON holds the shape of every tensor and the integer attributes of every module that
+    counts units, so that `load` can check one against the other.
+    """
+    weights_path, widths_path = _paths(path)
+    tensors = {n: t.detach().cpu().contiguous() for n, t in _tensors(model).items()}
+    modules = {
+        name: {a: getattr(module, a) for a in attributes}
+        for name, module in model.named_modules()
+        if (attributes := cut_attributes(module))
+    }
+    widths = {
+        "format": FORMAT,
+        "version": VERSION,
+        "shapes": {name: list(tensor.shape) for name, tensor in tensors.items()},
+        "modules": modules,
+    }
+    write_tensors(weights_path, tensors)
+    write_json(widths_path, widths)
+
+
+def is_saved(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` (with or without an ending) names a network that `save` wrote."""
+    widths_path = _paths(path)[1]
+    try:
+        content = read_json(widths_path) if widths_path.is_file() else None
+    except ArtefactError:
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.Module:
+    """The network that `save` wrote.
+
+    Args:
+        path: as given to `save`.
+        factory: makes the dense network.
+
+    Raises:
+        ArtefactError: a file is missing, damaged, of another version or of another network.
+    """
+    weights_path, widths_path = _paths(path)
+    shapes, modules = _read_widths(widths_path)
+    stored, _ = read_tensors(weights_path)
+    found = {name: list(tensor.shape) for name, tensor in stored.items()}
+    if found != shapes:
+        raise ArtefactError(f"{weights_path} and {widths_path.name} disagree; write both again")
+    model = factory()
+    tensors = _tensors(model)
+    odd = sorted(set(tensors) ^ set(stored))
+    if odd:
+        raise ArtefactError(
+            f"{weights_path} is of another network than the factory makes: tensor {odd[0]!r} is "
+            "only in one of them"
+        )
+    _resize(model, tensors, stored, weights_path)
+    _set_attributes(model, modules, widths_path)
+    return model
+
+
+def _read_widths(path: Path) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]]]:
+    if not path.exists():
+        raise ArtefactError(f"{path} is missing; save the network again")
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ArtefactError(f"{path} does not hold the widths of a network; choose another file")
+    if content.get("version") != VERSION:
+        raise ArtefactError(
+            f"{path} has version {content.get('version')!r}, this reads {VERSION}; save again"
+        )
+    shapes, modules = content.get("shapes"), content.get("modules")
+    if not isinstance(shapes, dict) or not isinstance(modules, dict):
+        raise ArtefactError(f"{path} lacks its shapes or modules; save the network again")
+    return shapes, modules
+
+
+def _resize(
+    model: nn.Module, tensors: dict[str, Tensor], stored: dict[str, Tensor], path: Path
+) -> None:
+    """Put the stored values into the network, keeping ties between parameters."""
+    replaced: dict[int, Tensor] = {}
+    for name, old in tensors.items():
+        new = stored[name].to(old.device)
+        if new.dim() != old.dim() or new.dtype != old.dtype or math.prod(new.shape) > old.numel():
+            raise ArtefactError(
+                f"{path} holds {name} as {new.dtype} {tuple(new.shape)}, which does not fit the "
+                f"factory's {old.dtype} {tuple(old.shape)}"
+            )
+        replaced[id(old)] = (
+            nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+        )
+    for module in model.modules():
+        for slots in (module._parameters, module._buffers):
+            for key, value in slots.items():
+                if value is not None:
+                    slots[key] = replaced[id(value)]  # type: ignore[assignment]
+        if isinstance(module, nn.RNNBase):
+            module._init_flat_weights()
+
+
+def _set_attributes(model: nn.Module, modules: dict[str, dict[str, Any]], path: Path) -> None:
+    known = dict(model.named_modules())
+    for name, attributes in modules.items():
+        module = known.get(name)
+        if module is None or not isinstance(attributes, dict):
+            raise ArtefactError(f"{path} names a module {name!r} that the factory does not make")
+        for attribute, value in attributes.items():
+            sizes = value if isinstance(value, list) else [value]
+            if attribute not in cut_attributes(module) or not all(
+                type(size) is int and size > 0 for size in sizes
+            ):
+                raise ArtefactError(f"{path} gives {name}.{attribute} as {value!r}; save again")
+            setattr(module, attribute, tuple(value) if isinstance(value, list) else value)

@@ -1,0 +1,191 @@
+"""Writing files so that a reader sees either the old one or the whole new one."""
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mirtrim.utils.errors import ArtefactError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "make it accessible",
+    errno.EPERM: "make it accessible",
+}
+
+
+def explain(error: OSError) -> str:
+    """What the system refused, as one line that names the file and says what to do."""
+    if error.errno is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{os.strerror(error.errno)}; {remedy(error)} and run again"
+
+
+def remedy(error: OSError) -> str:
+    """What a person can do about it."""
+    return REMEDIES.get(error.errno or 0, "check the folder")
+
+
+@contextmanager
+def naming(path: Path, *others: Path) -> Iterator[None]:
+    """Let an `OSError` name `path` if it names no file, as of a full disk, or one of `others`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, *map(str, others)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it into place if the block succeeds.
+
+    The move is atomic because both names lie in the same folder. If the block raises, the
+    temporary file is removed and `path` is left as it was. What a killed process has left is
+    taken over by the next one that writes `path`.
+
+    A symbolic link stays, and what it points to is written. What is no ordinary file (a device,
+    a pipe) stays as well: the finished content is copied into it.
+
+    Raises:
+        OSError: names `path`, also where the system names no file.
+    """
+    if is_special(path):
+        with _copied_into(Path(path)) as temporary:
+            yield temporary
+        return
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = _reserve(target)
+    try:
+        with naming(target, temporary):
+            yield temporary
+            os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether something is there that is neither an ordinary file nor a folder, or that is
+    standard output under another name."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or _is_stdout(path)
+
+
+def _is_stdout(path: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(1))
+    except OSError:
+        return False
+
+
+@contextmanager
+def _copied_into(target: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mirtrim-") as folder:
+        temporary = Path(folder) / f"content{target.suffix}"
+        with naming(target, temporary):
+            yield temporary
+            # Opened anew, a file that is standard output would be written from its beginning.
+            where = os.dup(1) if _is_stdout(target) else target
+            with open(temporary, "rb") as content, open(where, "wb") as stream:
+                shutil.copyfileobj(content, stream)
+
+
+def _reserve(target: Path) -> tuple[int, Path]:
+    """Open the first hidden file beside `target` that no living process writes."""
+    for number in itertools.count():
+        path = target.with_name(f".{target.name}.{number}{target.suffix}")
+        with naming(target, path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if lock(descriptor) and _is_at(descriptor, path):
+            os.ftruncate(descriptor, 0)
+            return descriptor, path
+        os.close(descriptor)
+    raise AssertionError  # numbers do not end
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed or its process dies; False if another one has it.
+
+    True where the file system, or the operating system, has no locks.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def wait_for_lock(descriptor: int) -> None:
+    """The same, but wait until it is free."""
+    if fcntl is not None:
+        with suppress(OSError):  # the file system has no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file still has that name: its last writer may just have moved it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 `text` to `path` in one atomic step."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, in one atomic step."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON; a damaged file is an `ArtefactError` that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtefactError(
+            f"{path} is not valid JSON ({error}); delete it and run again"
+        ) from error
+
+
+def sha256_of_file(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 digest of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of_value(value: Any) -> str:
+    """Digest of a JSON-able value, independent of the order of mapping keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""The table of hypotheses: the project's own is sound, and a bad key is named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mirtrim.analysis.hypotheses.loading import load_hypotheses
+from mirtrim.pruning.methods import settings_of
+from mirtrim.utils.errors import ConfigError
+
+OWN = Path(__file__).parents[3] / "config" / "hypotheses.yaml"
+GOOD = {
+    "id": "H1",
+    "sentence": "Nothing is lost.",
+    "computation": "not_worse",
+    "family": "claims",
+    "settings": {"run": "trim", "against": "dense", "ratios": [8]},
+}
+
+
+def test_the_projects_own_table() -> None:
+    found = load_hypotheses(OWN)
+    names = [hypothesis.id for hypothesis in found]
+    asked = ["H1", "H1'", "H2", "H2c", *(f"H{n}" for n in range(3, 13))]
+    assert [name for name in names if name in asked] == asked
+
+
+def test_every_run_that_is_named_is_one_of_the_default_profile() -> None:
+    config = yaml.safe_load((OWN.parent / "default.yaml").read_text())
+    studies = config["studies"].values()
+    runs = [*config["runs"], *(run for study in studies for run in study["runs"])]
+    known = {"dense", *(settings_of(run).name for run in runs)}
+    for hypothesis in load_hypotheses(OWN):
+        named: list[str] = []
+        for key in ("run", "against", "runs", "unchanged", "reduced", "faster"):
+            value = hypothesis.settings.get(key, [])
+            named += [value] if isinstance(value, str) else value
+        assert named, hypothesis.id
+        assert set(named) <= known, hypothesis.id
+
+
+def test_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "hypotheses.yaml"
+    path.write_text(yaml.safe_dump([{**GOOD, "sentence": "Nothing\n  is lost.", "tasks": ["a"]}]))
+    (found,) = load_hypotheses(path)
+    assert (found.sentence, found.tasks) == ("Nothing is lost.", ("a",))
+    assert found.settings["ratios"] == [8]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({}, "must be a list of hypotheses"),
+        ([3], "entry 1: must be a mapping"),
+        ([{**GOOD, "id": "X1"}], "entry 1 (X1): key id: must be like"),
+        ([{**GOOD, "sentence": ""}], "entry 1 (H1): key sentence: must be there"),
+        ([{**GOOD, "thresold": 1}], "key thresold: unknown"),
+        ([{**GOOD, "computation": "guess"}], "key computation: no computation 'guess'"),
+        ([{**GOOD, "tasks": "onset"}], "key tasks: must be a list"),
+        ([{**GOOD, "settings": []}], "key settings: must be a mapping"),
+        ([{**GOOD, "settings": {"run": "trim"}}], "key settings.against: not_worse needs it"),
+        ([{**GOOD, "settings": {**GOOD["settings"], "marginn": 1}}], "settings.marginn: unknown"),
+        ([{**GOOD, "settings": {**GOOD["settings"], "ratios": 8}}], "must be list[float], not 8"),
+        ([{**GOOD, "settings": {**GOOD["settings"], "times": True}}], "must be float, not True"),
+        ([GOOD, GOOD], "H1: stands there twice"),
+    ],
+)
+def test_a_bad_key_is_named(tmp_path: Path, entries: object, message: str) -> None:
+    path = tmp_path / "hypotheses.yaml"
+    path.write_text(yaml.safe_dump(entries))
+    with pytest.raises(ConfigError) as caught:
+        load_hypotheses(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "hypotheses.yaml"
+    path.write_text("- {id: H1\n")
+    with pytest.raises(ConfigError, match="not readable as YAML"):
+        load_hypotheses(path)

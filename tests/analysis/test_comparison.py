@@ -1,0 +1,50 @@
+"""Runs beside each other at one ratio: the numbers by hand."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mirtrim.analysis.comparison import comparison, draw_comparison, write_comparison
+from tests.analysis.figures.rows import ROWS
+
+
+def test_runs_stand_in_the_order_of_their_errors_behind_the_dense_network() -> None:
+    found = comparison(ROWS, [4])
+    assert found.run.tolist() == ["dense", "mask", "trim"]
+    assert found.ratio_asked.tolist() == [4, 4, 4]
+    expected = {
+        "ratio": [1, 4, 4.2],
+        "speed_up_theoretical": [1, 1, 4],
+        "test_error_mean": [0.15, 0.125, 0.35],
+        "test_error_deviation": [0.0707107, 0.0353553, 0.0707107],
+        # of the same seed: mask 0.1 − 0.2 and 0.15 − 0.1; trim 0.4 − 0.2 and 0.3 − 0.1
+        "difference_mean": [0, -0.025, 0.2],
+        "difference_deviation": [0, 0.106066, 0],
+        "cost": [1, 2, 2],
+    }
+    for column, values in expected.items():
+        assert found[column].tolist() == pytest.approx(values, abs=1e-6), column
+
+
+def test_a_ratio_that_no_run_was_asked_for_gives_way_to_the_nearest() -> None:
+    assert comparison(ROWS, [2, 16]).ratio_asked.unique().tolist() == [2, 4]
+    pd.testing.assert_frame_equal(comparison(ROWS, [4, 16]), comparison(ROWS, [4]))
+
+
+def test_without_runs_the_dense_network_stands_alone() -> None:
+    dense = comparison(ROWS[ROWS.method == "dense"], [4])
+    assert dense.run.tolist() == ["dense"]
+
+
+def test_files(tmp_path: Path) -> None:
+    table = comparison(ROWS, [2, 16])
+    csv, markdown, svg = (tmp_path / f"a.{kind}" for kind in ("csv", "md", "svg"))
+    write_comparison(table, csv, markdown)
+    draw_comparison(table, "onset", [svg])
+    assert len(pd.read_csv(csv)) == 5  # dense and trim at 2; dense, mask and trim at 4
+    text = markdown.read_text()
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == ["## Ratio 2", "## Ratio 4"]
+    assert "| trim | 4.20 | 0.350 ± 0.071 | 0.200 ± 0.000 | 4.00 | 1 | 2.00 |" in text
+    assert svg.read_bytes().startswith(b"<?xml")

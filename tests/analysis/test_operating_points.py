@@ -1,0 +1,95 @@
+"""Best, Optim and Small: chosen on validation, told on test, with literal numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from tests.analysis.test_rows_tables import row
+
+
+def rows(*networks: tuple[float, float, float]) -> pd.DataFrame:
+    """Dense networks with validation errors 0.19 and 0.21, test errors 0.3 and 0.3.
+
+    Each of `networks` is a ratio, and the validation and the test error of both seeds.
+    """
+    made = [
+        row(seed=seed, validation_error=error, test_error=0.3)
+        for seed, error in enumerate((0.19, 0.21))
+    ]
+    for number, (ratio, validation, test) in enumerate(networks, start=1):
+        made += [
+            row(
+                method="trim", criterion="magnitude", scope="local", scale="max",
+                order="lowest_first", reset="rewind", seed=seed, round=number, ratio_asked=ratio,
+                ratio=ratio, parameters=int(100 / ratio), nonzeros=int(100 / ratio),
+                validation_error=validation, test_error=test + seed * 0.02,
+            )
+            for seed in (0, 1)
+        ]  # fmt: skip
+    return pd.DataFrame([vars(r) for r in made])
+
+
+def test_validation_chooses_and_test_is_told() -> None:
+    """Test would call ratio 8 the best; validation, which decides, does not."""
+    table = operating_points(
+        rows((2, 0.20, 0.31), (4, 0.219, 0.33), (8, 0.31, 0.25), (16, 0.5, 0.6))
+    )
+    points = table.set_index("point")
+    assert points.loc["Best", "ratio_asked"] == 2  # 0.20 is not above the mean of 0.19 and 0.21
+    assert points.loc["Optim", "ratio_asked"] == 4  # below 0.22
+    assert points.loc["Small", "ratio_asked"] == 8  # below 0.32
+    assert points.loc["Small", "test_error_mean"] == pytest.approx(0.26)
+    assert points.loc["Small", "test_error_deviation"] == pytest.approx(0.02 / 2**0.5)
+    assert points.loc["Small", "relative_error"] == pytest.approx(0.26 / 0.3)
+    assert points.loc["-", "test_error_mean"] == pytest.approx(0.3)
+
+
+def test_a_latency_stands_where_it_was_measured() -> None:
+    latencies = pd.DataFrame(
+        {
+            "run": ["dense", "trim", "trim", "trim"],
+            "ratio_asked": [1, 2, 4, 4],
+            "runtime": ["onnxruntime", "onnxruntime", "onnxruntime", "torch"],
+            "median_ms": [3.0, 2.0, 1.0, 9.0],
+        }
+    )
+    table = operating_points(rows((2, 0.20, 0.31), (4, 0.219, 0.33), (8, 0.31, 0.2)), latencies)
+    found = table.set_index("point").latency_ms
+    assert (found["-"], found["Best"], found["Optim"]) == (3.0, 2.0, 1.0)
+    assert pd.isna(found["Small"])  # ratio 8 was not timed
+
+
+def test_a_run_is_compared_with_its_own_seeds() -> None:
+    """The third dense network, which no trim started from, would make the limit higher."""
+    more = rows((2, 0.22, 0.31))
+    extra = more.iloc[[0]].assign(seed=2, validation_error=0.5)
+    table = operating_points(pd.concat([more, extra], ignore_index=True))
+    assert pd.isna(table.set_index("point").loc["Best", "ratio_asked"])
+
+
+def test_nothing_is_good_enough_beyond_the_limits() -> None:
+    table = operating_points(rows((2, 0.2201, 0.3)))
+    points = table.set_index("point")
+    assert points.loc[["Best", "Optim"], "ratio_asked"].isna().all()
+    assert points.loc["Small", "ratio_asked"] == 2
+
+
+def test_what_is_written(tmp_path: Path) -> None:
+    table = operating_points(rows((2, 0.20, 0.31), (4, 0.5, 0.6)))
+    paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
+    write_operating_points(table, *paths)
+    assert len(pd.read_csv(paths[0])) == 4
+    markdown = paths[1].read_text()
+    assert "| trim | Best | 2.00 | 50 | 350 | 1,000 | – | 0.320 ± 0.014 | 1.07 |" in markdown
+    latex = paths[2].read_text()
+    assert r"trim & Best & 2.00 & 50 & 350 & 1,000 & -- & 0.320 $\pm$ 0.014 & 1.07 \\" in latex
+    assert latex.count(r"\\") == 1 + 4
+
+
+def test_none_is_said_where_none_is_good_enough(tmp_path: Path) -> None:
+    table = operating_points(rows((2, 0.9, 0.9)))
+    paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
+    write_operating_points(table, *paths)
+    assert paths[1].read_text().count("| none |") == 3

@@ -1,0 +1,250 @@
+"""Verdicts: planted effects are found, planted nulls are not, and the tables say so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mirtrim.analysis.hypotheses.loading import Hypothesis
+from mirtrim.analysis.statistics import holm
+from mirtrim.analysis.task_evidence import gather
+from mirtrim.analysis.verdict_tables import read_verdicts
+from mirtrim.analysis.verdicts import verdicts, write_verdicts
+from mirtrim.utils.errors import ArtefactError
+from tests.analysis.worlds import GLOBAL, MASK, REINIT, TRIM, about, evidence, world
+
+
+def claim(name: str, run: str = TRIM, **changes: object) -> Hypothesis:
+    settings = {"run": run, "against": "dense", "ratios": [4], "margin": 0.01, **changes}
+    return Hypothesis(name, "Nothing is lost.", "not_worse", "claims", settings)
+
+
+BETTER, WORSE = about(0.25), about(0.40)
+UNSURE = about(0.305, step=0.02)
+
+
+def tasks(**trims: np.ndarray) -> list:  # type: ignore[type-arg]
+    return [
+        evidence({("dense", 1): about(0.30), (TRIM, 4): errors}, None, task)
+        for task, errors in trims.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trims", "overall"),
+    [
+        ({"a": BETTER, "b": BETTER}, "supported"),
+        ({"a": WORSE, "b": WORSE}, "refuted"),
+        ({"a": WORSE, "b": UNSURE}, "refuted"),  # one task is enough against a general claim
+        ({"a": BETTER, "b": UNSURE}, "undecided"),
+        ({"a": BETTER, "b": WORSE, "c": UNSURE}, "mixed"),
+    ],
+)
+def test_overall(trims: dict[str, np.ndarray], overall: str) -> None:
+    lines = verdicts(tasks(**trims), [claim("H1")], 0)
+    assert [line.task for line in lines] == [*trims, "overall"]
+    assert lines[-1].verdict == overall
+
+
+def test_what_was_not_run_is_named() -> None:
+    lines = verdicts(tasks(a=BETTER), [claim("H1", MASK), claim("H2")], 0)
+    assert [(line.verdict, line.note) for line in lines[:2]] == [
+        ("not run", "missing: mask"),
+        ("not run", "not run on a; missing: mask"),
+    ]
+    assert lines[2].verdict == "supported"
+
+
+HIGHER = f"{TRIM}_floor_4"
+
+
+@pytest.mark.parametrize(
+    ("computation", "settings", "compared", "measure", "note"),
+    [
+        # The name of one run is the beginning of the other's.
+        (
+            "not_worse",
+            {"run": HIGHER, "against": TRIM, "ratios": [4]},
+            "trim (floor 4) − trim",
+            "difference of errors",
+            "",
+        ),
+        (
+            "lower_error",
+            {"run": TRIM, "against": [HIGHER, "dense"], "ratios": [4]},
+            "trim − dense",
+            "difference of errors",
+            "beside trim (floor 4) −0.050",
+        ),
+        (
+            "not_worse_and_cheaper",
+            {
+                "run": TRIM, "against": HIGHER, "ratios": [4], "margin": 0.1,
+                "cost": "total_training_macs", "share": 0.5,
+            },
+            "trim − trim (floor 4)",
+            "total_training_macs of trim / trim (floor 4)",
+            "total_training_macs: 1.00 of trim (floor 4); difference of errors -0.050",
+        ),
+    ],
+)  # fmt: skip
+def test_texts_carry_labels(
+    computation: str, settings: dict[str, object], compared: str, measure: str, note: str
+) -> None:
+    rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): about(0.30)})
+    higher = [table.assign(floor=4) for table in world({(TRIM, 4): about(0.35)})]
+    evidence = gather(pd.concat([rows, higher[0]]), pd.concat([pieces, higher[1]]))
+    hypothesis = Hypothesis("H1", "x", computation, "claims", settings)
+    line = verdicts(evidence, [hypothesis], 0)[0]
+    assert (line.compared, line.measure, line.note) == (compared, measure, note)
+
+
+def test_what_is_missing_is_called_by_its_label_if_it_was_run_on_another_task() -> None:
+    rows, pieces = zip(
+        world({("dense", 1): about(0.3), (TRIM, 4): BETTER}, None, "a"),
+        world({("dense", 1): about(0.3), (REINIT, 4): BETTER}, None, "b"),
+        strict=True,
+    )
+    evidence = gather(pd.concat(rows), pd.concat(pieces))
+    lines = verdicts(evidence, [claim("H1", REINIT), claim("H2", TRIM, ratios=[16])], 0)
+    assert [line.note for line in lines] == [
+        "missing: trim (reinit)",
+        "",
+        "supported on b; not run on a; missing: trim (reinit)",
+        "missing: trim at ratio 16",
+        "missing: trim",
+        "not run on a, b; missing: trim at ratio 16; missing: trim",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "label"),
+    [
+        (f"same_shape_reference_{TRIM}", "same shape (of trim)"),
+        (f"{TRIM}_order_shuffled", "trim (shuffled)"),
+        ("optimal_damage", "optimal damage"),  # of a method that there is not yet
+    ],
+)
+def test_what_was_never_run_has_a_label_as_well(unknown: str, label: str) -> None:
+    """Also where the name of another run is a part of its own."""
+    line = verdicts(tasks(a=BETTER), [claim("H1", unknown)], 0)[0]
+    assert line.note == f"missing: {label}"
+
+
+def test_p_is_corrected_within_the_family_over_all_tasks() -> None:
+    other = Hypothesis("H3", "x", "not_worse", "other", claim("H3").settings)
+    parts = tasks(a=BETTER, b=UNSURE, c=about(0.35, step=0.01))
+    lines = [
+        line
+        for line in verdicts(parts, [claim("H1"), claim("H2", margin=0.02), other], 0)
+        if line.task != "overall"
+    ]
+    for family in ("claims", "other"):
+        of_family = [line for line in lines if line.family == family]
+        assert [line.p_corrected for line in of_family] == holm([f.p_value for f in of_family])
+    assert len([line for line in lines if line.family == "claims"]) == 6
+
+
+def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
+    """0.005 from the line, seeds 0.02 apart: hundreds of seeds. 0.035 from it: 6 seeds."""
+    lines = verdicts(tasks(a=UNSURE), [claim("H1")], 0)
+    assert (lines[0].verdict, lines[0].seeds_needed) == ("undecided", None)
+    lines = verdicts(tasks(a=about(0.345, step=0.02)), [claim("H1")], 0)
+    # One test, so no correction: d = 0.035 / 0.02 = 1.75 needs 5 pairs (power 0.84; 4 have 0.66).
+    assert (lines[0].verdict, lines[0].seeds_needed) == ("undecided", 5)
+    assert lines[1].seeds_needed == 5
+    # Beside three more tests it must reach 0.05 / 4.
+    beside = tasks(a=about(0.345, step=0.02), b=UNSURE, c=UNSURE, d=UNSURE)
+    assert verdicts(beside, [claim("H1")], 0)[0].seeds_needed == 7
+
+
+LINE = {("dense", 1.0): 0.3, (TRIM, 4.0): 0.31}
+
+
+def noisy(mean: float, random: np.random.Generator) -> pd.DataFrame:
+    errors = about(mean, step=0) + 0.05 * random.standard_normal((3, 4))
+    return pd.DataFrame(errors, columns=list("abcd"))
+
+
+def test_planted_nulls_are_rarely_decided() -> None:
+    """80 random worlds whose true effect lies on the line."""
+    random = np.random.default_rng(3)
+    (made,) = tasks(a=UNSURE)
+    worlds = [
+        replace(made, errors={key: noisy(mean, random) for key, mean in LINE.items()})
+        for _ in range(80)
+    ]
+    lines = [verdicts([part], [claim("H1")], 0)[0] for part in worlds]
+    decided = sum(line.verdict != "undecided" for line in lines)
+    assert decided <= 8
+
+
+def test_another_hypothesis_moves_no_interval() -> None:
+    """The bootstrap's draws belong to the hypothesis and the task."""
+    both = verdicts(tasks(a=UNSURE, b=WORSE), [claim("H0"), claim("H1")], 7)
+    alone = verdicts(tasks(b=WORSE), [claim("H1")], 7)
+    of_both = next(line for line in both if (line.hypothesis, line.task) == ("H1", "b"))
+    assert (alone[0].low, alone[0].high) == (of_both.low, of_both.high)
+
+
+def test_what_is_written_and_read_again(tmp_path: Path) -> None:
+    """The same bytes twice; CSV, Markdown and LaTeX tell the same verdicts."""
+    rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): WORSE, (MASK, 4): BETTER})
+    table = tmp_path / "hypotheses.yaml"
+    entries = [vars(claim("H1")), vars(claim("H1'", MASK)), vars(claim("H2", GLOBAL))]
+    table.write_text(
+        yaml.safe_dump([{k: v for k, v in e.items() if k != "tasks"} for e in entries])
+    )
+    texts = []
+    for folder in ("one", "two"):
+        paths = [tmp_path / folder / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
+        write_verdicts(rows, pieces, table, *paths, rng_seed=1)
+        texts.append([path.read_bytes() for path in paths])
+    assert texts[0] == texts[1]
+    found = read_verdicts(paths[0])
+    assert list(found.verdict) == ["refuted"] * 2 + ["supported"] * 2 + ["not run"] * 2
+    assert found.effect[0] == pytest.approx(0.1)
+    assert found.note[0] == ""
+    markdown = paths[1].read_text()
+    assert "| H1 | Nothing is lost. | **refuted** | refuted |" in markdown
+    assert (
+        "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
+    )
+    assert "missing: trim (global)" in markdown
+    assert "judged time" not in markdown  # here rows and pieces agree
+    latex = paths[2].read_text()
+    assert r"H1 & refuted & R +0.100 \\" in latex
+    assert r"H1$'$ & supported & S $-$0.050 \\" in latex
+    assert r"H2 & not run &  \\" in latex
+
+
+def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
+    rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): WORSE})
+    rows["test_error"] += 0.004
+    table = tmp_path / "hypotheses.yaml"
+    entry = {key: value for key, value in vars(claim("H1")).items() if key != "tasks"}
+    table.write_text(yaml.safe_dump([entry]))
+    paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
+    write_verdicts(rows, pieces, table, *paths, rng_seed=1)
+    assert "differ at most: onset by 0.0040." in paths[1].read_text()
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    pd.DataFrame({"hypothesis": ["H1"]}).to_csv(path)
+    with pytest.raises(ArtefactError, match=r"verdicts\.csv does not hold verdicts"):
+        read_verdicts(path)
+
+
+def test_gathering_keeps_tasks_apart() -> None:
+    rows, pieces = zip(
+        world({("dense", 1): about(0.3)}, None, "b"),
+        world({("dense", 1): about(0.2)}, None, "a"),
+        strict=True,
+    )
+    found = gather(pd.concat(rows), pd.concat(pieces))
+    assert [part.task for part in found] == ["a", "b"]
+    assert float(found[0].errors["dense", 1.0].to_numpy().mean()) == pytest.approx(0.2)

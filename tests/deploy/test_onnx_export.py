@@ -1,0 +1,250 @@
+"""Exported networks compute what torch computes, or are not written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mirtrim.deploy import onnx_export
+from mirtrim.deploy.onnx_export import OPSET, export_onnx
+from mirtrim.deploy.onnx_network import OnnxNetwork, open_session
+from mirtrim.pruning.api import trim
+from mirtrim.utils.errors import ArtefactError, TraceError
+from tests.deploy.onnx_networks import MODELS, NETWORKS, made
+
+
+class Function(nn.Module):
+    """A linear layer and then any function."""
+
+    def __init__(self, function: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.function = function
+
+    def forward(self, x: Tensor) -> object:
+        return self.function(self.linear(x))
+
+
+@torch.no_grad()
+def largest_difference(network: nn.Module, path: Path, x: Tensor) -> float:
+    return float((network.eval()(x) - OnnxNetwork(path)(x)).abs().max())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parity_at_any_batch(name: str, tmp_path: Path) -> None:
+    network, x = made(name)
+    assert export_onnx(network, x[:1], tmp_path / "a.onnx") <= 1e-5
+    assert largest_difference(network, tmp_path / "a.onnx", torch.cat([x, x, x + 1])) < 1e-4
+    assert [file.name for file in tmp_path.iterdir()] == ["a.onnx"]
+
+
+@pytest.mark.parametrize("name", [*MODELS, "gru"])
+def test_trimmed_networks(name: str, tmp_path: Path) -> None:
+    network, x = made(name)
+    small = trim(network, x[:1], 2)
+    assert export_onnx(small, x, tmp_path / "small.onnx") <= 1e-5
+    export_onnx(network, x, tmp_path / "dense.onnx")
+    size, dense_size = ((tmp_path / f"{n}.onnx").stat().st_size for n in ("small", "dense"))
+    assert size < 0.8 * dense_size
+
+
+def test_a_sum_worked_by_hand(tmp_path: Path) -> None:
+    network = nn.Linear(2, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[1.0, 2.0]]))
+        network.bias.fill_(3)
+    assert export_onnx(network, torch.ones(1, 2), tmp_path / "a.onnx") == 0
+    session = open_session(tmp_path / "a.onnx")
+    assert [value.name for value in session.get_inputs()] == ["input"]
+    assert [value.name for value in session.get_outputs()] == ["output"]
+    (found,) = session.run(None, {"input": np.array([[1, 1], [10, 0]], np.float32)})
+    assert found.tolist() == [[6], [13]]
+
+
+def test_the_file_says_nothing_of_its_making_and_has_no_foldable_norm(tmp_path: Path) -> None:
+    network, x = made("spectral")
+    export_onnx(network, x, tmp_path / "a.onnx")
+    model = onnx.load(tmp_path / "a.onnx")
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]
+    assert (model.producer_name, model.producer_version) == ("mirtrim", "")
+    content = (tmp_path / "a.onnx").read_bytes()
+    assert b"pytorch" not in content
+    assert b".py" not in content
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    weights = sum(tensor.ByteSize() for tensor in model.graph.initializer)
+    assert len(content) < weights + 5_000
+
+
+@pytest.mark.parametrize("name", ["crepe", "gru"])
+def test_the_same_network_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+    network, x = made(name)
+    export_onnx(network, x, tmp_path / "a.onnx")
+    export_onnx(network, x + 1, tmp_path / "b.onnx", seed=5)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_modes_are_left_as_they_were_and_nothing_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    network, x = made("chord")
+    network.train()
+    network.conv2.eval()
+    before = {name: module.training for name, module in network.named_modules()}
+    with pytest.raises(TraceError):
+        export_onnx(Function(torch.linalg.svdvals), torch.ones(2, 6), tmp_path / "a.onnx")
+    export_onnx(network, x, tmp_path / "a.onnx")
+    assert {name: module.training for name, module in network.named_modules()} == before
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_a_changed_weight_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, x = made("waveform")
+
+    def damaged(model: onnx.ModelProto) -> onnx.ModelProto:
+        tensor = next(t for t in model.graph.initializer if t.name == "output.weight")
+        value = onnx.numpy_helper.to_array(tensor) + np.float32(1e-3)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
+        return model
+
+    monkeypatch.setattr(onnx_export, "fold_batch_norms", damaged)
+    with pytest.raises(ArtefactError, match=r"a\.onnx: .* differs from torch by \d"):
+        export_onnx(network, x, tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+    assert 1e-5 < export_onnx(network, x, tmp_path / "a.onnx", limit=1) < 1
+
+
+def test_a_branch_on_the_data_is_found(tmp_path: Path) -> None:
+    network = Function(lambda y: y if y.sum() > 0 else -y)
+    nn.init.ones_(network.linear.weight)
+    with pytest.raises(ArtefactError, match="branches that depend on the data"):
+        export_onnx(network, torch.ones(1, 6), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+class Branches(nn.Module):
+    """A network that is another one for inputs that random ones do not reach."""
+
+    def __init__(self, above: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.above = above
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.linear(x)
+        return torch.zeros_like(y) if x.max() > self.above else y + 112
+
+
+@pytest.mark.parametrize("above", [-1e6, 0.0, 2.0, 50.0, 1e6])
+def test_a_branch_that_no_check_meets_is_refused(tmp_path: Path, above: float) -> None:
+    with pytest.raises(ArtefactError, match="branches that depend on the data"):
+        export_onnx(Branches(above), torch.zeros(1, 6), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: y * float(y.mean()),
+        lambda y: y[:, : int(y.sum() * 0) + 3],
+        lambda y: sum((row for row in y), torch.zeros(6)),
+        lambda y: y if y.abs().max() < 1e9 else -y,
+    ],
+    ids=["a number", "an index", "a loop", "a check"],
+)
+def test_what_the_tracer_saw_once_is_refused(
+    tmp_path: Path, function: Callable[[Tensor], object]
+) -> None:
+    with pytest.raises((ArtefactError, TraceError)) as caught:
+        export_onnx(Function(function), torch.ones(1, 6), tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_the_check_meets_small_and_large_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float
+) -> None:
+    """Without the tracer's word for it."""
+    monkeypatch.setattr(onnx_export, "_guess", lambda said: None)
+    limits = {0.01: (0.05, True), 100.0: (50.0, False)}
+    limit, below = limits[scale]
+    network = Function(lambda y: y)
+    network.forward = lambda x: (  # type: ignore[method-assign]
+        network.linear(x) * (2.0 if bool(x.abs().max() < limit) is below else 1.0)
+    )
+    with pytest.raises(ArtefactError, match="differs from torch"):
+        export_onnx(network, torch.ones(1, 6), tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(torch.float64, "float64"), (torch.float16, "float16")])
+def test_another_precision_is_named(tmp_path: Path, kind: torch.dtype, name: str) -> None:
+    x = torch.ones(1, 6)
+    message = f"linear.weight is {name}, and only float32 is exported; call .float()"
+    with pytest.raises(TraceError, match=message):
+        export_onnx(Function(lambda y: y).to(kind), x.to(kind), tmp_path / "a.onnx")
+    with pytest.raises(TraceError, match=f"input 0 is {name}"):
+        export_onnx(Function(lambda y: y), x.to(kind), tmp_path / "a.onnx")
+
+
+def test_a_fixed_batch_is_found(tmp_path: Path) -> None:
+    network = nn.Sequential(Function(lambda y: y.reshape(len(y), 6)), nn.Linear(6, 2))
+    with pytest.raises(ArtefactError, match=r"a\.onnx: .* batch of 3"):
+        export_onnx(network, torch.ones(1, 6), tmp_path / "a.onnx")
+    with pytest.raises(ArtefactError, match=r"gives \(1, 18\) where torch gives \(3, 6\)"):
+        export_onnx(Function(lambda y: y.reshape(len(y), -1)), torch.ones(1, 6), tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="differs from torch by nan"):
+        export_onnx(Function(lambda y: y / 0), torch.ones(1, 6), tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (torch.linalg.svdvals, "Function cannot be exported: .*linalg_svdvals"),
+        (
+            lambda y: nn.functional.adaptive_avg_pool1d(y[:, None], 4),
+            "adaptive_avg_pool1d, output size that are not factor of input size; replace",
+        ),
+        (lambda y: {"a": y}, "Function returns dict; only a tensor"),
+        (lambda y: (), "Function returns tuple"),
+    ],
+)
+def test_what_cannot_be_exported_is_named(
+    function: Callable[[Tensor], object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TraceError, match=message) as caught:
+        export_onnx(Function(function), torch.ones(2, 6), tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    class Lookup(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(4, 3)
+
+        def forward(self, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.table(index)
+            return x + y, x * y
+
+    # The first entries of the table are never asked for: an index of 4 would be out of range.
+    inputs = (torch.ones(2, 3), torch.tensor([1, 3]))
+    assert export_onnx(Lookup(), inputs, tmp_path / "a.onnx") == 0
+    session = open_session(tmp_path / "a.onnx")
+    assert [value.name for value in session.get_inputs()] == ["input", "input_1"]
+    assert [value.name for value in session.get_outputs()] == ["output", "output_1"]
+
+
+def test_difference_relative_to_the_largest_output_above_one() -> None:
+    expected = np.array([[1.0, -4.0]])
+    assert onnx_export._relative(np.array([[1.0, -5.0]]), expected, "a") == 0.25
+    assert onnx_export._relative(np.array([0.5]), np.array([0.25]), "a") == 0.25

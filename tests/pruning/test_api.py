@@ -1,0 +1,160 @@
+"""The calls that other people make: trim, save, load, and the same on the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import mirtrim
+from mirtrim.cli import main
+from mirtrim.utils.errors import ConfigError, RatioError
+
+FACTORY = """
+import torch
+from torch import nn
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.front = nn.Conv1d(3, 16, 5, padding=2)
+        self.norm = nn.BatchNorm1d(16)
+        self.memory = nn.GRU(16, 12, num_layers=2, bidirectional=True, batch_first=True)
+        self.head = nn.Linear(24, 4)
+
+    def forward(self, x):
+        hidden = self.norm(self.front(x)).relu().transpose(1, 2)
+        return self.head(self.memory(hidden)[0])
+
+def factory():
+    torch.manual_seed(0)
+    return Recurrent()
+
+def wrong():
+    return 3
+"""
+INPUT = torch.randn(2, 3, 20, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mynets.py").write_text(FACTORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mynets", raising=False)
+    return tmp_path
+
+
+def factory() -> nn.Module:
+    import mynets  # written by the fixture
+
+    model: nn.Module = mynets.factory()
+    return model.eval()
+
+
+def test_trim_gives_a_smaller_module_and_a_report(package: Path) -> None:
+    model = factory()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    small = mirtrim.trim(model, INPUT, ratio=4, criterion="magnitude")
+    assert small(INPUT).shape == (2, 20, 4)
+    report = small.trim_report
+    assert isinstance(report, mirtrim.TrimReport)
+    assert report.parameters_before == sum(p.numel() for p in model.parameters())
+    assert report.parameters_after == sum(p.numel() for p in small.parameters())
+    assert 4 <= report.ratio < 5
+    assert report.speed_up > 1
+    units = {layer.name: (layer.units_before, layer.units_after) for layer in report.layers}
+    assert units["head"] == (4, 4)
+    assert units["front"][1] < 16
+    assert "memory" in str(report)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_saved_network_is_read_by_a_process_that_has_only_the_factory(package: Path) -> None:
+    small = mirtrim.trim(factory(), INPUT, ratio=4)
+    mirtrim.save(small, package / "small")
+    save_file({"x": INPUT, "y": small.eval()(INPUT).detach()}, package / "io.safetensors")
+    script = (
+        "import mirtrim, mynets, torch; from safetensors.torch import load_file\n"
+        "io = load_file('io.safetensors'); net = mirtrim.load('small', mynets.factory).eval()\n"
+        "assert torch.equal(net(io['x']), io['y'])\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=package, check=True, timeout=120)
+
+
+def test_macs_can_be_counted(package: Path) -> None:
+    small = mirtrim.trim(factory(), INPUT, ratio=3, counted="macs", scale="macs", scope="global")
+    assert small.trim_report.speed_up >= 3
+
+
+def test_protected_layers_keep_all_units(package: Path) -> None:
+    small = mirtrim.trim(factory(), INPUT, ratio=2, protect=["front"])
+    units = {layer.name: layer.units_after for layer in small.trim_report.layers}
+    assert units["front"] == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"ratio": 1000}, RatioError, "largest ratio from here"),
+        ({"ratio": 0.5}, ConfigError, "ratio 0.5: must be at least 1"),
+        ({"ratio": 2, "criterion": "beauty"}, ConfigError, "unknown criterion 'beauty'; known:"),
+        ({"ratio": 2, "counted": "watts"}, ConfigError, "unknown count 'watts'"),
+        ({"ratio": 2, "protect": ["bakc"]}, Exception, "bakc"),
+    ],
+)
+def test_mistakes_are_named(
+    package: Path, arguments: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        mirtrim.trim(factory(), INPUT, **arguments)
+
+
+def test_command_line(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_file(factory().state_dict(), package / "w.safetensors")
+    words = (
+        "trim mynets:factory --weights w.safetensors --input 1,3,20 --ratio 4 --output out/small"
+    )
+    assert main(words.split()) == 0
+    printed = capsys.readouterr().out
+    assert "theoretical speed-up" in printed
+    again = mirtrim.load(package / "out/small", factory)
+    assert sum(p.numel() for p in again.parameters()) < 0.25 * sum(
+        p.numel() for p in factory().parameters()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("trim mynets --input 1,3,20 --ratio 4", "write package.module:function"),
+        ("trim mynets:missing --input 1,3,20 --ratio 4", "mynets:missing: module 'mynets' has no"),
+        ("trim mynets:wrong --input 1,3,20 --ratio 4", "returned int, not a torch module"),
+        ("trim mynets:factory --input 1x3 --ratio 4", "--input 1x3: write sizes like"),
+        ("trim mynets:factory --input 1,3,20 --ratio 999", "largest ratio from here"),
+        ("trim mynets:factory --weights bad.bin --input 1,3,20 --ratio 2", "bad.bin: does not fit"),
+        ("trim mynets:factory --weights none.bin --input 1,3,20 --ratio 2", "none.bin"),
+    ],
+)
+def test_command_line_mistakes_are_one_line(
+    package: Path, capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    (package / "bad.bin").write_bytes(b"not weights")
+    assert main(words.split()) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not list(package.glob("trimmed*"))
+
+
+def test_the_example_of_the_documentation_works(package: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs/trimming.md").read_text()
+    block = text.split("## A criterion of your own")[1].split("```python")[1].split("```")[0]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 10
+    exec(block, {})
+    small = mirtrim.trim(factory(), INPUT, ratio=2, criterion="largest_weight")
+    assert small.trim_report.ratio >= 2

@@ -1,0 +1,17 @@
+"""One dense training and its two chains, shared by the tests of this folder."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.runs.jobs.synthetic import Job
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    job = Job(folder)
+    job.dense()
+    for method in ("trim", "mask"):
+        job.compress(method)
+    return folder

@@ -1,0 +1,333 @@
+"""The three profiles are valid, and every mistake is named in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mirtrim.pruning.methods import settings_of
+from mirtrim.runs.config import load_schema, validate
+from mirtrim.tasks.registry import TASKS
+from mirtrim.utils.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def default() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((ROOT / "config" / "default.yaml").read_text())
+    return config
+
+
+def test_a_task_that_is_left_out_is_left_out_of_the_studies() -> None:
+    config = default()
+    config["tasks"]["chord"] = None
+    assert validate(config, SCHEMA)["studies"]["methods"]["tasks"] == ["onset"]
+
+
+def test_default_is_valid_and_defaults_are_filled_in() -> None:
+    config = validate(default(), SCHEMA)
+    assert config["data_folder"] == "data"
+    assert config["runs"][0]["floor"] == 2
+    assert config["corpora"]["mini_groove_midi"]["folder"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["rations"], [2], r"^config key \(top level\): unknown key 'rations'; allowed: .*ratios"),
+        (["seeds"], "0", r"^config key seeds: '0' is not of type array$"),
+        (["ratios"], [4, 2], r"^config key ratios: must rise"),
+        (["ratios"], [0.5], r"^config key ratios.0: 0.5 is less than or equal to"),
+        (
+            ["tasks", "onset", "corpus"],
+            "x",
+            r"^config key tasks.onset.corpus: no corpus 'x'; known",
+        ),
+        (
+            ["tasks", "onset", "training", "epochs"],
+            "ten",
+            r"tasks.onset.training.epochs: 'ten' is not",
+        ),
+        (
+            ["runs", 0, "method"],
+            "melt",
+            r"^config key runs.0.method: unknown method .melt.; known: .*mask.*trim",
+        ),
+        (
+            ["runs", 0, "criterion"],
+            "loudness",
+            r"^config key runs.0.criterion: mask has no criterion 'loudness'; known: ",
+        ),
+        (["runs", 1, "method"], "mask", r"^config key runs.1: run mask_magnitude_local_rewind is"),
+        (
+            ["studies", "methods", "tasks"],
+            ["smell"],
+            r"^config key studies.methods.tasks: unknown task 'smell'",
+        ),
+        (
+            ["runs", 2, "ratios"],
+            [5, 6],
+            r"^config key runs.2.ratios: no task has any of them; there are 1.5, 2, 3, 4",
+        ),
+        (
+            ["runs", 3],
+            {"method": "same_shape", "reference": "trim_by_ear"},
+            r"^config key runs.3.reference: no run .trim_by_ear. before this one; known: mask",
+        ),
+        (
+            ["runs", 0],
+            {"method": "cram", "radus": 0.1},
+            r"^config key runs.0.radus: unknown key for method cram; allowed: .*radius",
+        ),
+        (["runs", 0], {"method": "cram", "radius": -1}, r"runs.0.radius: -1 is below 0"),
+        (["runs", 0], {"method": "mask", "radius": 1}, r"runs.0.radius: unknown key for"),
+        (["runs", 0], {"method": "cram", "radius": "big"}, r"runs.0.radius: 'big' is not a number"),
+        (["runs", 0], {"method": "feedback", "period": 1.5}, r"runs.0.period: 1.5 is not an int"),
+        (["runs", 0], {"method": "feedback", "period": True}, r"runs.0.period: True is not"),
+        (
+            ["runs", 0],
+            {"method": "cram", "radius": float("nan")},
+            r"runs.0.radius: nan is no",
+        ),
+        (
+            ["studies", "methods", "runs", 0],
+            {"method": "same_shape"},
+            r"^config key studies.methods.runs.0.reference: same_shape copies another run; name",
+        ),
+        (["costs", "runs"], ["melt"], r"^config key costs.runs: no run 'melt'; known: mask_magn"),
+        (
+            ["studies", "onset"],
+            {"tasks": [], "ratios": [4], "runs": []},
+            r"^config key studies.onset: is the name of a target already; rename it",
+        ),
+    ],
+)
+def test_mistakes_are_named(path: list[Any], value: Any, message: str) -> None:
+    config = default()
+    block: Any = config
+    for key in path[:-1]:
+        block = block[key]
+    block[path[-1]] = value
+    with pytest.raises(ConfigError, match=message) as caught:
+        validate(config, SCHEMA)
+    assert "\n" not in str(caught.value)
+
+
+OWN = """
+profile: mine
+seeds: [0]
+ratios: [3]
+tasks: {instrument: null, pitch: null, drums: null, onset: null}
+runs:
+  - {method: trim}
+  - {method: cram, radius: [0.02, 0.05, 0.1]}
+studies: null
+"""
+
+
+def own(text: str = OWN) -> dict[str, Any]:
+    """The default configuration with a profile of one's own over it, as Snakemake merges them."""
+
+    def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+        for key, value in over.items():
+            both = isinstance(value, dict) and isinstance(base.get(key), dict)
+            base[key] = merged(base[key], value) if both else value
+        return base
+
+    return merged(default(), yaml.safe_load(text))
+
+
+def test_a_profile_of_ones_own_is_short() -> None:
+    notes: list[str] = []
+    config = validate(own(), SCHEMA, notes)
+    assert list(config["tasks"]) == ["chord"]
+    assert config["studies"] == {}
+    names = [settings_of(run).name for run in config["runs"]]
+    assert names == [
+        "trim_magnitude_local_rewind",
+        "cram_local_radius_0p02",
+        "cram_local",
+        "cram_local_radius_0p1",
+    ]
+    # What is weighed and published by the profile that it inherits, and is no run of its own.
+    assert config["costs"]["runs"] == config["costs"]["board_runs"] == names[:1]
+    assert config["models"]["runs"] == []
+    assert "costs.runs: feedback_local is left out, the profile has no such run" in notes
+
+
+def test_a_profile_that_narrows_need_not_silence_inherited_studies() -> None:
+    notes: list[str] = []
+    config = validate(own(OWN.replace("studies: null", "")), SCHEMA, notes)
+    # Nothing of the studies has a ratio of 3 but what goes through every round; the other runs
+    # and the studies of other ratios are left out, and each is told.
+    assert config["studies"] == {}
+    assert sum(note.endswith("the profile has nothing for it") for note in notes) == 6
+    config = validate(own(OWN.replace("studies: null", "").replace("[3]", "[2, 4]")), SCHEMA)
+    runs = {name: [run["method"] for run in b["runs"]] for name, b in config["studies"].items()}
+    assert runs["fine_tuning"] == ["trim"]
+    assert "cram" not in runs["methods"]  # is a main run now, and trained once
+    assert config["studies"]["repetitions"]["tasks"] == ["chord"]
+    assert "speed" not in runs  # onset and drums only
+
+
+def test_a_run_whose_reference_the_profile_has_not_is_left_out() -> None:
+    notes: list[str] = []
+    text = OWN.replace("studies: null", "").replace("{method: trim}", "{method: mask}")
+    config = validate(own(text.replace("[3]", "[2, 4]")), SCHEMA, notes)
+    methods = [run["method"] for run in config["studies"]["controls"]["runs"]]
+    assert "same_shape" not in methods
+    assert any("same_shape" in note and "its reference is no run" in note for note in notes)
+
+
+def test_nulls_leave_things_out() -> None:
+    config = validate(own(OWN + "costs: null\nmodels: null\n"), SCHEMA)
+    assert config["costs"]["runs"] == config["models"]["runs"] == []
+
+
+def test_sweeps_are_products() -> None:
+    text = OWN.replace("radius: [0.02, 0.05, 0.1]", "radius: [0.1, 0.2], scope: [local, global]")
+    names = [settings_of(run).name for run in validate(own(text), SCHEMA)["runs"][1:]]
+    assert names == [
+        "cram_local_radius_0p1",
+        "cram_global_radius_0p1",
+        "cram_local_radius_0p2",
+        "cram_global_radius_0p2",
+    ]
+
+
+def test_defaults_never_change_their_meaning() -> None:
+    """Settings at their default are no part of a result's identity, so that a key can be added
+    later. If the default of a key changed, old results would be taken for new ones. Add lines
+    here for new keys; never change one.
+    """
+    schema = load_schema(SCHEMA)
+    task = schema["properties"]["tasks"]["properties"]["onset"]["properties"]
+    found = {
+        name: part["default"]
+        for block in (task, task["training"]["properties"], schema["$defs"]["corpus"]["properties"])
+        for name, part in block.items()
+        if "default" in part
+    }
+    assert found == {
+        "ratios": None, "rewind_epoch": 1, "network": {}, "initialisation": "sound",
+        "weight_decay": 0.0001, "optimizer": "adam", "momentum": 0.9, "precision": "float32",
+        "dropout_kernel": "torch", "schedule": "plateau", "plateau_patience": 10,
+        "stop_patience": 30, "positive_weight": 1, "folder": None, "index": None, "version": None,
+        "parts": None, "pieces": {"train": 120, "validation": 40, "test": 80},
+        "piece_seconds": 20, "minimum_seconds": 0, "train_share": 1, "seed": 2020,
+    }  # fmt: skip
+    of_tasks = {
+        f"{name} {part} {key}": value["default"]
+        for name, kind in TASKS.items()
+        for part, keys in kind.schema.items()
+        for key, value in keys.items()
+        if "default" in value
+    }
+    assert of_tasks == {
+        "chord features bins": 105,
+        "chord features window_frames": 15,
+        "chord features gain": 100,
+        "chord features annotation": "played",
+        "chord features score_every_frames": 1,
+        "chord network widths": [16, 20, 24],
+        "chord network hidden": 200,
+        "chord network noise": 0.3,
+        "chord network dropout": 0.6,
+        "chord network affine_input": True,
+        "chord training transpose_semitones": 4,
+        "drums features merge_seconds": 0.03,
+        "drums network channels": 256,
+        "drums network hidden": 1024,
+        "drums training positive_weight": 1,
+        "drums_five features merge_seconds": 0.03,
+        "drums_five network channels": 256,
+        "drums_five network hidden": 1024,
+        "drums_five training positive_weight": 1,
+        "genre features silence_db": 40,
+        "genre network kernel": 64,
+        "genre network channels": 64,
+        "genre network hidden": 512,
+        "genre network bottleneck_channels": 1,
+        "genre network dropout": 0.25,
+        "instrument features silence_db": 40,
+        "instrument network kernel": 64,
+        "instrument network channels": 64,
+        "instrument network hidden": 512,
+        "instrument network bottleneck_channels": 1,
+        "instrument network dropout": 0.25,
+        "onset features merge_seconds": 0.03,
+        "onset network channels": 256,
+        "onset network hidden": 1024,
+        "onset training positive_weight": 1,
+        "pitch features frame_samples": 1024,
+        "pitch features score_every_frames": 1,
+        "pitch network capacity": 4,
+        "pitch network first_kernel": 512,
+        "pitch network dropout": 0.25,
+        "pitch network prior": 0.5,
+    }
+
+
+def test_of_two_studies_with_one_run_the_later_has_the_last_word() -> None:
+    notes: list[str] = []
+    config = default()
+    config["studies"]["mine"] = {
+        "tasks": ["onset"], "ratios": [2], "runs": [{"method": "cram", "ratios": [2]}],
+    }  # fmt: skip
+    studies = validate(config, SCHEMA, notes)["studies"]
+    assert "cram" not in [run["method"] for run in studies["methods"]["runs"]]
+    assert [run["ratios"] for run in studies["mine"]["runs"]] == [[2]]
+    assert "studies.methods: run cram_local is left out, studies.mine has other ratios" in notes
+
+
+def test_numbers_are_finite() -> None:
+    config = default()
+    config["tasks"]["onset"]["training"]["learning_rate"] = float("nan")
+    with pytest.raises(
+        ConfigError, match=r"^config key tasks.onset.training.learning_rate: nan is no number"
+    ):
+        validate(config, SCHEMA)
+    config = default()
+    config["ratios"] = [2, float("inf")]
+    with pytest.raises(ConfigError, match=r"^config key ratios.1: inf is no number"):
+        validate(config, SCHEMA)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = default()
+    config["data_folder"] = "~/x"
+    config["corpora"]["mini_groove_midi"]["folder"] = "~/groove"
+    found = validate(config, SCHEMA)
+    assert found["data_folder"] == str(tmp_path / "x")
+    assert found["corpora"]["mini_groove_midi"]["folder"] == str(tmp_path / "groove")
+    assert found["corpora"]["mini_guitarset"]["folder"] is None
+    config["data_folder"] = "~nobody_of_that_name/x"
+    with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x is in no home"):
+        validate(config, SCHEMA)
+
+
+def test_numbers_that_were_written_as_text_are_numbers() -> None:
+    config = default()
+    config["seeds"] = ["0", "1"]  # what --config seeds=[0,1] gives
+    config["ratios"] = ["1.5", "2", 4, 8, 16, "32"]
+    training = config["tasks"]["onset"]["training"]
+    training["learning_rate"], training["epochs"] = "1e-3", "3"  # no number in YAML 1.1
+    checked = validate(config, SCHEMA)
+    assert (checked["seeds"], checked["ratios"]) == ([0, 1], [1.5, 2, 4, 8, 16, 32])
+    assert checked["tasks"]["onset"]["training"]["learning_rate"] == 0.001
+    assert checked["tasks"]["onset"]["training"]["epochs"] == 3
+    assert checked["profile"] == "default"
+
+
+def test_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = default()
+    config["data_folder"] = "~/x"
+    config["corpora"]["mini_groove_midi"].update(folder="~", index="~/index.json")
+    checked = validate(config, SCHEMA)
+    assert checked["data_folder"] == "/home/someone/x"
+    assert checked["corpora"]["mini_groove_midi"]["folder"] == "/home/someone"
+    assert checked["corpora"]["mini_groove_midi"]["index"] == "/home/someone/index.json"

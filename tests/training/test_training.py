@@ -1,0 +1,231 @@
+"""Fitting: it learns, it stops, it resumes bit for bit, it refuses to go on with NaN."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mirtrim.training import EpochReport, FitSettings, Hook, fit, state_of
+from mirtrim.training.divergence import assert_kept_company
+from mirtrim.utils.errors import ArtefactError, TrainingError
+from mirtrim.utils.seeds import torch_generator
+
+
+class Parity:
+    """Two Gaussian blobs with a nonlinear border, drawn again in every epoch."""
+
+    steps_per_epoch = 10
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+
+    def _draw(self, name: str, count: int) -> tuple[Tensor, Tensor]:
+        points = torch.randn(count, 2, generator=torch_generator(0, name)) * self.scale
+        return points, (points[:, 0] * points[:, 1] > 0).float()[:, None]
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        points, labels = self._draw(f"epoch {epoch}", 320)
+        yield from zip(points.split(32), labels.split(32), strict=True)
+
+    def validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        yield self._draw("validation", 500)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(outputs, targets)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 1)
+    )
+
+
+SETTINGS = FitSettings(
+    epochs=6, batch_size=32, learning_rate=0.02, weight_decay=0.0, schedule="one_cycle"
+)
+
+
+def test_learns_and_ends_in_its_best_state() -> None:
+    model = network()
+    result = fit(model, Parity(), SETTINGS, seed=1)
+    assert result.epochs == 6
+    assert result.examples == 6 * 320
+    assert result.best_loss < 0.5 < result.history[0].validation_loss  # chance is 0.69
+    assert result.best_loss == min(epoch.validation_loss for epoch in result.history)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, result.best[name])
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "plateau"])
+def test_resumed_training_gives_the_same_bits(tmp_path: Path, schedule: str) -> None:
+    settings = replace(SETTINGS, schedule=schedule, plateau_patience=0)
+    undisturbed = network()
+    expected = fit(undisturbed, Parity(), settings, seed=1, snapshot_epoch=2)
+
+    class Killed(Exception):
+        pass
+
+    def kill_in_epoch_4(epoch: EpochReport) -> None:
+        if epoch.epoch == 4:
+            raise Killed
+
+    path = tmp_path / "fit.safetensors"
+    with pytest.raises(Killed):
+        fit(
+            network(),
+            Parity(),
+            settings,
+            1,
+            snapshot_epoch=2,
+            resume_path=path,
+            report=kill_in_epoch_4,
+        )
+    torch.manual_seed(99)  # the state of the global generator must not matter
+    resumed = network()
+    epochs: list[int] = []
+    result = fit(
+        resumed, Parity(), settings, 1, snapshot_epoch=2, resume_path=path,
+        report=lambda epoch: epochs.append(epoch.epoch),
+    )  # fmt: skip
+    assert epochs == [5, 6]
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name])
+        assert torch.equal(expected.snapshot[name], result.snapshot[name])
+    assert [e.validation_loss for e in result.history] == [
+        e.validation_loss for e in expected.history
+    ]
+
+
+@pytest.mark.parametrize("damage", ["no header", "half", "flipped bit"])
+def test_damaged_resume_file_starts_again(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "fit.safetensors"
+    half = replace(SETTINGS, schedule="plateau")
+    fit(network(), Parity(), replace(half, epochs=3), 1, resume_path=path)
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "no header": b"not safetensors at all",
+            "half": content[: len(content) // 2],
+            "flipped bit": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+        }[damage]
+    )
+    epochs: list[int] = []
+    resumed, undisturbed = network(), network()
+    fit(
+        resumed, Parity(), half, 1, resume_path=path,
+        report=lambda epoch: epochs.append(epoch.epoch),
+    )  # fmt: skip
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    fit(undisturbed, Parity(), half, 1)
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name])
+
+
+def test_a_resume_file_of_another_network_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "fit.safetensors"
+    fit(network(), Parity(), replace(SETTINGS, epochs=1), 1, resume_path=path)
+    with pytest.raises(ArtefactError, match=r"fit.safetensors is of another training .*delete it"):
+        fit(nn.Linear(2, 1), Parity(), SETTINGS, 1, resume_path=path)
+    assert path.exists()
+
+
+def test_global_generator_is_left_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    model = nn.Linear(2, 1)
+    torch.manual_seed(5)
+    fit(model, Parity(), replace(SETTINGS, epochs=1), seed=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_snapshot_is_the_state_after_that_epoch() -> None:
+    model = network()
+    before = state_of(model)
+    result = fit(model, Parity(), SETTINGS, 1, snapshot_epoch=0)
+    assert all(torch.equal(result.snapshot[name], before[name]) for name in before)
+
+
+def test_early_stopping_counts_epochs_without_improvement() -> None:
+    settings = FitSettings(50, 32, 0.0, 0.0, "plateau", plateau_patience=1, stop_patience=3)
+    model = nn.Linear(2, 1)
+    # A rate of 0 never improves: the first epoch is the best, then 3 + 1 epochs are waited.
+    result = fit(model, Parity(), settings, seed=1)
+    assert (result.best_epoch, result.epochs) == (1, 5)
+
+
+def test_loss_that_is_not_finite_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="epoch 1; lower training.learning_rate"):
+        fit(network(), Parity(scale=float("nan")), SETTINGS, seed=1)
+
+
+def test_hook_sees_every_step() -> None:
+    class Counting(Hook):
+        def __init__(self) -> None:
+            self.steps: list[int] = []
+
+        def after_step(self, step: int) -> None:
+            self.steps.append(step)
+
+    hook = Counting()
+    fit(network(), Parity(), replace(SETTINGS, epochs=2), seed=1, hook=hook)
+    assert hook.steps == list(range(20))
+
+
+class Unlike(Parity):
+    """Validation points are so many times as far out as those of training."""
+
+    def __init__(self, times: float, epochs: Sequence[int] = range(100)) -> None:
+        super().__init__()
+        self.times, self.epochs, self.epoch = times, epochs, 0
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        self.epoch = epoch
+        return super().batches(epoch)
+
+    def validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        points, labels = self._draw("validation", 500)
+        # Wrong answers far from the border, so that they cost.
+        yield points * (self.times if self.epoch in self.epochs else 1.0), 1 - labels
+
+
+def test_a_validation_loss_out_of_all_proportion_is_an_error() -> None:
+    model = network()
+    message = (
+        r"^the validation loss ended at \S+e\+\d+, far from the training loss \(0\.\d+\) and from "
+        r"that of saying nothing \(0.693\): .*training.precision"
+    )
+    with pytest.raises(TrainingError, match=message):
+        fit(model, Unlike(1e4), SETTINGS, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "epochs"),
+    [
+        pytest.param(5.0, range(100), id="learnt by heart, badly wrong elsewhere"),
+        pytest.param(1e4, range(1, 8), id="lost, and found again when the rate falls"),
+        pytest.param(1e4, [8], id="one high loss at the end"),
+    ],
+)
+def test_a_healthy_training_may_validate_badly(times: float, epochs: Sequence[int]) -> None:
+    settings = replace(SETTINGS, epochs=8)
+    assert fit(network(), Unlike(times, epochs), settings, seed=1).epochs == 8
+
+
+def test_a_small_training_loss_is_no_fault() -> None:
+    """A rewound network begins with what it knows by heart: 1000 times as good as in validation."""
+    far, near = EpochReport(1, 1, 1e-4, 0.6, 0.0, 1.0), EpochReport(1, 1, 1e-4, 7.1, 0.0, 1.0)
+    assert_kept_company(network(), Parity(), [far])
+    with pytest.raises(TrainingError, match=r"ended at 7.1, .*\(0.0001\) .*\(0.693\)"):
+        assert_kept_company(network(), Parity(), [near])
+
+
+def test_an_error_of_proportion_stands_after_a_resume(tmp_path: Path) -> None:
+    path = tmp_path / "fit.safetensors"
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="validation loss ended"):
+            fit(network(), Unlike(1e4), SETTINGS, seed=1, resume_path=path)

@@ -1,0 +1,504 @@
+"""What networks of other people do with their units, followed and cut under the law."""
+
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import mirtrim
+from mirtrim.units.cutting import cut, cut_tensors
+from mirtrim.units.finding import discover
+from mirtrim.units.gating import gated
+
+X = torch.randn(2, 3, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+class Net(nn.Module):
+    """conv → something → conv, with modules for the something by name."""
+
+    def __init__(self, run, units: int = 12, **modules: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first, self.last = nn.Conv1d(3, units, 3, padding=1), nn.Conv1d(units, 4, 1)
+        self.run = run
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.run(self, self.first(x)))
+
+
+def removable(graph, layer: str = "first") -> int:
+    return len({int(g) for la in graph.layers if la.name == layer for g in la.groups} - {0})
+
+
+# Norms over units
+
+
+def global_norm(m, x):
+    mean = x.mean((1, 2), keepdim=True)
+    return (x - mean) / ((x - mean).pow(2).mean((1, 2), keepdim=True) + 1e-8).sqrt()
+
+
+def channel_norm(m, x):
+    return (x - x.mean(1, keepdim=True)) / x.std(dim=1, unbiased=False, keepdim=True)
+
+
+def root_mean_square(m, x):
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6)
+
+
+def response_norm(m, x):
+    size = torch.norm(x, p=2, dim=2, keepdim=True)
+    return x * (size / (size.mean(dim=1, keepdim=True) + 1e-6)) + x
+
+
+def block_attention(m, x):
+    seen = torch.cat([x.max(1, keepdim=True)[0], x.mean(1, keepdim=True)], 1)
+    return x * torch.sigmoid(m.look(seen))
+
+
+STATISTICS = {
+    "global": global_norm,
+    "channel": channel_norm,
+    "root mean square": root_mean_square,
+    "response": response_norm,
+    "block attention": block_attention,
+    "normalize": lambda m, x: F.normalize(x, dim=1) * 4,
+    "normalize of rows": lambda m, x: F.normalize(x.mT, p=1, dim=-1).mT,
+    "by norm": lambda m, x: x / (x.norm(dim=1, keepdim=True) + 1),
+    "by vector norm": lambda m, x: x / (torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True) + 1),
+    "by sum": lambda m, x: x / (1 + x.abs().sum()),
+    "standardised": lambda m, x: (x - x.mean()) / torch.sqrt(x.var() + 1e-5),
+    "extremes": lambda m, x: (x - x.amin(1, True)) / (x.amax(1, True) - x.amin(1, True) + 1),
+    "log-sum-exp": lambda m, x: x - torch.logsumexp(x, 1, keepdim=True),
+    "expanded": lambda m, x: x - x.mean(1, keepdim=True).expand_as(x),
+    "both at once": lambda m, x: x * torch.std_mean(x, dim=1, keepdim=True)[1],
+}
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_statistics_over_units_are_those_of_the_living(statistic, assert_law):
+    net = Net(STATISTICS[statistic], look=nn.Conv1d(2, 1, 5, padding=2))
+    graph = assert_law(net, X)
+    assert removable(graph) == 12
+
+
+def test_statistics_of_dead_units_do_not_count():
+    """A norm over all units would see the large dead one."""
+    net = Net(global_norm).double().eval()
+    with torch.no_grad():
+        net.first.bias[3] = 1000.0
+    graph = discover(net, X)
+    keep = graph.all_kept()
+    keep[graph.layers[0].groups[3]] = False
+    assert torch.allclose(gated(net, graph, keep)(X), cut(net, graph, keep)(X))
+    assert not torch.allclose(net(X), cut(net, graph, keep)(X), atol=0.01)
+
+
+@pytest.mark.parametrize("end", [lambda x: x.mean(1), lambda x: x.max(1)[0] + 1, lambda x: x.sum()])
+def test_a_statistic_that_is_the_output_keeps_its_units(end):
+    class Ending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv1d(3, 12, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return end(self.first(x)) * 2
+
+    graph = discover(Ending().double(), X)
+    assert graph.group_count == 1
+    assert "output" in graph.layers[0].pinned_because
+
+
+# Weights that are computed
+
+
+def old(module: nn.Module, **options) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.utils.weight_norm(module, **options)
+
+
+new = parametrizations.weight_norm
+
+
+class Windowed(nn.Conv1d):
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        self.register_buffer("window", torch.hann_window(sizes[2] + 2)[1:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv1d(x, self.weight * self.window, self.bias, padding=1)
+
+
+COMPUTED = {
+    "old": lambda: (old(nn.Conv1d(12, 10, 3)), old(nn.Conv1d(10, 12, 3))),
+    "new": lambda: (new(nn.Conv1d(12, 10, 3)), new(nn.Conv1d(10, 12, 3))),
+    "over all": lambda: (old(nn.Conv1d(12, 10, 3), dim=None), new(nn.Conv1d(10, 12, 3), dim=None)),
+    "other side": lambda: (new(nn.Conv1d(12, 10, 3), dim=1), old(nn.Conv1d(10, 12, 3), dim=1)),
+    "transposed": lambda: (new(nn.ConvTranspose1d(12, 10, 4, 2)), new(nn.Conv1d(10, 12, 4, 2))),
+    "grouped": lambda: (new(nn.Conv1d(12, 12, 3, groups=3)), old(nn.Conv1d(12, 12, 3, groups=12))),
+    "windowed": lambda: (Windowed(12, 10, 3), Windowed(10, 12, 3)),
+}
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_computed_weights_are_cut(kind, assert_law):
+    one, other = COMPUTED[kind]()
+    net = Net(lambda m, x: m.other(torch.tanh(m.one(x))), one=one, other=other)
+    graph = assert_law(net, X)
+    assert removable(graph) >= 3
+    assert removable(graph, "one") >= 3
+
+
+def test_sizes_of_modules_with_computed_weights_follow():
+    net = Net(lambda m, x: m.one(x), one=new(nn.Conv1d(12, 12, 1)))
+    small = mirtrim.trim(net.double(), X, ratio=2)
+    assert (small.one.in_channels, small.one.out_channels) == (
+        small.first.out_channels,
+        small.last.in_channels,
+    )
+    assert small.one.weight.shape[:2] == (small.one.out_channels, small.one.in_channels)
+
+
+def test_what_is_left_of_a_normalised_weight_stays_what_it_was():
+    net = Net(lambda m, x: m.one(x), one=new(nn.Conv1d(12, 12, 1))).double()
+    graph = discover(net, X)
+    keep = graph.all_kept()
+    keep[graph.layers[0].groups[[1, 4, 5]]] = False
+    left = [i for i in range(12) if i not in (1, 4, 5)]
+    assert torch.allclose(cut(net, graph, keep).one.weight, net.one.weight[:, left])
+    cut_state = cut_tensors(dict(net.named_parameters()), graph, keep)
+    made = torch._weight_norm(
+        cut_state["one.parametrizations.weight.original1"],
+        cut_state["one.parametrizations.weight.original0"],
+        0,
+    )
+    assert torch.allclose(made, net.one.weight[:, left])
+
+
+def test_units_of_normalised_weights_are_scored_by_their_weights():
+    net = Net(lambda m, x: m.one(x), one=new(nn.Conv1d(12, 12, 1))).double()
+    with torch.no_grad():
+        net.one.parametrizations.weight.original0[5] *= 100
+        net.one.parametrizations.weight.original1[7] *= 1000  # direction only
+    graph = discover(net, X)
+    layer = next(la for la in graph.layers if la.name == "one")
+    rows = graph.unit_weights(layer, dict(net.named_parameters()))
+    assert torch.allclose(rows, net.one.weight.flatten(1))
+
+
+def test_a_spectrally_normalised_weight_keeps_what_it_reads():
+    net = Net(lambda m, x: m.one(x), one=parametrizations.spectral_norm(nn.Conv1d(12, 12, 1)))
+    graph = discover(net.double(), X)
+    assert removable(graph) == 0
+    assert any("conv1d in module 'one'" in why for why in graph.kept)
+
+
+# Recurrent layers
+
+
+def packed(m, x, **options):
+    lengths = torch.tensor([20, 13])
+    sequence = pack_padded_sequence(x.mT, lengths, batch_first=True, **options)
+    padded, sizes = pad_packed_sequence(m.memory(sequence)[0], batch_first=True)
+    return padded.mT * sizes.max().clamp(1, 1)
+
+
+def packed_unsorted(m, x):
+    sequence = pack_padded_sequence(x.mT, [9, 20], batch_first=True, enforce_sorted=False)
+    output, state = m.memory(sequence)
+    state = state[0] if isinstance(state, tuple) else state
+    return pad_packed_sequence(output, batch_first=True)[0].mT + state[-1][..., None].repeat(
+        1, 1, 20
+    )
+
+
+def filled(m, x):
+    out = torch.zeros(x.shape[0], x.shape[2], m.memory.hidden_size, dtype=x.dtype)
+    out[:, :5] = m.memory(x.mT[:, :5])[0]
+    out[:, 5:, :] = m.memory(x.mT[:, 5:])[0]
+    return out.mT
+
+
+def copied(m, x):
+    y = torch.empty_like(x)
+    y.copy_(x)
+    y[..., 3:] = 0
+    y[y < 0] = 0.5
+    return y
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM, nn.RNN])
+@pytest.mark.parametrize("run", [packed, packed_unsorted, filled])
+def test_sequences(kind, run, assert_law):
+    graph = assert_law(Net(run, memory=kind(12, 12, batch_first=True)), X)
+    assert removable(graph) == 12
+    assert removable(graph, "memory") == 12
+
+
+def test_two_directions_packed(assert_law):
+    memory = nn.LSTM(12, 6, 2, bidirectional=True, batch_first=True)
+    graph = assert_law(Net(packed, memory=memory), X)
+    assert removable(graph, "memory") == 6
+
+
+def test_writing_into_tensors(assert_law):
+    assert removable(assert_law(Net(copied), X)) == 12
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda m, x: torch.zeros(2, 12, 20, dtype=x.dtype).copy_(x),
+        lambda m, x: torch.zeros(2, 12, 20, dtype=x.dtype) + x,
+        lambda m, x: torch.zeros(2, 24, 20, dtype=x.dtype).index_copy(1, torch.arange(12), x)[
+            :, :12
+        ],
+    ],
+)
+def test_units_written_into_typed_sizes_stay(run):
+    graph = discover(Net(run).double(), X)
+    assert removable(graph) == 0
+    assert sum(graph.kept.values()) == 16
+
+
+class Sized(nn.Module):
+    """A network that keeps its sizes as attributes, as most do."""
+
+    def __init__(self, run) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.hidden, self.heads, self.depth, self.pieces = 12, 4, 3, 2
+        self.first, self.last = nn.Linear(20, 12), nn.Linear(12, 5)
+        made = {
+            "memory": lambda: nn.GRU(12, 12, batch_first=True),
+            "cell": lambda: nn.GRUCell(12, 12),
+            "both": lambda: nn.LSTM(12, 6, bidirectional=True, batch_first=True),
+        }
+        for name in set(made) & set(run.__code__.co_names):
+            self.add_module(name, made[name]())
+        self.run = run
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.run(self, self.first(x)))
+
+
+def stepped(m, x):
+    state, out = torch.zeros(len(x), m.hidden, dtype=x.dtype), []
+    for step in range(x.shape[1]):
+        state = m.cell(x[:, step], state)
+        out.append(state)
+    return torch.stack(out, 1)
+
+
+ATTRIBUTES = {
+    "view": lambda m, x: torch.tanh(x.flatten(0, 1)).view(len(x), 3, m.hidden),
+    "state": lambda m, x: m.memory(x, torch.zeros(1, len(x), m.hidden, dtype=x.dtype))[0],
+    "steps": stepped,
+    "both ways": lambda m, x: m.both(x)[0].reshape(len(x), 3, 2, m.hidden // 2).flatten(2),
+    "heads": lambda m, x: x.view(2, 3, m.heads, m.hidden // m.heads).mT.mT.reshape(2, 3, m.hidden),
+    "heads by size": lambda m, x: x.view(2, 3, m.heads, m.depth).relu().reshape(2, 3, m.hidden),
+    "checked": lambda m, x: x if x.shape[-1] == m.hidden else x[:, :0],
+    "asserted": lambda m, x: x.view(2, 3, m.hidden) if x.shape[-1] % m.hidden == 0 else x,
+    "expanded": lambda m, x: x + x.new_ones(1, 1, 1).expand(2, 3, m.hidden),
+}
+
+
+@pytest.mark.parametrize("use", ATTRIBUTES)
+def test_integer_attributes_shrink_along(use, assert_law):
+    net = Sized(ATTRIBUTES[use])
+    graph = assert_law(net, X)
+    assert removable(graph) >= 3
+    small = mirtrim.trim(net, X, ratio=1.8)
+    assert small(X).shape == (2, 3, 5)
+    assert type(small.hidden) is int
+    assert net.hidden == 12
+
+
+NUMBERS = {
+    "slice": lambda m, x: F.pad(x[..., : m.hidden // 3], (0, 8)),
+    "square root": lambda m, x: x.view(2, 3, m.hidden) / m.hidden**0.5,
+    "typed as well": lambda m, x: x.view(2, 3, m.hidden) + torch.ones(12, dtype=x.dtype),
+    "list": lambda m, x: torch.stack([x[..., i] for i in list(range(m.hidden))], -1),
+    "numbers": lambda m, x: x.view(2, 3, m.hidden) * torch.tensor([1.0] * m.hidden),
+    "loop": lambda m, x: sum(x.view(2, 3, m.hidden) for _ in range(m.hidden)) / 12,
+}
+
+
+@pytest.mark.parametrize("use", NUMBERS)
+def test_attributes_used_as_numbers_stay_right(use):
+    net = Sized(NUMBERS[use]).double()
+    graph = discover(net, X)
+    keep = graph.all_kept()
+    small = cut(net, graph, keep)
+    assert torch.allclose(small(X), net(X))
+    if graph.group_count > 1:
+        assert mirtrim.trim(net, X, ratio=1.1).trim_report.law_difference < 1e-5
+
+
+# Attention written out
+
+
+class Attention(nn.Module):
+    def __init__(self, run) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.first = nn.Linear(20, 12)
+        self.query, self.key, self.value = (nn.Linear(12, 16) for _ in range(3))
+        self.all_three = nn.Linear(12, 48)
+        self.out, self.last = nn.Linear(16, 12), nn.Linear(12, 5)
+        self.num_heads, self.head_dim, self.scale = 4, 4, 0.5
+        self.run = run
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.last(x + self.out(self.run(self, x)))
+
+
+def three(m, x):
+    shape = (*x.shape[:-1], -1, m.head_dim)
+    return [f(x).view(shape).transpose(1, 2) for f in (m.query, m.key, m.value)]
+
+
+def joined(y):
+    return y.transpose(1, 2).flatten(2)
+
+
+def by_products(m, x):
+    q, k, v = three(m, x)
+    return joined(torch.softmax(q @ k.transpose(-2, -1) * m.scale, -1) @ v)
+
+
+def fused(m, x):
+    return joined(F.scaled_dot_product_attention(*three(m, x)))
+
+
+def from_one(m, x):
+    batch, length, _ = x.shape
+    qkv = m.all_three(x).reshape(batch, length, 3, m.num_heads, m.head_dim).permute(2, 0, 3, 1, 4)
+    q, k, v = qkv.unbind(0)
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, length, -1)
+
+
+def single_head(m, x):
+    q, k, v = m.query(x), m.key(x), m.value(x)
+    return torch.bmm(torch.softmax(torch.bmm(q, k.mT) / 4, -1), v)
+
+
+def with_einsum(m, x):
+    q, k, v = (y.transpose(1, 2) for y in three(m, x))
+    weights = torch.einsum("bihd,bjhd->bhij", q, k).softmax(-1)
+    return torch.einsum("bhij,bjhd->bihd", weights, v).flatten(2)
+
+
+def contracted(m, x):
+    weights = torch.einsum("bid, bjd -> bij", m.query(x), m.key(x)).softmax(-1)
+    return torch.einsum("bij, bjd -> bid", weights, m.value(x))
+
+
+def own_scale(m, x):
+    q, k, v = (f(x)[:, None] for f in (m.query, m.key, m.value))
+    return F.scaled_dot_product_attention(q, k, v, scale=0.3)[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("run", "groups"),
+    [
+        (by_products, 4),
+        (fused, 4),
+        (single_head, 16),
+        (with_einsum, 4),
+        (contracted, 16),
+        (own_scale, 16),
+    ],
+    ids=lambda v: getattr(v, "__name__", ""),
+)
+def test_attention(run, groups, assert_law):
+    graph = assert_law(Attention(run), X)
+    assert removable(graph, "first") == 12
+    assert removable(graph, "query") == removable(graph, "value") == groups
+
+
+def test_attention_from_one_projection(assert_law):
+    graph = assert_law(Attention(from_one), X)
+    assert removable(graph, "all_three") == 4
+
+
+def test_a_scale_that_follows_the_width_keeps_it():
+    def scaled(m, x):
+        return F.scaled_dot_product_attention(m.query(x), m.key(x), m.value(x))
+
+    graph = discover(Attention(scaled).double(), X)
+    assert removable(graph, "query") == 0
+    assert removable(graph, "value") == 16
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"add_bias_kv": True}])
+def test_multihead_attention_loses_whole_heads(batch_first, options, assert_law):
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(5)
+            self.first, self.last = nn.Linear(20, 12), nn.Linear(12, 5)
+            self.heads = nn.MultiheadAttention(12, 4, batch_first=batch_first, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            return self.last(x + self.heads(x, x, x, need_weights=False)[0])
+
+    graph = assert_law(Heads(), X)
+    assert removable(graph) == 4
+    small = mirtrim.trim(Heads().double(), X, ratio=1.5)
+    assert small.heads.head_dim == 3
+    assert small.heads.embed_dim == 3 * small.heads.num_heads == small.first.out_features
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("first", [True, False])
+def test_stacks_of_transformer_layers(depth, first, assert_law):
+    torch.manual_seed(6)
+    layers = [nn.TransformerEncoderLayer(12, 4, 24, batch_first=True) for _ in range(depth)]
+    net = nn.Sequential(nn.Linear(20, 12), *layers, nn.Linear(12, 5))
+    graph = assert_law(net if first else net[1:], X if first else X @ torch.ones(20, 12).double())
+    assert removable(graph, "0" if first else "1.linear1") == (4 if first else 24)
+
+
+# Front ends
+
+
+class Spectrum(nn.Module):
+    def __init__(self, trained: bool = False) -> None:
+        super().__init__()
+        self.real = nn.Conv1d(1, 33, 64, 32, bias=False).requires_grad_(trained)
+        self.mel = nn.Parameter(torch.rand(33, 10), requires_grad=trained)
+        self.norm = nn.BatchNorm2d(10)
+        self.first, self.last = nn.Conv2d(1, 16, 3), nn.Conv2d(16, 5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mel = torch.matmul((self.real(x) ** 2).mT, self.mel)[:, None]
+        return self.last(torch.relu(self.first(self.norm(mel.transpose(1, 3)).transpose(1, 3))))
+
+
+def test_frozen_front_ends_are_no_layers():
+    x = torch.randn(2, 1, 400)
+    small = mirtrim.trim(Spectrum(), x, ratio=2)
+    report = small.trim_report
+    assert report.ratio >= 2
+    assert report.parameters_before == sum(
+        p.numel() for p in Spectrum().parameters() if p.requires_grad
+    )
+    assert small.mel.shape == (33, 10)
+    assert "real.weight" in str(report)
+    assert "frozen front end" in str(report)
+
+
+def test_a_network_that_is_frozen_as_a_whole_has_layers():
+    net = nn.Sequential(nn.Conv1d(3, 16, 3), nn.ReLU(), nn.Conv1d(16, 5, 3)).requires_grad_(False)
+    assert mirtrim.trim(net.double(), X, ratio=2).trim_report.ratio >= 2

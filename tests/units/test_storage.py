@@ -1,0 +1,152 @@
+"""Trimmed networks survive the disk, and damage is noticed."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mirtrim.units.cutting import cut
+from mirtrim.units.finding import discover
+from mirtrim.units.storage import load, save
+from mirtrim.utils.errors import ArtefactError
+
+FACTORY = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(3, 6, 3, padding=1)
+        self.depth = nn.Conv1d(6, 6, 3, padding=1, groups=6)
+        self.norm = nn.BatchNorm1d(6)
+        self.split = nn.GroupNorm(6, 6)
+        self.slope = nn.PReLU(6)
+        self.rnn = nn.GRU(6, 5, 2, bidirectional=True, batch_first=True)
+        self.layer = nn.LayerNorm(10)
+        self.encode = nn.Linear(10, 4)
+        self.decode = nn.Linear(4, 4)
+        self.decode.weight = nn.Parameter(torch.randn(4, 4))
+        self.again = nn.Linear(4, 4)
+        self.again.weight = self.decode.weight
+        self.out = nn.Linear(4, 2)
+        self.register_buffer("gain", torch.rand(4), persistent=False)
+
+    def forward(self, x):
+        x = self.slope(self.split(self.norm(self.depth(self.conv(x)))))
+        x = self.encode(self.layer(self.rnn(x.transpose(1, 2))[0])) * self.gain
+        return self.out(self.again(self.decode(x).relu()).relu())
+"""
+exec(FACTORY)
+X = torch.linspace(-1, 1, 2 * 3 * 7).reshape(2, 3, 7)
+
+
+@pytest.fixture
+def stored(tmp_path, random_keep):
+    torch.manual_seed(1)
+    net = Net()  # noqa: F821
+    graph = discover(net, X)
+    trimmed = cut(net, graph, random_keep(graph, 4))
+    save(trimmed, tmp_path / "small")
+    return trimmed.eval(), tmp_path / "small"
+
+
+def test_round_trip_in_a_fresh_process(stored, tmp_path):
+    trimmed, path = stored
+    (tmp_path / "factory.py").write_text(FACTORY)
+    np.save(tmp_path / "x.npy", X.numpy())
+    script = f"""
+        import sys; sys.path.insert(0, {str(tmp_path)!r})
+        import numpy as np, torch
+        from factory import Net
+        from mirtrim.pruning.storage import load
+        net = load({str(path)!r}, Net).eval()
+        assert net.again.weight is net.decode.weight
+        x = torch.from_numpy(np.load({str(tmp_path / "x.npy")!r}))
+        np.save({str(tmp_path / "y.npy")!r}, net(x).detach().numpy())
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+    assert np.array_equal(np.load(tmp_path / "y.npy"), trimmed(X).detach().numpy())
+
+
+def test_attributes_and_shapes_come_back(stored):
+    trimmed, path = stored
+    net = load(path, Net)  # noqa: F821
+    assert repr(net) == repr(trimmed)
+    for (name, one), (other_name, other) in zip(
+        net.state_dict().items(), trimmed.state_dict().items(), strict=True
+    ):
+        assert name == other_name
+        assert torch.equal(one, other)
+    assert torch.equal(net.gain, trimmed.gain)
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_loaded_network_can_be_traced_and_trained(stored):
+    _, path = stored
+    net = load(path, Net)  # noqa: F821
+    assert discover(net, X).group_count > 1
+    net.train()(X).sum().backward()
+
+
+def test_no_pickle_on_disk(stored):
+    _, path = stored
+    assert sorted(p.name for p in path.parent.iterdir()) == ["small.json", "small.safetensors"]
+    assert json.loads(path.with_suffix(".json").read_text())["version"] == 1
+
+
+def _edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda p: p.with_suffix(".json").unlink(),
+        lambda p: p.with_suffix(".safetensors").unlink(),
+        lambda p: p.with_suffix(".json").write_text("{"),
+        lambda p: p.with_suffix(".json").write_text("[1]"),
+        lambda p: p.with_suffix(".safetensors").write_bytes(b"not a tensor file"),
+        lambda p: p.with_suffix(".safetensors").write_bytes(
+            p.with_suffix(".safetensors").read_bytes()[:-40]
+        ),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.update(version=99)),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.update(format="other")),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.pop("shapes")),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c["shapes"].update({"conv.bias": [99]})),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c["modules"].update({"no": {}})),
+        lambda p: _edit(
+            p.with_suffix(".json"), lambda c: c["modules"]["conv"].update(out_channels=-1)
+        ),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c["modules"]["conv"].update(forward=1)),
+    ],
+)
+def test_damage_is_one_clear_line(stored, damage):
+    _, path = stored
+    damage(path)
+    with pytest.raises(ArtefactError) as caught:
+        load(path, Net)  # noqa: F821
+    assert "small" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [lambda: nn.Linear(3, 3), lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))],
+)
+def test_foreign_factory(stored, factory):
+    with pytest.raises(ArtefactError, match="another network"):
+        load(stored[1], factory)
+
+
+def test_smaller_factory_is_refused(tmp_path):
+    save(nn.Linear(4, 4), tmp_path / "big")
+    with pytest.raises(ArtefactError, match="does not fit"):
+        load(tmp_path / "big", lambda: nn.Linear(3, 4))

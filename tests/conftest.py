@@ -9,7 +9,7 @@ import torch
 torch.set_num_threads(1)
 
 # What the tests of these folders share takes longer than some of them; the longest first.
-TOGETHER = ("workflow", "experiments")
+TOGETHER = ("workflow", "runs/jobs")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -54,7 +54,7 @@ def test_a_kept_plan_is_the_same_and_needs_no_torch(config: dict[str, Any], tmp_
     code = f"""
 import json, sys
 from pathlib import Path
-from mirtrim.experiments.plan import cached_plan
+from mirtrim.runs.plan import cached_plan
 scripts = sorted(Path({str(SCRIPTS[0].parent)!r}).glob("*.py"))
 plan = cached_plan(json.loads({json.dumps(config)!r}), Path({str(SCHEMA)!r}), scripts,
                    Path({str(tmp_path)!r}))

@@ -62,7 +62,7 @@ def test_a_training_never_imports_the_compiler(name: str) -> None:
     """It takes two seconds of every job."""
     program = f"""
 import sys, torch
-from mirtrim.cost.counting import macs
+from mirtrim.counting.operations import macs
 from mirtrim.training import FitSettings
 from mirtrim.training.optimizers import optimizer_of
 network = torch.nn.Linear(5, 3)

@@ -65,10 +65,10 @@ def test_jobs_depend_on_their_own_plugins() -> None:
     trim = files("mirtrim.runs.jobs.compress", "mirtrim.pruning.methods.trim")
     assert "pruning/methods/trim.py" in trim
     assert "training/fitting.py" in trim
-    assert "cost/counting.py" in trim
+    assert "counting/operations.py" in trim
     assert "pruning/methods/feedback.py" not in trim
     assert "tasks/chord.py" not in trim
-    assert not any(name.startswith("evidence/curves") for name in trim)
+    assert not any(name.startswith("analysis/curves") for name in trim)
 
 
 def test_each_job_has_a_digest_of_its_own() -> None:

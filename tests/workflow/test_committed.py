@@ -137,7 +137,7 @@ def test_what_changes_no_result_trains_nothing(checkout: Path, tmp_path: Path) -
             "from mirtrim.tasks.task import Parameters",
         ),
         (
-            "evidence/rows.py",
+            "runs/rows.py",
             "    floor: int = COLUMN_DEFAULTS",
             "    mood: str = 'good'\n    floor: int = COLUMN_DEFAULTS",
         ),

@@ -12,7 +12,7 @@ from tests.workflow.conftest import ROOT
 SNAKEFILE = """
 import os
 from pathlib import Path
-from mirtrim.experiments.resuming import remove_ended
+from mirtrim.runs.jobs.resuming import remove_ended
 RESULTS, FIGURES, RESUME = "results", "figures", "resume"
 include: "{guards}"
 rule all:

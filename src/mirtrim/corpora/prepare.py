@@ -4,14 +4,12 @@ A prepared corpus is a folder in the layout of its mirdata loader, with two file
 `splits.csv` (one row per track that is used) and `corpus.json` (written last).
 """
 
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import mirdata
 
-from mirtrim.corpora import loaders
+from mirtrim.corpora.loaders import READERS
 from mirtrim.corpora.published import any_loader as published
 from mirtrim.corpora.reader import Making, Reader, Settings, state_of_folder
 from mirtrim.corpora.splits import SPLITS, TrackRow, assert_disjoint, read_table, write_table
@@ -25,18 +23,10 @@ def reader_of(settings: Settings) -> Reader:
     if loader not in mirdata.list_datasets():
         known = ", ".join(mirdata.list_datasets())
         raise ConfigError(f"unknown loader {loader!r}; known: {known}")
-    reader = _own_reader(loader) or published.reader(loader)
+    reader = READERS.get(loader) or published.reader(loader)
     if mode not in reader.prepare:
         known = ", ".join(sorted(reader.prepare))
         raise ConfigError(f"loader {loader} has no mode {mode!r}; known: {known}")
-    return reader
-
-
-def _own_reader(loader: str) -> Reader | None:
-    """`READER` of `mirtrim.corpora.loaders.<loader>.reader`; any other is read as published."""
-    if importlib.util.find_spec(f"{loaders.__name__}.{loader}") is None:
-        return None
-    reader: Reader = importlib.import_module(f"{loaders.__name__}.{loader}.reader").READER
     return reader
 
 

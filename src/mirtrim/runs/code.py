@@ -5,7 +5,6 @@ it finds at run time: its task, its method, its criterion, the handlers of traci
 roots.
 """
 
-import importlib.util
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -66,12 +65,9 @@ def _method(settings: PruningSettings) -> list[str]:
 
 
 def _corpus(corpus: Mapping[str, Any]) -> tuple[str, ...]:
-    own = f"{loaders.__name__}.{corpus['loader']}"
-    reader = (
-        f"{own}.reader.READER"
-        if importlib.util.find_spec(own) is not None
-        else "mirtrim.corpora.published.any_loader.reader"
-    )
+    own = f"{loaders.__name__}.{corpus['loader']}.READER"
+    other = "mirtrim.corpora.published.any_loader.reader"
+    reader = own if corpus["loader"] in loaders.READERS else other
     return "mirtrim.corpora.prepare.prepare", "mirtrim.corpora.prepare.open_prepared", reader
 
 

@@ -90,7 +90,10 @@ DIGESTS = """
 import json
 from pathlib import Path
 import yaml
-from mirtrim.experiments.plan import make_plan
+try:
+    from mirtrim.runs.plan import make_plan
+except ModuleNotFoundError:  # version 0.1
+    from mirtrim.experiments.plan import make_plan
 
 def merged(base, over):
     for key, value in over.items():

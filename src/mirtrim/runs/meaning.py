@@ -32,19 +32,24 @@ RECORDING = (
     "mirtrim.utils.tensors",
     "mirtrim.training.resume",
     "mirtrim.analysis",
-    "mirtrim.runs",
+    "mirtrim.runs.cost_rows",
+    "mirtrim.runs.labels",
+    "mirtrim.runs.rows",
+    "mirtrim.runs.tables",
+    "mirtrim.runs.tables_on_disk",
     "mirtrim.runs.jobs.resuming",
     "mirtrim.runs.jobs.finished",
     "mirtrim.units.storage",
     "mirtrim.corpora.progress",
 )
-# Tables that list all methods, tasks and criteria. A job depends on the entry that it uses, which
-# is a root, and not on the others.
+# Tables that list all methods, tasks, criteria and readers. A job depends on the entry that it
+# uses, which is a root, and not on the others.
 TABLES = (
     "mirtrim.pruning.methods.interface.METHODS",
     "mirtrim.pruning.criteria.scoring.UNIT_CRITERIA",
     "mirtrim.pruning.criteria.scoring.WEIGHT_CRITERIA",
     "mirtrim.tasks.registry.TASKS",
+    "mirtrim.corpora.loaders.READERS",
 )
 # Rounds of mixing the digests of what a definition uses into its own, so that two definitions of
 # one name that do different things are told apart by whoever uses them.

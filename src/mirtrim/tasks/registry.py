@@ -1,26 +1,17 @@
-"""The tasks by name: every concrete `Task` in a module of this package."""
+"""The tasks by name."""
 
-import importlib
-import inspect
-import pkgutil
-
-import mirtrim.tasks
+from mirtrim.tasks.chord import Chord
+from mirtrim.tasks.drums import Drums, DrumsFive
+from mirtrim.tasks.genre import Genre
+from mirtrim.tasks.instrument import Instrument
+from mirtrim.tasks.onset import Onset
+from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
 from mirtrim.utils.errors import ConfigError
 
-
-def _find() -> dict[str, type[Task]]:
-    found: dict[str, type[Task]] = {}
-    for module in pkgutil.iter_modules(mirtrim.tasks.__path__, "mirtrim.tasks."):
-        if module.name == __name__:
-            continue
-        for kind in vars(importlib.import_module(module.name)).values():
-            if inspect.isclass(kind) and issubclass(kind, Task) and not inspect.isabstract(kind):
-                found[kind.name] = kind
-    return found
-
-
-TASKS = _find()
+TASKS: dict[str, type[Task]] = {
+    kind.name: kind for kind in (Instrument, Pitch, Chord, Drums, DrumsFive, Onset, Genre)
+}
 
 
 def get_task(name: str) -> Task:

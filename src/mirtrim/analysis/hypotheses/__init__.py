@@ -1,14 +1,11 @@
 """Hypotheses: sentences in `config/hypotheses.yaml`, computed by registered functions.
 
-Every module of this folder is imported, so that it can register its computations.
+A new computation is one function with one decorator, in a file named in `MODULES`.
 """
 
-import importlib
-import pkgutil
-
+from mirtrim.analysis.hypotheses import counted, economy, errors, ordering
 from mirtrim.analysis.hypotheses.finding import COMPUTATIONS, Finding, computation
 
-for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
-    importlib.import_module(_module.name)
+MODULES = (counted, economy, errors, ordering)
 
 __all__ = ["COMPUTATIONS", "Finding", "computation"]

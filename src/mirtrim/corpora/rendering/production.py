@@ -38,14 +38,14 @@ class Form:
     """What rendered corpora of one loader have in common.
 
     Attributes:
-        loader: its package and that of rendering hold the code that decides how a track
-            sounds; a change there makes older tracks stale.
+        folder: the one below this that decides, with this one, how a track sounds; a change
+            there makes older tracks stale.
         owned: patterns of the files that only a corpus has, tables of tracks included.
         tables: key of the index → (file name, content) of each table of tracks.
         absent: keys that the loader expects in the index and these corpora have no file for.
     """
 
-    loader: str
+    folder: str
     owned: Sequence[str]
     tables: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     absent: Sequence[str] = ()
@@ -72,7 +72,7 @@ def produce(
     Raises:
         CorpusError: the folder holds something else, the disk is full, or a track fails.
     """
-    plan = {**plan, "recipe": _recipe(form.loader)}
+    plan = {**plan, "recipe": _recipe(form.folder)}
     with layout.disk_errors(data_home):
         data_home.mkdir(parents=True, exist_ok=True)
         _adopt(data_home, plan, form.owned)
@@ -102,16 +102,12 @@ def produce(
     layout.write_index(data_home, files.sha256_of_value(plan)[:12], tables, tracks)
 
 
-def _recipe(loader: str) -> str:
-    """Digest of the code that decides how the tracks of a loader sound."""
-    corpora = Path(__file__).parents[1]
-    sources = [
-        source
-        for folder in (corpora / "rendering", corpora / "loaders" / loader)
-        for source in sorted(folder.rglob("*.py"))
-    ]
+def _recipe(folder: str) -> str:
+    """Digest of the code that decides how the tracks of a corpus sound."""
+    home = Path(__file__).parent
+    sources = sorted([*home.glob("*.py"), *(home / folder).glob("*.py")])
     return files.sha256_of_value(
-        {source.relative_to(corpora).as_posix(): files.sha256_of_file(source) for source in sources}
+        {source.relative_to(home).as_posix(): files.sha256_of_file(source) for source in sources}
     )
 
 

@@ -1,6 +1,7 @@
 """Criteria: functions that score units or weights; low scores are removed first.
 
-A new criterion is one function with one decorator, in a file of this folder:
+A new criterion is one function with one decorator, in a file of this folder that stands in
+`MODULES`:
 
     @unit_criterion("mine")
     def mine(context: Scoring) -> UnitScores: ...
@@ -8,9 +9,7 @@ A new criterion is one function with one decorator, in a file of this folder:
 `UnitScores` maps the name of each layer of the unit graph to a tensor (units,).
 """
 
-import importlib
-import pkgutil
-
+from mirtrim.pruning.criteria import activity, bits, flow, sensitivity, weights
 from mirtrim.pruning.criteria.scoring import (
     UNIT_CRITERIA,
     WEIGHT_CRITERIA,
@@ -22,8 +21,7 @@ from mirtrim.pruning.criteria.scoring import (
     weight_criterion,
 )
 
-for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
-    importlib.import_module(_module.name)
+MODULES = (activity, bits, flow, sensitivity, weights)
 
 __all__ = [
     "UNIT_CRITERIA",

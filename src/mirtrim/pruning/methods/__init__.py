@@ -1,8 +1,22 @@
-"""The methods by name. Every module of this folder is imported, so that it can register its own."""
+"""The methods by name. A new one is a class with one decorator, in a file named in `MODULES`."""
 
-import importlib
-import pkgutil
-
+from mirtrim.pruning.methods import (
+    controls,
+    cram,
+    feedback,
+    feedback_units,
+    gradual,
+    mask,
+    one_shot,
+    platon,
+    powerpropagation,
+    semi_structured,
+    snip,
+    soup,
+    top_kast,
+    trim,
+    trim_fast,
+)
 from mirtrim.pruning.methods.interface import (
     METHODS,
     Method,
@@ -14,8 +28,23 @@ from mirtrim.pruning.methods.interface import (
 )
 from mirtrim.utils.errors import ConfigError
 
-for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
-    importlib.import_module(_module.name)
+MODULES = (
+    controls,
+    cram,
+    feedback,
+    feedback_units,
+    gradual,
+    mask,
+    one_shot,
+    platon,
+    powerpropagation,
+    semi_structured,
+    snip,
+    soup,
+    top_kast,
+    trim,
+    trim_fast,
+)
 
 
 def get_method(name: str) -> Method:

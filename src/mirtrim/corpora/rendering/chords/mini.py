@@ -25,7 +25,7 @@ from mirtrim.utils.seeds import numpy_generator
 MINI_NAME = "mini_guitarset"
 BEATS_PER_BAR = 4
 FORM = Form(
-    loader="guitarset",
+    folder="chords",
     owned=("annotation/*.jams", "audio_mono-mic/*.flac"),
     absent=("audio_hex", "audio_hex_cln", "audio_mix"),
 )

@@ -22,7 +22,7 @@ from mirtrim.utils.seeds import numpy_generator
 def groove_form(rows: Iterable[InfoRow]) -> Form:
     """The form of a corpus with the tracks `rows`."""
     return Form(
-        loader="groove_midi",
+        folder="drums",
         owned=(INFO_NAME, "drummer*/*/*.mid", "drummer*/*/*.flac"),
         tables={"info": (INFO_NAME, info_bytes(rows))},
     )

@@ -28,7 +28,7 @@ ANNOTATION_HOP_SECONDS = 128 / 16_000
 LEVEL_WINDOW_SECONDS = 0.02
 SILENCE_DB = -30.0
 FORM = Form(
-    loader="mdb_stem_synth",
+    folder="melodies",
     owned=("annotation_stems/*.csv", "audio_stems/*.flac"),
 )
 

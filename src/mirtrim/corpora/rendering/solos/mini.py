@@ -117,7 +117,7 @@ def _metadata(jobs: Sequence[ClipJob]) -> bytes:
 
 def _form(jobs: Sequence[ClipJob]) -> Form:
     return Form(
-        loader="medley_solos_db",
+        folder="solos",
         owned=(METADATA_NAME, "audio/*.flac"),
         tables={"Medley-solos-DB_metadata": (METADATA_NAME, _metadata(jobs))},
     )

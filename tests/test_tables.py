@@ -17,7 +17,7 @@ from mirtrim.pruning import criteria, methods
         (methods, ("@method(",)),
         (criteria, ("@unit_criterion(", "@weight_criterion(")),
         (checks, ("@check\n",)),
-        (hypotheses, ("@computation\n",)),
+        (hypotheses, ("@computation(",)),
     ],
 )
 def test_files_that_register_something_are_named(

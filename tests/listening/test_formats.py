@@ -62,8 +62,8 @@ def test_which_formats_there_are():
     assert formats_of(get_task("pitch")) == ("csv", "midi", "jams")
     assert formats_of(get_task("chord")) == ("lab", "jams")
     assert formats_of(get_task("genre")) == ("csv", "jams")
-    with pytest.raises(ConfigError, match="no format"):
-        formats_of(object.__new__(type("Odd", (), {"name": "odd"})))
+    with pytest.raises(ConfigError, match="cannot be listened with"):
+        formats_of(object.__new__(type("Odd", (), {"name": "odd", "hearing": None})))
 
 
 def test_midi(tmp_path):

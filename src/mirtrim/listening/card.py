@@ -3,11 +3,7 @@
 from mirtrim.listening.bundle import About, Bundle
 from mirtrim.listening.decoding import SURE_ACCURACY, SURE_FROM
 from mirtrim.runs.labels import label_of
-from mirtrim.tasks.chord import Chord
-from mirtrim.tasks.classification import Classification
-from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
-from mirtrim.tasks.transcription import Transcription
 
 RENDERED = "mini_"
 # What sounds in a corpus, without `RENDERED`.
@@ -85,21 +81,8 @@ def trained_on(corpus: str) -> str:
 
 def purpose(task: Task, about: About) -> str:
     """What goes in and what comes out, in one sentence."""
-    features = about.features
-    rate = features["sample_rate"]
-    if isinstance(task, Transcription):
-        hop_ms = 1000 * features["hop"] / rate
-        what = f"says when {', '.join(task.detectors)} begin to sound, every {hop_ms:.0f} ms"
-    elif isinstance(task, Pitch):
-        hop_ms = 1000 * features["hop"] / rate
-        what = f"says which fundamental sounds, every {hop_ms:.0f} ms"
-    elif isinstance(task, Chord):
-        what = "says which of 24 major and minor chords sounds, or none"
-    elif isinstance(task, Classification):
-        what = f"says which one of these a file is: {', '.join(features['classes'])}"
-    else:
-        what = "does its task"
-    return f"Task `{task.name}`: from audio at {rate} Hz it {what}."
+    what = task.hearing.says(about.features) if task.hearing else "does its task"
+    return f"Task `{task.name}`: from audio at {about.features['sample_rate']} Hz it {what}."
 
 
 def limits(task: Task, about: About) -> list[str]:
@@ -113,27 +96,14 @@ def limits(task: Task, about: About) -> list[str]:
             "Recordings, without a check by ear: the test error is that of rendered music, and "
             "on recordings it has to be expected to be larger."
         )
-    if isinstance(task, Transcription):
-        hop_ms = 1000 * about.features["hop"] / about.features["sample_rate"]
+    if task.hearing:
+        found += task.hearing.limits(about.features)
+    sure = about.decoding.get(SURE_FROM)
+    if sure is not None:
         found.append(
-            f"Fine timing: times are multiples of {hop_ms:.0f} ms, and two events of one kind "
-            f"less than {2 * hop_ms:.0f} ms apart are one. It does not say how loud they are."
+            f"Doubtful sounds: it is unsure below a probability of {sure:.2f}; above it, at "
+            f"least {SURE_ACCURACY:.0%} of its answers were right on validation."
         )
-    if isinstance(task, Pitch):
-        found.append("Several notes at once; fundamentals outside 33 to 2069 Hz.")
-    if isinstance(task, Chord):
-        found.append(
-            "Sevenths, suspended, diminished and augmented chords, inversions: they get "
-            "the major or minor name that fits best."
-        )
-    if isinstance(task, Classification):
-        found.append("Sounds of no class: it may name one of its classes all the same.")
-        sure = about.decoding.get(SURE_FROM)
-        if sure is not None:
-            found.append(
-                f"Doubtful sounds: it is unsure below a probability of {sure:.2f}; above it, at "
-                f"least {SURE_ACCURACY:.0%} of its answers were right on validation."
-            )
     if about.test_error > 0.5:
         found.append("Use at all: it is wrong more often than right.")
     return found

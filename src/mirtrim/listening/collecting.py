@@ -11,10 +11,9 @@ from torch import nn
 
 from mirtrim.listening.bundle import About, read_bundle, write_bundle
 from mirtrim.listening.card import model_card
-from mirtrim.listening.decoding import SURE_FROM, decoding_names, sure_from
+from mirtrim.listening.decoding import SURE_FROM, decoding_names, names_classes, sure_from
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.rows import RUN_KEYS
-from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.units import storage
@@ -78,7 +77,7 @@ def collect_bundles(
 def calibrated(network: nn.Module, about: About, store: FeatureStore | None) -> dict[str, float]:
     """The numbers of `optional_decoding_names`, chosen on the validation split."""
     task = get_task(about.task)
-    if store is None or not isinstance(task, Classification):
+    if store is None or not names_classes(task):
         return {}
     predictions = task.predict(network, store, "validation", about.features)
     label_of = store.reference.set_index("track_id").label

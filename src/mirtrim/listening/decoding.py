@@ -1,14 +1,11 @@
-"""Which numbers, chosen on validation, turn the activations of a task into an answer."""
+"""How a task is listened with, and which numbers turn its activations into an answer."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from mirtrim.tasks.chord import Chord
-from mirtrim.tasks.classification import Classification
-from mirtrim.tasks.pitch import Pitch
+from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.task import Task
-from mirtrim.tasks.transcription import Transcription
 from mirtrim.utils.errors import ConfigError
 
 # Optional, of a classifier: the probability from which on its answer is sure.
@@ -37,23 +34,30 @@ def sure_from(probability: Mapping[str, np.ndarray], true: Mapping[str, int]) ->
     return answers[int(enough[-1])][0] if len(enough) else 1.0
 
 
-def optional_decoding_names(task: Task) -> tuple[str, ...]:
-    """Names of numbers that a bundle may have beside `decoding_names`."""
-    return (SURE_FROM,) if isinstance(task, Classification) else ()
+def hearing_of(task: Task) -> Hearing:
+    """How a task is listened with.
+
+    Raises:
+        ConfigError: the task does not say.
+    """
+    if task.hearing is None:
+        raise ConfigError(
+            f"task {task.name!r} cannot be listened with; give it a `hearing`"
+            " (see mirtrim.tasks.hearing)"
+        )
+    return task.hearing
 
 
 def decoding_names(task: Task) -> tuple[str, ...]:
-    """Names of the numbers that the task's `tune` chooses; they stand in a row's scores.
+    """Names of the numbers that decoding needs; they stand in a row's scores."""
+    return () if task.hearing is None else task.hearing.decoding
 
-    Raises:
-        ConfigError: it is not known how to listen with this task.
-    """
-    if isinstance(task, Transcription):
-        return tuple(f"threshold_{detector}" for detector in task.detectors)
-    if isinstance(task, Pitch):
-        return ("threshold",)
-    if isinstance(task, Chord):
-        return ("change_penalty",)
-    if isinstance(task, Classification):
-        return ()
-    raise ConfigError(f"task {task.name!r}: listening does not know how to decode it")
+
+def optional_decoding_names(task: Task) -> tuple[str, ...]:
+    """Names of numbers that a bundle may have beside `decoding_names`."""
+    return (SURE_FROM,) if names_classes(task) else ()
+
+
+def names_classes(task: Task) -> bool:
+    """Whether the answer is one of several classes, which may be unsure."""
+    return task.hearing is not None and task.hearing.kind == "classes"

@@ -9,14 +9,10 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 
+from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.jams import jams_of
 from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags
-from mirtrim.tasks.chord import Chord
-from mirtrim.tasks.classification import Classification
-from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.task import Task
-from mirtrim.tasks.transcription import Transcription
-from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.files import atomic_path, write_text
 
 ENDINGS = {"midi": ".mid", "csv": ".csv", "lab": ".lab", "jams": ".jams"}
@@ -31,18 +27,7 @@ TICKS_PER_BEAT = 960
 
 def formats_of(task: Task) -> tuple[str, ...]:
     """Formats for what a task hears, the usual one first."""
-    if isinstance(task, Transcription):
-        return (
-            ("midi", "csv", "jams") if set(task.detectors) <= set(DRUM_NOTES) else ("csv", "jams")
-        )
-    for kind, formats in (
-        (Pitch, ("csv", "midi", "jams")),
-        (Chord, ("lab", "jams")),
-        (Classification, ("csv", "jams")),
-    ):
-        if isinstance(task, kind):
-            return formats
-    raise ConfigError(f"task {task.name!r}: there is no format for what it hears")
+    return hearing_of(task).formats
 
 
 def write_heard(heard: Heard, path: Path, form: str, title: str, tool: str) -> None:

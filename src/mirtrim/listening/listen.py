@@ -1,6 +1,6 @@
 """From an audio file to what a trained network hears in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,26 +8,19 @@ from typing import Any
 from mirtrim.listening.audio import AudioFile, Progress, no_progress, open_audio
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.chords import hear_chords
+from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.events import hear_events
 from mirtrim.listening.pitch import hear_pitch
 from mirtrim.listening.results import Heard
 from mirtrim.listening.tags import hear_class
-from mirtrim.tasks.chord import Chord
-from mirtrim.tasks.classification import Classification
-from mirtrim.tasks.pitch import Pitch
-from mirtrim.tasks.task import Task
-from mirtrim.tasks.transcription import Transcription
-from mirtrim.utils.errors import ConfigError
 
-# Kind of task, how its file is heard, and how often it is read for that.
-LISTENERS: tuple[
-    tuple[type[Task], Callable[[Bundle, Any, AudioFile, Progress], Heard], int], ...
-] = (
-    (Transcription, hear_events, 1),
-    (Pitch, hear_pitch, 1),
-    (Chord, hear_chords, 2),
-    (Classification, hear_class, 2),
-)
+# Kind of hearing → how a file is heard, and how often it is read for that.
+LISTENERS: Mapping[str, tuple[Callable[[Bundle, Any, AudioFile, Progress], Heard], int]] = {
+    "events": (hear_events, 1),
+    "pitch": (hear_pitch, 1),
+    "chords": (hear_chords, 2),
+    "classes": (hear_class, 2),
+}
 
 
 def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -> Heard:
@@ -49,14 +42,12 @@ def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -
 
     Raises:
         AudioError: the file is missing, empty, no audio, or damaged.
-        ConfigError: it is not known how to listen with the bundle's task.
+        ConfigError: the bundle's task does not say how it is listened with.
     """
-    for kind, hear, readings in LISTENERS:
-        if isinstance(bundle.task, kind):
-            audio = open_audio(path, _first_of(progress, 1 + readings))
-            heard = hear(bundle, bundle.task, audio, _behind(progress, audio.duration_seconds))
-            return replace(heard, notes=(*audio.notes, *heard.notes))
-    raise ConfigError(f"task {bundle.task.name!r}: listening does not know it")
+    hear, readings = LISTENERS[hearing_of(bundle.task).kind]
+    audio = open_audio(path, _first_of(progress, 1 + readings))
+    heard = hear(bundle, bundle.task, audio, _behind(progress, audio.duration_seconds))
+    return replace(heard, notes=(*audio.notes, *heard.notes))
 
 
 def _first_of(progress: Progress, readings: int) -> Progress:

@@ -10,7 +10,8 @@ What it cannot see:
 * a choice at run time that no name in the code shows, such as a table that decorators fill or a
   module that is imported by a computed name: whoever asks for a digest names these as roots;
 * a statement of a module that binds no name, such as a call that switches something on globally;
-* the modules in `RECORDING`, which write down what was found and do not change it;
+* the modules in `RECORDING`, which write down what was found and do not change it, and constants
+  whose name begins with HEARING;
 * anything outside the package: libraries, the interpreter, environment variables, the processor.
 """
 
@@ -41,6 +42,7 @@ RECORDING = (
     "mirtrim.runs.jobs.finished",
     "mirtrim.units.storage",
     "mirtrim.corpora.progress",
+    "mirtrim.tasks.hearing",
 )
 # Tables that list all methods, tasks, criteria and readers. A job depends on the entry that it
 # uses, which is a root, and not on the others.
@@ -51,6 +53,8 @@ TABLES = (
     "mirtrim.tasks.registry.TASKS",
     "mirtrim.corpora.loaders.READERS",
 )
+# What a task says to whoever listens with its networks; no training depends on it.
+DESCRIBING = "HEARING"
 # Rounds of mixing the digests of what a definition uses into its own, so that two definitions of
 # one name that do different things are told apart by whoever uses them.
 ROUNDS = 3
@@ -167,6 +171,7 @@ class Package:
             module in self.recording
             or _within(module, self.recording)
             or f"{module}.{name}" in self.tables
+            or name.startswith(DESCRIBING)
         )
 
     @cached_property

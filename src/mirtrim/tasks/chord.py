@@ -28,6 +28,7 @@ from mirtrim.tasks.chord_labels import (
 )
 from mirtrim.tasks.chord_scores import SCORES, chord_scores
 from mirtrim.tasks.constant_q import log_constant_q, shifted
+from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.schema import (
     HOP,
     SAMPLE_RATE,
@@ -97,12 +98,25 @@ SCHEMA: Schema = {
 }
 
 
+HEARING = Hearing(
+    "chords",
+    ("lab", "jams"),
+    lambda features: "says which of 24 major and minor chords sounds, or none",
+    lambda features: (
+        "Sevenths, suspended, diminished and augmented chords, inversions: they get "
+        "the major or minor name that fits best.",
+    ),
+    ("change_penalty",),
+)
+
+
 class Chord(WindowedTask):
     """Major and minor chords of a track with chord annotations."""
 
     name: ClassVar[str] = "chord"
     main_score: ClassVar[str] = "majmin"
     schema: ClassVar[Schema] = SCHEMA
+    hearing = HEARING
 
     def recording(self, track: Any, features: Parameters) -> Recording:
         samples = read_mono(audio_path(track), features["sample_rate"])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mirtrim.models.waveform import WaveformCNN
 from mirtrim.tasks.audio import read_mono
+from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.schema import SAMPLE_RATE, Schema, array, dropout, positive, whole
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
@@ -58,11 +59,20 @@ SCHEMA: Schema = {
 }
 
 
+HEARING = Hearing(
+    "classes",
+    ("csv", "jams"),
+    lambda features: f"says which one of these a file is: {', '.join(features['classes'])}",
+    lambda features: ("Sounds of no class: it may name one of its classes all the same.",),
+)
+
+
 class Classification(WindowedTask):
     """One class per track; a subclass says where the loader keeps it."""
 
     main_score: ClassVar[str] = "accuracy"
     schema = SCHEMA
+    hearing = HEARING
 
     @abstractmethod
     def label(self, track: Any) -> str | None:

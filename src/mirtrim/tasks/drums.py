@@ -15,14 +15,20 @@ import pandas as pd
 from mirtrim.corpora.annotations.drums import FIVE_CLASSES, THREE_CLASSES, drum_onsets
 from mirtrim.tasks.onset import merge_close
 from mirtrim.tasks.task import Parameters
-from mirtrim.tasks.transcription import Transcription, micro_f_measure
+from mirtrim.tasks.transcription import Transcription, hearing_of, micro_f_measure
+
+THREE = ("kick", "snare", "hihat")
+FIVE = ("kick", "snare", "tom", "hihat", "cymbal")
+HEARING = hearing_of(THREE, "midi", "csv", "jams")
+HEARING_FIVE = hearing_of(FIVE, "midi", "csv", "jams")
 
 
 class Drums(Transcription):
     """Kick, snare and hi-hat of a groove_midi track."""
 
     name = "drums"
-    detectors: ClassVar[tuple[str, ...]] = ("kick", "snare", "hihat")
+    detectors: ClassVar[tuple[str, ...]] = THREE
+    hearing = HEARING
     classes: ClassVar[Mapping[int, str]] = THREE_CLASSES
 
     def events(self, track: Any, features: Parameters) -> pd.DataFrame:
@@ -39,7 +45,8 @@ class DrumsFive(Drums):
     """Toms apart from the snare, cymbals apart from the hi-hat."""
 
     name = "drums_five"
-    detectors = ("kick", "snare", "tom", "hihat", "cymbal")
+    detectors = FIVE
+    hearing = HEARING_FIVE
     classes = FIVE_CLASSES
 
 

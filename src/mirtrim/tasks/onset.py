@@ -11,7 +11,9 @@ import pandas as pd
 
 from mirtrim.corpora.annotations.onsets import onset_times
 from mirtrim.tasks.task import Parameters
-from mirtrim.tasks.transcription import Transcription
+from mirtrim.tasks.transcription import Transcription, hearing_of
+
+HEARING = hearing_of(("onset",), "csv", "jams")
 
 
 class Onset(Transcription):
@@ -19,6 +21,7 @@ class Onset(Transcription):
 
     name = "onset"
     detectors = ("onset",)
+    hearing = HEARING
 
     def events(self, track: Any, features: Parameters) -> pd.DataFrame:
         merged = merge_close(onset_times(track), features["merge_seconds"])

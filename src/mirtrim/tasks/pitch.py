@@ -20,6 +20,7 @@ from mirtrim.corpora.annotations.f0 import f0_annotation
 from mirtrim.models.crepe import FRAME_SAMPLES, SHORTEST_SAMPLES, Crepe
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.f0 import decode, f0_at, melody_scores, pitch_targets
+from mirtrim.tasks.hearing import Hearing, hop_ms
 from mirtrim.tasks.schema import SAMPLE_RATE, Schema, dropout, number, whole
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
@@ -61,6 +62,15 @@ SCHEMA: Schema = {
 }
 
 
+HEARING = Hearing(
+    "pitch",
+    ("csv", "midi", "jams"),
+    lambda features: f"says which fundamental sounds, every {hop_ms(features):.0f} ms",
+    lambda features: ("Several notes at once; fundamentals outside 33 to 2069 Hz.",),
+    ("threshold",),
+)
+
+
 class Pitch(WindowedTask):
     """The fundamental of a monophonic recording, frame by frame.
 
@@ -72,6 +82,7 @@ class Pitch(WindowedTask):
     name = "pitch"
     main_score = "raw_pitch"
     schema = SCHEMA
+    hearing = HEARING
 
     def recording(self, track: Any, features: Parameters) -> Recording:
         """Arrays blocks (blocks, hop), int16, and f0_hz (blocks,), 0 in silence.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
+from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.schema import Schema
 from mirtrim.tasks.store import FeatureStore
 
@@ -36,13 +37,15 @@ class Task(ABC):
     `normalised_array` the array whose mean and deviation per column are measured on the
     training split (None: no array is normalised). `schema` describes the parameters that the
     task adds to a configuration: for each of "features", "network" and "training" the JSON
-    schema of every key, with its description and, if it may be left out, its default.
+    schema of every key, with its description and, if it may be left out, its default. `hearing`
+    says how its networks are listened with (None: they are packed, but not listened with).
     """
 
     name: ClassVar[str]
     main_score: ClassVar[str]
     normalised_array: ClassVar[str | None] = None
     schema: ClassVar[Schema]
+    hearing: ClassVar[Hearing | None] = None
 
     @abstractmethod
     def recording(self, track: Any, features: Parameters) -> Recording:

@@ -8,7 +8,7 @@ per piece, times in seconds, 50 ms window.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from mirtrim.corpora.annotations.checks import inside
 from mirtrim.corpora.annotations.chords import audio_path
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.tasks.audio import log_mel, read_mono
+from mirtrim.tasks.hearing import Features, Hearing, hop_ms
 from mirtrim.tasks.onset_scores import micro_f_measure, onset_scores, peak_times
 from mirtrim.tasks.schema import HOP, SAMPLE_RATE, Schema, number, positive, whole
 from mirtrim.tasks.store import FeatureStore
@@ -52,6 +53,24 @@ SCHEMA: Schema = {
         "positive_weight": positive("Weight of frames with an event in the loss.", default=1),
     },
 }
+
+
+def hearing_of(detectors: Sequence[str], *formats: str) -> Hearing:
+    """How networks with these detectors are listened with."""
+
+    def limits(features: Features) -> list[str]:
+        return [
+            f"Fine timing: times are multiples of {hop_ms(features):.0f} ms, and two events of one "
+            f"kind less than {2 * hop_ms(features):.0f} ms apart are one. It does not say how loud "
+            "they are."
+        ]
+
+    def says(features: Features) -> str:
+        names = ", ".join(detectors)
+        return f"says when {names} begin to sound, every {hop_ms(features):.0f} ms"
+
+    decoding = tuple(f"threshold_{detector}" for detector in detectors)
+    return Hearing("events", formats, says, limits, decoding)
 
 
 class Transcription(WindowedTask):

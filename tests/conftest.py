@@ -21,5 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(Path(__file__).parent)
-    return path.parts[0] if path.parts[0] in TOGETHER else str(path)
+    path = item.path.relative_to(Path(__file__).parent).as_posix()
+    return next((folder for folder in TOGETHER if path.startswith(f"{folder}/")), path)

@@ -152,7 +152,7 @@ def test_command_line_mistakes_are_one_line(
 
 
 def test_the_example_of_the_documentation_works(package: Path) -> None:
-    text = (Path(__file__).parents[1] / "docs/trimming.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/trimming.md").read_text()
     block = text.split("## A criterion of your own")[1].split("```python")[1].split("```")[0]
     assert len([line for line in block.splitlines() if line.strip()]) <= 10
     exec(block, {})

@@ -11,7 +11,7 @@ from mirtrim.runs.config import load_schema, validate
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 

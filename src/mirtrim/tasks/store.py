@@ -22,8 +22,6 @@ from mirtrim.utils import files
 from mirtrim.utils.errors import ArtefactError
 
 SPLITS = ("train", "validation", "test")
-# A .npy header of fixed length can be rewritten once the number of rows is known.
-HEADER_BYTES = 128
 MARK = "store.json"
 
 
@@ -36,12 +34,12 @@ class ArrayWriter:
         self.row_shape: tuple[int, ...] | None = None
         self.dtype: np.dtype | None = None
         self.stream: IO[bytes] = open(path, "wb")  # noqa: SIM115 - closed by close()
-        self.stream.write(b" " * HEADER_BYTES)
 
     def append(self, block: np.ndarray) -> None:
         """Append `block`, (rows, …); later blocks must agree in dtype and row shape."""
         if self.row_shape is None:
             self.row_shape, self.dtype = block.shape[1:], block.dtype
+            self._write_header()
         if block.shape[1:] != self.row_shape or block.dtype != self.dtype:
             raise ValueError(
                 f"{self.path.name}: block {block.dtype}{list(block.shape[1:])} after "
@@ -54,12 +52,18 @@ class ArrayWriter:
         """Write the header and close the file."""
         if self.row_shape is None or self.dtype is None:
             raise ValueError(f"{self.path.name}: nothing was written")
-        shape = (self.rows, *self.row_shape)
-        header = f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
-        magic = b"\x93NUMPY\x01\x00" + (HEADER_BYTES - 10).to_bytes(2, "little")
         self.stream.seek(0)
-        self.stream.write(magic + header.encode().ljust(HEADER_BYTES - 11) + b"\n")
+        self._write_header()
         self.stream.close()
+
+    def _write_header(self) -> None:
+        """The header for as many rows as there are. NumPy pads it so that it can be written again
+        with more of them."""
+        assert self.row_shape is not None
+        assert self.dtype is not None
+        shape = (self.rows, *self.row_shape)
+        said = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self.stream, said)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ package is missing is left out, and said to be):
 
 Weights are random: what is measured is the engine. Each network runs in a process of its own.
 Columns: parameters; what mirtrim does at ratio 2 (cut, refused, crash, wrong, changed input);
-share of units that can never go; the largest ratio; seconds for discovery, cut and check; what
-Torch-Pruning does (cut: the network still runs and returns the same shapes).
+share of units, outputs left out, that can never go; the largest ratio; seconds for discovery,
+cut and check; what Torch-Pruning does (cut: it still runs and returns the same shapes).
 """
 
 import argparse
@@ -376,8 +376,8 @@ VISION: list[Entry] = [
 ]
 
 
-def examine(entry: Entry) -> dict[str, Any]:
-    """What mirtrim and Torch-Pruning make of one network."""
+def examine(entry: Entry, side: str) -> dict[str, Any]:
+    """What mirtrim (side "ours") or Torch-Pruning ("theirs") makes of one network."""
     name, make, example = entry
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -389,8 +389,10 @@ def examine(entry: Entry) -> dict[str, Any]:
         "network": name,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    found.update(_ours(model, inputs))
-    found["torch_pruning"] = _theirs(make, inputs)
+    if side == "ours":
+        found.update(_ours(model, inputs))
+    else:
+        found["torch_pruning"] = _theirs(make, inputs)
     return found
 
 
@@ -422,8 +424,9 @@ def _ours(model: nn.Module, inputs: Any) -> dict[str, Any]:
         found["mirtrim"] = "changed input"
     try:
         graph = discover(model, inputs)
-        pinned = sum(int((layer.groups == 0).sum()) for layer in graph.layers)
-        found["pinned"] = round(pinned / max(sum(len(la.groups) for la in graph.layers), 1), 3)
+        outputs = graph.kept.get("it is an output of the network", 0)
+        units = sum(len(layer.groups) for layer in graph.layers) - outputs
+        found["pinned"] = round((sum(graph.kept.values()) - outputs) / max(units, 1), 3)
         found["kept"] = dict(list(graph.kept.items())[:3])
         try:
             choose_units(graph, np.ones(graph.group_count), 0)
@@ -467,17 +470,19 @@ def _shapes(outputs: Any) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape) for tensor in tensors_in(outputs)]
 
 
-def _in_process(name: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", name]
+def _in_process(name: str, side: str, seconds: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", name, "--side", side]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return {"network": name, "mirtrim": "too slow"}
+        column = "mirtrim" if side == "ours" else "torch_pruning"
+        return {"network": name, column: f"not done in {seconds} s"}
     for line in reversed(done.stdout.splitlines()):
         if line.startswith("{"):
             found: dict[str, Any] = json.loads(line)
             return found
-    return {"network": name, "mirtrim": "crash", "why": done.stderr[-300:]}
+    column = "mirtrim" if side == "ours" else "torch_pruning"
+    return {"network": name, column: "crash", "why": done.stderr[-300:]}
 
 
 def main() -> None:
@@ -485,19 +490,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="networks of other people, cut by half")
     parser.add_argument("--only", default="", help="networks whose name has this word")
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--side", default="ours", help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="store_true", help="without Torch-Pruning")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
     entries = {entry[0]: entry for entry in AUDIO + VISION}
     if options.one:
         warnings.simplefilter("ignore")
-        print(json.dumps(examine(entries[options.one])))
+        print(json.dumps(examine(entries[options.one], options.side)))
         return
     rows = []
     print("network | parameters | mirtrim | pinned | largest | seconds | Torch-Pruning", flush=True)
     for name in entries:
         if options.only.lower() not in name.lower():
             continue
-        row = _in_process(name)
+        row = _in_process(name, "ours", SECONDS)
+        if not options.alone and row["mirtrim"] != "not installed":
+            row |= _in_process(name, "theirs", SECONDS // 4)
         rows.append(row)
         cells = [row.get(k, "") for k in ("pinned", "largest", "seconds", "torch_pruning")]
         print(

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from mirtrim.pruning.api import trim
 from mirtrim.units.cutting import cut
 from mirtrim.units.finding import discover
 from mirtrim.units.storage import load, save
@@ -150,3 +151,51 @@ def test_smaller_factory_is_refused(tmp_path):
     save(nn.Linear(4, 4), tmp_path / "big")
     with pytest.raises(ArtefactError, match="does not fit"):
         load(tmp_path / "big", lambda: nn.Linear(3, 4))
+
+
+OWN_SIZES = """
+import torch
+from torch import nn
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.rate = 12, 44100
+        self.first, self.last = nn.Linear(6, 12), nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu().reshape(-1, self.hidden))
+
+class Complex(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv1d(3, 8, 1, dtype=torch.cfloat)
+        self.last = nn.Conv1d(8, 2, 1, dtype=torch.cfloat)
+
+    def forward(self, x):
+        return self.last(self.first(x.to(torch.cfloat)))
+
+class Normalised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        make = torch.nn.utils.parametrizations.weight_norm
+        self.first, self.last = make(nn.Linear(7, 12)), make(nn.Linear(12, 3))
+
+    def forward(self, x):
+        return self.last(self.first(x).relu())
+"""
+exec(OWN_SIZES)
+
+
+@pytest.mark.parametrize("name", ["Own", "Complex", "Normalised"])
+def test_sizes_complex_and_computed_weights_are_stored(name, tmp_path):
+    factory = globals()[name]
+    torch.manual_seed(2)
+    x = X if name != "Own" else X.flatten()[:36].reshape(6, 6)
+    small = trim(factory(), x, ratio=1.8)
+    save(small, tmp_path / "small")
+    again = load(tmp_path / "small", factory)
+    assert torch.equal(again(x), small(x))
+    if name == "Own":
+        assert again.hidden == small.first.out_features < 12
+        assert again.rate == 44100

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from mirtrim.units.widths import cut_attributes
+from mirtrim.units.widths import cut_attributes, own_sizes
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, write_json
 from mirtrim.utils.tensors import read_tensors, write_tensors
@@ -41,17 +42,22 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """
     weights_path, widths_path = _paths(path)
     tensors = {n: t.detach().cpu().contiguous() for n, t in _tensors(model).items()}
+    imaginary = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
+    for name in imaginary:
+        tensors[name] = torch.view_as_real(tensors[name].resolve_conj()).contiguous()
     modules = {
         name: {a: getattr(module, a) for a in attributes}
         for name, module in model.named_modules()
-        if (attributes := cut_attributes(module))
+        if (attributes := cut_attributes(module) + own_sizes(module, least=1))
     }
-    widths = {
+    widths: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "shapes": {name: list(tensor.shape) for name, tensor in tensors.items()},
         "modules": modules,
     }
+    if imaginary:
+        widths["complex"] = imaginary  # stored as pairs of real numbers
     write_tensors(weights_path, tensors)
     write_json(widths_path, widths)
 
@@ -77,11 +83,17 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         ArtefactError: a file is missing, damaged, of another version or of another network.
     """
     weights_path, widths_path = _paths(path)
-    shapes, modules = _read_widths(widths_path)
+    shapes, modules, imaginary = _read_widths(widths_path)
     stored, _ = read_tensors(weights_path)
     found = {name: list(tensor.shape) for name, tensor in stored.items()}
     if found != shapes:
         raise ArtefactError(f"{weights_path} and {widths_path.name} disagree; write both again")
+    for name in imaginary:
+        if name not in stored or stored[name].shape[-1:] != (2,):
+            raise ArtefactError(
+                f"{widths_path} calls {name!r} complex, which it is not; save again"
+            )
+        stored[name] = torch.view_as_complex(stored[name])
     model = factory()
     tensors = _tensors(model)
     odd = sorted(set(tensors) ^ set(stored))
@@ -95,7 +107,9 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
     return model
 
 
-def _read_widths(path: Path) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]]]:
+def _read_widths(
+    path: Path,
+) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], list[str]]:
     if not path.exists():
         raise ArtefactError(f"{path} is missing; save the network again")
     content = read_json(path)
@@ -106,9 +120,10 @@ def _read_widths(path: Path) -> tuple[dict[str, list[int]], dict[str, dict[str, 
             f"{path} has version {content.get('version')!r}, this reads {VERSION}; save again"
         )
     shapes, modules = content.get("shapes"), content.get("modules")
-    if not isinstance(shapes, dict) or not isinstance(modules, dict):
+    imaginary = content.get("complex", [])
+    if not (isinstance(shapes, dict) and isinstance(modules, dict) and isinstance(imaginary, list)):
         raise ArtefactError(f"{path} lacks its shapes or modules; save the network again")
-    return shapes, modules
+    return shapes, modules, imaginary
 
 
 def _resize(
@@ -143,7 +158,8 @@ def _set_attributes(model: nn.Module, modules: dict[str, dict[str, Any]], path: 
             raise ArtefactError(f"{path} names a module {name!r} that the factory does not make")
         for attribute, value in attributes.items():
             sizes = value if isinstance(value, list) else [value]
-            if attribute not in cut_attributes(module) or not all(
+            own = attribute in own_sizes(module, least=1)
+            if not (own or attribute in cut_attributes(module)) or not all(
                 type(size) is int and size > 0 for size in sizes
             ):
                 raise ArtefactError(f"{path} gives {name}.{attribute} as {value!r}; save again")

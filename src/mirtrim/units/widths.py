@@ -39,8 +39,8 @@ def cut_attributes(module: nn.Module) -> tuple[str, ...]:
     return unit_attributes(module) + groups
 
 
-def own_sizes(module: nn.Module) -> tuple[str, ...]:
-    """Integer attributes of somebody's own module that may count units.
+def own_sizes(module: nn.Module, least: int = 2) -> tuple[str, ...]:
+    """Integer attributes of somebody's own module that may count units, from `least` on.
 
     Whether they do shows where they are used.
     """
@@ -55,7 +55,7 @@ def own_sizes(module: nn.Module) -> tuple[str, ...]:
     return tuple(
         name
         for name, value in vars(module).items()
-        if type(value) is int and 1 < value <= LARGEST and name not in known
+        if type(value) is int and least <= value <= LARGEST and name not in known
     )
 
 

@@ -8,6 +8,7 @@ the graph says why; in strict mode they are refused by name.
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from mirtrim.units.resolving import resolve
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
 from mirtrim.utils.errors import MirtrimError, TraceError
+
+_ONLY_STATISTICS = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 
 
 def discover(
@@ -45,22 +48,36 @@ def discover(
             followed.
     """
     _check_kind(model, example_inputs)
-    graph = _trace(model, example_inputs, protect, strict, follow_attributes=True)
-    if graph.follows_attributes and not _holds(model, graph, example_inputs):
-        # A size of the network's own is used where nobody can see: all of them stay.
-        graph = _trace(model, example_inputs, protect, strict, follow_attributes=False)
-    return graph
+    plan = _Plan(protect, strict)
+    graphs = [_trace(model, example_inputs, plan)]
+    if graphs[0].chose:
+        # Where several sizes could shrink, the choice is the one that keeps fewer units.
+        graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
+    for graph in sorted(graphs, key=lambda one: sum(one.kept.values())):
+        if not graph.follows_attributes or _holds(model, graph, example_inputs):
+            return graph
+    # A size of the network's own is used where nobody can see: all of them stay.
+    return _trace(model, example_inputs, replace(plan, follow_attributes=False))
 
 
-def _trace(
-    model: nn.Module,
-    example_inputs: Any,
-    protect: Sequence[str],
-    strict: bool,
-    *,
-    follow_attributes: bool,
-) -> UnitGraph:
-    trace = Tracer(model, protect, strict=strict, follow_attributes=follow_attributes)
+@dataclass(frozen=True)
+class _Plan:
+    """How a network is traced; see `discover` and `Tracer`."""
+
+    protect: Sequence[str]
+    strict: bool
+    follow_attributes: bool = True
+    prefer_last: bool = False
+
+
+def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
+    trace = Tracer(
+        model,
+        plan.protect,
+        strict=plan.strict,
+        follow_attributes=plan.follow_attributes,
+        prefer_last=plan.prefer_last,
+    )
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
     with preserved(model), uncached(model), _differentiable(model):
@@ -72,14 +89,15 @@ def _trace(
         except MirtrimError:
             raise
         except Exception as error:
-            if follow_attributes:
-                return _trace(model, example_inputs, protect, strict, follow_attributes=False)
+            if plan.follow_attributes:
+                return _trace(model, example_inputs, replace(plan, follow_attributes=False))
             raise TraceError(_why_failed(model, example_inputs, error)) from error
         finally:
             trace.ledger.closed = True
         findings.unreached = tuple(n for n, _ in model.named_parameters() if n not in trace.used)
         first = tensors_in(example_inputs)[:1]
         batch = first[0].shape[0] if first and first[0].dim() else 1
+        findings.chose = trace.chose
     return resolve(model, findings, batch)
 
 
@@ -96,11 +114,11 @@ def _watch(model: nn.Module, trace: Tracer, example_inputs: Any) -> None:
 def _watch_training(model: nn.Module, trace: Tracer, example_inputs: Any) -> None:
     """The same in training mode, where it concerns code of the network's own.
 
-    Layers of torch stay in eval mode: they have the same units in both, and some need batches
-    larger than an example.
+    Layers of torch, and norms and dropouts made from them, stay in eval mode: they have the same
+    units in both, and some need batches larger than an example.
     """
     for module in model.modules():
-        module.training = not of_torch(type(module))
+        module.training = not (of_torch(type(module)) or isinstance(module, _ONLY_STATISTICS))
     try:
         with trace.findings.in_training():
             _watch(model, trace, example_inputs)

@@ -112,6 +112,7 @@ class UnitGraph:
             that the norm is not taken over (None: over all).
         draws: for each call that draws random numbers, the dimension of units in its result and
             the group of each position.
+        chose: whether several sizes could shrink and one of them was chosen.
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
     """
 
@@ -136,6 +137,7 @@ class UnitGraph:
         follows_attributes: bool = False,
         weight_norms: tuple[tuple[str, str, int | None], ...] = (),
         draws: tuple[tuple[int | None, np.ndarray], ...] = (),
+        chose: bool = False,
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -151,6 +153,7 @@ class UnitGraph:
         self.follows_attributes = follows_attributes
         self.weight_norms = weight_norms
         self.draws = draws
+        self.chose = chose
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts

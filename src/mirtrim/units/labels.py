@@ -80,7 +80,7 @@ class Ledger:
         self._fixed: set[tuple[int, int]] = set()
         self._unions: list[tuple[Ids, Ids]] = []
         self._pins: list[tuple[Ids, str]] = []
-        self._equations: list[tuple[Ids, Terms, str, bool]] = []
+        self._equations: list[tuple[Ids, Terms, str, bool, bool]] = []
         self._refusals: list[tuple[Ids, str, str]] = []
         self._barriers: list[tuple[Ids, Ids]] = []
         self._barred: set[int] = set()
@@ -130,16 +130,19 @@ class Ledger:
         """All these units live or die together."""
         self.unite(ids, ids[:1], reason)
 
-    def equate(self, ids: Ids, terms: Terms, reason: str, *, unite: bool = False) -> None:
+    def equate(
+        self, ids: Ids, terms: Terms, reason: str, *, unite: bool = False, late: bool = False
+    ) -> None:
         """After any cut, as many of `ids` are left as `terms` say (Σ scale · units left).
 
         Args:
             unite: where the two differ, units of the same position are made one if that helps;
                 otherwise they are pinned.
+            late: look only once everything else is settled, which may balance the two.
         """
         if len(terms) == 1 and terms[0][1] == 1 and np.array_equal(ids, terms[0][0]):
             return
-        self._equations.append((ids, terms, reason, unite))
+        self._equations.append((ids, terms, reason, unite, late))
 
     def refuse(self, ids: Ids, message: str, cause: str = "") -> None:
         """What happens to these units cannot be followed.
@@ -204,8 +207,7 @@ class Ledger:
             if reason:
                 component[np.isin(parent, list(reason))] = 0
             before = len(self._pins)
-            for ids, terms, why, unite in self._equations:
-                self._balance(component, ids, terms, why, unite)
+            self._balance_all(component, late=False)
             for result, ids in self._barriers:
                 blocked, dependent = component[ids].any(), component[result[0]] != 0
                 if blocked and not dependent:
@@ -214,10 +216,17 @@ class Ledger:
                     self.pin(result, "it depends on nothing that can be removed")
             extra.apply(component)
             if len(self._pins) == before and not self._unions:
+                self._balance_all(component, late=True)
+            if len(self._pins) == before and not self._unions:
                 self._pin_refused(component)
             if len(self._pins) == before and not self._unions:
                 break
         return Solution(component, parent, reason)
+
+    def _balance_all(self, component: np.ndarray, *, late: bool) -> None:
+        for ids, terms, why, unite, is_late in self._equations:
+            if is_late is late:
+                self._balance(component, ids, terms, why, unite)
 
     def _pin_refused(self, component: np.ndarray) -> None:
         for ids, message, cause in self._refusals:

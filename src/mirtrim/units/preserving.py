@@ -115,7 +115,8 @@ class _State:
             if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
                 tensor.data = data
                 tensor.copy_(values)
-            elif tensor._version != version:
+            elif tensor._version != version or not torch.equal(data, values):
+                # Batch normalisation writes its statistics without counting it as a version.
                 tensor.copy_(values)
             if tensor.is_leaf and tensor.requires_grad != gradient:
                 tensor.requires_grad_(gradient)

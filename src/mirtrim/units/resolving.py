@@ -40,6 +40,7 @@ class Findings(Constraints):
         training_norms: like `norms`, for a pass in training mode.
         unreached: parameters that took no part in any pass.
         notes: what else a reader of the report should know.
+        chose: whether several sizes could shrink and one was chosen.
         constants: frozen parameters that are used like buffers.
         weight_norms: see `UnitGraph`.
         draws: (axis, ids) of the result of each call that draws random numbers.
@@ -57,6 +58,7 @@ class Findings(Constraints):
     training_norms: list[tuple[str, int | None, Ids]] = field(default_factory=list)
     unreached: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    chose: bool = False
     constants: set[str] = field(default_factory=set)
     weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
     draws: list[tuple[int | None, Ids]] = field(default_factory=list)
@@ -164,6 +166,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         kept=_kept(findings, solution),
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),
+        chose=findings.chose,
         draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
         weight_norms=tuple(sorted(findings.weight_norms, key=str)),
         follows_attributes=_follows_attributes(model, findings, groups_of),

@@ -123,18 +123,22 @@ class AdaptiveInt(int):
     __rmul__ = __mul__
 
     def _in_runs(self, pieces: Any) -> bool:
-        """Whether this is a whole number of equal runs, each with one of what `pieces` counts.
+        """Whether this is a whole number of equal runs, for each of what `pieces` counts.
 
-        So channels are cut into heads: a head goes with its run of channels, and the length of
-        a run stays what it is.
+        So channels are cut into heads: a head goes with its channels, and as many channels
+        belong to a head as before.
         """
         if not isinstance(pieces, AdaptiveInt) or not pieces.plain:
             return False
-        mine, theirs = self.whole, pieces.whole
-        if mine is None or theirs is None or self.plain % pieces.plain:
+        if self.whole is None or len(pieces.terms) != 1 or self.plain % pieces.plain:
             return False
-        runs = mine.reshape(pieces.plain, -1)
-        self.ledger.unite(runs, theirs.reshape(-1, 1), f"// in {self.where()}")
+        counted, scale = pieces.terms[0]
+        if scale.denominator != 1 or scale * len(counted) != pieces.plain:
+            return False
+        each = Fraction(len(self.whole), len(counted))
+        self.ledger.equate(
+            self.whole, ((counted, each),), f"// in {self.where()}", unite=True, late=True
+        )
         return True
 
     def __floordiv__(self, other: Any) -> int:

@@ -41,11 +41,14 @@ class Tracer(TorchFunctionMode):
         *,
         strict: bool = False,
         follow_attributes: bool = True,
+        prefer_last: bool = False,
     ) -> None:
         super().__init__()
         self.ledger = Ledger(strict)
         self.findings = Findings(self.ledger)
         self._follow_attributes = follow_attributes
+        self._prefer_last = prefer_last
+        self.chose = False
         self._modules = {id(m): (path, m) for path, m in model.named_modules()}
         unknown = set(protect) - {path for path, _ in self._modules.values()}
         if unknown:
@@ -252,6 +255,11 @@ class Tracer(TorchFunctionMode):
             self.ledger.refuse(ids, f"{cause}; register it or protect the layer before it", cause)
         else:
             self.bind(name, 0, ids)
+
+    def choose(self, count: int) -> int:
+        """Which of several sizes shrinks, where each of them could."""
+        self.chose = True
+        return count - 1 if self._prefer_last else 0
 
     def fix_tensor(self, tensor: Tensor) -> None:
         """None of the parameters in `tensor` may change shape."""

@@ -184,14 +184,10 @@ def interpolate(call: Call) -> None:
     _along(call, tensor, set(range(2, tensor.dim())))
 
 
-@handles("unfold")
-@after_running
-def unfold(call: Call) -> None:
+def _window(call: Call) -> None:
     """Windows along one dimension, put into a new last one (the tensor method)."""
+    call.run()
     tensor = call.args[0]
-    if call.out.dim() != tensor.dim() + 1:
-        call.unknown()
-        return
     label = call.units(tensor)
     dim = call.argument(1, "dimension")
     if label is None or dim % tensor.dim() != label.axis:
@@ -199,3 +195,34 @@ def unfold(call: Call) -> None:
         call.set_all(call.label(tensor) if label is None else label)
     else:
         call.unknown("takes windows over units")
+
+
+HANDLERS[torch.Tensor.unfold] = _window
+
+
+def _patches(call: Call) -> None:
+    """Images (N, C, …) to columns (N, C · positions of a patch, patches), and back."""
+    call.run()
+    call.fix_sizes()
+    tensor = call.argument(0, "input")
+    label = call.units(tensor)
+    channels = tensor.dim() - (2 if call.name == "fold" else 3)
+    if label is None or label.axis != channels:
+        if label is None:
+            call.set_all(call.label(tensor))
+        else:
+            call.unknown("makes patches of the dimension along which units lie")
+        return
+    ids = label.ids
+    if call.name == "fold":
+        each = len(ids) // call.out.shape[channels]
+        runs = ids.reshape(-1, each)
+        call.trace.ledger.unite(runs, runs[:, :1], call.place)
+        ids = runs[:, 0]
+    else:
+        ids = np.repeat(ids, call.out.shape[channels] // len(ids))
+    call.set_all(Label(channels, ids))
+
+
+HANDLERS[torch.nn.functional.unfold] = _patches
+HANDLERS[torch.nn.functional.fold] = _patches

@@ -111,7 +111,7 @@ def _follow_bound(call: Call, ids: Ids, bound: AdaptiveInt) -> None:
     """The units before (or, counted from the end, after) a bound stay as many as it says."""
     reason, position = f"a size cuts their dimension in {call.place}", bound.plain
     if position >= 0:
-        call.trace.ledger.equate(ids[:position], bound.terms, reason)
+        call.trace.ledger.equate(ids[:position], bound.terms, reason, unite=True)
     else:
         negative = tuple((one, -scale) for one, scale in bound.terms)
         call.trace.ledger.equate(ids[position:], negative, reason)

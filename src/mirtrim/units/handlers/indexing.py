@@ -150,6 +150,9 @@ def _in_equal_pieces(call: Call, ids: Ids, item: slice) -> bool:
 
 def _advanced(call: Call, tensor: Tensor, items: list[Any]) -> None:
     """Tensor indices: followed where they leave the dimension of units alone."""
+    if isinstance(call.label(tensor), Free):
+        _look_up(call, tensor, items)
+        return
     label = call.units(tensor)
     arrays = [i for i in items if isinstance(i, Tensor | list | np.ndarray | bool)]
     if label is None or label.axis is None:
@@ -174,6 +177,19 @@ def _advanced(call: Call, tensor: Tensor, items: list[Any]) -> None:
         call.unknown("picks units by an index tensor")
         return
     call.set_all(Label(varying[0], ids))
+
+
+def _look_up(call: Call, tensor: Tensor, items: list[Any]) -> None:
+    """Rows of a table that is a parameter, as relative positions are looked up."""
+    index, *rest = items
+    plain = isinstance(index, Tensor) and index.dtype in (torch.int32, torch.int64)
+    if not plain or any(i != slice(None) for i in rest) or call.units(index) is not None:
+        call.unknown()
+        return
+    label = call.label(tensor)
+    assert isinstance(label, Free)
+    call.trace.fix_dim(label, 0)
+    place_dims(call, tensor, [*[None] * index.dim(), *range(1, tensor.dim())])
 
 
 @handles("narrow")

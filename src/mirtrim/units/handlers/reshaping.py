@@ -159,16 +159,17 @@ def fix_all(call: Call, sizes: Sequence[Any]) -> None:
 
 
 def relabel_free(call: Call, tensor: Tensor, free: Any, sizes: Sequence[Any]) -> None:
-    """A parameter may gain and lose dimensions of size 1; anything else fixes its shape."""
-    before = [d for d, size in enumerate(tensor.shape) if size > 1]
-    after = [d for d, size in enumerate(call.out.shape) if size > 1]
-    if [tensor.shape[d] for d in before] != [call.out.shape[d] for d in after]:
+    """A parameter may gain and lose dimensions of size 1, and dimensions without units may be
+    cut and joined; anything else fixes its shape."""
+    pairs = _carried_over(tuple(tensor.shape), tuple(call.out.shape))
+    lost = [d for d, size in enumerate(tensor.shape) if size > 1 and d not in pairs]
+    if any(dims[d] is not None for _, dims in free.origins for d in lost):
         call.unknown()
         return
     origins = []
     for name, dims in free.origins:
         placed: list[int | None] = [None] * call.out.dim()
-        for old, new in zip(before, after, strict=True):
+        for old, new in pairs.items():
             placed[new] = dim = dims[old]
             if dim is None:
                 continue
@@ -180,3 +181,22 @@ def relabel_free(call: Call, tensor: Tensor, free: Any, sizes: Sequence[Any]) ->
                 call.trace.findings.rigid.add((name, dim))
         origins.append((name, tuple(placed)))
     call.trace.set(call.out, Free(tuple(origins)))
+
+
+def _carried_over(before: tuple[int, ...], after: tuple[int, ...]) -> dict[int, int]:
+    """Dimensions larger than 1 that a reshape leaves as they are: old to new."""
+    old = [d for d, size in enumerate(before) if size > 1]
+    new = [d for d, size in enumerate(after) if size > 1]
+    pairs: dict[int, int] = {}
+    while old and new:
+        i = j = 1
+        size, out_size = before[old[0]], after[new[0]]
+        while size != out_size:
+            if size < out_size:
+                size, i = size * before[old[i]], i + 1
+            else:
+                out_size, j = out_size * after[new[j]], j + 1
+        if i == j == 1:
+            pairs[old[0]] = new[0]
+        old, new = old[i:], new[j:]
+    return pairs

@@ -342,6 +342,38 @@ def test_attributes_used_as_numbers_stay_right(use):
         assert mirtrim.trim(net, X, ratio=1.1).trim_report.law_difference < 1e-5
 
 
+class Stateful(nn.Module):
+    """Keeps its hidden state, and a gain for each unit, as plain attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(9)
+        self.first, self.last = nn.Linear(20, 12), nn.Linear(10, 5)
+        self.memory = nn.LSTM(12, 10, batch_first=True)
+        self.gain = torch.linspace(0.5, 2, 12, dtype=torch.float64)
+        self.hidden = torch.randn(1, 2, 10, dtype=torch.float64)
+        self.cell = torch.randn(1, 2, 10, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x) * self.gain
+        y, (self.hidden, self.cell) = self.memory(x, (self.hidden, self.cell))
+        return self.last(y)
+
+
+def test_states_and_constants_kept_as_attributes_are_cut_along(assert_law):
+    net = Stateful()
+    graph = assert_law(net, X)
+    assert removable(graph, "first") == 12
+    assert removable(graph, "memory") == 10
+    before = net.hidden.clone()
+    small = mirtrim.trim(net, X, ratio=2)
+    assert torch.equal(net.hidden, before)
+    assert small.hidden.shape == (1, 2, small.memory.hidden_size)
+    assert small.gain.shape == (small.first.out_features,)
+    small(X)
+    assert small.hidden.grad_fn is not None
+
+
 # Attention written out
 
 
@@ -502,3 +534,107 @@ def test_frozen_front_ends_are_no_layers():
 def test_a_network_that_is_frozen_as_a_whole_has_layers():
     net = nn.Sequential(nn.Conv1d(3, 16, 3), nn.ReLU(), nn.Conv1d(16, 5, 3)).requires_grad_(False)
     assert mirtrim.trim(net.double(), X, ratio=2).trim_report.ratio >= 2
+
+
+# Sizes in other people's words
+
+
+def rearranged(m, x):
+    """einops: lengths are checked with % and cut with //, products first."""
+    batch, length, _ = x.shape
+    known = 3 * m.num_heads
+    qkv = m.all_three(x)
+    assert qkv.shape[2] % known == 0
+    shape = (batch, length, 3, m.num_heads, qkv.shape[2] // known)
+    q, k, v = qkv.reshape(shape).permute(2, 0, 3, 1, 4)
+    y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+    return y.reshape(batch, length, m.num_heads * y.shape[3])
+
+
+def heads_last(m, x):
+    """The same with heads as the last of three."""
+    batch, length, _ = x.shape
+    qkv = m.all_three(x)
+    shape = (batch, length, qkv.shape[2] // (m.num_heads * 3), 3, m.num_heads)
+    q, k, v = qkv.reshape(shape).permute(3, 0, 4, 1, 2)
+    y = F.scaled_dot_product_attention(q, k, v)
+    return y.permute(0, 2, 3, 1).reshape(batch, length, -1)
+
+
+@pytest.mark.parametrize("run", [rearranged, heads_last])
+def test_heads_are_counted_in_products(run, assert_law):
+    assert removable(assert_law(Attention(run), X), "all_three") == 4
+
+
+class Masks(nn.Module):
+    """Sources × features: the features are what can shrink, though sources come first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.sources, self.features = 2, 12
+        self.encode, self.decode = nn.Conv1d(3, 12, 3), nn.ConvTranspose1d(12, 3, 3)
+        self.mask = nn.Conv1d(12, 24, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        coded = self.encode(x).relu()
+        masks = self.mask(coded).view(x.shape[0], self.sources, self.features, -1)
+        return self.decode((masks * coded[:, None]).flatten(0, 1))
+
+
+def test_of_two_sizes_the_one_that_keeps_fewer_units_shrinks(assert_law):
+    graph = assert_law(Masks(), X)
+    assert removable(graph, "encode") == removable(graph, "mask") == 12
+
+
+def patches(m, x):
+    columns = F.unfold(x[..., None], kernel_size=(4, 1), stride=(2, 1))
+    pieces = columns.reshape(x.shape[0], x.shape[1], 4, -1).tanh()
+    folded = pieces.reshape(x.shape[0], x.shape[1] * 4, -1)
+    return F.fold(folded, (20, 1), kernel_size=(4, 1), stride=(2, 1))[..., 0]
+
+
+def test_patches_of_channels(assert_law):
+    assert removable(assert_law(Net(patches), X)) == 12
+
+
+def test_both_directions_added_up_to_an_attribute(assert_law):
+    def added(m, x):
+        y = m.both(x)[0]
+        return torch.cat([y[..., : m.half] + y[..., m.half :]] * 2, -1)
+
+    class Halved(Sized):
+        def __init__(self, run) -> None:
+            super().__init__(run)
+            self.half = 6
+
+    assert removable(assert_law(Halved(added), X), "both") == 6
+
+
+class Windows(nn.Module):
+    """Attention with a table of relative positions for each head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(8)
+        self.first, self.qkv, self.last = nn.Linear(20, 12), nn.Linear(12, 36), nn.Linear(12, 5)
+        self.table = nn.Parameter(torch.randn(5, 4))
+        self.num_heads = 4
+        places = torch.arange(3)
+        self.register_buffer("index", (places[:, None] - places + 2).flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        batch, length, width = x.shape
+        shape = (batch, length, 3, self.num_heads, width // self.num_heads)
+        q, k, v = self.qkv(x).reshape(shape).permute(2, 0, 3, 1, 4)
+        scores = (q * 0.5) @ k.mT
+        bias = self.table[self.index].view(length, length, -1).permute(2, 0, 1)
+        y = (scores + bias).softmax(-1) @ v
+        return self.last(y.transpose(1, 2).reshape(batch, length, width))
+
+
+def test_a_table_for_each_head_loses_heads(assert_law):
+    graph = assert_law(Windows(), X)
+    assert removable(graph, "qkv") == 4
+    assert graph.slices["table"][1] is not None

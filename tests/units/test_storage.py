@@ -175,6 +175,17 @@ class Complex(nn.Module):
     def forward(self, x):
         return self.last(self.first(x.to(torch.cfloat)))
 
+class Stateful(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.memory, self.last = nn.GRU(7, 12, batch_first=True), nn.Linear(12, 3)
+        self.state, self.table = torch.full((1, 2, 12), 0.3), None
+
+    def forward(self, x):
+        if self.table is None:
+            self.table = torch.ones(7)
+        return self.last(self.memory(x * self.table, self.state)[0])
+
 class Normalised(nn.Module):
     def __init__(self):
         super().__init__()
@@ -187,12 +198,13 @@ class Normalised(nn.Module):
 exec(OWN_SIZES)
 
 
-@pytest.mark.parametrize("name", ["Own", "Complex", "Normalised"])
+@pytest.mark.parametrize("name", ["Own", "Complex", "Normalised", "Stateful"])
 def test_sizes_complex_and_computed_weights_are_stored(name, tmp_path):
     factory = globals()[name]
     torch.manual_seed(2)
     x = X if name != "Own" else X.flatten()[:36].reshape(6, 6)
     small = trim(factory(), x, ratio=1.8)
+    small(x)
     save(small, tmp_path / "small")
     again = load(tmp_path / "small", factory)
     assert torch.equal(again(x), small(x))

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from mirtrim.units.copying import copied
 from mirtrim.units.graph import UnitGraph
+from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import TraceError
 
 
@@ -110,7 +111,7 @@ def cut(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> nn.Module:
         memo[id(parameter)] = smaller
     named = dict(model.named_parameters())
     cutter.keep_lengths(named, {name: memo[id(p)] for name, p in named.items()})
-    for name, buffer in model.named_buffers():
+    for name, buffer in (*model.named_buffers(), *tensor_attributes(model).items()):
         memo[id(buffer)] = cutter.cut(name, buffer.detach())
     trimmed = copied(model, memo)
     set_widths(trimmed, graph, keep)

@@ -27,6 +27,7 @@ from mirtrim.units.gated_calls import (
     right_operand,
 )
 from mirtrim.units.graph import NormCall, UnitGraph
+from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import TraceError
 
 
@@ -81,7 +82,8 @@ class _Gates(TorchFunctionMode):
         super().__init__()
         self._graph, self._keep = graph, keep
         self._straight_through = straight_through
-        self._names = {id(t): n for n, t in (*model.named_parameters(), *model.named_buffers())}
+        named = (*model.named_parameters(), *model.named_buffers())
+        self._names = {id(t): n for n, t in (*named, *tensor_attributes(model).items())}
         training = any(module.training for module in model.modules())
         calls = graph.training_norm_calls if training else graph.norm_calls
         # Where nothing is gated by the order of calls, their number does not matter.

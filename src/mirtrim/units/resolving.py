@@ -10,7 +10,7 @@ from torch import nn
 
 from mirtrim.units.graph import MacTerm, NormCall, RowLayout, Slices, UnitGraph, UnitLayer, Width
 from mirtrim.units.labels import Constraints, Ids, Ledger, Solution
-from mirtrim.units.widths import cut_attributes
+from mirtrim.units.widths import cut_attributes, tensor_attributes
 
 __all__ = ["Findings", "RowLayout", "resolve"]
 
@@ -120,6 +120,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
     named = [
         *model.named_parameters(remove_duplicate=False),
         *model.named_buffers(remove_duplicate=False),
+        *tensor_attributes(model).items(),
     ]
     for name, tensor in named:
         first = canonical.setdefault(id(tensor), name)

@@ -4,7 +4,6 @@ A network is rebuilt by making the dense one, giving every tensor and attribute 
 width, and filling in the weights.
 """
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mirtrim.units.widths import cut_attributes, own_sizes
+from mirtrim.units.widths import cut_attributes, own_sizes, tensor_attributes
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, write_json
 from mirtrim.utils.tensors import read_tensors, write_tensors
@@ -30,8 +29,9 @@ def _paths(path: str | os.PathLike[str]) -> tuple[Path, Path]:
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, tied ones once."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    """Parameters and buffers by name, tied ones once, and tensors kept as attributes."""
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {**named, **tensor_attributes(model)}
 
 
 def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -56,6 +56,8 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
         "shapes": {name: list(tensor.shape) for name, tensor in tensors.items()},
         "modules": modules,
     }
+    if passing := sorted(tensor_attributes(model)):
+        widths["attributes"] = passing  # what the factory lacks of these is no loss
     if imaginary:
         widths["complex"] = imaginary  # stored as pairs of real numbers
     write_tensors(weights_path, tensors)
@@ -83,12 +85,12 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         ArtefactError: a file is missing, damaged, of another version or of another network.
     """
     weights_path, widths_path = _paths(path)
-    shapes, modules, imaginary = _read_widths(widths_path)
+    shapes, modules, lists = _read_widths(widths_path)
     stored, _ = read_tensors(weights_path)
     found = {name: list(tensor.shape) for name, tensor in stored.items()}
     if found != shapes:
         raise ArtefactError(f"{weights_path} and {widths_path.name} disagree; write both again")
-    for name in imaginary:
+    for name in lists["complex"]:
         if name not in stored or stored[name].shape[-1:] != (2,):
             raise ArtefactError(
                 f"{widths_path} calls {name!r} complex, which it is not; save again"
@@ -96,6 +98,12 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         stored[name] = torch.view_as_complex(stored[name])
     model = factory()
     tensors = _tensors(model)
+    # States that come and go with use: only where both have them they are read.
+    passing = set(tensor_attributes(model)) | set(lists["attributes"])
+    both = {name for name in set(tensors) & set(stored) if _fits(stored[name], tensors[name])}
+    both |= (set(tensors) & set(stored)) - passing
+    stored = {n: t for n, t in stored.items() if n in both or n not in passing}
+    tensors = {n: t for n, t in tensors.items() if n in both or n not in passing}
     odd = sorted(set(tensors) ^ set(stored))
     if odd:
         raise ArtefactError(
@@ -109,7 +117,7 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
 
 def _read_widths(
     path: Path,
-) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], list[str]]:
+) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], dict[str, list[str]]]:
     if not path.exists():
         raise ArtefactError(f"{path} is missing; save the network again")
     content = read_json(path)
@@ -120,10 +128,16 @@ def _read_widths(
             f"{path} has version {content.get('version')!r}, this reads {VERSION}; save again"
         )
     shapes, modules = content.get("shapes"), content.get("modules")
-    imaginary = content.get("complex", [])
-    if not (isinstance(shapes, dict) and isinstance(modules, dict) and isinstance(imaginary, list)):
+    lists = {key: content.get(key, []) for key in ("complex", "attributes")}
+    listed = all(isinstance(names, list) for names in lists.values())
+    if not (isinstance(shapes, dict) and isinstance(modules, dict) and listed):
         raise ArtefactError(f"{path} lacks its shapes or modules; save the network again")
-    return shapes, modules, imaginary
+    return shapes, modules, lists
+
+
+def _fits(new: Tensor, old: Tensor) -> bool:
+    """Whether `new` may be what is left of `old`."""
+    return new.dim() == old.dim() and new.dtype == old.dtype and new.numel() <= old.numel()
 
 
 def _resize(
@@ -133,7 +147,7 @@ def _resize(
     replaced: dict[int, Tensor] = {}
     for name, old in tensors.items():
         new = stored[name].to(old.device)
-        if new.dim() != old.dim() or new.dtype != old.dtype or math.prod(new.shape) > old.numel():
+        if not _fits(new, old):
             raise ArtefactError(
                 f"{path} holds {name} as {new.dtype} {tuple(new.shape)}, which does not fit the "
                 f"factory's {old.dtype} {tuple(old.shape)}"
@@ -146,6 +160,9 @@ def _resize(
             for key, value in slots.items():
                 if value is not None:
                     slots[key] = replaced[id(value)]  # type: ignore[assignment]
+        for key, value in vars(module).items():
+            if isinstance(value, Tensor) and id(value) in replaced:
+                vars(module)[key] = replaced[id(value)]
         if isinstance(module, nn.RNNBase):
             module._init_flat_weights()
 

@@ -23,7 +23,7 @@ from mirtrim.units.labels import IMMORTAL, Free, Ids, Label, Ledger, Terms
 from mirtrim.units.random_numbers import RANDOM
 from mirtrim.units.resolving import Findings, RowLayout
 from mirtrim.units.sizes import AdaptiveInt
-from mirtrim.units.widths import WEIGHTED, own_sizes, unit_attributes
+from mirtrim.units.widths import WEIGHTED, own_sizes, tensor_attributes, unit_attributes
 from mirtrim.utils.errors import TraceError
 
 # What a handler may stumble over when a call is unlike any that it was written for.
@@ -54,7 +54,8 @@ class Tracer(TorchFunctionMode):
         if unknown:
             raise TraceError(f"cannot protect {sorted(unknown)[0]!r}: there is no such module")
         self._protect = tuple(protect)
-        self._buffers = {name for name, _ in model.named_buffers()}
+        attributes = tensor_attributes(model)
+        self._buffers = {name for name, _ in model.named_buffers()} | attributes.keys()
         frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
         # Where everything is frozen, nothing is by intention.
         self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
@@ -65,7 +66,8 @@ class Tracer(TorchFunctionMode):
         self._names: dict[int, str] = {}
         self.used: set[str] = set()
         self.without_gradients = False
-        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        named = (*model.named_parameters(), *model.named_buffers(), *attributes.items())
+        for name, tensor in named:
             self._names[id(tensor)] = name
             self._known[id(tensor)] = (tensor, Free(((name, tuple(range(tensor.dim()))),)))
 

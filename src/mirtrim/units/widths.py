@@ -1,6 +1,6 @@
-"""The integer attributes of torch modules that count units."""
+"""The attributes of modules that follow their units: integers that count them, and tensors."""
 
-from torch import nn
+from torch import Tensor, nn
 
 WEIGHTED = (nn.Linear, nn.Embedding, nn.RNNBase, nn.RNNCellBase, nn.modules.conv._ConvNd)
 
@@ -57,6 +57,24 @@ def own_sizes(module: nn.Module, least: int = 2) -> tuple[str, ...]:
         for name, value in vars(module).items()
         if type(value) is int and least <= value <= LARGEST and name not in known
     )
+
+
+def tensor_attributes(model: nn.Module) -> dict[str, Tensor]:
+    """Tensors that somebody's own modules keep as plain attributes, by dotted name.
+
+    They are initial states and tables, used like buffers. Weights that are computed before each
+    pass (weight normalisation) are not among them, nor activations that still have a history.
+    """
+    known = {id(t) for t in (*model.parameters(), *model.buffers())}
+    found: dict[str, Tensor] = {}
+    for path, module in model.named_modules():
+        if of_torch(type(module)):
+            continue
+        for name, value in vars(module).items():
+            plain = type(value) is Tensor and value.is_leaf and id(value) not in known
+            if plain and not any(key.startswith(f"{name}_") for key in module._parameters):
+                found[f"{path}.{name}" if path else name] = value
+    return found
 
 
 def of_torch(kind: type) -> bool:

@@ -10,17 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mirtrim.dynamic import feedback
+    from mirtrim.lottery import tickets
     from mirtrim.pruning.api import TrimReport, trim
     from mirtrim.units.storage import load, save
     from mirtrim.utils.errors import MirtrimError
 
-__all__ = ["MirtrimError", "TrimReport", "load", "save", "trim"]
+__all__ = ["MirtrimError", "TrimReport", "feedback", "load", "save", "tickets", "trim"]
 
 _HOME = {
     "MirtrimError": "mirtrim.utils.errors",
     "TrimReport": "mirtrim.pruning.api",
+    "feedback": "mirtrim.dynamic",
     "load": "mirtrim.units.storage",
     "save": "mirtrim.units.storage",
+    "tickets": "mirtrim.lottery",
     "trim": "mirtrim.pruning.api",
 }
 

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -62,6 +62,19 @@ class TrimReport:
     def speed_up(self) -> float:
         """Theoretical speed-up: MACs before / MACs after. A latency is another matter."""
         return self.macs_before / max(self.macs_after, 1)
+
+    def since(self, first: "TrimReport") -> "TrimReport":
+        """The same result, told beside the network that `first` was about before its cut."""
+        units = {layer.name: layer.units_before for layer in first.layers}
+        return replace(
+            self,
+            layers=tuple(
+                replace(layer, units_before=units.get(layer.name, layer.units_before))
+                for layer in self.layers
+            ),
+            parameters_before=first.parameters_before,
+            macs_before=first.macs_before,
+        )
 
     def __str__(self) -> str:
         width = max([len(layer.name) for layer in self.layers] + [5])

@@ -14,11 +14,14 @@ Masks = dict[str, Tensor]
 def maskable(network: nn.Module) -> list[str]:
     """Names of the tensors whose entries may be masked: every weight with two or more axes.
 
+    What is frozen in a network that learns is a constant of its design, such as a front end.
     Biases and normalisation gains are left alone, as in the replicated code; unlike there,
     output and branching layers are masked too, because a ratio that leaves out 17 to 46 % of
     a network's weights is not a compression ratio.
     """
-    return [name for name, value in network.named_parameters() if value.dim() >= 2]
+    named = list(network.named_parameters())
+    learned = [name for name, value in named if value.requires_grad and value.dim() >= 2]
+    return learned or [name for name, value in named if value.dim() >= 2]
 
 
 def full_masks(network: nn.Module) -> Masks:

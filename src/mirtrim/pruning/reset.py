@@ -32,3 +32,28 @@ def reset_weights(
         initialise(network, generator)
     elif how != "finetune":
         raise ConfigError(f"unknown reset {how!r}; known: {', '.join(RESETS)}")
+
+
+def drawn_anew(network: nn.Module, generator: torch.Generator) -> None:
+    """Let every module of anybody's network draw new weights, as it did when it was made.
+
+    Raises:
+        ConfigError: a module has weights but no `reset_parameters`, or draws others than those.
+    """
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    seed = int(torch.randint(2**62, (), generator=generator))
+    devices = {p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=sorted(devices)):
+        torch.manual_seed(seed)
+        # Inner modules first: an outer one may draw for those that it is made of.
+        for module in reversed(list(network.modules())):
+            for name in ("reset_parameters", "_reset_parameters"):
+                if callable(draw := getattr(module, name, None)):
+                    draw()
+                    break
+    for name, p in network.named_parameters():
+        if p.requires_grad and p.dim() >= 2 and torch.equal(p.detach(), before[name]):
+            raise ConfigError(
+                f"reset reinit: {name} is not drawn by its module; give initialise=, a function of "
+                "(network, generator) that draws all weights in place"
+            )

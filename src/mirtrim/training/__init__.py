@@ -4,7 +4,7 @@ from mirtrim.training.devices import CPU, choose_device, device_of, name_of_devi
 from mirtrim.training.fitting import fit
 from mirtrim.training.forwarding import forward_of
 from mirtrim.training.guard import PrecisionWarning
-from mirtrim.training.hooks import Closure, Hook
+from mirtrim.training.hooks import Closure, Hook, StagedHook
 from mirtrim.training.records import (
     EpochReport,
     FitResult,
@@ -22,6 +22,7 @@ __all__ = [
     "FitSettings",
     "Hook",
     "PrecisionWarning",
+    "StagedHook",
     "State",
     "TrainingData",
     "choose_device",

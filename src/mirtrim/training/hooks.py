@@ -1,7 +1,7 @@
 """What a method may do within a training. This base class does nothing."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch import Tensor
 
@@ -45,3 +45,23 @@ class Hook:
     def diagnostics(self) -> dict[str, float]:
         """What is worth writing down about the training, by name."""
         return {}
+
+
+class StagedHook(Hook):
+    """A hook that alters the network before a gradient is taken, and puts it back after.
+
+    Told apart like this, the two can be done around anybody's loop (`pruning.stepping`).
+    """
+
+    def begin(self, step: int) -> None:
+        """What is due before step `step`, with the network as the optimiser left it."""
+
+    def altered(self) -> AbstractContextManager[None]:
+        """Within this context the network is the one whose gradient is taken."""
+        return nullcontext()
+
+    def gradients(self, step: int, closure: Closure) -> Tensor:
+        """The gradient at the altered network."""
+        self.begin(step)
+        with self.altered():
+            return closure()

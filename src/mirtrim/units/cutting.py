@@ -149,7 +149,6 @@ def cut_optimizer(
         TraceError: the optimiser has parameters from elsewhere, or state that is neither a
             number nor shaped like its parameter.
     """
-    cutter = _Cutter(graph, keep)
     names = {id(p): name for name, p in model.named_parameters()}
     smaller = dict(trimmed.named_parameters())
     groups = []
@@ -166,22 +165,43 @@ def cut_optimizer(
     accepted = inspect.signature(type(optimizer)).parameters
     defaults = {k: v for k, v in optimizer.defaults.items() if k in accepted}
     fresh = type(optimizer)(groups, **defaults)
-    for parameter, state in optimizer.state.items():
-        name = names[id(parameter)]
-        fresh.state[smaller[name]] = {
-            key: _cut_state(cutter, name, parameter, key, value) for key, value in state.items()
-        }
+    slots = {names[id(parameter)]: state for parameter, state in optimizer.state.items()}
+    for name, state in cut_slots(slots, graph, keep).items():
+        fresh.state[smaller[name]] = state
     return fresh
 
 
-def _cut_state(cutter: _Cutter, name: str, parameter: Tensor, key: str, value: Any) -> Any:
+@torch.no_grad()
+def cut_slots(
+    slots: Mapping[str, Mapping[str, Any]], graph: UnitGraph, keep: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """What an optimiser remembers of each parameter, by name, cut like the parameter.
+
+    Raises:
+        TraceError: something is neither a number nor shaped like its parameter.
+    """
+    cutter = _Cutter(graph, keep)
+    return {
+        name: {
+            key: _cut_slot(cutter, name, graph.shapes.get(name), key, value)
+            for key, value in state.items()
+        }
+        for name, state in slots.items()
+    }
+
+
+def _cut_slot(cutter: _Cutter, name: str, shape: Any, key: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return value
     if not isinstance(value, Tensor):
-        return copy.copy(value)
-    if value.shape == parameter.shape:
-        return cutter.cut(name, value)
+        raise TraceError(
+            f"optimiser state {key} of {name} is a {type(value).__name__}, which cannot be cut"
+        )
     if value.dim() == 0:
         return value.clone()
+    if shape is None or tuple(value.shape) == tuple(shape):
+        return cutter.cut(name, value)
     raise TraceError(
         f"optimiser state {key} of {name} has shape {tuple(value.shape)}, unlike its parameter "
-        f"{tuple(parameter.shape)}, and cannot be cut"
+        f"{tuple(shape)}, and cannot be cut"
     )

@@ -5,7 +5,7 @@ width, and filling in the weights.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,7 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
     imaginary = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
     for name in imaginary:
         tensors[name] = torch.view_as_real(tensors[name].resolve_conj()).contiguous()
-    modules = {
-        name: {a: getattr(module, a) for a in attributes}
-        for name, module in model.named_modules()
-        if (attributes := cut_attributes(module) + own_sizes(module, least=1))
-    }
+    modules = _sizes(model)
     widths: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -62,6 +58,51 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
         widths["complex"] = imaginary  # stored as pairs of real numbers
     write_tensors(weights_path, tensors)
     write_json(widths_path, widths)
+
+
+def packed(model: nn.Module) -> dict[str, Tensor]:
+    """Tensors and sizes of a network as one dictionary of tensors, which `unpacked` reads.
+
+    Complex tensors stay complex; nothing is shared with the network.
+    """
+    tensors = {f"tensor/{n}": t.detach().clone() for n, t in _tensors(model).items()}
+    for module, sizes in _sizes(model).items():
+        for attribute, size in sizes.items():
+            tensors[f"size/{module}/{attribute}"] = torch.tensor(size)
+    return tensors
+
+
+def unpacked(packed: Mapping[str, Tensor], model: nn.Module) -> nn.Module:
+    """`model`, the dense network, made into the one that was packed.
+
+    Raises:
+        ArtefactError: it is another network.
+    """
+    where = Path("state_dict")
+    stored: dict[str, Tensor] = {}
+    modules: dict[str, dict[str, Any]] = {}
+    for key, value in packed.items():
+        kind, _, name = key.partition("/")
+        if kind == "tensor":
+            stored[name] = value
+        else:
+            module, _, attribute = name.rpartition("/")
+            modules.setdefault(module, {})[attribute] = value.tolist()
+    tensors = _tensors(model)
+    if odd := sorted(set(tensors) ^ set(stored)):
+        raise ArtefactError(f"{where} is of another network: {', '.join(odd[:4])} do not match")
+    _resize(model, tensors, {n: t.clone() for n, t in stored.items()}, where)
+    _set_attributes(model, modules, where)
+    return model
+
+
+def _sizes(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """The attributes of modules that count units, by module."""
+    return {
+        name: {a: getattr(module, a) for a in attributes}
+        for name, module in model.named_modules()
+        if (attributes := cut_attributes(module) + own_sizes(module, least=1))
+    }
 
 
 def is_saved(path: str | os.PathLike[str]) -> bool:

@@ -8,7 +8,7 @@ anew.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -26,10 +26,10 @@ from mirtrim.pruning.methods.within_training import (
 )
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.training import Closure, Hook
+from mirtrim.training import Hook, StagedHook
 
 
-class FeedbackHook(Hook):
+class FeedbackHook(StagedHook):
     """Masked forward and gradient, dense update, mask refreshed along a ramp.
 
     Works with any optimiser, because the optimiser sees ordinary parameters with ordinary
@@ -45,12 +45,14 @@ class FeedbackHook(Hook):
         self._counts = dict.fromkeys(("refreshes", "flips", "came_back", "closed", "error"), 0.0)
         self._was_closed = {n: torch.zeros_like(m) for n, m in self.masks.items()}
 
-    def gradients(self, step: int, closure: Closure) -> Tensor:
-        """The gradient at the masked weights, m ⊙ w."""
+    def begin(self, step: int) -> None:
+        """The mask is drawn anew where that is due."""
         if self.schedule.refreshes(step):
             self._refresh(self.schedule.sparsity(step))
-        with self.evaluating():
-            return closure()
+
+    def altered(self) -> AbstractContextManager[None]:
+        """The gradient is taken at the masked weights, m ⊙ w."""
+        return self.evaluating()
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -22,7 +22,7 @@ from mirtrim.pruning.methods.trim import Trim, training_examples
 from mirtrim.pruning.pipeline import rank_units, remove_units, select_units, size_of
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.training import Closure, Hook
+from mirtrim.training import Hook, StagedHook
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gates
 from mirtrim.units.graph import UnitGraph
@@ -30,7 +30,7 @@ from mirtrim.units.graph import UnitGraph
 KeepFor = Callable[[float], np.ndarray]
 
 
-class UnitFeedbackHook(Hook):
+class UnitFeedbackHook(StagedHook):
     """Gated forward, straight-through gradient, gates drawn anew along a ramp."""
 
     def __init__(
@@ -51,12 +51,14 @@ class UnitFeedbackHook(Hook):
         self._refreshes = self._flips = 0
         self._error = 0.0
 
-    def gradients(self, step: int, closure: Closure) -> Tensor:
-        """The gradient at the gated network."""
+    def begin(self, step: int) -> None:
+        """The gates are drawn anew where that is due."""
         if self.schedule.refreshes(step):
             self._refresh(self.schedule.sparsity(step))
-        with self._gated(self._straight_through):
-            return closure()
+
+    def altered(self) -> AbstractContextManager[None]:
+        """The gradient is taken at the gated network."""
+        return self._gated(self._straight_through)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -151,7 +153,7 @@ class FeedbackUnits(Method):
     def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
         """Gates along the ramp to the round's ratio."""
         network = ticket.network
-        graph = discover(network.eval(), coming.example_inputs)
+        graph = discover(network.eval(), coming.example_inputs, coming.protect)
         size = size_of(graph, settings)
         total = size(graph.all_kept())
         target = coming.dense[settings.counted] / coming.ratio
@@ -172,9 +174,9 @@ class FeedbackUnits(Method):
         """Remove what is closed."""
         assert isinstance(hook, UnitFeedbackHook)
         network = ticket.network.eval()
-        graph = discover(network, coming.example_inputs)
+        graph = discover(network, coming.example_inputs, coming.protect)
         found = remove_units(network, graph, hook.keep, training_examples(coming))
-        return Ticket(found.network, {}, law_difference=found.difference)
+        return Ticket(found.network, {}, law_difference=found.difference, cut=found)
 
 
 @method("hard_gate")

@@ -23,12 +23,12 @@ from mirtrim.pruning.methods.within_training import (
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.weight_selection import choose_weights
-from mirtrim.training import Closure, Hook
+from mirtrim.training import Hook, StagedHook
 
 Narrow = Callable[[Masks, float], Masks]
 
 
-class GradualHook(Hook):
+class GradualHook(StagedHook):
     """Weights are masked along a ramp and stay zero."""
 
     def __init__(self, network: nn.Module, schedule: Ramp, narrow: Narrow) -> None:
@@ -37,12 +37,11 @@ class GradualHook(Hook):
         self.masks = full_masks(network)
         self._network, self._narrow = network, narrow
 
-    def gradients(self, step: int, closure: Closure) -> Tensor:
-        """The gradient, after a cut where one is due."""
+    def begin(self, step: int) -> None:
+        """A cut, where one is due."""
         if self.schedule.refreshes(step):
             self.masks = self._narrow(self.masks, self.schedule.sparsity(step))
             apply_masks(self._network, self.masks)
-        return closure()
 
     def after_step(self, step: int) -> None:
         """Undo what the optimiser did to masked weights; its momentum may outlive a cut."""

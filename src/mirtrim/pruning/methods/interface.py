@@ -5,7 +5,7 @@ the network as the last round (or the dense training) left it, and returns the t
 round.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring
 from mirtrim.pruning.masking import Masks
+from mirtrim.pruning.pipeline import UnitCut
 from mirtrim.pruning.settings import (
     CHOICES,
     DEFAULTS,
@@ -40,6 +41,7 @@ class Ticket:
         initial: state before the dense training, for methods that start from there.
         masks: what is masked (empty for methods that do not mask).
         law_difference: |trimmed − gated| output measured when it was cut, −1 if nothing was.
+        cut: how units were removed in this round, if they were.
     """
 
     network: nn.Module
@@ -47,6 +49,7 @@ class Ticket:
     initial: State = field(default_factory=dict)
     masks: Masks = field(default_factory=dict)
     law_difference: float = -1.0
+    cut: UnitCut | None = None
 
     def to(self, device: torch.device) -> "Ticket":
         """The same with network (moved in place) and masks on `device`; states stay."""
@@ -75,16 +78,18 @@ class Round:
         steps: optimiser steps of one training.
         initialise: draws fresh weights for a network, as the task's dense network drew them.
         reference: makes the network of `PruningSettings.reference` at this ratio.
+        protect: names of modules that keep all their units.
     """
 
     ratio: float
     dense: Mapping[str, int]
-    example_inputs: Tensor
+    example_inputs: Any
     scoring: dict[str, Any]
     number: int = 1
     steps: int = 0
     initialise: Callable[[nn.Module, torch.Generator], None] = _initialise
     reference: Callable[[], nn.Module] = _no_reference
+    protect: Sequence[str] = ()
 
     @property
     def generator(self) -> torch.Generator:
@@ -239,7 +244,8 @@ def settings_of(run: Mapping[str, Any]) -> PruningSettings:
         raise ConfigError(f"method: unknown method {name!r}; known: {', '.join(sorted(METHODS))}")
     kind = METHODS[name]
     own = {entry.name: entry for entry in fields(kind.Hyperparameters)}
-    given = {key: value for key, value in run.items() if key in DEFAULTS}
+    common = {entry.name: entry for entry in fields(PruningSettings) if entry.name in DEFAULTS}
+    given = {key: checked_value(common[key], run[key]) for key in run if key in common}
     particular = {key: value for key, value in run.items() if key in own}
     unknown = sorted(run.keys() - given.keys() - particular.keys() - {"method", "ratios"})
     if unknown:

@@ -12,6 +12,7 @@ from mirtrim.pruning.masking import (
     Masks,
     apply_masks,
     full_masks,
+    maskable,
     masked_entries_are_zero,
 )
 from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
@@ -43,7 +44,7 @@ class MaskingMethod(Method):
                 f"{settings.method} cannot count {settings.counted}: masks leave them unchanged"
             )
         total = sum(p.numel() for p in network.parameters())
-        weights = [p.numel() for p in network.parameters() if p.dim() >= 2]
+        weights = [int(mask.numel()) for mask in full_masks(network).values()]
         return total / (total - sum(weights) + len(weights))
 
     def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
@@ -72,7 +73,8 @@ class Mask(MaskingMethod):
 
 def weights_target(network: nn.Module, coming: Round) -> int:
     """How many maskable weights may be left, so that with all other parameters the ratio holds."""
-    fixed = sum(p.numel() for p in network.parameters() if p.dim() < 2)
+    names = set(maskable(network))
+    fixed = sum(p.numel() for name, p in network.named_parameters() if name not in names)
     return int(coming.dense["parameters"] / coming.ratio) - fixed
 
 

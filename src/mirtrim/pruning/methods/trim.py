@@ -48,10 +48,11 @@ class Trim(Method):
             scoring=lambda graph: coming.context(network, graph),
             check_inputs=lambda: training_examples(coming),
             multiple_of=multiple_of,
+            protect=coming.protect,
         )
         rewind = cut_tensors(ticket.rewind, found.graph, found.keep)
         reset_weights(found.network, settings.reset, rewind, coming.generator, coming.initialise)
-        return Ticket(found.network, rewind, law_difference=found.difference)
+        return Ticket(found.network, rewind, law_difference=found.difference, cut=found)
 
     def highest_ratio(
         self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
@@ -63,6 +64,8 @@ class Trim(Method):
 
 
 def training_examples(coming: Round) -> Any:
-    """Some training inputs, on which a cut is checked."""
+    """Some training inputs, on which a cut is checked; the example where there are none."""
+    if coming.scoring.get("batches") is None:
+        return coming.example_inputs
     inputs, _ = next(iter(coming.scoring["batches"]()))
     return inputs[:CHECKED_EXAMPLES]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
@@ -209,7 +210,7 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
             seed, setting.task.name, "cut", run.settings.seed_words, number
         ),
     }
-    given = {"reference": reference} if run.reference_folder else {}
+    given: dict[str, Any] = {"reference": reference} if run.reference_folder else {}
     return Round(
         ratio,
         dense,

@@ -1,0 +1,502 @@
+"""Tickets from anybody's network and training loop: cut, reset, train, ratio after ratio.
+
+The methods, criteria and resets are those of the replication; only the training is the caller's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mirtrim.pruning.api import TrimReport, make_report
+from mirtrim.pruning.distilling import Distance, distillation, frozen
+from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
+from mirtrim.pruning.pipeline import UnitCut, size_of
+from mirtrim.pruning.reset import drawn_anew
+from mirtrim.pruning.selection import smallest_cut
+from mirtrim.pruning.stepping import Stepper
+from mirtrim.training import Hook, State, state_of
+from mirtrim.units import storage
+from mirtrim.units.copying import copied
+from mirtrim.units.cutting import cut_slots
+from mirtrim.units.finding import discover
+from mirtrim.utils.errors import ConfigError, MirtrimError, RatioError
+from mirtrim.utils.seeds import torch_generator
+
+Train = Callable[[nn.Module, "AfterStep"], object]
+Slots = dict[str, dict[str, Any]]  # what an optimiser remembers, by name of parameter
+
+
+class AfterStep:
+    """What a training loop is given besides the network; called after every optimiser step.
+
+    Attributes:
+        ratio: that of the ticket that is being trained, 1 for the dense network.
+        steps: steps made so far in this training.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        stepper: Stepper,
+        ratio: float,
+        slots: Slots,
+        teacher: nn.Module | None,
+        distance: Distance,
+    ) -> None:
+        self.ratio = ratio
+        self._network, self._stepper, self._slots = network, stepper, slots
+        self._teacher, self._distance = teacher, distance
+        self._optimizer: Optimizer | None = None
+        self.rewind: tuple[State, Slots] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps made so far in this training."""
+        return self._stepper.step
+
+    def __call__(self) -> None:
+        """Call once after every `optimizer.step()`."""
+        self._stepper.after_step()
+
+    def rewind_here(self) -> None:
+        """Name the present state as the one that tickets are rewound to.
+
+        Only the training of the dense network has a say; without it that is its initial state.
+        """
+        self.rewind = state_of(self._network), slots_of(self._optimizer, self._network)
+
+    def carry(self, optimizer: Optimizer) -> Optimizer:
+        """The optimiser with the state that the reset leaves it, cut like the network.
+
+        After "finetune" that is its state at the end of the last training, after "rewind" its
+        state where `rewind_here` was called, otherwise nothing. Rates and other options stay
+        those of `optimizer`.
+        """
+        self._optimizer = optimizer
+        fill_slots(optimizer, self._network, self._slots)
+        return optimizer
+
+    def distillation(self, outputs: Any, *inputs: Any, **named: Any) -> Tensor:
+        """How far `outputs` are from the teacher's for the same inputs; 0 without a teacher."""
+        return distillation(self._teacher, self._distance, outputs, *inputs, **named)
+
+    def slots(self) -> Slots:
+        """State of the carried optimiser by name of parameter; empty if none was carried."""
+        return slots_of(self._optimizer, self._network)
+
+
+def slots_of(optimizer: Optimizer | None, network: nn.Module) -> Slots:
+    """A copy of what an optimiser remembers of the parameters of `network`, by name."""
+    if optimizer is None:
+        return {}
+    return {
+        name: {k: v.clone() if isinstance(v, Tensor) else v for k, v in optimizer.state[p].items()}
+        for name, p in network.named_parameters()
+        if p in optimizer.state
+    }
+
+
+def fill_slots(optimizer: Optimizer, network: nn.Module, slots: Slots) -> None:
+    """Make an optimiser of `network` remember `slots`, which are copied."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    parameters = dict(network.named_parameters())
+    if not held & {id(p) for p in parameters.values()}:
+        raise ConfigError("the optimizer holds no parameter of the model; make it of this one")
+    for name, state in slots.items():
+        if id(parameters[name]) in held:
+            optimizer.state[parameters[name]] = {
+                k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()
+            }
+
+
+@dataclass(frozen=True)
+class LotteryTicket:
+    """A trained network of one ratio.
+
+    Attributes:
+        ratio_asked: the ratio that was asked for.
+        ratio: parameters of the dense network / parameters left; for masks, those not masked.
+        model: the network; of methods that mask, of full size with zeros in it.
+        masks: name of a weight → Boolean mask, the same shape; empty where nothing is masked.
+        trim_report: units, parameters and MACs beside the dense network, if units were removed.
+        diagnostics: what the method has to say about the training, by name.
+    """
+
+    ratio_asked: float
+    ratio: float
+    model: nn.Module
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    trim_report: TrimReport | None = None
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+
+def tickets(
+    model: nn.Module,
+    example_inputs: Tensor | tuple[Any, ...] | dict[str, Any],
+    train: Train,
+    ratios: Sequence[float],
+    method: str = "trim",
+    reset: str = "rewind",
+    *,
+    protect: Sequence[str] = (),
+    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    trained: bool = False,
+    rewind: State | None = None,
+    steps: int | None = None,
+    initialise: Callable[[nn.Module, torch.Generator], None] = drawn_anew,
+    teacher: nn.Module | str | None = None,
+    distance: Distance = F.mse_loss,
+    seed: int = 0,
+    **choices: Any,
+) -> "Tickets":
+    """Tickets of `model`, one for each ratio, each trained by the caller's own loop.
+
+    For masks and trims the dense network is trained, then for each ratio cut, reset and trained
+    again, each from the last one; feedback and gradual pruning train once per ratio, from the
+    initial weights. `model` is left untouched.
+
+    Args:
+        example_inputs: what `model` is called with: a tensor, a tuple, a dict of arguments.
+        train: `train(network, after_step)` trains in place, and calls `after_step()` after every
+            `optimizer.step()`. See `AfterStep` for what else it offers.
+        ratios: compression ratios, rising; 1 gives the dense network as a ticket as well.
+        method: "trim", "mask", "one_shot", "gradual", "feedback", "feedback_units" or any other
+            of docs/methods.md.
+        reset: "rewind" (to the state that the loop names with `after_step.rewind_here()`, else
+            the initial one), "reinit" or "finetune".
+        protect, batches, loss, seed: as for `mirtrim.trim`.
+        trained: `model` is trained already, so the dense training is left out.
+        rewind: with `trained`, the state that tickets are rewound to.
+        steps: optimiser steps that `train` makes; methods that prune within a training ask for
+            it unless a dense training shows it.
+        initialise: draws new weights in place for "reinit"; by default modules draw their own.
+        teacher: a network, or "dense" for the trained dense one, for `after_step.distillation`.
+        distance: of outputs from those of the teacher; by default their mean square.
+        choices: criterion, scope, scale, order, counted, floor, and hyper-parameters of the
+            method.
+
+    Returns:
+        An iterator of `LotteryTicket`; its `state_dict` and `load_state_dict` let it go on
+        after a stop.
+
+    Raises:
+        ConfigError: an argument does not fit; names it.
+        RatioError: a ratio is out of reach; raised before anything is trained.
+        TraceError: the network cannot be cut.
+    """
+    return Tickets(
+        model,
+        example_inputs,
+        train,
+        ratios,
+        {"method": method, **choices} | ({"reset": reset} if _resets(method) else {}),
+        Round(
+            1.0,
+            {},
+            example_inputs,
+            {"batches": batches, "loss": loss},
+            steps=steps or 0,
+            initialise=initialise,
+            protect=tuple(protect),
+        ),
+        trained=trained,
+        rewind=rewind,
+        teacher=teacher,
+        distance=distance,
+        seed=seed,
+    )
+
+
+def _resets(method: str) -> bool:
+    return "reset" in get_method(method).uses
+
+
+class Tickets(Iterator[LotteryTicket]):
+    """The iterator of `tickets`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        example_inputs: Any,
+        train: Train,
+        ratios: Sequence[float],
+        run: Mapping[str, Any],
+        coming: Round,
+        *,
+        trained: bool,
+        rewind: State | None,
+        teacher: nn.Module | str | None,
+        distance: Distance,
+        seed: int,
+    ) -> None:
+        self._settings = settings_of(run)
+        self._method = get_method(self._settings.method)
+        self._train, self._ratios, self._seed = train, checked_ratios(ratios), seed
+        self._trained, self._teacher_given, self._distance = trained, teacher, distance
+        if isinstance(teacher, str) and teacher != "dense":
+            raise ConfigError(f'teacher: {teacher!r} is neither a network nor "dense"')
+        if rewind is not None and not trained:
+            raise ConfigError("rewind: is for a model that is trained; give trained=True as well")
+        rewinds = self._settings.reset == "rewind" and self._method.start == "last"
+        if trained and rewind is None and rewinds:
+            raise ConfigError(
+                "rewind: a trained model does not say what it was before; give rewind=, or reset="
+                '"finetune" or "reinit"'
+            )
+        if trained and self._method.start == "initial":
+            raise ConfigError(
+                f"trained: {self._settings.method} starts from initial weights; leave it out"
+            )
+        self._model = copied(model)
+        self._initial = state_of(self._model)
+        self._dense_report: TrimReport | None = None
+        if self._method.masks:
+            sizes = {"parameters": sum(p.numel() for p in self._model.parameters())}
+        else:
+            graph = discover(copied(self._model).eval(), example_inputs, coming.protect)
+            everything = graph.all_kept()
+            sizes = {"parameters": graph.parameters(everything), "macs": graph.macs(everything)}
+            self._dense_report = make_report(graph, everything, 0.0)
+        self._coming = replace(coming, dense=sizes)
+        self._assert_reachable()
+        self._steps = coming.steps
+        self._done = 0
+        self._dense: State | None = self._initial if trained else None
+        self._dense_slots: Slots = {}
+        self._rewind: State = dict(rewind if rewind is not None else self._initial)
+        self._rewind_slots: Slots = {}
+        self._last: Ticket | None = None
+        self._last_slots: Slots = {}
+
+    def __iter__(self) -> "Tickets":
+        return self
+
+    def __next__(self) -> LotteryTicket:
+        if self._done == len(self._ratios):
+            raise StopIteration
+        ratio = self._ratios[self._done]
+        try:
+            result = self._dense_ticket() if ratio == 1 else self._ticket(ratio)
+        except MirtrimError as error:
+            raise type(error)(f"ratio {ratio:g}: {error}") from error
+        self._done += 1
+        return result
+
+    def _dense_ticket(self) -> LotteryTicket:
+        network = copied(self._model)
+        network.load_state_dict(self._dense_state())
+        return LotteryTicket(1.0, 1.0, network.eval())
+
+    def _dense_state(self) -> State:
+        """The trained dense network; it is trained now if it has not been."""
+        if self._dense is None:
+            network = copied(self._model)
+            after = self._train_once(network, Hook(), 1.0, {}, None)
+            if after.rewind is not None:
+                self._rewind, self._rewind_slots = after.rewind
+            self._dense, self._dense_slots = state_of(network), after.slots()
+            self._steps = self._steps or after.steps
+        return self._dense
+
+    def _ticket(self, ratio: float) -> LotteryTicket:
+        method, settings = self._method, self._settings
+        ticket, slots = self._start()
+        teacher = self._teacher()
+        number = self._done + 1 - (self._ratios[0] == 1)
+        if method.start == "initial" and not self._steps:
+            raise ConfigError(
+                f"steps: {settings.method} prunes within the training; say how many optimizer "
+                "steps train makes"
+            )
+        generator = torch_generator(self._seed, "ticket", settings.seed_words, number)
+        scoring = self._coming.scoring | {"generator": generator}
+        coming = replace(
+            self._coming, ratio=ratio, scoring=scoring, number=number, steps=self._steps
+        )
+        ticket = method.prepare(ticket, settings, coming)
+        slots = self._after_cut(ticket.cut, slots)
+        hook, after = Hook(), None
+        for part in range(method.trainings(settings) * method.epochs_factor(coming)):
+            hook = method.hook(ticket, settings, coming)
+            after = self._train_once(ticket.network, hook, ratio, slots, teacher)
+            with hook.evaluating():
+                kept = state_of(ticket.network)
+            ticket.network.load_state_dict(kept)
+            method.trained(ticket, part)
+        finished = method.finish(ticket, settings, coming, hook)
+        method.check(finished)
+        result = self._told(ratio, finished, hook)
+        self._last = replace(finished, cut=None)
+        self._last_slots = after.slots() if after else {}
+        if settings.reset == "rewind":
+            self._rewind_slots = slots
+        return result
+
+    def _start(self) -> tuple[Ticket, Slots]:
+        """Where the round starts, and the optimiser's state there."""
+        start, rewinds = self._method.start, self._settings.reset == "rewind"
+        if start == "last" and self._last is not None:
+            ticket = replace(self._last, network=copied(self._last.network))
+            return ticket, self._rewind_slots if rewinds else self._last_slots
+        network = copied(self._model)
+        if start == "initial":
+            network.load_state_dict(self._initial)
+            return Ticket(network, dict(self._rewind), dict(self._initial)), {}
+        network.load_state_dict(self._dense_state())
+        slots = self._rewind_slots if start == "last" and rewinds else self._dense_slots
+        return Ticket(network, dict(self._rewind), dict(self._initial)), slots
+
+    def _after_cut(self, cut: UnitCut | None, slots: Slots) -> Slots:
+        """The optimiser's state cut like the network."""
+        if self._settings.reset == "reinit":
+            return {}
+        return slots if cut is None else cut_slots(slots, cut.graph, cut.keep)
+
+    def _train_once(
+        self, network: nn.Module, hook: Hook, ratio: float, slots: Slots, teacher: nn.Module | None
+    ) -> AfterStep:
+        network.train()
+        stepper = Stepper(network, hook)
+        after = AfterStep(network, stepper, ratio, slots, teacher, self._distance)
+        with stepper:
+            self._train(network, after)
+            stepper.assert_told()
+        if type(hook) is not Hook and not after.steps:
+            raise ConfigError(
+                f"train: made no step; {self._settings.method} prunes as it goes, so call "
+                "after_step() after every optimizer.step()"
+            )
+        end = getattr(getattr(hook, "schedule", None), "end", -1)
+        if after.steps <= end:
+            raise ConfigError(
+                f"steps: train made {after.steps}, and pruning ends after step {end} of "
+                f"{self._steps}; give the number that it makes"
+            )
+        network.eval()
+        return after
+
+    def _teacher(self) -> nn.Module | None:
+        if isinstance(self._teacher_given, nn.Module):
+            return frozen(self._teacher_given)
+        if self._teacher_given is None:
+            return None
+        teacher = copied(self._model)
+        teacher.load_state_dict(self._dense_state())
+        return frozen(teacher)
+
+    def _told(self, ratio: float, ticket: Ticket, hook: Hook) -> LotteryTicket:
+        network = copied(ticket.network).eval()
+        masks = {name: mask.clone() for name, mask in ticket.masks.items()}
+        dense = sum(p.numel() for p in self._model.parameters())
+        report, reached = None, dense / sum(p.numel() for p in network.parameters())
+        if self._method.masks:
+            total = self._coming.dense["parameters"]
+            reached = total / (total - sum(int((~mask).sum()) for mask in masks.values()))
+        elif ticket.cut is not None and self._dense_report is not None:
+            report = make_report(ticket.cut.graph, ticket.cut.keep, ticket.cut.difference)
+            report = report.since(self._dense_report)
+            reached = report.ratio
+        return LotteryTicket(ratio, reached, network, masks, report, hook.diagnostics())
+
+    def _assert_reachable(self) -> None:
+        """Fail before hours of training if the last ratio cannot be reached."""
+        network, given = copied(self._model).eval(), self._coming
+        highest = self._method.highest_ratio(network, given.example_inputs, self._settings)
+        if given.protect and not self._method.masks and highest < float("inf"):
+            graph = discover(network, given.example_inputs, given.protect)
+            size = size_of(graph, self._settings)
+            highest = size(graph.all_kept()) / size(smallest_cut(graph, self._settings.floor))
+        if self._ratios[-1] > highest:
+            raise RatioError(
+                f"ratios: {self._settings.method} cannot reach {self._ratios[-1]:g} on this "
+                f"network, {highest:.2f} is the most"
+            )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that the coming tickets depend on, between two of them; all tensors."""
+        result = {"done": torch.tensor(self._done), "steps": torch.tensor(self._steps)}
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "initial": self._initial,
+            "rewind": self._rewind,
+            "dense": self._dense or {},
+        }
+        if self._last is not None:
+            parts["network"] = storage.packed(self._last.network)
+            parts["last_rewind"] = self._last.rewind
+            parts["masks"] = self._last.masks
+        for part, tensors in parts.items():
+            result |= {f"{part}/{name}": t.detach().clone() for name, t in tensors.items()}
+        for part, slots in self._all_slots().items():
+            for name, state in slots.items():
+                for key, value in state.items():
+                    if value is not None:
+                        result[f"{part}/{name}/{key}"] = torch.as_tensor(value).clone()
+        return result
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where `state_dict` was taken; the arguments of `tickets` have to be the same.
+
+        Raises:
+            ConfigError: the state is of another network or of other ratios.
+        """
+        parts: dict[str, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            part, _, name = key.partition("/")
+            parts.setdefault(part, {})[name] = value.detach().clone()
+        initial = parts.get("initial", {})
+        if {n: t.shape for n, t in initial.items()} != {
+            n: t.shape for n, t in self._initial.items()
+        }:
+            raise ConfigError("state: is of another network; give the model that it was made of")
+        done = int(state["done"])
+        if done > len(self._ratios):
+            raise ConfigError(f"state: {done} tickets are done, of {len(self._ratios)} ratios")
+        last = None
+        if "network" in parts:
+            network = storage.unpacked(parts["network"], copied(self._model))
+            rewind = parts.get("last_rewind", {})
+            last = Ticket(network.eval(), rewind, dict(initial), parts.get("masks", {}))
+        self._done, self._steps, self._last = done, int(state["steps"]), last
+        self._initial, self._rewind = initial, parts["rewind"]
+        self._dense = parts.get("dense")
+        self._dense_slots = _slots_in(parts.get("dense_slots", {}))
+        self._rewind_slots = _slots_in(parts.get("rewind_slots", {}))
+        self._last_slots = _slots_in(parts.get("last_slots", {}))
+
+    def _all_slots(self) -> dict[str, Slots]:
+        return {
+            "dense_slots": self._dense_slots,
+            "rewind_slots": self._rewind_slots,
+            "last_slots": self._last_slots,
+        }
+
+
+def _slots_in(tensors: Mapping[str, Tensor]) -> Slots:
+    slots: Slots = {}
+    for name, value in tensors.items():
+        parameter, _, key = name.rpartition("/")
+        slots.setdefault(parameter, {})[key] = value
+    return slots
+
+
+def checked_ratios(ratios: Sequence[float]) -> tuple[float, ...]:
+    """The ratios, if they are numbers from 1 on that rise.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    found = tuple(ratios) if isinstance(ratios, Iterable) else (ratios,)
+    if not found:
+        raise ConfigError("ratios: there is none; give for instance [2, 4, 8]")
+    for before, ratio in zip((0, *found), found, strict=False):
+        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not ratio >= 1:
+            raise ConfigError(f"ratios: {ratio!r} is not a number from 1 on")
+        if not ratio > before:
+            raise ConfigError(f"ratios: {ratio:g} comes after {before:g}; let them rise")
+    return found

@@ -1,0 +1,136 @@
+"""A method's hook in a loop that somebody else wrote.
+
+`training.fit` calls a hook around every step. Here the steps of any optimiser call it: before an
+optimiser changes the weights, the network is put back to what it really is (dense weights), and
+after the step it becomes again the one whose gradient is taken (masked weights, closed units).
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from mirtrim.training import Hook, StagedHook
+from mirtrim.utils.errors import ConfigError, TrainingError
+
+
+class Stepper:
+    """Within this context, steps of optimisers on `network` are steps of `hook`.
+
+    Attributes:
+        step: steps made so far.
+    """
+
+    def __init__(self, network: nn.Module, hook: Hook) -> None:
+        self.step = 0
+        self._network, self._hook = network, hook
+        self._parameters = dict(network.named_parameters())
+        self._places = {name: p.data_ptr() for name, p in self._parameters.items()}
+        self._ids = {id(p) for p in self._parameters.values()}
+        self._altered = ExitStack()
+        self._handle: Any = None
+        self._moved: set[int] = set()
+
+    def __enter__(self) -> "Stepper":
+        # Of all optimisers, because a loop makes its own; those of other networks are left alone.
+        self._handle = register_optimizer_step_pre_hook(self._before)
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._handle.remove()
+        self.close()
+
+    def begin(self) -> None:
+        """What is due before the next step, then the network whose gradient is taken."""
+        if isinstance(self._hook, StagedHook):
+            self._hook.begin(self.step)
+        self.open()
+
+    def open(self) -> None:
+        """The network becomes the one whose gradient is taken."""
+        if isinstance(self._hook, StagedHook):
+            self._altered.enter_context(self._hook.altered())
+
+    def close(self) -> None:
+        """The network becomes what it really is, with all its weights."""
+        self._altered.close()
+
+    def after_step(self) -> None:
+        """The optimiser has made a step.
+
+        Raises:
+            ConfigError: the network was moved or its parameters were replaced.
+        """
+        self._assert_in_place()
+        self.close()
+        self._hook.after_step(self.step)
+        self.step += 1
+        self._moved.clear()
+        self.begin()
+
+    def assert_told(self) -> None:
+        """Raise if an optimiser has made a step of which nothing was said."""
+        if self._moved:
+            raise TrainingError(
+                f"the optimizer made step {self.step + 1}, but pruning was not told; call "
+                "after_step() (of `feedback`: pruning.step()) once after every optimizer.step()"
+            )
+
+    def _assert_in_place(self) -> None:
+        for name, parameter in self._network.named_parameters():
+            if parameter.data_ptr() != self._places.get(name):
+                raise ConfigError(
+                    f"{name} was moved or replaced while it was pruned; bring the model to its "
+                    "device and type before"
+                )
+
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        """Called before any optimiser's step; its closure, if it has one, is wrapped."""
+        held = (id(p) for group in optimizer.param_groups for p in group["params"])
+        if not any(one in self._ids for one in held):
+            return None
+        if id(optimizer) in self._moved:
+            self.assert_told()
+        self._moved.add(id(optimizer))
+        self.close()
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            if not _is_staged(self._hook):
+                raise ConfigError(
+                    f"{type(self._hook).__name__} has to take the gradient itself; give it the "
+                    "forward and backward pass as a closure: optimizer.step(closure)"
+                )
+            return None
+        wrapped = self._wrapped(closure)
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": wrapped}
+        return (args[0], wrapped, *args[2:]), kwargs
+
+    def _wrapped(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        hook = self._hook
+
+        def staged() -> Any:
+            with hook.altered() if isinstance(hook, StagedHook) else ExitStack():
+                return closure()
+
+        def whole() -> Any:
+            def once() -> Tensor:
+                return torch.as_tensor(closure()).detach()
+
+            return hook.gradients(self.step, once)
+
+        return staged if _is_staged(hook) else whole
+
+
+def _is_staged(hook: Hook) -> bool:
+    """Whether what the hook does to a gradient is done before and after it."""
+    return isinstance(hook, StagedHook) or type(hook).gradients is Hook.gradients

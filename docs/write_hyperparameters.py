@@ -32,7 +32,9 @@ def hyperparameters() -> str:
     lines: dict[tuple[str, str, str], list[str]] = {}
     for name in sorted(METHODS):
         for entry in fields(METHODS[name].Hyperparameters):
-            line = (entry.name, f"{entry.default:g}", entry.metadata["help"])
+            default = entry.default
+            shown = default if isinstance(default, str) else f"{default:g}"
+            line = (entry.name, shown, entry.metadata["help"])
             lines.setdefault(line, []).append(name)
     head = ["| key | default | methods | what it does |", "| --- | ---: | --- | --- |"]
     body = [

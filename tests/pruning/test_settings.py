@@ -93,9 +93,15 @@ def test_the_schema_follows() -> None:
 def test_every_hyperparameter_says_what_it_is_and_can_be_swept() -> None:
     swept = set()
     for name, kind in METHODS.items():
-        base = {"method": name, "reference": "x"} if "reference" in kind.uses else {"method": name}
+        other_run = "mask_magnitude_local_rewind" if kind.masks else "x"
+        base = {"method": name} | ({"reference": other_run} if "reference" in kind.uses else {})
         for entry in fields(kind.Hyperparameters):
             assert entry.metadata["help"].endswith("."), (name, entry.name)
+            if among := entry.metadata["among"]:
+                value = next(value for value in among if value != entry.default)
+                settings = settings_of({**base, entry.name: value})
+                assert dict(settings.hyperparameters) == {entry.name: value}
+                continue
             other = replace(kind.Hyperparameters(), **{entry.name: entry.default * 2})
             value = min(getattr(other, entry.name), entry.metadata["maximum"] or float("inf"))
             value = value if value != entry.default else entry.default / 2

@@ -5,7 +5,7 @@ from pathlib import Path
 from job import job, resume_folder, setting_of
 
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.runs.jobs.compress import Run, compress
+from mirtrim.runs.jobs.compress import Run, compress, setting_of_run
 from mirtrim.runs.jobs.dense import dense_cost, load_dense
 from mirtrim.runs.tables import record
 
@@ -13,13 +13,14 @@ task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snak
 config, plan = snakemake.config["tasks"][task], snakemake.config["plan"]
 rounds = {int(number): ratio for number, ratio in plan["rounds"][f"{task} {name}"]}
 reference = snakemake.input.get("reference")
+settings = PruningSettings.of_columns(plan["columns"][name])
 epochs = config["training"]["epochs"] * len(rounds)
 with job(snakemake, f"{task} {name} seed {seed}", epochs) as running:
     run = Run(
-        setting_of(snakemake),
+        setting_of_run(setting_of(snakemake), settings),
         load_dense(Path(snakemake.input.network)),
         dense_cost(Path(snakemake.input.rows)),
-        PruningSettings.of_columns(plan["columns"][name]),
+        settings,
         rounds,
         seed,
         Path(reference) if reference else None,

@@ -72,7 +72,8 @@ class PruningSettings:
     floor: int = choice(2, help="Units that every layer keeps at least.", minimum=1)
     reference: str = choice(
         UNUSED,
-        help="For same_shape: the run, named like its files, whose networks give their shape.",
+        help="For same_shape and same_mask: the run, named like its files, whose networks give "
+        "their shape or their masks.",
     )
     hyperparameters: tuple[tuple[str, Value], ...] = ()
 

@@ -17,16 +17,21 @@ Start = Literal["last", "dense", "initial"]
 
 @method("nothing_removed")
 class NothingRemoved(Method):
-    """As many rewound trainings as the chain of a lottery ticket has, with nothing removed.
+    """As many trainings as the chain of a lottery ticket has, with nothing removed.
 
-    If this helps as much as masking, the rounds helped and not the mask.
+    If this helps as much as masking, the rounds helped and not the mask. Every training starts
+    from the rewind point; with `reset: finetune`, from where the last one has ended, which is the
+    control of chains that keep their weights.
     """
 
     uses: ClassVar[frozenset[str]] = frozenset()
+    # Rewinding is what it does unless told otherwise, and no part of its name.
+    resets: ClassVar[frozenset[str]] = frozenset({"finetune"})
 
     def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
-        """Rewind."""
-        ticket.network.load_state_dict(ticket.rewind)
+        """Rewind, or keep the weights."""
+        if settings.reset not in self.resets:
+            ticket.network.load_state_dict(ticket.rewind)
         return ticket
 
 

@@ -121,6 +121,10 @@ class Method:
         masks: whether the ratio counts non-zero weights rather than all.
         training_cost: forward passes' worth of work per example, relative to plain training.
         uses: the settings that make a difference, besides `counted` and `floor`.
+
+    A method without a use for `reset` may still know values of it beside what it does otherwise
+    (`resets`); its runs are only then called by them. A method whose trainings have more epochs
+    than the task's says how many: `epochs(settings, epochs, rewind_epoch)`.
     """
 
     Hyperparameters: ClassVar[type[Any]] = NoHyperparameters
@@ -207,16 +211,16 @@ def _read_name(kind: type[Method], rest: str) -> dict[str, Any]:
     """Settings in what follows the method in a name, as far as it can be read."""
     run: dict[str, Any] = {}
     words: dict[str, Collection[str]] = {
-        "criterion": kind.criteria(),
-        "scope": CHOICES["scope"],
-        "reset": CHOICES["reset"],
+        "criterion": kind.criteria() if "criterion" in kind.uses else (),
+        "scope": CHOICES["scope"] if "scope" in kind.uses else (),
+        "reset": CHOICES["reset"] if "reset" in kind.uses else _resets(kind),
     }
     for key, values in words.items():
-        if key in kind.uses:
-            found = next((v for v in values if f"{rest}_".startswith(f"_{v}_")), None)
-            if found is None:
-                return run
+        found = next((v for v in values if f"{rest}_".startswith(f"_{v}_")), None)
+        if found is not None:
             run[key], rest = found, rest[len(found) + 1 :]
+        elif key in kind.uses:
+            return run
     own = {entry.name: type(entry.default) for entry in fields(kind.Hyperparameters)}
     keys = {**dict.fromkeys(("scale", "order", "counted"), str), "floor": int, **own}
     while rest and not rest.startswith("_reference_"):
@@ -228,8 +232,20 @@ def _read_name(kind: type[Method], rest: str) -> dict[str, Any]:
         value = next((v for v in values if f"{rest}_".startswith(f"{v}_")), "")
         run[setting], rest = value_in_name(value, keys[setting]), rest[len(value) :]
     if rest:
-        run["reference"] = rest.removeprefix("_reference_")
+        reference = rest.removeprefix("_reference_")
+        # Hyper-parameters stand behind the reference, in the order of their names.
+        for key in sorted(own, reverse=True):
+            before, found_key, value = reference.rpartition(f"_{key}_")
+            if found_key:
+                reference, run[key] = before, value_in_name(value, own[key])
+        run["reference"] = reference
     return run
+
+
+def _resets(kind: type[Method]) -> Collection[str]:
+    """Values of `reset` that a method knows which is not asked for one."""
+    resets: Collection[str] = getattr(kind, "resets", ())
+    return resets
 
 
 def settings_of(run: Mapping[str, Any]) -> PruningSettings:
@@ -258,7 +274,9 @@ def settings_of(run: Mapping[str, Any]) -> PruningSettings:
         hyperparameters=tuple(
             sorted((key, value) for key, value in checked.items() if value != own[key].default)
         ),
-    ).without(set(OPTIONAL) - kind.uses)
+    )
+    useless = set(OPTIONAL) - kind.uses
+    settings = settings.without(useless - {"reset"} if settings.reset in _resets(kind) else useless)
     if settings.criterion not in kind.criteria() and "criterion" in kind.uses:
         raise ConfigError(
             f"criterion: {name} has no criterion {settings.criterion!r}; "
@@ -267,4 +285,11 @@ def settings_of(run: Mapping[str, Any]) -> PruningSettings:
     if (settings.reference == UNUSED) == ("reference" in kind.uses):
         copies = "copies another run; name one" if settings.reference == UNUSED else "copies no run"
         raise ConfigError(f"reference: {name} {copies}")
+    if kind.masks and settings.reference != UNUSED:
+        copied = settings_of_name(settings.reference)
+        if not METHODS[copied.method].masks:
+            raise ConfigError(
+                f"reference: {name} copies masks, and {settings.reference} masks nothing; name a "
+                "run that does"
+            )
     return settings

@@ -1,7 +1,7 @@
 """The compress job: all rounds of one method, seed and set of pruning settings."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,17 @@ class Run:
     def first_cost(self) -> Cost:
         """What had to be spent before the first round."""
         return Cost() if self.method.start == "initial" else self.dense_cost
+
+
+def setting_of_run(setting: Setting, settings: PruningSettings) -> Setting:
+    """`setting` with the epochs that the trainings of such a run have, where they have more."""
+    epochs = getattr(get_method(settings.method), "epochs", None)
+    if epochs is None:
+        return setting
+    training = setting.config["training"]
+    wanted = epochs(settings, training["epochs"], setting.config["rewind_epoch"])
+    config = {**setting.config, "training": {**training, "epochs": wanted}}
+    return replace(setting, config=config)
 
 
 def compress(

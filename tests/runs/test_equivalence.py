@@ -145,7 +145,8 @@ def computing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the code of each commit computes, in the place of minutes of training."""
     errors = {"one": "0.25", "two": "0.25"}
 
-    def train(home: Path, _: Path) -> None:
+    def train(home: Path, _: Path, methods: set[str]) -> None:
+        assert methods == {"trim"}  # what both know
         trained(home, errors[(home / "code.py").read_text()])
 
     def digests(home: Path) -> dict[str, dict[str, dict[str, str]]]:
@@ -153,7 +154,12 @@ def computing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         code = {"dense onset": name, "compress onset trim": name, "dense pitch": "same"}
         return {"default": {"code": code, "settings": {"task onset": name}}}
 
+    def methods_of(home: Path) -> set[str]:
+        new = (home / "code.py").read_text() == "two"
+        return {"trim", "later"} if new else {"trim"}
+
     monkeypatch.setattr(equivalence, "train", train)
+    monkeypatch.setattr(equivalence, "methods_of", methods_of)
     monkeypatch.setattr(equivalence, "digests_of", digests)
     return errors
 
@@ -196,4 +202,13 @@ def test_what_differs_is_not_noted(
 def test_a_commit_that_cannot_train_the_sample_is_named(tmp_path: Path) -> None:
     (tmp_path / "proof.yaml").write_text("profile: proof\nstudies: null\ntasks: {}\n")
     with pytest.raises(ConfigError, match="the sample cannot be trained"):
-        sample.train(tmp_path, tmp_path / "proof.yaml")
+        sample.train(tmp_path, tmp_path / "proof.yaml", ["trim"])
+
+
+def test_runs_of_a_method_that_only_one_commit_knows_are_left_out() -> None:
+    runs = [{"method": "trim"}, {"method": "later"}]
+    config = {"runs": list(runs), "studies": {"all": {"runs": list(runs)}}}
+    found = sample.with_methods(config, {"trim"})
+    assert found == {"runs": runs[:1], "studies": {"all": {"runs": runs[:1]}}}
+    assert sample.with_methods({"runs": runs, "studies": None}, {"trim"})["runs"] == runs[:1]
+    assert {"mask", "trim", "same_mask"} <= sample.methods_of(ROOT)

@@ -1,12 +1,18 @@
 """Onsets: merging, targets, peaks, scores, windows, with literal numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from mirtrim.runs.config import load_schema
+from mirtrim.runs.freshness import without_defaults
+from mirtrim.tasks.drums import Drums
 from mirtrim.tasks.onset import Onset, merge_close
 from mirtrim.tasks.onset_scores import onset_scores, peak_times
+from mirtrim.tasks.transcription import Transcription
 from mirtrim.tasks.windows import (
     as_images,
     gather,
@@ -16,6 +22,7 @@ from mirtrim.tasks.windows import (
     tiled_starts,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 FEATURES = {"sample_rate": 16000, "hop": 800, "window_frames": 4, "mel_bands": 2}  # 50 ms hop
 
 
@@ -118,3 +125,23 @@ def test_overlapping_windows_are_averaged() -> None:
     np.testing.assert_allclose(overlap_mean(windows, starts.numpy(), 6)[0], np.arange(6.0))
     windows[0] += 2  # frames 0, 1 seen once, 2, 3 twice
     np.testing.assert_allclose(overlap_mean(windows, starts.numpy(), 6)[0], [2, 3, 3, 4, 4, 5])
+
+
+@pytest.mark.parametrize("task", [Onset(), Drums()], ids=lambda task: task.name)
+def test_dropout_is_a_setting_and_at_its_default_what_it_always_was(task: Transcription) -> None:
+    def probabilities(**network: float) -> list[float]:
+        built = task.network(FEATURES | {"mel_bands": 8}, {"channels": 3, "hidden": 5} | network)
+        return [
+            m.p for m in built.modules() if isinstance(m, torch.nn.Dropout | torch.nn.Dropout2d)
+        ]
+
+    assert probabilities() == probabilities(dropout=0.25) == [0.2, 0.2, 0.25, 0.25]
+    assert probabilities(dropout=0.05) == pytest.approx([0.04, 0.04, 0.05, 0.05])
+    assert probabilities(dropout=0) == [0, 0, 0, 0]
+
+
+def test_the_default_of_dropout_is_no_part_of_the_digest_of_settings() -> None:
+    schema = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+    network = schema["properties"]["tasks"]["properties"]["onset"]["properties"]["network"]
+    assert without_defaults({"channels": 8, "dropout": 0.25}, network) == {"channels": 8}
+    assert without_defaults({"channels": 8, "dropout": 0.1}, network)["dropout"] == 0.1

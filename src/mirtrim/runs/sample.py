@@ -5,6 +5,7 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,40 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(home / "src")}
 
 
-def train(home: Path, sample: Path) -> None:
-    """Train the sample with the code of a checkout in `home`, on one core.
+def methods_of(home: Path) -> set[str]:
+    """The methods that the code of a checkout in `home` knows.
+
+    Raises:
+        ConfigError: that code does not say.
+    """
+    asked = "from mirtrim.pruning.methods import METHODS; print(*METHODS)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=home, env=environment(home), capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise ConfigError(f"{home}: no methods: {done.stderr.strip().splitlines()[-1]}")
+    return set(done.stdout.split())
+
+
+def with_methods(config: dict[str, Any], methods: Collection[str]) -> dict[str, Any]:
+    """A configuration without the runs of other methods: of what is new, nothing is proven."""
+    blocks = [config, *(config["studies"] or {}).values()]
+    for block in blocks:
+        block["runs"] = [run for run in block["runs"] if run["method"] in methods]
+    return config
+
+
+def train(home: Path, sample: Path, methods: Collection[str]) -> None:
+    """Train the sample's runs of these methods with the code of a checkout in `home`, on one core.
 
     Raises:
         ConfigError: that code does not know or cannot train it.
     """
     for config in variants(yaml.safe_load(sample.read_text(encoding="utf-8"))):
         path = home / f"{config['profile']}.yaml"
-        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        lean = with_methods(config, methods)
+        path.write_text(yaml.safe_dump(lean, sort_keys=False), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "all", *(config["studies"] or ())]
         done = subprocess.run(
             [*command, "--cores", "1", "--configfile", str(path)],

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -9,8 +10,9 @@ from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded import load_recorded
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.verdicts import write_verdicts
+from mirtrim.evidence.regime import regimes_of
 from mirtrim.utils.errors import ConfigError
-from tests.analysis.worlds import GLOBAL, MASK, TRIM, about, world
+from tests.analysis.worlds import GLOBAL, KEPT, MASK, TRIM, about, world
 
 CONFIG = Path(__file__).parents[2] / "config"
 RECORDED, CURVES = CONFIG / "recorded.yaml", CONFIG / "recorded_curves.yaml"
@@ -20,6 +22,12 @@ HYPOTHESES = f"""
   computation: not_worse
   family: claims
   settings: {{run: {TRIM}, against: dense, ratios: [4]}}
+- id: H1k
+  twin: H1
+  sentence: The same, weights kept.
+  computation: not_worse
+  family: claims
+  settings: {{run: {KEPT}, against: dense, ratios: [4]}}
 - id: H1'
   sentence: Little is lost.
   computation: not_worse
@@ -44,6 +52,7 @@ def page(tmp_path: Path) -> str:
         ("dense", 1): about(0.20),
         (TRIM, 2): about(0.204),
         (TRIM, 4): about(0.30),
+        (KEPT, 4): about(0.25),
         (MASK, 4): about(0.199, step=0.002),
     }
     validation = {("dense", 1): 0.20, (TRIM, 2): 0.19, (TRIM, 4): 0.30, (MASK, 4): 0.2}
@@ -53,28 +62,77 @@ def page(tmp_path: Path) -> str:
     paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
     verdicts = write_verdicts(rows, pieces, table, *paths, rng_seed=0)
     path = tmp_path / "REPLICATION.md"
-    write_replication(rows, pieces, verdicts, RECORDED, CURVES, path)
+    block = {
+        "corpus": "mini_groove", "rewind_epoch": 2, "network": {"channels": 8},
+        "training": {"epochs": 8, "optimizer": "adam"},
+    }  # fmt: skip
+    regimes = regimes_of({"onset": block}, {"onset": {"network": {"channels": 256}}})
+    # Another profile has another task as well, and lacks a run.
+    longer = {**block, "training": {"epochs": 40, "optimizer": "sgd"}}
+    better = [
+        world({("dense", 1): about(0.20), (TRIM, 4): about(0.15)}, task=task)
+        for task in ("onset", "drums")
+    ]
+    other = write_verdicts(
+        *(pd.concat(tables) for tables in zip(*better, strict=True)),
+        table,
+        *(tmp_path / f"other.{ending}" for ending in ("csv", "md", "tex")),
+        rng_seed=0,
+        regimes=regimes_of({"onset": longer, "drums": longer}),
+    )
+    others = {"longer": other[other.hypothesis != "H1'"]}
+    write_replication(rows, pieces, verdicts, RECORDED, CURVES, path, regimes, others)
     return path.read_text()
 
 
 def test_what_was_run(page: str) -> None:
-    assert "| onset | mini_groove | 4 | 3 | 100 | 1,000 | 0.200 ± 0.001 | 3 | 12 |" in page
+    assert " | 2 | 4 | 3 | 100 | 1,000 | 0.200 ± 0.001 | 4 | 15 |" in page
     assert "mini_groove: rendered for this project" in page
 
 
 def test_what_came_out(page: str) -> None:
     """Each under the heading of its verdict, what was claimed beside it, and said once."""
     parts = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
-    lost = parts["What does not hold"]
-    assert "* **H1** Nothing is lost." in lost
+    lost = parts["What does not hold at this width and length"]
+    assert "* **H1** (refuted on 1) Nothing is lost." in lost
     assert "Refuted: onset +0.100 (+0.100 to +0.100). Numbers: difference of errors" in lost
     assert "Claimed [A]: Up to 90 %" in lost
     assert page.count("Claimed [A]: Up to 90 %") == 1
     assert "Claimed or recorded: see H1 as well." in lost
-    assert "* **H4** Masks lose nothing." in parts["What is undecided"]
-    assert "Seeds that would decide (now 3): onset" in parts["What is undecided"]
+    undecided = parts["What is undecided at this width and length"]
+    assert "* **H4** (undecided on 1) Masks lose nothing." in undecided
+    assert "Seeds that would decide (now 3): onset" in undecided
     assert "missing: trim (global)." in parts["What was not run"]
-    assert "What holds" not in parts
+    assert not any(heading.startswith("What holds") for heading in parts)
+
+
+def test_width_length_and_corpus_stand_under_every_heading(page: str) -> None:
+    about = "1/32 of the published widths, 8 epochs of Adam, rewound to epoch 2, mini_groove"
+    parts = page.split("\n## ")[1:]
+    judged = [part for part in parts if part.startswith(("What does", "What is undecided"))]
+    assert len(judged) == 2
+    for part in judged:
+        assert part.split("\n\n")[1] == f"*{about}.*"
+    assert (
+        "| onset | mini_groove | channels 8 (published 256) | Adam, 8 epochs | 2 | 4 | 3 |" in page
+    )
+
+
+def test_rewound_and_kept_stand_side_by_side(page: str) -> None:
+    part = page.split("## Rewound, and with the weights kept")[1].split("\n## ")[0]
+    assert "| H1 | rewound | refuted on 1 | refuted +0.100 |" in part
+    assert "| H1k | kept | refuted on 1 | refuted +0.050 |" in part
+
+
+def test_another_profile_is_told_beside_the_same_hypothesis(page: str) -> None:
+    """Of the same task alone, with what its networks are, and not where it was not run."""
+    beside = [line for line in page.splitlines() if "Beside it" in line]
+    assert beside == [
+        "  * Beside it, profile longer (channels 8; SGD, 40 epochs; rewound to epoch 2; "
+        "mini_groove): supported on onset −0.050 (−0.050 to −0.050)."
+    ]
+    lost = page.split("\n## What does not hold")[1]
+    assert lost.index("**H1**") < lost.index("Beside it") < lost.index("**H1k**")
 
 
 def test_beside_the_record(page: str) -> None:

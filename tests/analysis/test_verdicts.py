@@ -11,8 +11,9 @@ import yaml
 from mirtrim.analysis.hypotheses.loading import Hypothesis
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import gather
-from mirtrim.analysis.verdict_tables import read_verdicts
+from mirtrim.analysis.verdict_tables import overall_text, read_verdicts
 from mirtrim.analysis.verdicts import verdicts, write_verdicts
+from mirtrim.evidence.regime import regimes_of
 from mirtrim.utils.errors import ArtefactError
 from tests.analysis.worlds import GLOBAL, MASK, REINIT, TRIM, about, evidence, world
 
@@ -38,8 +39,10 @@ def tasks(**trims: np.ndarray) -> list:  # type: ignore[type-arg]
     [
         ({"a": BETTER, "b": BETTER}, "supported"),
         ({"a": WORSE, "b": WORSE}, "refuted"),
-        ({"a": WORSE, "b": UNSURE}, "refuted"),  # one task is enough against a general claim
-        ({"a": BETTER, "b": UNSURE}, "undecided"),
+        # Both sides alike: what is undecided takes nothing from either.
+        ({"a": WORSE, "b": UNSURE}, "refuted"),
+        ({"a": BETTER, "b": UNSURE}, "supported"),
+        ({"a": UNSURE, "b": UNSURE}, "undecided"),
         ({"a": BETTER, "b": WORSE, "c": UNSURE}, "mixed"),
     ],
 )
@@ -47,6 +50,47 @@ def test_overall(trims: dict[str, np.ndarray], overall: str) -> None:
     lines = verdicts(tasks(**trims), [claim("H1")], 0)
     assert [line.task for line in lines] == [*trims, "overall"]
     assert lines[-1].verdict == overall
+
+
+def test_the_overall_text_counts_both_sides() -> None:
+    lines = verdicts(tasks(a=BETTER, b=WORSE, c=UNSURE, d=WORSE), [claim("H1")], 0)
+    table = pd.DataFrame([vars(line) for line in lines])
+    assert overall_text(table) == "supported on 1, refuted on 2, undecided on 1"
+
+
+def test_pieces_of_one_player_are_one(tmp_path: Path) -> None:
+    """Sixteen pieces by two drummers, of whom one gains and one loses: nothing is decided, and the
+    tables say how many drummers there are."""
+    errors = np.tile(np.repeat([0.20, 0.36], 8), (3, 1)) + 0.001 * np.arange(3)[:, None]
+    rows, pieces = world({("dense", 1): np.full((3, 16), 0.30), (TRIM, 4): errors})
+    pieces["track_id"] = [f"drummer{1 + n % 16 // 8}/{n % 16}" for n in range(len(pieces))]
+    table = tmp_path / "hypotheses.yaml"
+    entry = {k: v for k, v in vars(claim("H1", margin=0.04)).items() if k not in ("tasks", "twin")}
+    table.write_text(yaml.safe_dump([entry]))
+    paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
+    alone = write_verdicts(rows, pieces, table, *paths, rng_seed=1).iloc[0]
+    corpora = {"mini": {"loader": "groove_midi", "mode": "embedded"}}
+    line = write_verdicts(rows, pieces, table, *paths, rng_seed=1, corpora=corpora).iloc[0]
+    assert (alone.verdict, alone.clusters, alone.cluster_kind) == ("supported", 16, "piece")
+    assert (line.verdict, line.clusters, line.cluster_kind) == ("undecided", 2, "drummer")
+    assert line.p_signs == 1.0  # one up, one down: no way to turn the signs is nearer
+    assert line.effect == pytest.approx(alone.effect)
+    assert line.high - line.low > 2 * (alone.high - alone.low)
+    assert "onset 2 drummers of 16 pieces" in paths[1].read_text()
+
+
+def test_what_was_run_stands_beside_every_verdict(tmp_path: Path) -> None:
+    block = {
+        "corpus": "mini", "rewind_epoch": 1, "network": {"channels": 8, "kernel": 3},
+        "training": {"epochs": 4, "optimizer": "sgd"},
+    }  # fmt: skip
+    regimes = regimes_of({"a": block, "b": {**block, "rewind_epoch": 3}})
+    lines = verdicts(tasks(a=BETTER, b=WORSE), [claim("H1")], 0, regimes)
+    assert [line.regime for line in lines] == [
+        "channels 8; SGD, 4 epochs; rewound to epoch 1; mini",
+        "channels 8; SGD, 4 epochs; rewound to epoch 3; mini",
+        "4 epochs of SGD, rewound to epoch 1 to 3, mini",
+    ]
 
 
 def test_what_was_not_run_is_named() -> None:
@@ -196,7 +240,9 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     table = tmp_path / "hypotheses.yaml"
     entries = [vars(claim("H1")), vars(claim("H1'", MASK)), vars(claim("H2", GLOBAL))]
     table.write_text(
-        yaml.safe_dump([{k: v for k, v in e.items() if k != "tasks"} for e in entries])
+        yaml.safe_dump(
+            [{k: v for k, v in e.items() if k not in ("tasks", "twin")} for e in entries]
+        )
     )
     texts = []
     for folder in ("one", "two"):
@@ -209,23 +255,23 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     assert found.effect[0] == pytest.approx(0.1)
     assert found.note[0] == ""
     markdown = paths[1].read_text()
-    assert "| H1 | Nothing is lost. | **refuted** | refuted |" in markdown
+    assert "| H1 | Nothing is lost. | **refuted on 1** | refuted |" in markdown
     assert (
         "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
     )
     assert "missing: trim (global)" in markdown
     assert "judged time" not in markdown  # here rows and pieces agree
     latex = paths[2].read_text()
-    assert r"H1 & refuted & R +0.100 \\" in latex
-    assert r"H1$'$ & supported & S $-$0.050 \\" in latex
-    assert r"H2 & not run &  \\" in latex
+    assert r"H1 & 1R & R +0.100 \\" in latex
+    assert r"H1$'$ & 1S & S $-$0.050 \\" in latex
+    assert r"H2 & 1-- &  \\" in latex
 
 
 def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
     rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): WORSE})
     rows["test_error"] += 0.004
     table = tmp_path / "hypotheses.yaml"
-    entry = {key: value for key, value in vars(claim("H1")).items() if key != "tasks"}
+    entry = {k: v for k, v in vars(claim("H1")).items() if k not in ("tasks", "twin")}
     table.write_text(yaml.safe_dump([entry]))
     paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
     write_verdicts(rows, pieces, table, *paths, rng_seed=1)

@@ -20,6 +20,7 @@ def _named(settings: PruningSettings) -> str:
 _named(DENSE)
 NOTHING = _named(PruningSettings("nothing_removed").without(OPTIONAL))
 TRIM = _named(PruningSettings("trim"))
+KEPT = _named(PruningSettings("trim", reset="finetune"))
 REINIT = _named(PruningSettings("trim", reset="reinit"))
 GLOBAL = _named(PruningSettings("trim", scope="global"))
 ACTIVATION = _named(PruningSettings("trim", criterion="activation"))

@@ -14,7 +14,7 @@ from mirtrim.utils.errors import MirtrimError
 from mirtrim.analysis.figures.choices import drawable
 from mirtrim.runs.plan import cached_plan
 from mirtrim.runs.jobs.resuming import remove_ended
-from mirtrim.utils.files import sha256_of_value
+from mirtrim.utils.files import sha256_of_file, sha256_of_value
 from mirtrim.runs.freshness import LEDGER, Equivalences, data_at_hand, why_stale
 from mirtrim.runs.tables import job_path, jobs_in, table_path
 
@@ -191,6 +191,12 @@ def boarded_jobs(tasks=TASKS):
     return {task: jobs_of(task, runs_there(runs, task), seeds) for task in tasks}
 
 
+# Other profiles whose verdicts are there and are told beside those of this one.
+OTHER_VERDICTS = {
+    name: f"results/{name}/verdicts.csv"
+    for name in config["beside"]
+    if name != PROFILE and Path(f"results/{name}/verdicts.csv").exists()
+}
 EXPECTED = PLAN.expected()
 ROWS = {task: jobs_in(table_path(Path(RESULTS), "rows", task)) for task in TASKS}
 TABLES = {"rows": ROWS}

@@ -182,6 +182,7 @@ rule conclusions:
         citation="CITATION.cff",
         recorded="config/recorded.yaml",
         curves="config/recorded_curves.yaml",
+        published="config/published.yaml",
     output:
         verdicts=[
             f"{RESULTS}/verdicts.csv",
@@ -223,6 +224,9 @@ rule conclusions:
         jobs=all_jobs(),
         exported=exported_jobs(),
         rng_seed=config["evidence_seed"],
+        # Not inputs, which would have to be older: by what they say, this job runs again.
+        others=OTHER_VERDICTS,
+        said=[sha256_of_file(Path(path)) for path in OTHER_VERDICTS.values()],
         code=code_of("conclusions.py"),
     message:
         "Verdicts, a sceptic's checklist, the smallest good networks, all of it on one page"

@@ -11,6 +11,7 @@ from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.analysis.verdict_tables import read_verdicts
 from mirtrim.analysis.verdicts import write_verdicts
+from mirtrim.evidence.regime import regimes_of
 from mirtrim.runs.cost_rows import read_cost_rows, read_latencies
 
 given, settings, output = snakemake.input, snakemake.params, snakemake.output
@@ -23,6 +24,8 @@ with job(snakemake, "conclusions"):
     costs = read_cost_rows(
         paths(given.get("costs")), paths(given.get("cost_tables")), settings.exported
     )
+    published = yaml.safe_load(Path(given.published).read_text(encoding="utf-8"))
+    regimes = regimes_of(snakemake.config["tasks"], published["tasks"])
     write_verdicts(
         rows,
         pieces,
@@ -31,6 +34,8 @@ with job(snakemake, "conclusions"):
         rng_seed=settings.rng_seed,
         costs=costs,
         latency=latency,
+        corpora=snakemake.config["corpora"],
+        regimes=regimes,
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))
     write_checklist(
@@ -53,4 +58,6 @@ with job(snakemake, "conclusions"):
         Path(given.recorded),
         Path(given.curves),
         Path(output.replication),
+        regimes,
+        {profile: read_verdicts(Path(path)) for profile, path in settings.others.items()},
     )

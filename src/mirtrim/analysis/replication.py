@@ -1,6 +1,6 @@
 """The replication on one page: what was run, what holds, what does not, beside the record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,16 @@ from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
 from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
-from mirtrim.analysis.verdict_tables import effect_text, interval_text
+from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
+from mirtrim.evidence.regime import Regime, in_one_line
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.files import write_text
 
 HEADINGS = {
-    "supported": "What holds",
-    "refuted": "What does not hold",
-    "mixed": "What holds on some tasks and not on others",
-    "undecided": "What is undecided",
+    "supported": "What holds at this width and length",
+    "refuted": "What does not hold at this width and length",
+    "mixed": "What holds on some tasks and not on others, at this width and length",
+    "undecided": "What is undecided at this width and length",
     "not run": "What was not run",
 }
 POINT_RUN = "trim"
@@ -32,6 +33,8 @@ def write_replication(
     recorded_path: Path,
     curves_path: Path,
     markdown: Path,
+    regimes: Mapping[str, Regime] | None = None,
+    others: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
     """Write the page.
 
@@ -40,6 +43,9 @@ def write_replication(
         verdicts: as `verdicts.write_verdicts` returns or writes it.
         recorded_path: `config/recorded.yaml`.
         curves_path: `config/recorded_curves.yaml`.
+        regimes: task → what was run there, told beside every heading.
+        others: profile → its verdicts, told beside those of this one where they are of the same
+            hypothesis and task.
     """
     recorded = load_recorded(recorded_path)
     rows = with_labels(rows)
@@ -54,13 +60,20 @@ def write_replication(
         "",
         "## What was run",
         "",
-        *_what_was_run(rows, pieces),
+        *_what_was_run(rows, pieces, regimes or {}),
+        "",
+        "A claim stands below under “holds” if it is supported on one task at least and refuted on "
+        "none, under “does not hold” the other way round.",
     ]
+    about = in_one_line(list(regimes.values())) if regimes else ""
     first: dict[str, str] = {}
     for state, heading in HEADINGS.items():
-        told = list(_told(verdicts, state, recorded, first))
+        told = list(_told(verdicts, state, recorded, first, others or {}))
         if told:
-            lines += ["", f"## {heading}", "", *told]
+            lines += ["", f"## {heading}", "", *([f"*{about}.*", ""] if about else []), *told]
+    twins = list(_twins(verdicts))
+    if twins:
+        lines += ["", "## Rewound, and with the weights kept", "", *twins]
     lines += ["", "## Error along the ratios, beside the record", ""]
     lines += _curves(rows, read_recorded_curves(curves_path))
     lines += ["", "## Smallest good networks, beside the record", "", *_points(rows, recorded)]
@@ -69,18 +82,22 @@ def write_replication(
     write_text(markdown, "\n".join(lines) + "\n")
 
 
-def _what_was_run(rows: pd.DataFrame, pieces: pd.DataFrame) -> Iterator[str]:
-    head = (
-        "task", "corpus", "test pieces", "seeds", "dense parameters", "dense MACs",
-        "dense test error", "runs", "networks",
+def _what_was_run(
+    rows: pd.DataFrame, pieces: pd.DataFrame, regimes: Mapping[str, Regime]
+) -> Iterator[str]:
+    texts = ("task", "corpus", *(("width", "training", "rewound to epoch") if regimes else ()))
+    numbers = (
+        "test pieces", "seeds", "dense parameters", "dense MACs", "dense test error", "runs",
+        "networks",
     )  # fmt: skip
-    yield "| " + " | ".join(head) + " |"
-    yield "| --- | --- |" + " ---: |" * (len(head) - 2)
+    yield "| " + " | ".join((*texts, *numbers)) + " |"
+    yield "|" + " --- |" * len(texts) + " ---: |" * len(numbers)
     for task, part in rows.groupby("task"):
         dense = part[part.run == "dense"]
         cells = (
             str(task),
             ", ".join(sorted(set(part.corpus))),
+            *_cells_of(regimes, str(task)),
             str(pieces[pieces.task == task].track_id.nunique()),
             str(dense.seed.nunique()),
             f"{dense.parameters.mean():,.0f}",
@@ -105,20 +122,33 @@ def _what_was_run(rows: pd.DataFrame, pieces: pd.DataFrame) -> Iterator[str]:
         )
 
 
+def _cells_of(regimes: Mapping[str, Regime], task: str) -> tuple[str, ...]:
+    """Width, training and rewind epoch of a task; nothing if they are told of no task."""
+    if not regimes:
+        return ()
+    regime = regimes[task]
+    return regime.width_text, regime.training_text, str(regime.rewind_epoch)
+
+
 def _told(
-    verdicts: pd.DataFrame, state: str, recorded: Recorded, first: dict[str, str]
+    verdicts: pd.DataFrame,
+    state: str,
+    recorded: Recorded,
+    first: dict[str, str],
+    others: Mapping[str, pd.DataFrame],
 ) -> Iterator[str]:
     """Every hypothesis in that state; what is said of several is told under the `first` of them."""
     for name, part in verdicts.groupby("hypothesis", sort=False):
         overall = part[part.task == "overall"].iloc[0]
         if overall.verdict != state:
             continue
-        yield f"* **{name}** {overall.sentence}"
+        yield f"* **{name}** ({overall_text(part)}) {overall.sentence}"
         if state == "not run":
             missing = dict.fromkeys(part[part.task != "overall"].note)
             yield f"  * {'; '.join(missing)}."
         else:
             yield f"  * {'. '.join(_of_tasks(part))}."
+        yield from _elsewhere(part, others)
         said = recorded.said(str(name))
         for line in said:
             if first.setdefault(line, str(name)) == name:
@@ -126,6 +156,42 @@ def _told(
         elsewhere = dict.fromkeys(first[line] for line in said if first[line] != name)
         if elsewhere:
             yield f"  * Claimed or recorded: see {', '.join(elsewhere)} as well."
+
+
+def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """The same hypothesis on the same tasks, in other profiles, with what these are."""
+    for profile, table in others.items():
+        run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
+        for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
+            interval = "" if row.counted else f" ({interval_text(row)})"
+            yield (
+                f"  * Beside it, profile {profile} ({row.regime}): {row.verdict} on {row.task} "
+                f"{effect_text(row)}{interval}."
+            )
+
+
+def _twins(verdicts: pd.DataFrame) -> Iterator[str]:
+    """Claims of trimming that are asked of rewound weights and of kept ones, line by line."""
+    pairs = [
+        (first, name)
+        for (first, name), _ in verdicts.groupby(["twin", "hypothesis"], sort=False)
+        if first
+    ]
+    if not pairs:
+        return
+    tasks = list(dict.fromkeys(verdicts.task[verdicts.task != "overall"]))
+    yield f"| | weights | overall | {' | '.join(tasks)} |"
+    yield "| --- | --- | --- |" + " --- |" * len(tasks)
+    for pair in pairs:
+        for name, weights in zip(pair, ("rewound", "kept"), strict=True):
+            part = verdicts[verdicts.hypothesis == name]
+            of_task = part.set_index("task")
+            cells = [_verdict_cell(of_task.loc[t]) if t in of_task.index else "" for t in tasks]
+            yield f"| {name} | {weights} | {overall_text(part)} | {' | '.join(cells)} |"
+
+
+def _verdict_cell(row: pd.Series) -> str:
+    return row.verdict if row.verdict == "not run" else f"{row.verdict} {effect_text(row)}"
 
 
 def _of_tasks(part: pd.DataFrame) -> Iterator[str]:

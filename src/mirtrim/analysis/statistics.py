@@ -7,6 +7,14 @@ made for it: Hillis, "A comparison of denominator degrees of freedom methods for
 ROC analysis", Statistics in Medicine 26, 2007. Simulated with three seeds, it calls 5 to 8 % of
 nulls significant at the 5 % level; with five seeds 5 %. The bootstrap draws seeds, and one set of
 pieces for all of them: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
+
+Pieces that share a player or a song are not independent. With `clusters` the units that are drawn,
+counted and tested are clusters of pieces: the mean stays that over pieces, and its variance is the
+cluster-robust one (linearised, Liang & Zeger, Biometrika 73, 1986), with as many degrees of freedom
+as there are clusters less one. Where every piece is a cluster this is the same as without.
+Simulated with five seeds and a tenth to six tenths of the variance of pieces between clusters, it
+calls 4 to 5 % of nulls significant with eight clusters, up to 8 % with three; taken for independent
+the same pieces give 8 to 49 %.
 """
 
 from collections.abc import Sequence
@@ -20,6 +28,7 @@ LEVEL = 0.05  # of significance; intervals hold 1 − LEVEL
 DRAWS = 2000
 POWER = 0.8
 MOST_SEEDS = 100
+MOST_SIGNS = 4096  # random signs, or all there are of twelve clusters
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,10 @@ class Spread:
     """How sure a mean over seeds and pieces is.
 
     Attributes:
-        seeds, pieces: how many there are.
+        seeds, pieces: how many there are; clusters in the place of pieces where there are some.
         of_seeds: sample variance of the means of the seeds.
-        of_pieces: variance that the choice of pieces gives to the mean over all; more seeds do
-            not lower it.
+        of_pieces: variance that the choice of pieces (or clusters) gives to the mean over all;
+            more seeds do not lower it.
     """
 
     seeds: int
@@ -54,12 +63,44 @@ class Spread:
         return (by_seeds + self.of_pieces) ** 2 / terms if terms > 0 else inf
 
 
-def spread_of(values: np.ndarray) -> Spread:
+def by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """One column per cluster, whose spread is that of the mean over pieces.
+
+    A cluster's column is the mean over all plus what its pieces add to it, so that large clusters
+    weigh more, and means of rows and of the table stay those over pieces. Clusters of one size
+    give their means; clusters of one piece give `values`.
+
+    Args:
+        values: (seeds, pieces).
+        clusters: name or number of each piece's cluster, (pieces,).
+
+    Returns:
+        (seeds, clusters), in the order of the sorted clusters.
+    """
+    names, members = np.unique(clusters, return_inverse=True)
+    if len(clusters) != values.shape[1]:
+        raise ValueError(f"{len(clusters)} clusters are named for {values.shape[1]} pieces")
+    centre = values.mean()
+    added = np.stack([(values - centre)[:, members == g].sum(axis=1) for g in range(len(names))])
+    return centre + added.T * len(names) / values.shape[1]
+
+
+def spread_of(values: np.ndarray, clusters: np.ndarray | None = None) -> Spread:
     """What seeds and pieces contribute to the spread of the mean of `values`.
 
     Args:
         values: (seeds, pieces), two seeds at least.
+        clusters: of each piece, (pieces,); None if pieces are independent. A few clusters may seem
+            alike by chance; to know of them never makes a mean surer than independent pieces do.
     """
+    alone = _crossed(values)
+    if clusters is None:
+        return alone
+    return max(_crossed(by_cluster(values, clusters)), alone, key=lambda found: found.of_pieces)
+
+
+def _crossed(values: np.ndarray) -> Spread:
+    """Components of variance of rows and columns, (seeds, pieces or clusters)."""
     seeds, pieces = values.shape
     of_seed, of_piece = values.mean(axis=1), values.mean(axis=0)
     if pieces < 2:
@@ -80,8 +121,10 @@ class Comparison:
         difference, ratio: of the mean errors, first − second and first / second.
         difference_interval, ratio_interval: that hold 95 %; NaN with one seed.
         p_value: two-sided, that `effect` is 0; NaN with one seed, which decides nothing.
+        p_signs: two-sided, of `sign_flip_p`; another look at the same question, which decides
+            nothing.
         spread: of `effect`; None with one seed.
-        seeds, pieces: how many.
+        seeds, pieces, clusters: how many.
     """
 
     effect: float
@@ -90,9 +133,11 @@ class Comparison:
     difference_interval: tuple[float, float]
     ratio_interval: tuple[float, float]
     p_value: float
+    p_signs: float
     spread: Spread | None
     seeds: int
     pieces: int
+    clusters: int
 
 
 def compare(
@@ -103,6 +148,7 @@ def compare(
     times: float = 1.0,
     margin: float = 0.0,
     draws: int = DRAWS,
+    clusters: np.ndarray | None = None,
 ) -> Comparison:
     """Test whether the mean error of `first` is `times` that of `second` plus `margin`.
 
@@ -111,6 +157,7 @@ def compare(
         generator: source of the bootstrap's draws.
         times, margin: the line between "not worse" and "worse".
         draws: of the bootstrap.
+        clusters: what each piece belongs to, (pieces,); None if pieces are independent.
 
     Raises:
         ValueError: shapes differ, or something is not a finite number.
@@ -124,21 +171,24 @@ def compare(
     mean, other = float(first.mean()), float(second.mean())
     ratio = mean / other if other > 0 else nan
     seeds, pieces = first.shape
+    if clusters is None:
+        clusters = np.arange(pieces)
+    sizes = (seeds, pieces, len(np.unique(clusters)))
     if seeds < 2:
         none = (nan, nan)
-        return Comparison(effect, mean - other, ratio, none, none, nan, None, seeds, pieces)
-    spread = spread_of(contrast)
-    means = bootstrap_means([first, second], generator, draws)
+        return Comparison(effect, mean - other, ratio, none, none, nan, nan, None, *sizes)
+    spread = spread_of(contrast, clusters)
+    means = bootstrap_means([first, second], generator, draws, clusters)
     return Comparison(
         effect,
         mean - other,
         ratio,
-        _difference_interval(first - second, means),
-        _ratio_interval(first, second, means),
+        _difference_interval(first - second, means, clusters),
+        _ratio_interval(first, second, means, clusters),
         p_value_of(effect, spread),
+        sign_flip_p(contrast, generator, clusters),
         spread,
-        seeds,
-        pieces,
+        *sizes,
     )
 
 
@@ -150,32 +200,73 @@ def p_value_of(effect: float, spread: Spread) -> float:
     return float(2 * stats.t.sf(abs(effect) / error, spread.freedom()))
 
 
+def sign_flip_p(
+    contrast: np.ndarray, generator: np.random.Generator, clusters: np.ndarray | None = None
+) -> float:
+    """Two-sided p that clusters of pieces are as often on one side as on the other.
+
+    The mean of `contrast` beside those that come out if the signs of whole clusters are turned
+    (Fisher's randomisation test). It asks for no distribution, but takes the seeds as they are,
+    and cannot be below 2 ** (1 - clusters): with three clusters it is 1/4 at best.
+
+    Args:
+        contrast: (seeds, pieces).
+        generator: of random signs where there are more than `MOST_SIGNS` of them.
+        clusters: of each piece, (pieces,); None if pieces are independent.
+    """
+    sums = contrast.mean(axis=0)
+    if clusters is not None:
+        sums = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=sums)
+    exact = 2 ** len(sums) <= MOST_SIGNS
+    if exact:
+        signs = 1 - 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1)
+    else:
+        signs = generator.choice([-1, 1], size=(MOST_SIGNS, len(sums)))
+    # Rounding must not tell equal sums apart.
+    as_far = int((np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9 * np.abs(sums).sum()).sum())
+    return as_far / len(signs) if exact else (1 + as_far) / (1 + len(signs))
+
+
 def bootstrap_means(
-    tables: Sequence[np.ndarray], generator: np.random.Generator, draws: int = DRAWS
+    tables: Sequence[np.ndarray],
+    generator: np.random.Generator,
+    draws: int = DRAWS,
+    clusters: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Means of `tables`, (seeds, pieces) each, over the same random seeds and pieces.
+
+    Args:
+        clusters: of each piece, (pieces,), which are drawn whole; None draws pieces.
 
     Returns:
         One array of (draws,) per table.
     """
     seeds, pieces = tables[0].shape
+    members = np.arange(pieces)
+    if clusters is not None:
+        members = np.unique(clusters, return_inverse=True)[1]
+    units = int(members.max()) + 1
     of_seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
-    of_pieces = generator.multinomial(pieces, np.full(pieces, 1 / pieces), size=draws) / pieces
+    drawn = generator.multinomial(units, np.full(units, 1 / units), size=draws)
+    of_pieces = drawn[:, members].astype(float)
+    of_pieces /= of_pieces.sum(axis=1, keepdims=True)
     return [((of_seeds @ table) * of_pieces).sum(axis=1) for table in tables]
 
 
-def _difference_interval(values: np.ndarray, means: list[np.ndarray]) -> tuple[float, float]:
-    return _widened(float(values.mean()), means[0] - means[1], spread_of(values))
+def _difference_interval(
+    values: np.ndarray, means: list[np.ndarray], clusters: np.ndarray
+) -> tuple[float, float]:
+    return _widened(float(values.mean()), means[0] - means[1], spread_of(values, clusters))
 
 
 def _ratio_interval(
-    first: np.ndarray, second: np.ndarray, means: list[np.ndarray]
+    first: np.ndarray, second: np.ndarray, means: list[np.ndarray], clusters: np.ndarray
 ) -> tuple[float, float]:
     """On the scale of logarithms, whose spread to first order is that of the scaled contrast."""
     mean, other = float(first.mean()), float(second.mean())
     if min(mean, other) <= 0 or min(means[0].min(), means[1].min()) <= 0:
         return (nan, nan)
-    spread = spread_of(first / mean - second / other)
+    spread = spread_of(first / mean - second / other, clusters)
     low, high = _widened(np.log(mean / other), np.log(means[0] / means[1]), spread)
     return float(np.exp(low)), float(np.exp(high))
 

@@ -5,13 +5,15 @@ instance "dense" or "trim_magnitude_local_reinit".
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mirtrim.corpora.clusters import clusters_of
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
 from mirtrim.runs.rows import PIECE_KEYS, RUN_KEYS, read_jobs, with_names
 from mirtrim.runs.tables_on_disk import completed
@@ -35,11 +37,21 @@ class TaskEvidence:
         task: its name.
         rows: result rows with a column `run`.
         errors: for each run and asked ratio 1 − score, seeds × pieces.
+        cluster_kind: what the pieces belong to, for instance "player".
+        cluster_of: piece → its cluster; a piece that is not there stands alone.
     """
 
     task: str
     rows: pd.DataFrame
     errors: Mapping[tuple[str, float], pd.DataFrame]
+    cluster_kind: str = "piece"
+    cluster_of: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def clusters(self) -> np.ndarray:
+        """The cluster of each piece, in the order of the columns of `errors`."""
+        pieces = next(iter(self.errors.values())).columns
+        return np.array([self.cluster_of.get(str(piece), str(piece)) for piece in pieces])
 
     @cached_property
     def networks(self) -> dict[tuple[str, float], pd.DataFrame]:
@@ -73,7 +85,10 @@ def _check_scores(table: pd.DataFrame) -> None:
 
 
 def gather(
-    rows: pd.DataFrame, pieces: pd.DataFrame, measures: Sequence[pd.DataFrame] = ()
+    rows: pd.DataFrame,
+    pieces: pd.DataFrame,
+    measures: Sequence[pd.DataFrame] = (),
+    corpora: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[TaskEvidence]:
     """Sort rows and pieces by task and run.
 
@@ -84,6 +99,8 @@ def gather(
             to the rows by the columns that it shares with them (task, the run's settings or its
             name, seed, ratio_asked), and its numbers become columns of the rows. Where a table has
             a column `format` or `runtime`, they are called by it: "weights_raw int8".
+        corpora: settings of the corpora by name, from which follows which pieces belong together;
+            pieces of a corpus that is not there are taken as independent.
 
     Raises:
         ArtefactError: rows and pieces are not of the same networks, or a table of measurements
@@ -97,8 +114,11 @@ def gather(
     for task, of_task in rows.groupby("task", sort=True):
         errors = _errors(str(task), pieces[pieces.task == task])
         _check_same_networks(str(task), of_task, errors)
+        track_ids = [str(piece) for piece in next(iter(errors.values())).columns]
+        clusters = clusters_of(track_ids, (corpora or {}).get(str(of_task.corpus.iloc[0])))
         # Joining has left each column apart in memory; a copy brings them together.
-        found.append(TaskEvidence(str(task), of_task.reset_index(drop=True).copy(), errors))
+        own = of_task.reset_index(drop=True).copy()
+        found.append(TaskEvidence(str(task), own, errors, clusters.kind, clusters.of_piece))
     return found
 
 

@@ -9,10 +9,10 @@ from mirtrim.analysis.statistics import DRAWS, LEVEL, MOST_SEEDS, POWER
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path, write_text
 
-LETTERS = {"supported": "S", "refuted": "R", "undecided": "?"}
+LETTERS = {"supported": "S", "refuted": "R", "undecided": "?", "not run": "–"}
 HEAD = (
-    "task", "verdict", "compared", "ratio", "effect", "95 % interval", "p", "p (Holm)", "seeds",
-    "would decide", "note",
+    "task", "verdict", "compared", "ratio", "effect", "95 % interval", "p", "p (Holm)", "p (signs)",
+    "seeds", "clusters", "would decide", "note",
 )  # fmt: skip
 ROUNDING = 1e-5  # of the scores of pieces, which are written with six digits
 
@@ -33,7 +33,8 @@ def write_verdict_tables(
 
 
 TEXTS = (
-    "hypothesis", "sentence", "family", "task", "verdict", "compared", "ratios", "measure", "note",
+    "hypothesis", "sentence", "family", "task", "verdict", "compared", "ratios", "measure",
+    "cluster_kind", "note", "twin", "regime",
 )  # fmt: skip
 
 
@@ -59,10 +60,9 @@ def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
         of_task = part.set_index("task")
         cells = [str(of_task.verdict.get(task, "")) for task in tasks]
         lines.append(
-            f"| {name} | {part.sentence.iloc[0]} | **{of_task.verdict['overall']}** | "
-            f"{' | '.join(cells)} |"
+            f"| {name} | {part.sentence.iloc[0]} | **{overall_text(part)}** | {' | '.join(cells)} |"
         )
-    lines += ["", *_notes(gaps)]
+    lines += ["", *_regimes(table), *_notes(table, gaps)]
     for name, part in table.groupby("hypothesis", sort=False):
         lines += ["", f"## {name}", "", part.sentence.iloc[0], ""]
         lines += ["| " + " | ".join(HEAD) + " |", "| --- " * len(HEAD) + "|"]
@@ -77,22 +77,51 @@ def _tasks(table: pd.DataFrame) -> list[str]:
     return sorted(set(table.task) - {"overall"})
 
 
-def _notes(gaps: Mapping[str, float]) -> list[str]:
+def overall_text(part: pd.DataFrame) -> str:
+    """On how many tasks a hypothesis is what, both sides alike: "supported on 1, refuted on 2".
+
+    Args:
+        part: the lines of one hypothesis.
+    """
+    kinds = list(part.verdict[part.task != "overall"])
+    return ", ".join(f"{kind} on {kinds.count(kind)}" for kind in LETTERS if kind in kinds)
+
+
+def _regimes(table: pd.DataFrame) -> list[str]:
+    """What was run on each task, if it is known."""
+    known = table[(table.task != "overall") & (table.regime != "")].groupby("task").regime.first()
+    if known.empty:
+        return []
+    lines = [f"* {task}: {regime}." for task, regime in known.items()]
+    return ["All of it is about these networks:", "", *lines, ""]
+
+
+def _notes(table: pd.DataFrame, gaps: Mapping[str, float]) -> list[str]:
+    kinds = table[table.clusters > 1].groupby("task")[["cluster_kind", "clusters", "pieces"]].max()
+    clusters = [
+        f"{task} {row.clusters} {row.cluster_kind}s of {row.pieces} pieces"
+        for task, row in kinds.iterrows()
+        if row.cluster_kind != "piece"
+    ]
     notes = [
         "Error of a run: mean of 1 − score over test pieces and seeds, paired with the other run "
-        "by seed and piece. Tested with Student's t on the variance of seeds and of pieces, "
-        "crossed (Hillis 2007), two-sided; p (Holm) is corrected over all tests of the family, on "
-        f"all tasks. Decided where it is below {LEVEL:g}, by the side of the line on which the "
-        "effect lies. Intervals are not corrected: bootstrap over seeds and pieces "
+        "by seed and piece. Tested with Student's t on the variance of seeds and of clusters of "
+        "pieces, crossed (Hillis 2007), two-sided; p (Holm) is corrected over all tests of the "
+        f"family, on all tasks. Decided where it is below {LEVEL:g}, by the side of the line on "
+        "which the effect lies. Intervals are not corrected: bootstrap over seeds and clusters "
         f"({DRAWS} draws), stretched to the tails of t, because few seeds vary too little.",
+        "",
+        "A cluster is what pieces share that makes them alike, and is drawn and tested whole: "
+        f"{'; '.join(clusters) or 'here every piece stands alone'}. p (signs) turns the signs of "
+        "whole clusters, takes the seeds as they are, and decides nothing: with n clusters it is "
+        "2^(1 − n) at best.",
         "",
         "Counts are exact and the same for every seed; they are decided without a test.",
         "",
-        "Overall, a claim is meant for every task: supported if so on every task that was run; "
-        "refuted if so on one at least and supported on none; mixed if both occur; undecided "
-        "otherwise. Would decide: seeds with which the t test, at the strictest step of "
-        f"Holm, has a power of {POWER:.0%}, if effect and variances are those observed and the "
-        f"pieces stay the same; – if {MOST_SEEDS} would not do or nothing is tested.",
+        "Overall: on how many tasks a claim is what. Would decide: seeds with which the t test, "
+        f"at the strictest step of Holm, has a power of {POWER:.0%}, if effect and variances are "
+        f"those observed and the clusters stay the same; – if {MOST_SEEDS} would not do or nothing "
+        "is tested.",
     ]
     odd = [f"{task} by {gap:.4f}" for task, gap in gaps.items() if gap > ROUNDING]
     if odd:
@@ -130,7 +159,7 @@ def _p_text(value: float) -> str:
 
 def _cells(part: pd.DataFrame) -> Iterator[list[str]]:
     for _, row in part.iterrows():
-        verdict = f"**{row.verdict}**" if row.task == "overall" else row.verdict
+        verdict = f"**{overall_text(part)}**" if row.task == "overall" else row.verdict
         yield [
             row.task,
             verdict,
@@ -140,7 +169,9 @@ def _cells(part: pd.DataFrame) -> Iterator[list[str]]:
             interval_text(row),
             _p_text(row.p_value),
             _p_text(row.p_corrected),
+            _p_text(row.p_signs),
             str(row.seeds) if row.seeds else "–",
+            str(row.clusters) if row.clusters else "–",
             "–" if pd.isna(row.seeds_needed) else str(row.seeds_needed),
             row.note,
         ]
@@ -154,10 +185,14 @@ def to_latex(table: pd.DataFrame) -> str:
     for name, part in table.groupby("hypothesis", sort=False):
         of_task = part.set_index("task")
         cells = [_latex_cell(of_task.loc[t]) if t in of_task.index else "" for t in tasks]
-        lines.append([str(name), str(of_task.verdict["overall"]), *cells])
+        kinds = list(of_task.verdict.drop("overall"))
+        overall = " ".join(
+            f"{kinds.count(kind)}{letter}" for kind, letter in LETTERS.items() if kind in kinds
+        )
+        lines.append([str(name), overall, *cells])
     rows = [" & ".join(_latex(cell) for cell in cells) + r" \\" for cells in (head, *lines)]
     note = (
-        "% S supported, R refuted, ? undecided, blank: not run; beside it the effect. "
+        "% S supported, R refuted, ? undecided, -- or blank: not run; beside it the effect. "
         "What each line claims stands in the Markdown page."
     )
     begin = rf"\begin{{tabular}}{{ll{'r' * len(tasks)}}}"

@@ -2,10 +2,11 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from mirtrim.analysis.hypotheses.loading import Hypothesis, load_hypotheses
 from mirtrim.analysis.statistics import LEVEL, holm, seeds_to_decide
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence, gather, largest_gap
 from mirtrim.analysis.verdict_tables import write_verdict_tables
+from mirtrim.evidence.regime import Regime, in_one_line
 from mirtrim.runs.labels import in_words, labels_in
 
 OVERALL = "overall"
@@ -30,11 +32,15 @@ class Verdict:
         hypothesis, sentence, family: what is claimed, and what it is corrected with.
         task: or "overall".
         verdict: supported, refuted, undecided, not run, and overall also mixed.
-        compared, ratios, measure, effect, low, high, counted, p_value, seeds, pieces, note: as in
-            `Finding`.
+        compared, ratios, measure, effect, low, high, counted, p_value, p_signs, seeds, pieces,
+            clusters, note: as in `Finding`.
+        cluster_kind: what the pieces belong to; "piece" where every piece stands alone.
         p_corrected: after Holm, over all tests of the family.
         seeds_needed: seeds that would decide with a chance of 80 %; empty where it is decided,
             where nothing was tested, or where 100 would not do.
+        twin: the hypothesis that claims the same of rewound weights.
+        regime: what the networks are, how they were trained, and on what; empty if it was not
+            given.
     """
 
     hypothesis: str
@@ -51,21 +57,33 @@ class Verdict:
     counted: bool = False
     p_value: float = nan
     p_corrected: float = nan
+    p_signs: float = nan
     seeds: int = 0
     pieces: int = 0
+    clusters: int = 0
+    cluster_kind: str = ""
     seeds_needed: int | None = None
     note: str = ""
+    twin: str = ""
+    regime: str = ""
 
 
 def verdicts(
-    evidence: Sequence[TaskEvidence], hypotheses: Sequence[Hypothesis], rng_seed: int
+    evidence: Sequence[TaskEvidence],
+    hypotheses: Sequence[Hypothesis],
+    rng_seed: int,
+    regimes: Mapping[str, Regime] | None = None,
 ) -> list[Verdict]:
     """Compute every hypothesis on every task.
 
     A tested hypothesis is supported or refuted where its corrected p is below 5 %, by the side of
     the line on which the effect lies, and undecided elsewhere; a counted one is always decided.
-    Overall, a claim is meant for every task: it is supported if so on every task that was run,
-    refuted if so on one at least and supported on none, mixed if both occur, undecided otherwise.
+    Overall, both sides are treated alike: supported if so on one task at least and refuted on
+    none, refuted if so on one at least and supported on none, mixed if both occur, undecided if
+    no task decides. How many they are is told with it.
+
+    Args:
+        regimes: task → what was run there.
     """
     found = [
         (hypothesis, part.task, _find(hypothesis, part, rng_seed))
@@ -82,14 +100,22 @@ def verdicts(
     tested = Counter(
         h.family for h, _, f in found if isinstance(f, Finding) and not isnan(f.p_value)
     )
+    kinds = {part.task: part.cluster_kind for part in evidence}
     lines = [
-        _line(hypothesis, task, finding, p_corrected, max(tested[hypothesis.family], 1))
+        replace(
+            _line(hypothesis, task, finding, p_corrected, max(tested[hypothesis.family], 1)),
+            cluster_kind=kinds[task],
+            twin=hypothesis.twin,
+            regime=str((regimes or {}).get(task, "")),
+        )
         for (hypothesis, task, finding), p_corrected in zip(found, corrected, strict=True)
     ]
+    told = [regimes[part.task] for part in evidence if part.task in regimes] if regimes else []
     ordered: list[Verdict] = []
     for hypothesis in hypotheses:
         of_this = [line for line in lines if line.hypothesis == hypothesis.id]
-        ordered += [*of_this, _overall(hypothesis, of_this)]
+        overall = _overall(hypothesis, of_this)
+        ordered += [*of_this, replace(overall, regime=in_one_line(told) if told else "")]
     return ordered
 
 
@@ -136,7 +162,9 @@ def _line(
         p_value=finding.p_value,
         p_corrected=p_corrected,
         seeds=finding.seeds,
+        p_signs=finding.p_signs,
         pieces=finding.pieces,
+        clusters=finding.clusters,
         seeds_needed=needed,
         note=finding.note,
     )
@@ -147,10 +175,10 @@ def _overall(hypothesis: Hypothesis, lines: Sequence[Verdict]) -> Verdict:
     kinds = {line.verdict for line in run}
     if not run:
         verdict = NOT_RUN
-    elif REFUTED in kinds:
-        verdict = MIXED if SUPPORTED in kinds else REFUTED
+    elif {SUPPORTED, REFUTED} <= kinds:
+        verdict = MIXED
     else:
-        verdict = SUPPORTED if kinds == {SUPPORTED} else UNDECIDED
+        verdict = next((kind for kind in (SUPPORTED, REFUTED) if kind in kinds), UNDECIDED)
     counts = Counter(line.verdict for line in lines)
     tasks = [
         f"{kind} on {', '.join(line.task for line in lines if line.verdict == kind)}"
@@ -169,6 +197,7 @@ def _overall(hypothesis: Hypothesis, lines: Sequence[Verdict]) -> Verdict:
         seeds=min((line.seeds for line in run), default=0),
         seeds_needed=max(known) if known and len(known) == len(needed) else None,
         note="; ".join([*tasks, *missing]),
+        twin=hypothesis.twin,
     )
 
 
@@ -182,6 +211,8 @@ def write_verdicts(
     rng_seed: int,
     costs: pd.DataFrame | None = None,
     latency: pd.DataFrame | None = None,
+    corpora: Mapping[str, Mapping[str, Any]] | None = None,
+    regimes: Mapping[str, Regime] | None = None,
 ) -> pd.DataFrame:
     """Compute all verdicts and write them as CSV, Markdown and LaTeX; returns the table.
 
@@ -191,12 +222,14 @@ def write_verdicts(
         rng_seed: of the bootstraps and permutations.
         costs, latency: further measurements, see `task_evidence.gather`. Hypotheses name their
             columns, for instance latency_ms.
+        corpora: settings of the corpora, see `task_evidence.gather`.
+        regimes: task → what was run there.
     """
     hypotheses = load_hypotheses(hypotheses_path)
     measures = [table for table in (costs, latency) if table is not None]
-    evidence = gather(rows, pieces, measures)
+    evidence = gather(rows, pieces, measures, corpora)
     table = pd.DataFrame(
-        [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed)],
+        [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed, regimes)],
         columns=list(Verdict.__dataclass_fields__),
     )
     table["seeds_needed"] = table.seeds_needed.astype("Int64")

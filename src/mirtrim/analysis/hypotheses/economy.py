@@ -59,7 +59,7 @@ def within_budget(
             seeds=len(rows_of(evidence, DENSE, 1)), note=f"{note}: the dense network fits",
         )  # fmt: skip
     first, second = paired_errors(evidence, [run, DENSE], [ratio])
-    comparison = compare(first, second, generator, times=times)
+    comparison = compare(first, second, generator, times=times, clusters=evidence.clusters)
     return finding_of(comparison, f"{run} / dense", [ratio], relative=True, note=note)
 
 
@@ -90,7 +90,7 @@ def not_worse_and_cheaper(
     note = f"{cost}: {spent[0] / spent[1]:.2f} of {against}"
     compared = f"{run} − {against}"
     first, second = paired_errors(evidence, [run, against], shared)
-    comparison = compare(first, second, generator, margin=margin)
+    comparison = compare(first, second, generator, margin=margin, clusters=evidence.clusters)
     if spent[0] > share * spent[1]:
         return Finding(
             compared, tuple(shared), f"{cost} of {run} / {against}", float(spent[0] / spent[1]),

@@ -31,7 +31,9 @@ def not_worse(
     """
     shared = common_ratios(evidence, [run, against], ratios)
     first, second = paired_errors(evidence, [run, against], shared)
-    comparison = compare(first, second, generator, times=times, margin=margin)
+    comparison = compare(
+        first, second, generator, times=times, margin=margin, clusters=evidence.clusters
+    )
     return finding_of(comparison, f"{run} − {against}", shared, relative=times != 1)
 
 
@@ -52,7 +54,7 @@ def lower_error(
     """
     shared = common_ratios(evidence, [run, *against], ratios)
     tables = paired_errors(evidence, [run, *against], shared)
-    return _least_favourable(run, against, shared, tables, generator)
+    return _least_favourable(run, against, shared, tables, generator, evidence.clusters)
 
 
 @computation("lower_at_best_ratio")
@@ -67,7 +69,8 @@ def lower_at_best_ratio(
     """At its best ratio, the error of `run` is below that of every run of `against`.
 
     The best ratio is the one of least mean validation error, among those up to `highest_ratio`
-    that all of the runs have; the errors told are those on test.
+    that all of the runs have; the errors told are those on test. Where it is the lowest of them,
+    the note says so: a better one may lie below, where nothing was run.
     """
     among = [ratio for ratio in ratios_of(evidence, run, None) if ratio <= highest_ratio]
     if not among:
@@ -77,9 +80,10 @@ def lower_at_best_ratio(
     validation = of_run.groupby("ratio_asked").validation_error.mean()
     best = float(validation.idxmin())
     tables = paired_errors(evidence, [run, *against], [best])
-    return _least_favourable(
-        run, against, [best], tables, generator, f"least validation error at ratio {best:g}"
-    )
+    note = f"least validation error at ratio {best:g}"
+    if best == min(shared):
+        note += ", the lowest that was run"
+    return _least_favourable(run, against, [best], tables, generator, evidence.clusters, note)
 
 
 def _least_favourable(
@@ -88,10 +92,11 @@ def _least_favourable(
     ratios: list[float],
     tables: list[np.ndarray],
     generator: np.random.Generator,
+    clusters: np.ndarray,
     note: str = "",
 ) -> Finding:
     comparisons: dict[str, Comparison] = {
-        rival: compare(tables[0], table, generator)
+        rival: compare(tables[0], table, generator, clusters=clusters)
         for rival, table in zip(against, tables[1:], strict=True)
     }
     worse = {rival: c for rival, c in comparisons.items() if c.effect >= 0}

@@ -19,7 +19,8 @@ class Finding:
         favourable: whether the effect lies on the side of the hypothesis.
         counted: exact counts, the same for every seed, which need no test.
         p_value: two-sided, that the effect lies on the line; NaN if counted or with one seed.
-        seeds, pieces: how many the numbers rest on.
+        p_signs: of another test, which decides nothing (`statistics.sign_flip_p`).
+        seeds, pieces, clusters: how many the numbers rest on.
         distance, spread: from the line, and how sure it is, for the seeds that would decide.
         note: what else a reader should know.
     """
@@ -33,8 +34,10 @@ class Finding:
     high: float = nan
     counted: bool = False
     p_value: float = nan
+    p_signs: float = nan
     seeds: int = 0
     pieces: int = 0
+    clusters: int = 0
     distance: float = 0.0
     spread: Spread | None = None
     note: str = ""
@@ -66,8 +69,10 @@ def finding_of(
         comparison.effect < 0,
         *interval,
         p_value=comparison.p_value if p_value is None else p_value,
+        p_signs=comparison.p_signs,
         seeds=comparison.seeds,
         pieces=comparison.pieces,
+        clusters=comparison.clusters,
         distance=comparison.effect,
         spread=comparison.spread,
         note=note,

@@ -12,8 +12,9 @@ import yaml
 from mirtrim.analysis.hypotheses.finding import COMPUTATIONS
 from mirtrim.utils.errors import ConfigError
 
-NAME = re.compile(r"H[0-9]+[a-z]?'?")
+NAME = re.compile(r"H[0-9]+[a-z]{0,2}'?")
 TEXTS = ("id", "sentence", "computation", "family")
+OPTIONAL = ("settings", "tasks", "twin")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Hypothesis:
         family: the hypotheses whose tests are corrected together.
         settings: keyword arguments of the computation.
         tasks: on which to compute it; empty for all that were run.
+        twin: the hypothesis that claims the same of rewound weights; empty if there is none.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Hypothesis:
     family: str
     settings: dict[str, Any]
     tasks: tuple[str, ...] = ()
+    twin: str = ""
 
 
 def load_hypotheses(path: Path) -> list[Hypothesis]:
@@ -55,6 +58,13 @@ def load_hypotheses(path: Path) -> list[Hypothesis]:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"{path}: {name}: stands there twice; give one another id")
+    for hypothesis in found:
+        if hypothesis.twin and hypothesis.twin not in names:
+            known = ", ".join(names)
+            raise ConfigError(
+                f"{path}: {hypothesis.id}: key twin: no hypothesis {hypothesis.twin!r}; "
+                f"known: {known}"
+            )
     return found
 
 
@@ -68,9 +78,9 @@ def _hypothesis(entry: Any, where: str) -> Hypothesis:
             raise ConfigError(f"{where}: key {key}: must be there and be text")
     if not NAME.fullmatch(entry["id"]):
         raise ConfigError(f"{where}: key id: must be like H2, H2c or H2', not {entry['id']!r}")
-    unknown = sorted(map(str, set(entry) - {*TEXTS, "settings", "tasks"}))
+    unknown = sorted(map(str, set(entry) - {*TEXTS, *OPTIONAL}))
     if unknown:
-        allowed = ", ".join((*TEXTS, "settings", "tasks"))
+        allowed = ", ".join((*TEXTS, *OPTIONAL))
         raise ConfigError(f"{where}: key {unknown[0]}: unknown; known: {allowed}")
     if entry["computation"] not in COMPUTATIONS:
         known = ", ".join(sorted(COMPUTATIONS))
@@ -80,12 +90,15 @@ def _hypothesis(entry: Any, where: str) -> Hypothesis:
     tasks = entry.get("tasks", [])
     if not _is(tasks, list[str]):
         raise ConfigError(f"{where}: key tasks: must be a list of names of tasks")
+    twin = entry.get("twin", "")
+    if not isinstance(twin, str):
+        raise ConfigError(f"{where}: key twin: must be the id of another hypothesis")
     settings = entry.get("settings", {})
     if not isinstance(settings, dict):
         raise ConfigError(f"{where}: key settings: must be a mapping")
     _check_settings(entry["computation"], settings, where)
     texts = {key: " ".join(entry[key].split()) for key in TEXTS}
-    return Hypothesis(**texts, settings=settings, tasks=tuple(tasks))
+    return Hypothesis(**texts, settings=settings, tasks=tuple(tasks), twin=twin)
 
 
 def _check_settings(name: str, settings: Mapping[str, Any], where: str) -> None:

@@ -37,7 +37,7 @@ def one_order(
     errors = np.stack([table.mean(axis=1) for table in tables], axis=1)
     w = kendalls_w(errors)
     p_value = permutation_p(errors, generator)
-    gap = largest_equivalence_p(tables, margin, generator)
+    gap = largest_equivalence_p(tables, margin, generator, evidence.clusters)
     order = " < ".join(runs[place] for place in np.argsort(errors.mean(axis=0), kind="stable"))
     alike = p_value >= LEVEL and gap < LEVEL
     return Finding(
@@ -49,6 +49,7 @@ def one_order(
         p_value=gap if alike else p_value,
         seeds=len(errors),
         pieces=tables[0].shape[1],
+        clusters=len(np.unique(evidence.clusters)),
         note=f"mean errors: {order}; largest gap {np.ptp(errors.mean(axis=0)):.3f}",
     )
 
@@ -74,13 +75,16 @@ def permutation_p(errors: np.ndarray, generator: np.random.Generator) -> float:
 
 
 def largest_equivalence_p(
-    tables: list[np.ndarray], margin: float, generator: np.random.Generator
+    tables: list[np.ndarray],
+    margin: float,
+    generator: np.random.Generator,
+    clusters: np.ndarray | None = None,
 ) -> float:
     """Largest p of "these two runs differ by `margin` or more" over all pairs of runs."""
     largest = 0.0
     for first, second in combinations(tables, 2):
         for one, other in ((first, second), (second, first)):
-            test = compare(one, other, generator, margin=margin, draws=2)
+            test = compare(one, other, generator, margin=margin, draws=2, clusters=clusters)
             # One-sided, and two-sided p is twice that where the effect has the right sign.
             one_sided = test.p_value / 2 if test.effect < 0 else 1 - test.p_value / 2
             largest = max(largest, one_sided)

@@ -1,0 +1,147 @@
+"""In what networks, trained how, on what: what a verdict is about, from the configuration.
+
+A verdict holds for the networks that were run. Their width beside the published one, the length of
+the training and the epoch to which weights are rewound decide much of it, so they stand beside it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# Keys of a task's network that say how many units it has; all others are kernels and noise.
+WIDTH_KEYS = ("channels", "widths", "capacity", "hidden")
+NAMES = {"adam": "Adam", "sgd": "SGD"}
+
+
+@dataclass(frozen=True)
+class Regime:
+    """What the networks of one task are and how they are trained.
+
+    Attributes:
+        task, corpus: names.
+        widths: key of the network → its units, one number or several.
+        published: the same of the published network; empty where none is known.
+        optimizer, epochs, rewind_epoch, precision: as configured.
+    """
+
+    task: str
+    corpus: str
+    optimizer: str
+    epochs: int
+    rewind_epoch: int
+    precision: str = "float32"
+    widths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    published: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def shares(self) -> list[float]:
+        """Every width as a share of the published one; empty where none is known."""
+        return [
+            own / theirs
+            for key, of_key in self.widths.items()
+            if len(self.published.get(key, ())) == len(of_key)
+            for own, theirs in zip(of_key, self.published[key], strict=True)
+        ]
+
+    @property
+    def width_text(self) -> str:
+        """The widths, with the published ones in brackets where they differ."""
+        own = ", ".join(_width(key, units) for key, units in self.widths.items())
+        shares = self.shares
+        if not shares:
+            return own or "widths at their defaults"
+        if set(shares) == {1.0}:
+            return f"{own} (as published)"
+        theirs = ", ".join("-".join(map(str, self.published[key])) for key in self.widths)
+        return f"{own} (published {theirs})"
+
+    @property
+    def training_text(self) -> str:
+        """Optimiser and epochs, and the precision where it is not float32."""
+        exact = "" if self.precision == "float32" else f" in {self.precision}"
+        return f"{_named(self.optimizer)}, {self.epochs} epochs{exact}"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.width_text}; {self.training_text}; rewound to epoch {self.rewind_epoch}; "
+            f"{self.corpus}"
+        )
+
+
+def regimes_of(
+    tasks: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any] | None = None
+) -> dict[str, Regime]:
+    """The regime of every task.
+
+    Args:
+        tasks: block `tasks` of a checked configuration.
+        published: the same block of the profile with the published widths; tasks that it does not
+            have are told without.
+    """
+    found = {}
+    for task, block in tasks.items():
+        training = block["training"]
+        known = ((published or {}).get(task) or {}).get("network", {})
+        found[task] = Regime(
+            task,
+            block["corpus"],
+            training.get("optimizer", "adam"),
+            training["epochs"],
+            block["rewind_epoch"],
+            training.get("precision", "float32"),
+            _widths(block["network"]),
+            _widths(known),
+        )
+    return found
+
+
+def in_one_line(regimes: Sequence[Regime]) -> str:
+    """What several tasks have in common, and from where to where they differ.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not regimes:
+        raise ValueError("there is no regime to tell")
+    shares = [share for regime in regimes for share in regime.shares]
+    epochs = [regime.epochs for regime in regimes]
+    words = []
+    if shares:
+        least, most = _share(min(shares)), _share(max(shares))
+        if least == most:
+            words.append("published widths" if most == "1" else f"{most} of the published widths")
+        else:
+            words.append(f"{least} to {most} of the published widths")
+    trained = " and ".join(dict.fromkeys(_named(regime.optimizer) for regime in regimes))
+    words.append(f"{_range(epochs)} epochs of {trained}")
+    words.append(f"rewound to epoch {_range([regime.rewind_epoch for regime in regimes])}")
+    return ", ".join([*words, *dict.fromkeys(regime.corpus for regime in regimes)])
+
+
+def _widths(network: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {
+        key: tuple(network[key]) if isinstance(network[key], list | tuple) else (network[key],)
+        for key in WIDTH_KEYS
+        if key in network
+    }
+
+
+def _width(key: str, units: Sequence[int]) -> str:
+    return f"{key} {'-'.join(map(str, units))}"
+
+
+def _named(optimizer: str) -> str:
+    return NAMES.get(optimizer, optimizer)
+
+
+def _share(share: float) -> str:
+    """1/32 where it is one part of a whole number, else two digits."""
+    parts = 1 / share
+    if abs(parts - round(parts)) < 1e-9:
+        return "1" if round(parts) == 1 else f"1/{round(parts)}"
+    return f"{share:.2g}"
+
+
+def _range(numbers: Sequence[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return str(least) if least == most else f"{least} to {most}"

@@ -278,6 +278,16 @@ def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
     assert "differ at most: onset by 0.0040." in paths[1].read_text()
 
 
+def test_a_table_of_before_there_were_clusters_is_read(tmp_path: Path) -> None:
+    """Another profile's may be older: two profiles that tell of each other must both be written."""
+    line = verdicts(tasks(a=BETTER), [claim("H1")], 0)[0]
+    later = ["p_signs", "clusters", "cluster_kind", "twin", "regime"]
+    path = tmp_path / "verdicts.csv"
+    pd.DataFrame([vars(line)]).drop(columns=later).to_csv(path, index=False)
+    found = read_verdicts(path).iloc[0]
+    assert (found.verdict, found.regime, found.clusters) == ("supported", "", 0)
+
+
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     pd.DataFrame({"hypothesis": ["H1"]}).to_csv(path)

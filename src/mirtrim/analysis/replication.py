@@ -164,8 +164,9 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
         run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
         for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
             interval = "" if row.counted else f" ({interval_text(row)})"
+            about = f" ({row.regime})" if row.regime else ""
             yield (
-                f"  * Beside it, profile {profile} ({row.regime}): {row.verdict} on {row.task} "
+                f"  * Beside it, profile {profile}{about}: {row.verdict} on {row.task} "
                 f"{effect_text(row)}{interval}."
             )
 

@@ -38,10 +38,15 @@ TEXTS = (
 )  # fmt: skip
 
 
+# Columns that came later. A table without them, which another profile may still have, is read.
+LATER = {"p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "regime": ""}
+
+
 def read_verdicts(path: Path) -> pd.DataFrame:
     """Read the table that `write_verdict_tables` wrote; a damaged file is an `ArtefactError`."""
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str) | {"seeds_needed": "Int64"})
+        table = table.assign(**{k: v for k, v in LATER.items() if k not in table.columns})
         table[list(TEXTS)] = table[list(TEXTS)].fillna("")
         return table.astype({"counted": bool})
     except (ValueError, KeyError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

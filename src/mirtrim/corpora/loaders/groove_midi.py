@@ -5,9 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirdata.datasets import groove_midi
-
 from mirtrim.corpora import layout
+from mirtrim.corpora.annotations.groove_index import OFFICIAL_INDEX_NAME, find_index
 from mirtrim.corpora.annotations.groove_info import INFO_NAME
 from mirtrim.corpora.dataset import open_dataset
 from mirtrim.corpora.embedded import embedded
@@ -29,8 +28,6 @@ from mirtrim.corpora.validation import validate
 from mirtrim.utils.errors import CorpusError
 
 LOADER = "groove_midi"
-OFFICIAL_INDEX_NAME = groove_midi.INDEXES["1.0.0"].filename
-OFFICIAL_INDEX_PATH = Path(groove_midi.INDEXES["1.0.0"].get_path())
 
 
 def open_groove(data_home: Path, index: Path | None = None) -> Any:
@@ -60,12 +57,6 @@ def open_groove(data_home: Path, index: Path | None = None) -> Any:
             f"({str(error) or type(error).__name__}); fetch or generate the corpus again"
         ) from error
     return dataset
-
-
-def find_index(data_home: Path) -> Path:
-    """The first that exists of: a rendering's index, the official one here, mirdata's own."""
-    places = (data_home / layout.INDEX_NAME, data_home / OFFICIAL_INDEX_NAME, OFFICIAL_INDEX_PATH)
-    return next((place for place in places if place.exists()), places[0])
 
 
 LICENCE = "Creative Commons Attribution 4.0 (CC BY 4.0), Google LLC; cite Gillick et al., ICML 2019"

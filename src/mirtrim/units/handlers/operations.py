@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +11,8 @@ from torch import Tensor
 
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt, plain_sizes
+from mirtrim.units.trace import Trace
 from mirtrim.utils.errors import TraceError
-
-if TYPE_CHECKING:
-    from mirtrim.units.tracer import Tracer
 
 Handler = Callable[["Call"], None]
 HANDLERS: dict[Any, Handler] = {}
@@ -69,7 +67,7 @@ class Call:
     # What a gated network does in this call: kind, dimension of the tensor concerned, units.
     gate: tuple[str, int | None, Ids]
 
-    def __init__(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], trace: "Tracer"):
+    def __init__(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], trace: Trace):
         self.func, self.args, self.kwargs, self.trace = func, args, kwargs, trace
         self.out: Any = None
         self.ran = False

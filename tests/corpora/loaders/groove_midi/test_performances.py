@@ -88,7 +88,7 @@ def test_a_changed_file_is_named(midi_home: Path, tmp_path: Path):
 def test_without_an_index_the_user_is_told(midi_home: Path, tmp_path: Path, monkeypatch):
     (midi_home / "index.json").unlink()
     monkeypatch.setattr(
-        "mirtrim.corpora.loaders.groove_midi.OFFICIAL_INDEX_PATH", tmp_path / "absent.json"
+        "mirtrim.corpora.annotations.groove_index.OFFICIAL_INDEX_PATH", tmp_path / "absent.json"
     )
     told: list[str] = []
     render_performances(midi_home, tmp_path / "out", 0, [TRACK], tell=told.append)

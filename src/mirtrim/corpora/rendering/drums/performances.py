@@ -123,7 +123,7 @@ def _checked(
 ) -> dict[str, str]:
     """MD5 of every MIDI file by track id, after comparison with the index."""
     # Imported here: mirdata takes seconds to load, and rendering processes do not need it.
-    from mirtrim.corpora.loaders.groove_midi import find_index
+    from mirtrim.corpora.annotations.groove_index import find_index
 
     absent = [row.midi_filename for row in rows if not (midi_home / row.midi_filename).is_file()]
     if absent:

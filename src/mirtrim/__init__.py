@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mirtrim.dynamic import feedback
-    from mirtrim.lottery import tickets
     from mirtrim.pruning.api import TrimReport, trim
+    from mirtrim.pruning.dynamic import feedback
+    from mirtrim.pruning.lottery import tickets
     from mirtrim.units.storage import load, save
     from mirtrim.utils.errors import MirtrimError
 
@@ -21,10 +21,10 @@ __all__ = ["MirtrimError", "TrimReport", "feedback", "load", "save", "tickets", 
 _HOME = {
     "MirtrimError": "mirtrim.utils.errors",
     "TrimReport": "mirtrim.pruning.api",
-    "feedback": "mirtrim.dynamic",
+    "feedback": "mirtrim.pruning.dynamic",
     "load": "mirtrim.units.storage",
     "save": "mirtrim.units.storage",
-    "tickets": "mirtrim.lottery",
+    "tickets": "mirtrim.pruning.lottery",
     "trim": "mirtrim.pruning.api",
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mirtrim.evidence.regime import in_one_line, regimes_of
+from mirtrim.analysis.regime import in_one_line, regimes_of
 from mirtrim.runs.config import validate
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import yaml
 
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded import load_recorded
+from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.verdicts import write_verdicts
-from mirtrim.evidence.regime import regimes_of
 from mirtrim.utils.errors import ConfigError
 from tests.analysis.worlds import GLOBAL, KEPT, MASK, TRIM, about, world
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from mirtrim.analysis.hypotheses.loading import Hypothesis
+from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import gather
 from mirtrim.analysis.verdict_tables import overall_text, read_verdicts
 from mirtrim.analysis.verdicts import verdicts, write_verdicts
-from mirtrim.evidence.regime import regimes_of
 from mirtrim.utils.errors import ArtefactError
 from tests.analysis.worlds import GLOBAL, MASK, REINIT, TRIM, about, evidence, world
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mirtrim.deploy.unit_latency import microseconds_per_unit
+from mirtrim.deploy.fast import microseconds_per_unit
 from mirtrim.utils.errors import ConfigError
 
 

@@ -10,8 +10,7 @@ import pretty_midi
 import pytest
 
 from mirtrim.listening.formats import ENDINGS, formats_of, notes_of, write_heard
-from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
-from mirtrim.listening.summary import summary_of
+from mirtrim.listening.results import Chords, Events, PitchCurve, Tags, summary_of
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.errors import ConfigError
 

@@ -7,11 +7,11 @@ from job import job, paths, rows_of
 
 from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.analysis.verdict_tables import read_verdicts
 from mirtrim.analysis.verdicts import write_verdicts
-from mirtrim.evidence.regime import regimes_of
 from mirtrim.runs.cost_rows import read_cost_rows, read_latencies
 
 given, settings, output = snakemake.input, snakemake.params, snakemake.output

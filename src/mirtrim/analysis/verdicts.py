@@ -13,10 +13,10 @@ import pandas as pd
 
 from mirtrim.analysis.hypotheses import COMPUTATIONS, Finding
 from mirtrim.analysis.hypotheses.loading import Hypothesis, load_hypotheses
+from mirtrim.analysis.regime import Regime, in_one_line
 from mirtrim.analysis.statistics import LEVEL, holm, seeds_to_decide
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence, gather, largest_gap
 from mirtrim.analysis.verdict_tables import write_verdict_tables
-from mirtrim.evidence.regime import Regime, in_one_line
 from mirtrim.runs.labels import in_words, labels_in
 
 OVERALL = "overall"

@@ -89,7 +89,7 @@ def _hear(source: Path, target: Path, bundle: "Bundle", form: str) -> None:
     """Listen to one file, write what was heard, and say so."""
     from mirtrim.listening.formats import write_heard
     from mirtrim.listening.listen import listen
-    from mirtrim.listening.summary import summary_of
+    from mirtrim.listening.results import summary_of
 
     progress = Progress(source.name)
     try:

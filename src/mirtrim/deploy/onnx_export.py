@@ -21,9 +21,8 @@ from torch import Tensor, nn
 
 from mirtrim.counting.operations import as_arguments, batch_length, run_for_one_pass
 from mirtrim.deploy.folding import fold_batch_norms
-from mirtrim.deploy.onnx_network import first_line, open_session
+from mirtrim.deploy.onnx_network import first_line, open_session, quiet
 from mirtrim.deploy.onnx_tidy import strip
-from mirtrim.deploy.quiet import quiet
 from mirtrim.utils.errors import ArtefactError, TraceError
 from mirtrim.utils.files import atomic_path
 from mirtrim.utils.seeds import torch_generator

@@ -1,6 +1,11 @@
 """An ONNX file that is called like a torch network."""
 
+import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import onnxruntime
@@ -8,6 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.utils.errors import ArtefactError
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop prints, warnings and log records of what runs inside; errors pass through."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
 
 LOG_FATAL = 4
 

@@ -7,6 +7,13 @@ stretch of it at any time.
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mirtrim.listening.bundle import Bundle
+from mirtrim.tasks.store import FeatureStore
+from mirtrim.tasks.windowed import WindowedTask, outputs_at
 
 
 def in_multiples(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
@@ -97,3 +104,36 @@ def windowed(
         held, first = held[keep - first :], keep
     if flush and held is not None and first + len(held) - length != last:
         yield held, first, np.array([first + len(held) - length])
+
+
+def outputs_of(
+    bundle: Bundle,
+    task: WindowedTask,
+    array: str,
+    rows: Iterable[np.ndarray],
+    step: int,
+    *,
+    flush: bool,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Outputs in evaluation mode, batch by batch.
+
+    Args:
+        array: name under which the task keeps such rows in a store.
+        step: rows between windows.
+        flush: whether a last window ends with the last row.
+
+    Yields:
+        Outputs (windows, …), and first rows of the windows in the file, (windows,).
+    """
+    features = bundle.about.features
+    for held, first, starts in windowed(rows, task.window_rows(features), step, flush=flush):
+        store = FeatureStore(
+            arrays={array: torch.from_numpy(held)},
+            tracks=pd.DataFrame(),
+            reference=pd.DataFrame(),
+            statistics=bundle.about.statistics,
+            digest="",
+        )
+        within = torch.from_numpy(starts - first)
+        outputs = outputs_at(bundle.network, task.inputs(store, features), within)
+        yield outputs, torch.from_numpy(starts)

@@ -5,9 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from mirtrim.listening.activations import outputs_of
 from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks, share
-from mirtrim.listening.blocks import framed
+from mirtrim.listening.blocks import framed, outputs_of
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.results import Chords
 from mirtrim.tasks.audio import LEVEL_RMS, SILENCE_RMS

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mirtrim.listening.activations import outputs_of
 from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
-from mirtrim.listening.blocks import at_least, framed
+from mirtrim.listening.blocks import at_least, framed, outputs_of
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.results import Events
 from mirtrim.tasks.audio import log_mel

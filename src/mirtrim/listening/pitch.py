@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mirtrim.listening.activations import outputs_of
 from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
-from mirtrim.listening.blocks import in_multiples
+from mirtrim.listening.blocks import in_multiples, outputs_of
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.results import PitchCurve
 from mirtrim.tasks.pitch import FULL_SCALE, Pitch, blocks_per_frame

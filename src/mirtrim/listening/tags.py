@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirtrim.listening.activations import outputs_of
 from mirtrim.listening.audio import (
     STEP,
     AudioFile,
@@ -15,7 +14,7 @@ from mirtrim.listening.audio import (
     mono_blocks,
     share,
 )
-from mirtrim.listening.blocks import at_least, in_multiples
+from mirtrim.listening.blocks import at_least, in_multiples, outputs_of
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.decoding import SURE_FROM
 from mirtrim.listening.results import Tags

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.kernel_widths import choose_packs
-from mirtrim.pruning.order import ordered, shuffled_units
-from mirtrim.pruning.selection import choose_units, group_scores
+from mirtrim.pruning.selection import choose_units, group_scores, ordered, shuffled_units
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_law

@@ -4,15 +4,45 @@ A selection is made by bisection on one number, the share of units kept, until t
 size of the result is as large as possible without passing the target.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mirtrim.pruning.criteria import UnitScores
-from mirtrim.pruning.holders import largest_holders
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, RatioError
+
+_NAMED = 3
+
+
+def largest_holders(graph: UnitGraph, keep: np.ndarray) -> str:
+    """The modules with the most parameters after a cut, in words, with reasons.
+
+    Args:
+        keep: Boolean mask over groups, (groups,).
+    """
+    sizes: dict[str, int] = {}
+    for name in graph.unique_parameters:
+        path = name.rpartition(".")[0] or name
+        sizes[path] = sizes.get(path, 0) + math.prod(graph.shape_after(name, keep))
+    reasons = {path: "not reached by the example" for path in map(_module, graph.unreached)}
+    for layer in graph.layers:
+        if layer.pinned_because:
+            for path in (layer.name, *map(_module, layer.weights)):
+                reasons.setdefault(path, layer.pinned_because)
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:_NAMED]
+    return ", ".join(
+        f"{path} ({size:,}{': ' + reasons[path] if path in reasons else ''})"
+        for path, size in largest
+    )
+
+
+def _module(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
 
 SCOPES = ("local", "global")
 SCALES = ("none", "max", "fan_in", "macs")
@@ -175,3 +205,36 @@ def _global(
     rest = np.concatenate([np.zeros(0, dtype=int), *(block[floor:] for block in ranked)])
     rest = rest[np.argsort(-scores[rest], kind="stable")]
     return len(rest), lambda step: _mask(graph, [*sure, rest[:step]])
+
+
+ORDERS = ("lowest_first", "highest_first", "shuffled")
+
+
+def ordered(scores: Tensor | np.ndarray, order: str) -> Tensor | np.ndarray:
+    """`scores` such that the lowest go first, whatever the order."""
+    if order not in ORDERS:
+        raise ConfigError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
+    return -scores if order == "highest_first" else scores
+
+
+def shuffled_units(graph: UnitGraph, keep: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """As many groups per block as `keep` has, drawn at random, (groups,)."""
+    result = keep.copy()
+    for block in blocks(graph):
+        places = torch.randperm(len(block), generator=generator).numpy()
+        result[block] = keep[block][places]
+    return result
+
+
+def shuffled_weights(
+    alive: Mapping[str, Tensor], chosen: Mapping[str, Tensor], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """As many weights per tensor as `chosen` has, drawn at random among those `alive`."""
+    result = {}
+    for name, mask in alive.items():
+        places = mask.flatten().nonzero()[:, 0]
+        drawn = torch.randperm(len(places), generator=generator)[: int(chosen[name].sum())]
+        flat = torch.zeros_like(mask.flatten())
+        flat[places[drawn.to(places.device)]] = True
+        result[name] = flat.reshape(mask.shape)
+    return result

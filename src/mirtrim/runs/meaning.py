@@ -38,7 +38,6 @@ RECORDING = (
     "mirtrim.runs.rows",
     "mirtrim.runs.tables",
     "mirtrim.runs.tables_on_disk",
-    "mirtrim.runs.jobs.resuming",
     "mirtrim.runs.jobs.finished",
     "mirtrim.units.storage",
     "mirtrim.corpora.progress",

@@ -12,7 +12,7 @@ import pytest
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs.jobs.compress import Run, compress
 from mirtrim.runs.jobs.dense import load_dense
-from mirtrim.runs.jobs.resuming import remove_ended
+from mirtrim.runs.jobs.finished import remove_ended
 from mirtrim.runs.jobs.rounds import Cost
 from mirtrim.runs.rows import read_rows
 from mirtrim.training import EpochReport

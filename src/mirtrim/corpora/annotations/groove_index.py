@@ -1,4 +1,4 @@
-"""Which index of the Groove MIDI Dataset is the one of a folder. Needs mirdata, which loads slowly."""
+"""Which index of the Groove MIDI Dataset is that of a folder. Needs mirdata, which loads slowly."""
 
 from pathlib import Path
 

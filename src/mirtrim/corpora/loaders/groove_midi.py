@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mirdata.datasets import groove_midi
+
 from mirtrim.corpora import layout
 from mirtrim.corpora.annotations.groove_index import OFFICIAL_INDEX_NAME, find_index
 from mirtrim.corpora.annotations.groove_info import INFO_NAME

@@ -261,7 +261,9 @@ def settings_of(run: Mapping[str, Any]) -> PruningSettings:
     kind = METHODS[name]
     own = {entry.name: entry for entry in fields(kind.Hyperparameters)}
     common = {entry.name: entry for entry in fields(PruningSettings) if entry.name in DEFAULTS}
-    given: dict[str, Any] = {key: checked_value(common[key], run[key]) for key in run if key in common}
+    given: dict[str, Any] = {
+        key: checked_value(common[key], run[key]) for key in run if key in common
+    }
     particular = {key: value for key, value in run.items() if key in own}
     unknown = sorted(run.keys() - given.keys() - particular.keys() - {"method", "ratios"})
     if unknown:

@@ -16,8 +16,8 @@ from mirtrim.pruning.masking import (
     masked_entries_are_zero,
 )
 from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
-from mirtrim.pruning.order import ordered, shuffled_weights
 from mirtrim.pruning.reset import reset_weights
+from mirtrim.pruning.selection import ordered, shuffled_weights
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.weight_selection import choose_weights
 from mirtrim.training import Hook

@@ -24,7 +24,7 @@ from mirtrim.counting.operations import macs, parameters
 from mirtrim.deploy.fast import fastest_onnx_call, trim_for_speed, unit_microseconds
 from mirtrim.deploy.latency import Call, Latency, interleaved, onnx_call, torch_call
 from mirtrim.deploy.onnx_export import export_onnx
-from mirtrim.deploy.runtime_graph import hasten
+from mirtrim.deploy.runtime_graph import optimise
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
@@ -78,7 +78,7 @@ def candidate(model: nn.Module, example: Tensor, folder: Path) -> Candidate:
     """Export, rewrite, load."""
     plain, rewritten = folder / "plain.onnx", folder / "rewritten.onnx"
     export_onnx(model, example, plain)
-    hasten(plain, rewritten)
+    optimise(plain, rewritten)
     arrays = [example.numpy()]
     calls = {
         "plain": onnx_call(plain, arrays),
@@ -106,7 +106,9 @@ def as_fast_as(
     for _ in range(SEARCH_STEPS):
         asked = (low * high) ** 0.5
         try:
-            small = trim_for_speed(model, example, speed_up=asked, microseconds=prices, floor=4)
+            small = trim_for_speed(
+                model, example, speed_up=asked, microseconds=prices, minimum_units=4
+            )
         except RatioError:
             high = asked
             continue

@@ -100,7 +100,7 @@ def errors(
             networks_folder=folder / "trim", resume_folder=folder / "resume",
         )  # fmt: skip
         rows = read_rows([folder / "dense.csv", folder / "trim.csv"])
-    return pd.DataFrame({"seed": seed, "ratio": rows.ratio_asked, "error": rows.test_error})
+    return pd.DataFrame({"seed": seed, "ratio": rows.target_ratio, "error": rows.test_error})
 
 
 def compared(results: dict[str, pd.DataFrame], reference: str):

@@ -409,7 +409,7 @@ def _ours(model: nn.Module, inputs: Any) -> dict[str, Any]:
     try:
         small = mirtrim.trim(model, inputs, ratio=2)
         found["mirtrim"] = "cut"
-        found["law"] = small.trim_report.law_difference
+        found["law"] = small.trim_report.equivalence_difference
     except mirtrim.utils.errors.MirtrimError as error:
         found["mirtrim"] = "wrong" if "differ by" in str(error) else "refused"
         found["why"] = str(error)

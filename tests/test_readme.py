@@ -39,7 +39,7 @@ def test_every_number_of_the_table_stands_in_the_rows() -> None:
             label, ratio = re.fullmatch(r"([a-z ()]+?)(?:, ([\d.]+)x)?", column).groups()
             chosen = of_task[of_task.label == label]
             if ratio:
-                chosen = chosen[chosen.ratio_asked == float(ratio)]
+                chosen = chosen[chosen.target_ratio == float(ratio)]
             errors = chosen.test_error
             assert len(errors) == len(SEEDS), (line[0], column)
             assert cell == mean_and_deviation(errors.mean(), errors.std(ddof=1)), (line[0], column)

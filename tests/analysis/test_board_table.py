@@ -20,7 +20,7 @@ def network(
     return {
         "task": "drums",
         "method": "dense" if ratio == 1 else "trim",
-        "ratio_asked": ratio,
+        "target_ratio": ratio,
         "ratio": 1.0 if ratio == 1 else ratio + seed / 100,
         "seed": seed,
         "variant": variant,
@@ -68,7 +68,7 @@ def line(table: pd.DataFrame, **keys: str) -> pd.Series:
 )
 def test_least_compression_that_fits_for_all_seeds(name: str, expected: list[object]) -> None:
     chosen = line(board_table(ROWS, BOARDS), board=name, variant="fp32")
-    columns = ["ratio_asked", "ratio", "flash_bytes", "arena_bytes", "binding", "seeds"]
+    columns = ["target_ratio", "ratio", "flash_bytes", "arena_bytes", "binding", "seeds"]
     assert chosen[columns].tolist() == expected
 
 
@@ -92,20 +92,20 @@ def test_none_fits_names_what_the_most_compressed_lack() -> None:
 
 def test_a_ratio_without_all_seeds_does_not_count() -> None:
     less = ROWS.drop(index=3)  # ratio 4, seed 1
-    assert line(board_table(less, BOARDS), board="both", variant="fp32").ratio_asked == 16
+    assert line(board_table(less, BOARDS), board="both", variant="fp32").target_ratio == 16
 
 
 def test_masks_without_an_arena_are_left_out() -> None:
-    mask = ROWS[ROWS.ratio_asked == 4].assign(method="mask", arena_bytes=float("nan"))
+    mask = ROWS[ROWS.target_ratio == 4].assign(method="mask", arena_bytes=float("nan"))
     table = board_table(pd.concat([ROWS, mask]), BOARDS)
     pd.testing.assert_frame_equal(table, board_table(ROWS, BOARDS))
 
 
 def test_each_method_begins_with_the_dense_network() -> None:
-    mask = ROWS[ROWS.ratio_asked == 4].assign(method="mask", flash_bytes=4000, arena_bytes=400)
+    mask = ROWS[ROWS.target_ratio == 4].assign(method="mask", flash_bytes=4000, arena_bytes=400)
     table = board_table(pd.concat([ROWS, mask]), BOARDS)
-    assert line(table, method="mask", board="roomy", variant="fp32").ratio_asked == 1
-    assert pd.isna(line(table, method="mask", board="both", variant="fp32").ratio_asked)
+    assert line(table, method="mask", board="roomy", variant="fp32").target_ratio == 1
+    assert pd.isna(line(table, method="mask", board="both", variant="fp32").target_ratio)
 
 
 def test_sentences() -> None:
@@ -144,4 +144,4 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(ArtefactError, match="lack the column 'arena_bytes'"):
         board_table(ROWS.drop(columns="arena_bytes"), BOARDS)
     with pytest.raises(ArtefactError, match="'drums' has no dense fp32 network"):
-        board_table(ROWS[ROWS.ratio_asked > 1], BOARDS)
+        board_table(ROWS[ROWS.target_ratio > 1], BOARDS)

@@ -25,7 +25,7 @@ def material(**changes: object) -> Material:
     columns = {"bytes_gzip": {key: n for n, key in enumerate(NETWORKS)}}
     rows, pieces = world(NETWORKS, **columns)
     rows = with_names(rows)[0]
-    rows.loc[rows.run == TRIM, "law_difference"] = 1e-6
+    rows.loc[rows.run == TRIM, "equivalence_difference"] = 1e-6
     for name, value in changes.items():
         rows.loc[rows.run == TRIM, name] = value
     return Material(rows, pieces, CONFIG)
@@ -39,7 +39,11 @@ def material(**changes: object) -> Material:
         ("enough_pairs", {"at_least": 3}, False),
         ("recorded_corpora", {"at_least": 1}, False),
         ("filled", {"columns": ["macs", "versions"], "positive": True}, True),
-        ("filled", {"columns": ["law_difference"], "positive": True}, False),  # −1 where dense
+        (
+            "filled",
+            {"columns": ["equivalence_difference"], "positive": True},
+            False,
+        ),  # −1 where dense
         ("several_scores", {"at_least": 1, "except_names": ["threshold"]}, True),
         ("several_scores", {"at_least": 1, "except_names": ["f_mea"]}, False),
         ("runs_everywhere", {"runs": [TRIM, MASK], "at_least": 1}, True),
@@ -60,9 +64,9 @@ def material(**changes: object) -> Material:
         ("pieces_scored", {}, True),
         ("recorded", {"where": "scores", "names": ["f_measure"]}, True),
         ("recorded", {"where": "scores", "names": ["calibration_error"]}, False),
-        ("asked_is_reached", {"except_runs": [], "tolerance": 0.001}, True),
-        ("law_holds", {"at_most": 1e-5}, True),
-        ("law_holds", {"at_most": 1e-7}, False),
+        ("target_is_reached", {"except_runs": [], "tolerance": 0.001}, True),
+        ("equivalence_holds", {"at_most": 1e-5}, True),
+        ("equivalence_holds", {"at_most": 1e-7}, False),
         ("verdicts_tested", {}, None),
         ("source_linked", {}, None),
         ("judged", {"where": "here"}, None),
@@ -85,7 +89,7 @@ def test_what_is_lacking_is_named() -> None:
         assert state is False
         return text
 
-    short = evidence("asked_is_reached", material(ratio=1.9), except_runs=[], tolerance=0.001)
+    short = evidence("target_is_reached", material(ratio=1.9), except_runs=[], tolerance=0.001)
     assert short.startswith(f"onset, {TRIM}: 1.90 where 2 is asked")
     runs = evidence("runs_everywhere", material(), runs=[TRIM, MASK])
     assert runs == f"onset: 1 of 2 (without {MASK})"

@@ -12,7 +12,7 @@ from tests.analysis.figures.rows import ROWS
 def test_runs_stand_in_the_order_of_their_errors_behind_the_dense_network() -> None:
     found = comparison(ROWS, [4])
     assert found.run.tolist() == ["dense", "mask", "trim"]
-    assert found.ratio_asked.tolist() == [4, 4, 4]
+    assert found.target_ratio.tolist() == [4, 4, 4]
     expected = {
         "ratio": [1, 4, 4.2],
         "speed_up_theoretical": [1, 1, 4],
@@ -28,7 +28,7 @@ def test_runs_stand_in_the_order_of_their_errors_behind_the_dense_network() -> N
 
 
 def test_a_ratio_that_no_run_was_asked_for_gives_way_to_the_nearest() -> None:
-    assert comparison(ROWS, [2, 16]).ratio_asked.unique().tolist() == [2, 4]
+    assert comparison(ROWS, [2, 16]).target_ratio.unique().tolist() == [2, 4]
     pd.testing.assert_frame_equal(comparison(ROWS, [4, 16]), comparison(ROWS, [4]))
 
 

@@ -21,7 +21,7 @@ def costs() -> pd.DataFrame:
             for seed, error in enumerate(of_seeds):
                 lines.append(
                     keys | {
-                        "seed": seed, "ratio_asked": ratio, "ratio": ratio, "format": kind,
+                        "seed": seed, "target_ratio": ratio, "ratio": ratio, "format": kind,
                         "parameters": 400 / ratio, "nonzeros": 400 / ratio, "macs": macs,
                         "peak_activation_bytes": 64, "weights_raw": 1600 / ratio,
                         "weights_zstd": 1500 / ratio, "onnx_raw": 1700 / ratio,
@@ -48,7 +48,7 @@ def latencies() -> pd.DataFrame:
     }
     return pd.DataFrame(
         {
-            "run": run, "ratio_asked": ratio, "runtime": runtime, "median_ms": median,
+            "run": run, "target_ratio": ratio, "runtime": runtime, "median_ms": median,
             "baseline_bytes": 50, "peak_bytes": 80, "gmacs_per_second": 1.0,
         }
         for (run, ratio), of_runtime in milliseconds.items()
@@ -58,7 +58,7 @@ def latencies() -> pd.DataFrame:
 
 def test_speed_ups_and_errors_by_hand() -> None:
     arenas = pd.DataFrame(
-        {"method": ["trim"], "ratio_asked": [4.0], "variant": ["int8"], "arena_bytes": [4096]}
+        {"method": ["trim"], "target_ratio": [4.0], "variant": ["int8"], "arena_bytes": [4096]}
     )
     table = cost_table(costs(), latencies(), arenas).set_index("run")
     trim = table.loc["trim"]

@@ -16,7 +16,7 @@ LATENCY = pd.DataFrame(
         ("onset", "dense", 1.0, 0, "torch", 2.0),
         ("onset", "trim", 2.0, 0, "torch", 0.5),
     ],
-    columns=["task", "run", "ratio_asked", "seed", "runtime", "median_ms"],
+    columns=["task", "run", "target_ratio", "seed", "runtime", "median_ms"],
 )
 SHUFFLED = table(trimmed(0, 0.5, order="shuffled"))
 ALL = pd.concat([ROWS, REINIT, SHUFFLED], ignore_index=True)

@@ -22,7 +22,7 @@ def rows(*networks: tuple[float, float, float]) -> pd.DataFrame:
         made += [
             row(
                 method="trim", criterion="magnitude", scope="local", scale="max",
-                order="lowest_first", reset="rewind", seed=seed, round=number, ratio_asked=ratio,
+                order="lowest_first", reset="rewind", seed=seed, round=number, target_ratio=ratio,
                 ratio=ratio, parameters=int(100 / ratio), nonzeros=int(100 / ratio),
                 validation_error=validation, test_error=test + seed * 0.02,
             )
@@ -37,9 +37,9 @@ def test_validation_chooses_and_test_is_told() -> None:
         rows((2, 0.20, 0.31), (4, 0.219, 0.33), (8, 0.31, 0.25), (16, 0.5, 0.6))
     )
     points = table.set_index("point")
-    assert points.loc["Best", "ratio_asked"] == 2  # 0.20 is not above the mean of 0.19 and 0.21
-    assert points.loc["Optim", "ratio_asked"] == 4  # below 0.22
-    assert points.loc["Small", "ratio_asked"] == 8  # below 0.32
+    assert points.loc["Best", "target_ratio"] == 2  # 0.20 is not above the mean of 0.19 and 0.21
+    assert points.loc["Optim", "target_ratio"] == 4  # below 0.22
+    assert points.loc["Small", "target_ratio"] == 8  # below 0.32
     assert points.loc["Small", "test_error_mean"] == pytest.approx(0.26)
     assert points.loc["Small", "test_error_deviation"] == pytest.approx(0.02 / 2**0.5)
     assert points.loc["Small", "relative_error"] == pytest.approx(0.26 / 0.3)
@@ -50,7 +50,7 @@ def test_a_latency_stands_where_it_was_measured() -> None:
     latencies = pd.DataFrame(
         {
             "run": ["dense", "trim", "trim", "trim"],
-            "ratio_asked": [1, 2, 4, 4],
+            "target_ratio": [1, 2, 4, 4],
             "runtime": ["onnxruntime", "onnxruntime", "onnxruntime", "torch"],
             "median_ms": [3.0, 2.0, 1.0, 9.0],
         }
@@ -66,14 +66,14 @@ def test_a_run_is_compared_with_its_own_seeds() -> None:
     more = rows((2, 0.22, 0.31))
     extra = more.iloc[[0]].assign(seed=2, validation_error=0.5)
     table = operating_points(pd.concat([more, extra], ignore_index=True))
-    assert pd.isna(table.set_index("point").loc["Best", "ratio_asked"])
+    assert pd.isna(table.set_index("point").loc["Best", "target_ratio"])
 
 
 def test_nothing_is_good_enough_beyond_the_limits() -> None:
     table = operating_points(rows((2, 0.2201, 0.3)))
     points = table.set_index("point")
-    assert points.loc[["Best", "Optim"], "ratio_asked"].isna().all()
-    assert points.loc["Small", "ratio_asked"] == 2
+    assert points.loc[["Best", "Optim"], "target_ratio"].isna().all()
+    assert points.loc["Small", "target_ratio"] == 2
 
 
 def test_what_is_written(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.analysis.worlds import MASK, TRIM, about, world
 
 NEW = pd.DataFrame([asdict(row) for row in ROWS])
 OLD = NEW.drop(columns=list(LATER))
-FLOORED = NEW.assign(floor=4, hyperparameters='{"decay": 0.5}')
+FLOORED = NEW.assign(minimum_units=4, hyperparameters='{"decay": 0.5}')
 
 
 def written(folder: Path, *tables: pd.DataFrame) -> list[Path]:
@@ -26,10 +26,10 @@ def written(folder: Path, *tables: pd.DataFrame) -> list[Path]:
 
 
 def test_the_columns_that_came_later() -> None:
-    assert LATER == {"floor": 2, "hyperparameters": "{}"}
+    assert LATER == {"minimum_units": 2, "hyperparameters": "{}"}
 
 
-@pytest.mark.parametrize("lacking", [list(LATER), ["floor"], ["hyperparameters"]])
+@pytest.mark.parametrize("lacking", [list(LATER), ["minimum_units"], ["hyperparameters"]])
 def test_old_rows_stand_for_the_defaults(tmp_path: Path, lacking: list[str]) -> None:
     table = read_rows(written(tmp_path, NEW.drop(columns=lacking)))
     assert tuple(table.columns) == COLUMNS
@@ -41,11 +41,11 @@ def test_old_and_new_rows_are_read_together(tmp_path: Path, old_first: bool) -> 
     """Values of the new files stay, those of the old ones are the defaults."""
     tables = [OLD, FLOORED.drop(columns="hyperparameters"), FLOORED.assign(seed=7)]
     table = read_rows(written(tmp_path, *(tables if old_first else tables[::-1])))
-    found = table.groupby(["floor", "hyperparameters"]).size().to_dict()
+    found = table.groupby(["minimum_units", "hyperparameters"]).size().to_dict()
     assert found == {(2, "{}"): 4, (4, "{}"): 4, (4, '{"decay": 0.5}'): 4}
     assert set(table.seed[table.hyperparameters != "{}"]) == {7}
-    assert table.floor.dtype == int
-    old = table[table.floor == 2].to_dict("records")
+    assert table.minimum_units.dtype == int
+    old = table[table.minimum_units == 2].to_dict("records")
     assert old == NEW.to_dict("records")
 
 
@@ -65,7 +65,7 @@ def test_unknown_and_missing_columns_are_refused(tmp_path: Path, as_table: bool)
 
 def test_bad_values_of_the_new_columns_are_refused(tmp_path: Path) -> None:
     for bad, message in (
-        (NEW.assign(floor=2.5), "floor: 2.5 is not an integer"),
+        (NEW.assign(minimum_units=2.5), "minimum_units: 2.5 is not an integer"),
         (NEW.assign(hyperparameters="[]"), "hyperparameters: not a JSON object"),
     ):
         with pytest.raises(ArtefactError, match=rf"1\.csv .*{message}"):
@@ -74,13 +74,13 @@ def test_bad_values_of_the_new_columns_are_refused(tmp_path: Path) -> None:
 
 def test_old_and_new_pieces_are_read_together(tmp_path: Path) -> None:
     _, pieces = world({("dense", 1): about(0.2), (TRIM, 4): about(0.3)})
-    old = pieces.drop(columns=["floor", "hyperparameters"])
-    paths = written(tmp_path, old, pieces.assign(floor=4, hyperparameters='{"decay": 0.5}'))
+    old = pieces.drop(columns=["minimum_units", "hyperparameters"])
+    paths = written(tmp_path, old, pieces.assign(minimum_units=4, hyperparameters='{"decay": 0.5}'))
     for chosen in (paths, paths[::-1]):
         table = read_pieces(chosen)
-        found = table.groupby(["floor", "hyperparameters"]).size().to_dict()
+        found = table.groupby(["minimum_units", "hyperparameters"]).size().to_dict()
         assert found == {(2, "{}"): len(pieces), (4, '{"decay": 0.5}'): len(pieces)}
-        assert table.floor.dtype == int
+        assert table.minimum_units.dtype == int
     defaults = read_pieces(paths[:1])
     pd.testing.assert_frame_equal(defaults, read_pieces(written(tmp_path, pieces)), check_like=True)
 
@@ -102,7 +102,7 @@ class TestJobsAndTables:
 
     @staticmethod
     def networks(found: pd.DataFrame) -> set[tuple[str, int, float]]:
-        columns = found[["method", "seed", "ratio_asked"]]
+        columns = found[["method", "seed", "target_ratio"]]
         return set(columns.itertuples(index=False, name=None))
 
     def test_the_table_alone(self, tmp_path: Path, read: Read, number: int) -> None:
@@ -130,9 +130,9 @@ class TestJobsAndTables:
             found[~mine].reset_index(drop=True), others.reset_index(drop=True)
         )
 
-    def test_another_floor_is_another_job(self, tmp_path: Path, read: Read, number: int) -> None:
+    def test_another_minimum_is_another_job(self, tmp_path: Path, read: Read, number: int) -> None:
         job, table = self.files(tmp_path, number)
-        pd.read_csv(job).assign(floor=4).to_csv(job, index=False)
+        pd.read_csv(job).assign(minimum_units=4).to_csv(job, index=False)
         found = read([job], tables=[table])
         assert len(found) == len(read([job])) + len(read([table]))
 
@@ -157,7 +157,7 @@ class TestJobsAndTables:
         ("task", "missing"),
         [
             ("onset", f"{TRIM}_seed2"),
-            ("onset", f"{TRIM}_floor_4_seed0"),
+            ("onset", f"{TRIM}_minimum_units_4_seed0"),
             ("drums", "dense_seed0"),
         ],
     )

@@ -15,12 +15,13 @@ from mirtrim.utils.errors import ArtefactError
 def row(**changes: object) -> Row:
     blank = dict(
         profile="test", task="onset", corpus="mini", method="dense", criterion="-", scope="-",
-        scale="-", order="-", reset="-", reference="-", counted="parameters",
-        seed=0, round=0, ratio_asked=1.0, ratio=1.0, parameters=100, nonzeros=100,
+        scale="-", order="-", reset="-", reference="-", budget="parameters",
+        seed=0, round=0, target_ratio=1.0, ratio=1.0, parameters=100, nonzeros=100,
         macs=1000, bytes_raw=400, bytes_gzip=350, peak_activation_bytes=64,
         validation_error=0.2, test_error=0.2, scores='{"f_measure": 0.8}', epochs=3, best_epoch=2,
         train_seconds=1.0, training_macs=3000, trainings=1,
-        total_train_seconds=1.0, total_training_macs=3000, law_difference=-1.0, diagnostics="{}",
+        total_train_seconds=1.0, total_training_macs=3000, equivalence_difference=-1.0,
+        diagnostics="{}",
         code_digest="c", data_digest="d", config_digest="f", versions="v", machine="m",
     )  # fmt: skip
     return Row(**{**blank, **changes})  # type: ignore[arg-type]
@@ -29,7 +30,7 @@ def row(**changes: object) -> Row:
 def trimmed(seed: int, error: float, ratio: float = 2.0, asked: float = 2.0) -> Row:
     return row(
         method="trim", criterion="magnitude", scope="local", scale="max", reset="rewind",
-        seed=seed, round=1, ratio_asked=asked, ratio=ratio, parameters=50, nonzeros=50, macs=250,
+        seed=seed, round=1, target_ratio=asked, ratio=ratio, parameters=50, nonzeros=50, macs=250,
         test_error=error,
     )  # fmt: skip
 

@@ -60,9 +60,9 @@ def test_what_is_missing_is_named(runs: list[str], ratios: list[float], message:
 def test_pieces_of_a_row_that_is_not_there_are_refused() -> None:
     rows, pieces = world(NETWORKS)
     with pytest.raises(ArtefactError, match=f"{TRIM}, ratio 8, seed 2 is missing in rows"):
-        gather(rows[~((rows.seed == 2) & (rows.ratio_asked == 8))], pieces)
+        gather(rows[~((rows.seed == 2) & (rows.target_ratio == 8))], pieces)
     with pytest.raises(ArtefactError, match=f"{TRIM}, ratio 8, seed 2 is missing in pieces"):
-        gather(rows, pieces[~((pieces.seed == 2) & (pieces.ratio_asked == 8))])
+        gather(rows, pieces[~((pieces.seed == 2) & (pieces.target_ratio == 8))])
 
 
 def test_a_lost_or_doubled_piece_is_refused() -> None:
@@ -76,7 +76,7 @@ def test_a_lost_or_doubled_piece_is_refused() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "name", "label"),
     [
-        ("floor", 4, f"{TRIM}_floor_4", "trim (floor 4)"),
+        ("minimum_units", 4, f"{TRIM}_minimum_units_4", "trim (minimum units 4)"),
         ("hyperparameters", '{"decay": 0.5}', f"{TRIM}_decay_0p5", "trim (decay 0.5)"),
         ("reference", "mask_a", f"{TRIM}_reference_mask_a", "trim (of mask)"),
     ],
@@ -99,8 +99,8 @@ def test_runs_that_differ_in_one_column_are_two_runs(
 def test_two_references_of_one_label_are_two_runs() -> None:
     rows, pieces = world(NETWORKS)
     for table in (rows, pieces):
-        table.loc[table.ratio_asked == 8, "reference"] = "trim_a"
-        table.loc[table.ratio_asked == 4, "reference"] = "trim_b"
+        table.loc[table.target_ratio == 8, "reference"] = "trim_a"
+        table.loc[table.target_ratio == 4, "reference"] = "trim_b"
     (found,) = gather(rows, pieces)
     first, second = f"{TRIM}_reference_trim_b", f"{TRIM}_reference_trim_a"
     assert set(found.errors) == {("dense", 1), (first, 4), (second, 8)}
@@ -109,29 +109,29 @@ def test_two_references_of_one_label_are_two_runs() -> None:
 def test_measurements_are_joined_by_the_settings_and_old_ones_by_their_defaults() -> None:
     """A table of before there was a floor is of the runs with the usual one."""
     rows, pieces = world(NETWORKS)
-    higher = [table.assign(floor=4) for table in world({(TRIM, 4): about(0.4)})]
-    latency = rows[[*RUN_KEYS, "task", "ratio_asked", "seed"]].assign(median_ms=2.0)
+    higher = [table.assign(minimum_units=4) for table in world({(TRIM, 4): about(0.4)})]
+    latency = rows[[*RUN_KEYS, "task", "target_ratio", "seed"]].assign(median_ms=2.0)
     (found,) = gather(
         pd.concat([rows, higher[0]]),
         pd.concat([pieces, higher[1]]),
-        [latency.drop(columns=["floor", "hyperparameters"])],
+        [latency.drop(columns=["minimum_units", "hyperparameters"])],
     )
     assert list(rows_of(found, TRIM, 4).median_ms) == [2.0] * 3
-    assert rows_of(found, f"{TRIM}_floor_4", 4).median_ms.isna().all()
+    assert rows_of(found, f"{TRIM}_minimum_units_4", 4).median_ms.isna().all()
 
 
 def test_measurements_are_joined_by_run_and_ratio() -> None:
     rows, pieces = world(NETWORKS)
     latency = pd.DataFrame(
         {
-            "task": "onset", "run": ["dense", TRIM, TRIM], "ratio_asked": [1.0, 4.0, 8.0],
+            "task": "onset", "run": ["dense", TRIM, TRIM], "target_ratio": [1.0, 4.0, 8.0],
             "latency_ms": [4.0, 2.0, 1.0], "macs": [1, 1, 1],
         }
     )  # fmt: skip
     found = gather(rows, pieces, [latency])[0]
     assert list(rows_of(found, TRIM, 8).latency_ms) == [1.0, 1.0, 1.0]
     assert list(rows_of(found, TRIM, 8).macs) == [1000] * 3  # the row's own
-    with pytest.raises(ArtefactError, match="needs the columns task, ratio_asked, and run"):
+    with pytest.raises(ArtefactError, match="needs the columns task, target_ratio, and run"):
         gather(rows, pieces, [latency.drop(columns="run")])
 
 
@@ -139,7 +139,7 @@ def test_several_measurements_of_one_network_are_called_by_their_kind() -> None:
     rows, pieces = world(NETWORKS)
     costs = pd.DataFrame(
         {
-            "task": "onset", "run": TRIM, "seed": [0, 0], "ratio_asked": [4.0, 4.0],
+            "task": "onset", "run": TRIM, "seed": [0, 0], "target_ratio": [4.0, 4.0],
             "format": ["fp32", "int8"], "weights_raw": [400, 100],
         }
     )  # fmt: skip

@@ -102,7 +102,7 @@ def test_what_was_not_run_is_named() -> None:
     assert lines[2].verdict == "supported"
 
 
-HIGHER = f"{TRIM}_floor_4"
+HIGHER = f"{TRIM}_minimum_units_4"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ HIGHER = f"{TRIM}_floor_4"
         (
             "not_worse",
             {"run": HIGHER, "against": TRIM, "ratios": [4]},
-            "trim (floor 4) − trim",
+            "trim (minimum units 4) − trim",
             "difference of errors",
             "",
         ),
@@ -121,7 +121,7 @@ HIGHER = f"{TRIM}_floor_4"
             {"run": TRIM, "against": [HIGHER, "dense"], "ratios": [4]},
             "trim − dense",
             "difference of errors",
-            "beside trim (floor 4) −0.050",
+            "beside trim (minimum units 4) −0.050",
         ),
         (
             "not_worse_and_cheaper",
@@ -129,9 +129,9 @@ HIGHER = f"{TRIM}_floor_4"
                 "run": TRIM, "against": HIGHER, "ratios": [4], "margin": 0.1,
                 "cost": "total_training_macs", "share": 0.5,
             },
-            "trim − trim (floor 4)",
-            "total_training_macs of trim / trim (floor 4)",
-            "total_training_macs: 1.00 of trim (floor 4); difference of errors -0.050",
+            "trim − trim (minimum units 4)",
+            "total_training_macs of trim / trim (minimum units 4)",
+            "total_training_macs: 1.00 of trim (minimum units 4); difference of errors -0.050",
         ),
     ],
 )  # fmt: skip
@@ -139,7 +139,7 @@ def test_texts_carry_labels(
     computation: str, settings: dict[str, object], compared: str, measure: str, note: str
 ) -> None:
     rows, pieces = world({("dense", 1): about(0.30), (TRIM, 4): about(0.30)})
-    higher = [table.assign(floor=4) for table in world({(TRIM, 4): about(0.35)})]
+    higher = [table.assign(minimum_units=4) for table in world({(TRIM, 4): about(0.35)})]
     evidence = gather(pd.concat([rows, higher[0]]), pd.concat([pieces, higher[1]]))
     hypothesis = Hypothesis("H1", "x", computation, "claims", settings)
     line = verdicts(evidence, [hypothesis], 0)[0]

@@ -49,7 +49,7 @@ def world(
             error = float(of_seed.mean())
             made = row(
                 task=task, **CHOICES[run], seed=seed, round=0 if run == "dense" else 1,
-                ratio_asked=float(ratio), ratio=float(ratio),
+                target_ratio=float(ratio), ratio=float(ratio),
                 validation_error=(validation or {}).get((run, ratio), error), test_error=error,
                 **of_run,
             )  # fmt: skip
@@ -58,7 +58,7 @@ def world(
                 pieces.append(
                     {
                         **{key: getattr(made, key) for key in ("task", *RUN_KEYS)},
-                        "seed": seed, "round": made.round, "ratio_asked": float(ratio),
+                        "seed": seed, "round": made.round, "target_ratio": float(ratio),
                         "track_id": f"piece{place}", "score": 1 - value,
                     }
                 )  # fmt: skip

@@ -22,7 +22,7 @@ from mirtrim.listening.shelf import bundles_in
 from tests.listening.samples import CHOICES, about_of, music, network_of, write
 
 REAL_MODELS = Path(mirtrim.__file__).resolve().parents[2] / "results" / "default" / "models"
-DENSE = {"choices": {**CHOICES, "method": "dense"}, "ratio": 1.0, "ratio_asked": 1.0}
+DENSE = {"pruning": {**CHOICES, "method": "dense"}, "ratio": 1.0, "target_ratio": 1.0}
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_mistakes_are_one_line(place, capsys, verb, words, message):
         "--input 5,3 --ratio 1e9",
         "--input 5,3 --ratio 2 --protect none",
         "--input 5,3 --ratio 2 --criterion melt",
-        "--input 5,3 --ratio 2 --floor 1000",
+        "--input 5,3 --ratio 2 --minimum-units 1000",
     ],
 )
 def test_wrong_choices_are_one_line(place, capsys, words):

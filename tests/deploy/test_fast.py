@@ -49,7 +49,7 @@ def test_all_widths_are_whole_packs_and_the_target_is_met(asked: dict) -> None:
     reached = report.ratio if "ratio" in asked else report.speed_up
     assert 3 <= reached < 6
     assert all(units % 8 == 0 for name, units in widths(small).items() if name != "head")
-    assert report.law_difference <= 1e-5
+    assert report.equivalence_difference <= 1e-5
     assert small(INPUT).shape == (1, 40, 4)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 

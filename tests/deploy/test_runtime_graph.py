@@ -11,7 +11,7 @@ from torch import nn
 
 from mirtrim.deploy.latency import onnx_call
 from mirtrim.deploy.onnx_export import export_onnx
-from mirtrim.deploy.runtime_graph import for_latency, hasten
+from mirtrim.deploy.runtime_graph import for_latency, optimise
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.models.waveform import WaveformCNN
@@ -132,7 +132,7 @@ def test_whole_networks_at_any_batch(name: str, tmp_path: Path) -> None:
             nn.init.normal_(module.bias)
     source, target = tmp_path / "net.onnx", tmp_path / "fast.onnx"
     export_onnx(model, torch.randn(shape), source, limit=1e-4)
-    hasten(source, target)
+    optimise(source, target)
     fast = kinds(onnx.load(target))
     assert fast.count("ConvTranspose") + fast.count("Transpose") == rewritten
     for batch in (1, 2):
@@ -145,5 +145,5 @@ def test_a_file_that_is_no_network_is_named_and_nothing_is_written(tmp_path: Pat
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     for name in ("bad.onnx", "missing.onnx"):
         with pytest.raises(ArtefactError, match=f"{name} is no ONNX file"):
-            hasten(tmp_path / name, tmp_path / "fast.onnx")
+            optimise(tmp_path / name, tmp_path / "fast.onnx")
     assert not (tmp_path / "fast.onnx").exists()

@@ -52,7 +52,7 @@ DECODING = {
 }
 CHOICES = {
     "method": "trim", "criterion": "magnitude", "scope": "local", "scale": "max",
-    "order": "lowest_first", "reset": "rewind", "counted": "parameters", "reference": "-",
+    "order": "lowest_first", "reset": "rewind", "budget": "parameters", "reference": "-",
 }  # fmt: skip
 
 
@@ -78,9 +78,9 @@ def about_of(task: str, network: torch.nn.Module, **changes: Any) -> About:
         "corpus": "mini_noise",
         "profile": "test",
         "licence": "MIT",
-        "choices": CHOICES,
+        "pruning": CHOICES,
         "seed": 0,
-        "ratio_asked": 4.0,
+        "target_ratio": 4.0,
         "ratio": 4.25,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "nonzeros": 100,

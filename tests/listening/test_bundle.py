@@ -106,10 +106,10 @@ def test_nothing_wrong_is_written(tmp_path):
 
 def test_the_nearest_ratio_that_is_enough(make_bundle, tmp_path):
     folder = tmp_path / "models"
-    make_bundle("onset", "d", ratio=1.0, ratio_asked=1.0, choices={**CHOICES, "method": "dense"})
+    make_bundle("onset", "d", ratio=1.0, target_ratio=1.0, pruning={**CHOICES, "method": "dense"})
     make_bundle("onset", "four", ratio=4.2)
-    make_bundle("onset", "eight", ratio=8.1, ratio_asked=8.0)
-    make_bundle("onset", "eight_better", ratio=8.1, ratio_asked=8.0, validation_error=0.1)
+    make_bundle("onset", "eight", ratio=8.1, target_ratio=8.0)
+    make_bundle("onset", "eight_better", ratio=8.1, target_ratio=8.0, validation_error=0.1)
     make_bundle("chord", "other", ratio=20.0)
     names = {ratio: find_bundle(folder, "onset", ratio).name for ratio in (None, 1, 4, 4.3, 8)}
     assert names == {None: "d", 1: "d", 4: "four", 4.3: "eight_better", 8: "eight_better"}

@@ -86,7 +86,7 @@ def test_a_saved_network_is_read_by_a_process_that_has_only_the_factory(package:
 
 
 def test_macs_can_be_counted(package: Path) -> None:
-    small = mirtrim.trim(factory(), INPUT, ratio=3, counted="macs", scale="macs", scope="global")
+    small = mirtrim.trim(factory(), INPUT, ratio=3, budget="macs", scale="macs", scope="global")
     assert small.trim_report.speed_up >= 3
 
 
@@ -102,7 +102,7 @@ def test_protected_layers_keep_all_units(package: Path) -> None:
         ({"ratio": 1000}, RatioError, "largest ratio from here"),
         ({"ratio": 0.5}, ConfigError, "ratio 0.5: must be at least 1"),
         ({"ratio": 2, "criterion": "beauty"}, ConfigError, "unknown criterion 'beauty'; known:"),
-        ({"ratio": 2, "counted": "watts"}, ConfigError, "unknown count 'watts'"),
+        ({"ratio": 2, "budget": "watts"}, ConfigError, "unknown budget 'watts'"),
         ({"ratio": 2, "protect": ["bakc"]}, Exception, "bakc"),
     ],
 )

@@ -106,7 +106,9 @@ def test_units_go_with_straight_through_gradients_and_their_momentum():
     net = two_units()
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
     one = torch.ones(1, 1)
-    with mirtrim.feedback(net, optimizer, 2, 2, of="units", example_inputs=one, floor=1) as pruning:
+    with mirtrim.feedback(
+        net, optimizer, 2, 2, of="units", example_inputs=one, minimum_units=1
+    ) as pruning:
         for expected in (3.0, 1.9 * 0.8):
             optimizer.zero_grad()
             loss = net(one).sum()
@@ -122,7 +124,7 @@ def test_units_go_with_straight_through_gradients_and_their_momentum():
     # The closed unit has moved as if it were open.
     assert net[0].weight[0].item() == pytest.approx(0.9 - 0.1 * (0.9 * 1 + 0.9))
     assert pruning.trim_report.ratio == 2
-    assert pruning.trim_report.law_difference < 1e-6
+    assert pruning.trim_report.equivalence_difference < 1e-6
 
 
 class Data:
@@ -147,11 +149,11 @@ def test_the_replication_and_a_loop_of_ones_own_agree_to_the_bit(of):
     net = classifier()
     size = sum(p.numel() for p in net.parameters())
     scoring = {"batches": None, "loss": None, "generator": torch.Generator().manual_seed(0)}
-    coming = Round(3.0, {"parameters": size}, X[:2], scoring, steps=40)
-    hook = method.hook(Ticket(net, {}), settings, coming)
+    current = Round(3.0, {"parameters": size}, X[:2], scoring, steps=40)
+    hook = method.hook(Ticket(net, {}), settings, current)
     choices = FitSettings(1, 16, 0.01, 0.0, "one_cycle")
     fit(net, Data(), choices, 0, hook=hook)
-    expected = method.finish(Ticket(net, {}), settings, coming, hook).network
+    expected = method.finish(Ticket(net, {}), settings, current, hook).network
 
     own = classifier()
     optimizer = torch.optim.Adam(own.parameters(), 0.01, fused=True)

@@ -217,7 +217,7 @@ def test_columns_agree_with_labels() -> None:
     torch.testing.assert_close(one_by_one, together)
 
 
-def test_rare_columns_leave_no_floor_of_noise() -> None:
+def test_rare_columns_leave_no_minimum_units_of_noise() -> None:
     columns = (torch.rand(N, 60, generator=generator(0)) < 0.02).float()
     values = torch.randn(N, 64, generator=generator(1))
     assert column_information(values, columns).max() < 0.002

@@ -1,4 +1,4 @@
-"""Widths in packs: literal widths, literal cuts, and the law of trimming for random networks."""
+"""Widths in packs: literal widths, literal cuts, and equivalence for random networks."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from torch import nn
 from mirtrim.pruning.kernel_widths import allowed_widths, choose_packs, rounded_down, rounded_up
 from mirtrim.pruning.selection import blocks, choose_units, smallest_cut
 from mirtrim.units.cutting import cut
-from mirtrim.units.equivalence import check_law
+from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import ConfigError, RatioError
 
@@ -31,7 +31,7 @@ def test_allowed_widths(arguments: tuple[int, int, int], expected: list[int]) ->
     assert allowed_widths(*arguments) == expected
 
 
-def test_rounding_stays_between_the_floor_and_the_width() -> None:
+def test_rounding_stays_between_the_minimum_units_and_the_width() -> None:
     down = {count: rounded_down(count, 20, 8, 2) for count in (0, 2, 3, 7, 8, 15, 19, 20, 99)}
     up = {count: rounded_up(count, 20, 8, 2) for count in (0, 2, 3, 7, 8, 15, 19, 20, 99)}
     assert down == {0: 2, 2: 2, 3: 2, 7: 4, 8: 8, 15: 8, 19: 16, 20: 20, 99: 20}
@@ -91,9 +91,12 @@ def test_global_scope_ranks_packs_by_their_mean_score() -> None:
 
 def test_the_smallest_network_is_that_of_plain_trimming_and_no_smaller() -> None:
     least = GRAPH.parameters(smallest_cut(GRAPH, 3))
-    assert [len(units) for units in kept(choose_packs(GRAPH, RISING, least, floor=3))] == [3, 3]
+    assert [len(units) for units in kept(choose_packs(GRAPH, RISING, least, minimum_units=3))] == [
+        3,
+        3,
+    ]
     with pytest.raises(RatioError, match=rf"cannot get below {least} .*largest ratio from here"):
-        choose_packs(GRAPH, RISING, least - 1, floor=3)
+        choose_packs(GRAPH, RISING, least - 1, minimum_units=3)
 
 
 def test_a_target_above_the_network_keeps_everything() -> None:
@@ -125,28 +128,30 @@ class Tied(nn.Module):
     width=st.integers(2, 40),
     gate=st.integers(2, 40),
     multiple=st.sampled_from([1, 4, 8, 16]),
-    floor=st.integers(1, 4),
+    minimum_units=st.integers(1, 4),
     share=st.floats(0.15, 1),
     scope=st.sampled_from(["local", "global"]),
 )
-def test_any_cut_obeys_law_target_floor_and_packs(
-    width: int, gate: int, multiple: int, floor: int, share: float, scope: str
+def test_any_cut_obeys_law_target_minimum_units_and_packs(
+    width: int, gate: int, multiple: int, minimum_units: int, share: float, scope: str
 ) -> None:
     torch.manual_seed(width)
     model, inputs = Tied(width, gate), torch.randn(2, 5)
     graph = discover(model, inputs)
     values = np.random.default_rng(gate).random(graph.group_count)
     values[0] = np.inf
-    least = graph.parameters(smallest_cut(graph, floor))
+    least = graph.parameters(smallest_cut(graph, minimum_units))
     target = max(least, share * graph.parameters(graph.all_kept()))
-    keep = choose_packs(graph, values, target, multiple_of=multiple, scope=scope, floor=floor)
+    keep = choose_packs(
+        graph, values, target, multiple_of=multiple, scope=scope, minimum_units=minimum_units
+    )
     assert graph.parameters(keep) <= target
     for block in blocks(graph):
-        assert int(keep[block].sum()) in allowed_widths(len(block), multiple, floor)
+        assert int(keep[block].sum()) in allowed_widths(len(block), multiple, minimum_units)
         if not keep[block].all():  # the best stay
             assert values[block][keep[block]].min() >= values[block][~keep[block]].max()
     layers = {layer.name: keep[layer.groups] for layer in graph.layers}
     assert (layers["first"] == layers["second"]).all()
     assert (layers["gate"][:gate] == layers["gate"][gate:]).all()
     small = cut(model, graph, keep)
-    assert check_law(model, small, graph, keep, inputs) <= 1e-5
+    assert check_equivalence(model, small, graph, keep, inputs) <= 1e-5

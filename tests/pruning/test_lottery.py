@@ -86,7 +86,9 @@ def fit(model, after_step):
 )
 def test_a_ticket_by_hand(reset, momentum, carry, first, second):
     net = two_units()
-    (ticket,) = mirtrim.tickets(net, ONE, two_steps(momentum, carry), [2], reset=reset, floor=1)
+    (ticket,) = mirtrim.tickets(
+        net, ONE, two_steps(momentum, carry), [2], reset=reset, minimum_units=1
+    )
     assert ticket.model[0].weight.item() == pytest.approx(first, abs=1e-6)
     assert ticket.model[1].weight.item() == pytest.approx(second, abs=1e-6)
     assert ticket.ratio == 2
@@ -116,13 +118,13 @@ def test_a_masked_ticket_by_hand():
 
 def test_ratios_go_on_from_each_other_and_reports_start_at_the_dense_network():
     made = list(mirtrim.tickets(classifier(), X[:2], fit, [1, 2, 4]))
-    assert [t.ratio_asked for t in made] == [1, 2, 4]
+    assert [t.target_ratio for t in made] == [1, 2, 4]
     assert made[0].trim_report is None
     for ticket in made[1:]:
         report = ticket.trim_report
         assert report.layers[0].units_before == 16
         assert report.layers[0].units_after == ticket.model[0].out_features
-        assert ticket.ratio == report.ratio >= ticket.ratio_asked
+        assert ticket.ratio == report.ratio >= ticket.target_ratio
         left = sum(p.numel() for p in ticket.model.parameters())
         assert report.parameters_after == left
         assert not ticket.model.training
@@ -134,7 +136,7 @@ def test_ratios_go_on_from_each_other_and_reports_start_at_the_dense_network():
     [
         ("trim", {"criterion": "random"}),
         ("trim", {"reset": "finetune"}),
-        ("trim", {"reset": "reinit", "counted": "macs"}),
+        ("trim", {"reset": "reinit", "budget": "macs"}),
         ("mask", {"scope": "global"}),
         ("mask", {"reset": "finetune"}),
         ("one_shot", {}),
@@ -364,6 +366,6 @@ def test_an_optimiser_of_another_network_is_named():
 
 
 def test_a_state_of_another_network_is_named():
-    state = mirtrim.tickets(two_units(), ONE, fit, [1.2], floor=1).state_dict()
+    state = mirtrim.tickets(two_units(), ONE, fit, [1.2], minimum_units=1).state_dict()
     with pytest.raises(ConfigError, match="another network"):
         mirtrim.tickets(classifier(), X[:2], fit, [2]).load_state_dict(state)

@@ -55,7 +55,7 @@ def trained() -> Ticket:
     return Ticket(model, result.snapshot)
 
 
-def coming(ratio: float, seed: int = 0) -> Round:
+def current(ratio: float, seed: int = 0) -> Round:
     counts = measure_counts(network(), EXAMPLE)
     scoring: dict[str, Any] = {
         "batches": lambda: Noise().batches(7),
@@ -77,11 +77,11 @@ def ticket() -> Ticket:
 @pytest.mark.parametrize("criterion", sorted(UNIT_CRITERIA))
 def test_every_criterion_trims_in_every_scope(criterion: str, scope: str) -> None:
     small = get_method("trim").prepare(
-        ticket(), PruningSettings("trim", criterion=criterion, scope=scope), coming(3)
+        ticket(), PruningSettings("trim", criterion=criterion, scope=scope), current(3)
     )
     counts = measure_counts(small.network, EXAMPLE)
     assert 3 <= DENSE.parameters / counts.parameters < 4.5
-    assert 0 <= small.law_difference <= 1e-5
+    assert 0 <= small.equivalence_difference <= 1e-5
     assert fit(small.network, Noise(), SETTINGS, seed=1).epochs == 2
 
 
@@ -89,7 +89,7 @@ def test_every_criterion_trims_in_every_scope(criterion: str, scope: str) -> Non
 @pytest.mark.parametrize("criterion", sorted(WEIGHT_CRITERIA))
 def test_every_criterion_masks_in_every_scope(criterion: str, scope: str) -> None:
     sparse = get_method("mask").prepare(
-        ticket(), PruningSettings("mask", criterion=criterion, scope=scope), coming(3)
+        ticket(), PruningSettings("mask", criterion=criterion, scope=scope), current(3)
     )
     kept = sum(int(mask.sum()) for mask in sparse.masks.values())
     rest = sum(p.numel() for n, p in sparse.network.named_parameters() if n not in sparse.masks)
@@ -99,8 +99,8 @@ def test_every_criterion_masks_in_every_scope(criterion: str, scope: str) -> Non
 
 def test_masked_weights_are_zero_after_every_step_and_in_what_is_saved() -> None:
     method = get_method("mask")
-    sparse = method.prepare(ticket(), PruningSettings("mask"), coming(8))
-    inner = method.hook(sparse, PruningSettings("mask"), coming(8))
+    sparse = method.prepare(ticket(), PruningSettings("mask"), current(8))
+    inner = method.hook(sparse, PruningSettings("mask"), current(8))
     seen = []
 
     class Watching(Hook):
@@ -117,7 +117,7 @@ def test_masked_weights_are_zero_after_every_step_and_in_what_is_saved() -> None
 
 def test_a_weight_that_came_back_is_noticed() -> None:
     method = get_method("mask")
-    sparse = method.prepare(ticket(), PruningSettings("mask"), coming(8))
+    sparse = method.prepare(ticket(), PruningSettings("mask"), current(8))
     fit(sparse.network, Noise(), SETTINGS, seed=1)  # the hook was forgotten
     with pytest.raises(AssertionError, match="a masked weight is not zero"):
         method.check(sparse)
@@ -126,7 +126,7 @@ def test_a_weight_that_came_back_is_noticed() -> None:
 def test_rewinding_restores_weights_and_batch_norm_statistics() -> None:
     before = ticket()
     sparse = get_method("mask").prepare(
-        ticket(), PruningSettings("mask", reset="rewind"), coming(2)
+        ticket(), PruningSettings("mask", reset="rewind"), current(2)
     )
     after = sparse.network.state_dict()
     for name, value in before.rewind.items():
@@ -139,7 +139,7 @@ def test_rewinding_restores_weights_and_batch_norm_statistics() -> None:
 
 def test_finetune_keeps_the_trained_weights_of_surviving_units() -> None:
     small = get_method("trim").prepare(
-        ticket(), PruningSettings("trim", reset="finetune"), coming(2)
+        ticket(), PruningSettings("trim", reset="finetune"), current(2)
     )
     whole = {
         tuple(row.tolist()) for row in ticket().network.state_dict()["conv1.0.weight"].flatten(1)
@@ -151,7 +151,7 @@ def test_finetune_keeps_the_trained_weights_of_surviving_units() -> None:
 def test_reinit_draws_new_weights_from_the_given_generator() -> None:
     choices = PruningSettings("trim", reset="reinit")
     first, again, other = (
-        get_method("trim").prepare(ticket(), choices, coming(2, seed)).network.state_dict()
+        get_method("trim").prepare(ticket(), choices, current(2, seed)).network.state_dict()
         for seed in (1, 1, 2)
     )
     assert torch.equal(first["linear1.0.weight"], again["linear1.0.weight"])
@@ -159,36 +159,36 @@ def test_reinit_draws_new_weights_from_the_given_generator() -> None:
 
 
 def test_macs_can_be_counted_instead_of_parameters() -> None:
-    small = get_method("trim").prepare(ticket(), PruningSettings("trim", counted="macs"), coming(3))
+    small = get_method("trim").prepare(ticket(), PruningSettings("trim", budget="macs"), current(3))
     assert 3 <= DENSE.macs / measure_counts(small.network, EXAMPLE).macs < 3.8
     with pytest.raises(ConfigError, match="mask cannot count macs"):
-        get_method("mask").highest_ratio(
-            network(), EXAMPLE, PruningSettings("mask", counted="macs")
-        )
+        get_method("mask").highest_ratio(network(), EXAMPLE, PruningSettings("mask", budget="macs"))
 
 
 def test_rounds_chain_down_to_the_highest_ratio_and_no_further() -> None:
-    method, choices = get_method("trim"), PruningSettings("trim", floor=2)
+    method, choices = get_method("trim"), PruningSettings("trim", minimum_units=2)
     highest = method.highest_ratio(network(), EXAMPLE, choices)
     state = ticket()
     for ratio in (2.0, 4.0, highest):
-        state = method.prepare(state, choices, coming(ratio))
+        state = method.prepare(state, choices, current(ratio))
     assert DENSE.parameters / measure_counts(state.network, EXAMPLE).parameters == highest
-    with pytest.raises(RatioError, match="floor of 2 units per layer"):
-        method.prepare(state, choices, coming(highest * 1.1))
+    with pytest.raises(RatioError, match="minimum of 2 units per layer"):
+        method.prepare(state, choices, current(highest * 1.1))
 
 
 def test_masking_reaches_its_highest_ratio() -> None:
     method = get_method("mask")
     highest = method.highest_ratio(network(), EXAMPLE, PruningSettings("mask"))
-    sparse = method.prepare(ticket(), PruningSettings("mask"), coming(highest))
+    sparse = method.prepare(ticket(), PruningSettings("mask"), current(highest))
     assert all(int(mask.sum()) == 1 for mask in sparse.masks.values())
 
 
 def test_scoring_and_evaluation_leave_the_network_untouched() -> None:
     original = ticket()
     before = state_of(original.network)
-    get_method("trim").prepare(original, PruningSettings("trim", criterion="activation"), coming(2))
+    get_method("trim").prepare(
+        original, PruningSettings("trim", criterion="activation"), current(2)
+    )
     assert all(torch.equal(before[n], v) for n, v in original.network.state_dict().items())
 
 
@@ -197,9 +197,11 @@ def test_unknown_names_are_errors() -> None:
     with pytest.raises(ConfigError, match="unknown method 'melt'"):
         get_method("melt")
     with pytest.raises(ConfigError, match="unknown criterion 'beauty'"):
-        get_method("trim").prepare(ticket(), PruningSettings("trim", criterion="beauty"), coming(2))
+        get_method("trim").prepare(
+            ticket(), PruningSettings("trim", criterion="beauty"), current(2)
+        )
     with pytest.raises(ConfigError, match="unknown reset 'hope'"):
-        get_method("trim").prepare(ticket(), PruningSettings("trim", reset="hope"), coming(2))
+        get_method("trim").prepare(ticket(), PruningSettings("trim", reset="hope"), current(2))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_unknown_names_are_errors() -> None:
 )
 def test_hyperparameters_arrive(method: str, given: dict[str, Any], found: dict[str, Any]) -> None:
     settings = settings_of({"method": method, **given})
-    at_work = replace(coming(2), steps=40)
+    at_work = replace(current(2), steps=40)
     prepared = get_method(method).prepare(ticket(), settings, at_work)
     hook = get_method(method).hook(prepared, settings, at_work)
     for name, value in found.items():
@@ -228,19 +230,19 @@ def test_hyperparameters_arrive(method: str, given: dict[str, Any], found: dict[
 
 def test_hyperparameters_of_sets_and_sizes_arrive() -> None:
     hook = get_method("top_kast").hook(
-        ticket(), settings_of({"method": "top_kast", "explored": 1}), coming(4)
+        ticket(), settings_of({"method": "top_kast", "explored": 1}), current(4)
     )
     hook.gradients(0, lambda: torch.zeros(()))
     assert all(torch.equal(hook.forward_masks[n], m) for n, m in hook.backward_masks.items())
     assert get_method("soup").trainings(settings_of({"method": "soup", "ingredients": 5})) == 5
     packed = get_method("trim_fast").prepare(
-        ticket(), settings_of({"method": "trim_fast", "pack": 5}), coming(2)
+        ticket(), settings_of({"method": "trim_fast", "pack": 5}), current(2)
     )
     widths = [p.shape[0] for p in packed.network.parameters() if p.dim() > 1][:-1]
     assert {5, 10, 15} & set(widths)
     assert not {4, 8, 16} & set(widths)
     phi = get_method("powerpropagation").prepare(
-        ticket(), settings_of({"method": "powerpropagation", "exponent": 4}), coming(2)
+        ticket(), settings_of({"method": "powerpropagation", "exponent": 4}), current(2)
     )
     name, theta = next((n, p) for n, p in ticket().network.named_parameters() if p.dim() > 1)
     found = dict(phi.network.named_parameters())[name].detach()

@@ -59,7 +59,7 @@ def test_local_scope_keeps_the_same_share_of_every_layer() -> None:
 
 
 def test_global_scope_ranks_all_layers_together() -> None:
-    # Unscaled, the second layer's scores are all larger: the first falls to its floor.
+    # Unscaled, the second layer's scores are all larger: the first falls to its minimum_units.
     keep = choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "none"), 38, scope="global")
     assert (kept(keep, 0), kept(keep, 1)) == ([1, 2], [0, 1, 3, 4, 5])
     assert GRAPH.parameters(keep) == 8 + 15 + 12
@@ -70,7 +70,7 @@ def test_target_above_the_network_keeps_everything() -> None:
     assert keep.all()
 
 
-def test_target_below_the_floor_is_an_error_that_names_the_limit() -> None:
+def test_target_below_the_minimum_units_is_an_error_that_names_the_limit() -> None:
     # 2 and 2 units: 8 + 6 + 6 = 20 parameters, ratio 3.
     assert GRAPH.parameters(smallest_cut(GRAPH, 2)) == 20
     with pytest.raises(RatioError, match=r"cannot get below 20 .*largest ratio from here: 3.00"):

@@ -24,8 +24,11 @@ RUNS = {
     ("trim_random_global_rewind", "trim (random, global)"): {
         "method": "trim", "criterion": "random", "scope": "global",
     },
-    ("trim_magnitude_local_rewind_scale_macs_counted_macs_floor_3", "trim (macs, macs, floor 3)"): {
-        "method": "trim", "scale": "macs", "counted": "macs", "floor": 3,
+    (
+        "trim_magnitude_local_rewind_scale_macs_budget_macs_minimum_units_3",
+        "trim (macs, macs, minimum units 3)",
+    ): {
+        "method": "trim", "scale": "macs", "budget": "macs", "minimum_units": 3,
     },
     (
         "same_shape_reference_trim_magnitude_local_rewind", "same shape (of trim)"
@@ -87,7 +90,7 @@ def test_the_schema_follows() -> None:
         "default": "local",
         "description": "Rank within each layer or over all layers.",
     }
-    assert schema["properties"]["floor"]["minimum"] == 1
+    assert schema["properties"]["minimum_units"]["minimum"] == 1
 
 
 def test_every_hyperparameter_says_what_it_is_and_can_be_swept() -> None:
@@ -135,7 +138,7 @@ def test_a_name_says_what_the_run_is() -> None:
 
 @pytest.mark.parametrize(
     "name", ["optimal_damage", "trim", "trim_beauty_local_rewind", "trim_magnitude_local_rewind_x",
-             "mask_magnitude_local_rewind_floor_2", "cram_local_radius_big", ""],
+             "mask_magnitude_local_rewind_minimum_units_2", "cram_local_radius_big", ""],
 )  # fmt: skip
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="no run is called"):

@@ -29,7 +29,7 @@ def test_a_task_that_is_left_out_is_left_out_of_the_studies() -> None:
 def test_default_is_valid_and_defaults_are_filled_in() -> None:
     config = validate(default(), SCHEMA)
     assert config["data_folder"] == "data"
-    assert config["runs"][0]["floor"] == 2
+    assert config["runs"][0]["minimum_units"] == 2
     assert config["corpora"]["mini_groove_midi"]["folder"] is None
 
 

@@ -15,9 +15,8 @@ from mirtrim.runs.freshness import LEDGER, Equivalences
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
-ROW = (
-    "task,method,seed,ratio_asked,test_error,train_seconds,code_digest\nonset,trim,0,2.0,{},{},{}\n"
-)
+HEAD = "task,method,seed,target_ratio,test_error,train_seconds,code_digest"
+ROW = f"{HEAD}\nonset,trim,0,2.0,{{}},{{}},{{}}\n"
 
 
 def trained(home: Path, error: str = "0.25", seconds: str = "1.0", digest: str = "a") -> None:
@@ -46,6 +45,20 @@ def test_equal_bits_are_counted(homes: tuple[Path, Path]) -> None:
     assert sample.compare(*homes) == (
         "2 files of networks, 2 rows, 2 scores of pieces, 1 arrays of features"
     )
+
+
+def test_words_of_version_0_1_are_those_of_today(tmp_path: Path) -> None:
+    home = tmp_path / "old"
+    home.mkdir()
+    config = {"runs": [{"method": "trim", "budget": "macs", "minimum_units": 3}], "studies": None}
+    said = sample.in_words_of(home, config)
+    assert said["runs"] == [{"method": "trim", "counted": "macs", "floor": 3}]
+    jobs = home / "results/proof/jobs/rows/onset"
+    jobs.mkdir(parents=True)
+    (jobs / "trim_counted_macs_seed0.csv").write_text("task,ratio_asked,counted\nonset,2,macs\n")
+    assert sample._tables(home / "results/proof", "rows") == {
+        "onset trim_budget_macs_seed0": [{"task": "onset", "target_ratio": "2", "budget": "macs"}]
+    }
 
 
 def weights(home: Path) -> None:

@@ -32,7 +32,7 @@ def written(
     """The file of a job's rows."""
     path = job_path(results, "rows", "onset", f"{settings.name}_seed{seed}")
     rows = [
-        row(task="onset", **settings.columns, seed=seed, round=n, ratio_asked=ratio, **changes)
+        row(task="onset", **settings.columns, seed=seed, round=n, target_ratio=ratio, **changes)
         for n, ratio in enumerate(ratios, start=1)
     ]
     write_rows(path, rows)
@@ -54,7 +54,7 @@ def test_jobs_are_recorded_each_in_its_place(tmp_path: Path) -> None:
     # Another set of ratios takes the place of the old one, and no other job moves.
     record(written(tmp_path, TRIM, 0, ratios=(4.0, 8.0)))
     found = jobs_in(table)
-    assert [line["ratio_asked"] for line in found["trim_magnitude_local_rewind_seed0"]] == [
+    assert [line["target_ratio"] for line in found["trim_magnitude_local_rewind_seed0"]] == [
         "4.0", "8.0"
     ]  # fmt: skip
     assert [len(lines) for lines in found.values()] == [1, 2, 1]
@@ -73,22 +73,22 @@ def test_numbers_go_through_a_table_digit_for_digit(tmp_path: Path) -> None:
 
 def test_columns_that_came_later(tmp_path: Path) -> None:
     path = written(tmp_path, TRIM)
-    old = pd.read_csv(path).drop(columns=["floor", "hyperparameters"])
+    old = pd.read_csv(path).drop(columns=["minimum_units", "hyperparameters"])
     old.to_csv(path, index=False)
     record(path)
-    record(written(tmp_path, PruningSettings("trim", floor=3)))
+    record(written(tmp_path, PruningSettings("trim", minimum_units=3)))
     table = table_path(tmp_path, "rows", "onset")
     found = jobs_in(table)
     assert set(found) == {
-        "trim_magnitude_local_rewind_seed0", "trim_magnitude_local_rewind_floor_3_seed0"
+        "trim_magnitude_local_rewind_seed0", "trim_magnitude_local_rewind_minimum_units_3_seed0"
     }  # fmt: skip
     first = found["trim_magnitude_local_rewind_seed0"][0]
-    assert (first["floor"], first["hyperparameters"]) == ("2", "{}")
-    assert sorted(read_rows([], tables=[table]).floor) == [2, 3]
+    assert (first["minimum_units"], first["hyperparameters"]) == ("2", "{}")
+    assert sorted(read_rows([], tables=[table]).minimum_units) == [2, 3]
 
 
 def test_pieces_are_compressed_to_the_same_bytes(tmp_path: Path) -> None:
-    keys = {**TRIM.columns, "seed": 0, "round": 1, "ratio_asked": 2.0}
+    keys = {**TRIM.columns, "seed": 0, "round": 1, "target_ratio": 2.0}
     for folder in (tmp_path / "a", tmp_path / "b"):
         path = job_path(folder, "pieces", "onset", "trim_magnitude_local_rewind_seed0")
         path.parent.mkdir(parents=True)
@@ -134,7 +134,7 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
         jobs_in(table)
 
 
-LINES = [{"code_digest": "c1", "config_digest": "s1", "ratio_asked": ratio} for ratio in "24"]
+LINES = [{"code_digest": "c1", "config_digest": "s1", "target_ratio": ratio} for ratio in "24"]
 WANTED = Expected("c1", "s1", (2.0, 4.0), "code compress onset trim", "settings task onset")
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mirtrim.units.cutting import cut
-from mirtrim.units.equivalence import check_law
+from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
 
@@ -45,13 +45,15 @@ def _random_keep(graph: UnitGraph, seed: int, share: float = 0.6) -> np.ndarray:
     return keep
 
 
-def _assert_law(model: nn.Module, inputs: Any, seed: int = 0, share: float = 0.6) -> UnitGraph:
+def _assert_equivalence(
+    model: nn.Module, inputs: Any, seed: int = 0, share: float = 0.6
+) -> UnitGraph:
     """Gated == trimmed, and parameters and MACs equal a recount on the trimmed network."""
     _scramble(model, seed)
     graph = discover(model, inputs)
     keep = _random_keep(graph, seed, share)
     trimmed = cut(model, graph, keep)
-    check_law(model, trimmed, graph, keep, inputs)
+    check_equivalence(model, trimmed, graph, keep, inputs)
     again = discover(trimmed, inputs)
     assert graph.parameters(keep) == sum(p.numel() for p in trimmed.parameters())
     assert again.parameters(again.all_kept()) == graph.parameters(keep)
@@ -70,5 +72,5 @@ def random_keep() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
-def assert_law() -> Callable[..., UnitGraph]:
-    return _assert_law
+def assert_equivalence() -> Callable[..., UnitGraph]:
+    return _assert_equivalence

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mirtrim.units.cutting import cut, cut_optimizer, cut_tensors
-from mirtrim.units.equivalence import check_law
+from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gated
 from mirtrim.utils.errors import TraceError
@@ -123,15 +123,15 @@ def test_graph_of_another_network():
         cut(cut(net, graph, KEEP), graph, KEEP)
 
 
-def test_check_law_sees_a_wrong_cut():
+def test_check_equivalence_sees_a_wrong_cut():
     net = network()
     graph = discover(net, X)
     trimmed = cut(net, graph, KEEP)
-    assert check_law(net, trimmed, graph, KEEP, X) < 1e-6
+    assert check_equivalence(net, trimmed, graph, KEEP, X) < 1e-6
     with torch.no_grad():
         trimmed[3].weight.copy_(torch.tensor([[7.0, 8.0]]))
     with pytest.raises(TraceError, match="differ"):
-        check_law(net, trimmed, graph, KEEP, X)
+        check_equivalence(net, trimmed, graph, KEEP, X)
 
 
 def test_gate_acts_where_units_are_consumed_not_where_they_are_made():
@@ -159,12 +159,12 @@ def test_gradient_of_gated_network_is_zero_for_dead_and_equal_for_living():
     assert net[3].weight.grad[0, 1] == 0
 
 
-def test_modes_survive_check_law_and_cut():
+def test_modes_survive_check_equivalence_and_cut():
     net = network().train()
     net[1].eval()
     graph = discover(net, X)
     trimmed = cut(net, graph, KEEP)
-    check_law(net, trimmed, graph, KEEP, X)
+    check_equivalence(net, trimmed, graph, KEEP, X)
     assert [m.training for m in trimmed] == [m.training for m in net] == [True, False, True, True]
 
 
@@ -184,4 +184,4 @@ def test_non_persistent_buffers_and_kept_activations():
     graph = discover(net, X)
     trimmed = cut(net, graph, KEEP)
     assert trimmed.gain.tolist() == [1, 3]
-    check_law(net, trimmed, graph, KEEP, X)
+    check_equivalence(net, trimmed, graph, KEEP, X)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.cutting import cut
-from mirtrim.units.equivalence import check_law
+from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import TraceError
 
@@ -66,7 +66,7 @@ def in_float32(model, trimmed, graph, keep, x) -> float:
 def test_rounding_does_not_stop_a_cut(between):
     model, graph, keep, trimmed = made(Sensitive(between).eval(), X)
     assert in_float32(model, trimmed, graph, keep, X) > 1e-5
-    assert check_law(model, trimmed, graph, keep, X) < 1e-9
+    assert check_equivalence(model, trimmed, graph, keep, X) < 1e-9
     assert next(model.parameters()).dtype is next(trimmed.parameters()).dtype is torch.float32
     assert torch.get_default_dtype() is torch.float32
 
@@ -77,7 +77,7 @@ def test_a_wrong_weight_in_such_a_network_is_seen(share):
     with torch.no_grad():
         trimmed.wide.weight[3] *= 1 + share
     with pytest.raises(TraceError, match="differ by"):
-        check_law(model, trimmed, graph, keep, X)
+        check_equivalence(model, trimmed, graph, keep, X)
 
 
 def test_units_in_the_wrong_order_are_seen():
@@ -85,14 +85,14 @@ def test_units_in_the_wrong_order_are_seen():
     with torch.no_grad():
         trimmed.last.weight.copy_(trimmed.last.weight.flip(1))
     with pytest.raises(TraceError, match="differ by"):
-        check_law(model, trimmed, graph, keep, X)
+        check_equivalence(model, trimmed, graph, keep, X)
 
 
 def test_a_number_that_passes_is_the_one_of_its_own_precision():
     model, graph, keep, trimmed = made(Sensitive(gain=3.0).eval(), X)
     expected = in_float32(model, trimmed, graph, keep, X)
     assert 0 < expected <= 1e-5
-    assert check_law(model, trimmed, graph, keep, X) == expected
+    assert check_equivalence(model, trimmed, graph, keep, X) == expected
 
 
 def only_float32(x: Tensor) -> Tensor:
@@ -104,11 +104,11 @@ def only_float32(x: Tensor) -> Tensor:
 def test_code_for_one_precision_is_judged_by_its_activations():
     model, graph, keep, trimmed = made(Sensitive(only_float32).eval(), X)
     assert in_float32(model, trimmed, graph, keep, X) > 1e-5
-    assert check_law(model, trimmed, graph, keep, X) <= 1e-5
+    assert check_equivalence(model, trimmed, graph, keep, X) <= 1e-5
     with torch.no_grad():
         trimmed.wide.weight[3] *= 1.5
     with pytest.raises(TraceError, match="differ by"):
-        check_law(model, trimmed, graph, keep, X)
+        check_equivalence(model, trimmed, graph, keep, X)
 
 
 def test_attention_masks_of_minus_infinity_are_equal():
@@ -118,11 +118,11 @@ def test_attention_masks_of_minus_infinity_are_equal():
             return y.masked_fill(torch.arange(4) > 2, -torch.inf)
 
     model, graph, keep, trimmed = made(Masked().eval(), X)
-    assert check_law(model, trimmed, graph, keep, X) < 1e-4
+    assert check_equivalence(model, trimmed, graph, keep, X) < 1e-4
     wrong = copy.deepcopy(trimmed)
     wrong.forward = lambda x: trimmed(x).masked_fill(torch.arange(4) > 1, -torch.inf)
     with pytest.raises(TraceError, match="differ by"):
-        check_law(model, wrong, graph, keep, X)
+        check_equivalence(model, wrong, graph, keep, X)
 
 
 class Chancy(nn.Module):
@@ -158,9 +158,9 @@ def test_both_networks_see_the_same_random_numbers(draw):
     model, graph, keep, trimmed = made(Chancy(DRAWS[draw]), x)
     assert graph.group_count == 33
     state = torch.get_rng_state()
-    assert check_law(model, trimmed, graph, keep, x) < 1e-5
+    assert check_equivalence(model, trimmed, graph, keep, x) < 1e-5
     assert torch.equal(torch.get_rng_state(), state)
     with torch.no_grad():
         trimmed.last.weight[0, 0] += 0.01
     with pytest.raises(TraceError, match="differ by"):
-        check_law(model, trimmed, graph, keep, x)
+        check_equivalence(model, trimmed, graph, keep, x)

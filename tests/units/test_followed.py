@@ -1,4 +1,4 @@
-"""What networks of other people do with their units, followed and cut under the law."""
+"""What networks of other people do with their units, followed and cut under equivalence."""
 
 import warnings
 
@@ -82,9 +82,9 @@ STATISTICS = {
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
-def test_statistics_over_units_are_those_of_the_living(statistic, assert_law):
+def test_statistics_over_units_are_those_of_the_living(statistic, assert_equivalence):
     net = Net(STATISTICS[statistic], look=nn.Conv1d(2, 1, 5, padding=2))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert removable(graph) == 12
 
 
@@ -148,10 +148,10 @@ COMPUTED = {
 
 
 @pytest.mark.parametrize("kind", COMPUTED)
-def test_computed_weights_are_cut(kind, assert_law):
+def test_computed_weights_are_cut(kind, assert_equivalence):
     one, other = COMPUTED[kind]()
     net = Net(lambda m, x: m.other(torch.tanh(m.one(x))), one=one, other=other)
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert removable(graph) >= 3
     assert removable(graph, "one") >= 3
 
@@ -236,20 +236,20 @@ def copied(m, x):
 
 @pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM, nn.RNN])
 @pytest.mark.parametrize("run", [packed, packed_unsorted, filled])
-def test_sequences(kind, run, assert_law):
-    graph = assert_law(Net(run, memory=kind(12, 12, batch_first=True)), X)
+def test_sequences(kind, run, assert_equivalence):
+    graph = assert_equivalence(Net(run, memory=kind(12, 12, batch_first=True)), X)
     assert removable(graph) == 12
     assert removable(graph, "memory") == 12
 
 
-def test_two_directions_packed(assert_law):
+def test_two_directions_packed(assert_equivalence):
     memory = nn.LSTM(12, 6, 2, bidirectional=True, batch_first=True)
-    graph = assert_law(Net(packed, memory=memory), X)
+    graph = assert_equivalence(Net(packed, memory=memory), X)
     assert removable(graph, "memory") == 6
 
 
-def test_writing_into_tensors(assert_law):
-    assert removable(assert_law(Net(copied), X)) == 12
+def test_writing_into_tensors(assert_equivalence):
+    assert removable(assert_equivalence(Net(copied), X)) == 12
 
 
 @pytest.mark.parametrize(
@@ -311,9 +311,9 @@ ATTRIBUTES = {
 
 
 @pytest.mark.parametrize("use", ATTRIBUTES)
-def test_integer_attributes_shrink_along(use, assert_law):
+def test_integer_attributes_shrink_along(use, assert_equivalence):
     net = Sized(ATTRIBUTES[use])
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert removable(graph) >= 3
     small = mirtrim.trim(net, X, ratio=1.8)
     assert small(X).shape == (2, 3, 5)
@@ -339,7 +339,7 @@ def test_attributes_used_as_numbers_stay_right(use):
     small = cut(net, graph, keep)
     assert torch.allclose(small(X), net(X))
     if graph.group_count > 1:
-        assert mirtrim.trim(net, X, ratio=1.1).trim_report.law_difference < 1e-5
+        assert mirtrim.trim(net, X, ratio=1.1).trim_report.equivalence_difference < 1e-5
 
 
 class Stateful(nn.Module):
@@ -360,9 +360,9 @@ class Stateful(nn.Module):
         return self.last(y)
 
 
-def test_states_and_constants_kept_as_attributes_are_cut_along(assert_law):
+def test_states_and_constants_kept_as_attributes_are_cut_along(assert_equivalence):
     net = Stateful()
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert removable(graph, "first") == 12
     assert removable(graph, "memory") == 10
     before = net.hidden.clone()
@@ -451,14 +451,14 @@ def own_scale(m, x):
     ],
     ids=lambda v: getattr(v, "__name__", ""),
 )
-def test_attention(run, groups, assert_law):
-    graph = assert_law(Attention(run), X)
+def test_attention(run, groups, assert_equivalence):
+    graph = assert_equivalence(Attention(run), X)
     assert removable(graph, "first") == 12
     assert removable(graph, "query") == removable(graph, "value") == groups
 
 
-def test_attention_from_one_projection(assert_law):
-    graph = assert_law(Attention(from_one), X)
+def test_attention_from_one_projection(assert_equivalence):
+    graph = assert_equivalence(Attention(from_one), X)
     assert removable(graph, "all_three") == 4
 
 
@@ -473,7 +473,7 @@ def test_a_scale_that_follows_the_width_keeps_it():
 
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("options", [{}, {"bias": False}, {"add_bias_kv": True}])
-def test_multihead_attention_loses_whole_heads(batch_first, options, assert_law):
+def test_multihead_attention_loses_whole_heads(batch_first, options, assert_equivalence):
     class Heads(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -485,7 +485,7 @@ def test_multihead_attention_loses_whole_heads(batch_first, options, assert_law)
             x = self.first(x)
             return self.last(x + self.heads(x, x, x, need_weights=False)[0])
 
-    graph = assert_law(Heads(), X)
+    graph = assert_equivalence(Heads(), X)
     assert removable(graph) == 4
     small = mirtrim.trim(Heads().double(), X, ratio=1.5)
     assert small.heads.head_dim == 3
@@ -494,11 +494,13 @@ def test_multihead_attention_loses_whole_heads(batch_first, options, assert_law)
 
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("first", [True, False])
-def test_stacks_of_transformer_layers(depth, first, assert_law):
+def test_stacks_of_transformer_layers(depth, first, assert_equivalence):
     torch.manual_seed(6)
     layers = [nn.TransformerEncoderLayer(12, 4, 24, batch_first=True) for _ in range(depth)]
     net = nn.Sequential(nn.Linear(20, 12), *layers, nn.Linear(12, 5))
-    graph = assert_law(net if first else net[1:], X if first else X @ torch.ones(20, 12).double())
+    graph = assert_equivalence(
+        net if first else net[1:], X if first else X @ torch.ones(20, 12).double()
+    )
     assert removable(graph, "0" if first else "1.linear1") == (4 if first else 24)
 
 
@@ -562,8 +564,8 @@ def heads_last(m, x):
 
 
 @pytest.mark.parametrize("run", [rearranged, heads_last])
-def test_heads_are_counted_in_products(run, assert_law):
-    assert removable(assert_law(Attention(run), X), "all_three") == 4
+def test_heads_are_counted_in_products(run, assert_equivalence):
+    assert removable(assert_equivalence(Attention(run), X), "all_three") == 4
 
 
 class Masks(nn.Module):
@@ -582,8 +584,8 @@ class Masks(nn.Module):
         return self.decode((masks * coded[:, None]).flatten(0, 1))
 
 
-def test_of_two_sizes_the_one_that_keeps_fewer_units_shrinks(assert_law):
-    graph = assert_law(Masks(), X)
+def test_of_two_sizes_the_one_that_keeps_fewer_units_shrinks(assert_equivalence):
+    graph = assert_equivalence(Masks(), X)
     assert removable(graph, "encode") == removable(graph, "mask") == 12
 
 
@@ -594,11 +596,11 @@ def patches(m, x):
     return F.fold(folded, (20, 1), kernel_size=(4, 1), stride=(2, 1))[..., 0]
 
 
-def test_patches_of_channels(assert_law):
-    assert removable(assert_law(Net(patches), X)) == 12
+def test_patches_of_channels(assert_equivalence):
+    assert removable(assert_equivalence(Net(patches), X)) == 12
 
 
-def test_both_directions_added_up_to_an_attribute(assert_law):
+def test_both_directions_added_up_to_an_attribute(assert_equivalence):
     def added(m, x):
         y = m.both(x)[0]
         return torch.cat([y[..., : m.half] + y[..., m.half :]] * 2, -1)
@@ -608,7 +610,7 @@ def test_both_directions_added_up_to_an_attribute(assert_law):
             super().__init__(run)
             self.half = 6
 
-    assert removable(assert_law(Halved(added), X), "both") == 6
+    assert removable(assert_equivalence(Halved(added), X), "both") == 6
 
 
 class Windows(nn.Module):
@@ -634,7 +636,7 @@ class Windows(nn.Module):
         return self.last(y.transpose(1, 2).reshape(batch, length, width))
 
 
-def test_a_table_for_each_head_loses_heads(assert_law):
-    graph = assert_law(Windows(), X)
+def test_a_table_for_each_head_loses_heads(assert_equivalence):
+    graph = assert_equivalence(Windows(), X)
     assert removable(graph, "qkv") == 4
     assert graph.slices["table"][1] is not None

@@ -156,16 +156,16 @@ NONE = [0] * 6
     ],
     ids=lambda v: v if isinstance(v, str) else "",
 )
-def test_groups_of_six_units(name, run, channels, expected, assert_law):
+def test_groups_of_six_units(name, run, channels, expected, assert_equivalence):
     net = Net(lambda m, x: m.b(run(m, x)), b=conv(channels))
     assert groups(net) == expected
-    assert_law(net, X)
+    assert_equivalence(net, X)
 
 
-def test_residual_sum_binds_two_layers(assert_law):
+def test_residual_sum_binds_two_layers(assert_equivalence):
     net = Net(lambda m, x: m.c(m.a(x) + m.b(x)), b=nn.Conv1d(3, 6, 1), c=conv(6))
     assert groups(net, "a") == groups(net, "b") == FREE
-    assert_law(net, X)
+    assert_equivalence(net, X)
 
 
 def test_outputs_and_protected_layers_keep_all_units():
@@ -186,32 +186,32 @@ def test_reasons_name_operation_and_module():
     assert reason == "the code fixes the size 6 in view in the network (Net)"
 
 
-def test_single_unit_is_immortal(assert_law):
+def test_single_unit_is_immortal(assert_equivalence):
     net = Net(lambda m, x: m.c(m.a(x) * m.b(x)), b=nn.Conv1d(3, 1, 1), c=conv(6))
     assert groups(net) == FREE
     assert groups(net, "b") == [0]
-    assert_law(net, X)
+    assert_equivalence(net, X)
 
 
-def test_depthwise_shrinks_groups_and_binds_multiples(assert_law):
+def test_depthwise_shrinks_groups_and_binds_multiples(assert_equivalence):
     net = Net(lambda m, x: m.c(m.b(m.a(x))), b=nn.Conv1d(6, 12, 3, groups=6), c=conv(12))
     assert groups(net, "b") == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["b.weight"][1] is None
     # 2 examples were traced; per example 6 time steps × 3 taps × 12 channels, and so on.
     assert graph.macs(graph.all_kept()) == 8 * 3 * 6 + 6 * 3 * 12 + 6 * 12 * 2
 
 
-def test_grouped_convolution_binds_positions(assert_law):
+def test_grouped_convolution_binds_positions(assert_equivalence):
     net = Net(lambda m, x: m.c(m.b(m.a(x))), b=nn.Conv1d(6, 4, 1, groups=2), c=conv(4))
     assert groups(net) == HALVES
     assert groups(net, "b") == [4, 5, 4, 5]
-    assert_law(net, X)
+    assert_equivalence(net, X)
 
 
-def test_grouped_transposed_convolution(assert_law):
+def test_grouped_transposed_convolution(assert_equivalence):
     net = Net(lambda m, x: m.c(m.b(m.a(x))), b=nn.ConvTranspose1d(6, 4, 2, 2, groups=2), c=conv(4))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["b.weight"][0].tolist() == HALVES
     assert graph.slices["b.weight"][1].tolist() == [4, 5]
     weight = net.b.weight.detach()
@@ -221,7 +221,7 @@ def test_grouped_transposed_convolution(assert_law):
 
 
 @pytest.mark.parametrize("affine", [True, False])
-def test_norms_follow_their_units(affine, assert_law):
+def test_norms_follow_their_units(affine, assert_equivalence):
     net = Net(
         lambda m, x: m.c(m.g(m.i(m.n(m.a(x))))),
         n=nn.BatchNorm1d(6, affine=affine),
@@ -229,7 +229,7 @@ def test_norms_follow_their_units(affine, assert_law):
         g=nn.GroupNorm(3, 6, affine=affine),
         c=conv(6),
     )
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.layers[0].groups.tolist() == [1, 2, 1, 2, 1, 2]
     assert graph.normalisation_of("a") == ("n" if affine else None)
 
@@ -247,14 +247,14 @@ def test_normalisation_that_follows_an_activation_counts_a_merged_one_does_not()
     assert graph.normalisation_of("b") is None
 
 
-def test_layer_norm_over_units_and_time(assert_law):
+def test_layer_norm_over_units_and_time(assert_equivalence):
     net = Net(lambda m, x: m.c(m.n(m.a(x))), n=nn.LayerNorm([6, 8]), c=conv(6))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["n.weight"][0].tolist() == FREE
     assert graph.slices["n.weight"][1] is None
 
 
-def test_prelu_and_loose_parameters(assert_law):
+def test_prelu_and_loose_parameters(assert_equivalence):
     net = Net(
         lambda m, x: m.c(m.p(m.a(x)) * m.s.view(1, -1, 1) + m.t[:, None] * m.w + m.u),
         p=nn.PReLU(6),
@@ -264,73 +264,73 @@ def test_prelu_and_loose_parameters(assert_law):
         u=nn.Parameter(torch.rand(6, 8)),
         c=conv(6),
     )
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     for name in ("p.weight", "s", "t", "u"):
         assert graph.slices[name][0].tolist() == FREE, name
     assert graph.slices["w"] == (None,)
     assert graph.slices["u"][1] is None
 
 
-def test_position_embedding_is_cut_along_its_features_only(assert_law):
+def test_position_embedding_is_cut_along_its_features_only(assert_equivalence):
     net = Net(
         lambda m, x: m.c((m.a(x).mT + m.position[: x.size(2)]).mT),
         position=nn.Parameter(torch.rand(20, 6)),
         c=conv(6),
     )
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["position"][0] is None
     assert graph.slices["position"][1].tolist() == FREE
 
 
-def test_flatten_gives_each_column_its_unit(assert_law):
+def test_flatten_gives_each_column_its_unit(assert_equivalence):
     net = Net(lambda m, x: m.c(m.a(x).flatten(1)), c=nn.Linear(48, 2))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["c.weight"][1].tolist() == np.repeat(FREE, 8).tolist()
 
 
-def test_flatten_time_first(assert_law):
+def test_flatten_time_first(assert_equivalence):
     net = Net(lambda m, x: m.c(m.a(x).transpose(1, 2).reshape(2, -1)), c=nn.Linear(48, 2))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["c.weight"][1].tolist() == FREE * 8
 
 
-def test_linear_per_unit_keeps_its_own_units(assert_law):
+def test_linear_per_unit_keeps_its_own_units(assert_equivalence):
     """A linear layer over time serves every unit alike, so its rows cannot belong to one."""
     net = Net(lambda m, x: m.c(m.t(m.a(x))), t=nn.Linear(8, 5), c=conv(6))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.layers[1].groups.tolist() == [0] * 5
     assert "once per unit" in graph.layers[1].pinned_because
     assert graph.macs(graph.all_kept()) == 8 * 3 * 6 + 6 * 8 * 5 + 5 * 6 * 2
 
 
-def test_convolution_with_units_in_the_batch(assert_law):
+def test_convolution_with_units_in_the_batch(assert_equivalence):
     net = Net(
         lambda m, x: m.c(m.t(m.a(x).reshape(-1, 1, 8)).reshape(2, -1, 8)),
         t=nn.Conv1d(1, 2, 3, padding=1),
         c=conv(12),
     )
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.layers[0].groups.tolist() == FREE
     assert graph.slices["c.weight"][1].tolist() == np.repeat(FREE, 2).tolist()
 
 
-def test_parameter_product_is_a_linear_layer(assert_law):
+def test_parameter_product_is_a_linear_layer(assert_equivalence):
     net = Net(
         lambda m, x: m.c((m.a(x).mT @ m.w).relu().mT), w=nn.Parameter(torch.rand(6, 5)), c=conv(5)
     )
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert [layer.name for layer in graph.layers] == ["a", "w", "c"]
     assert graph.layers[1].groups.tolist() == [7, 8, 9, 10, 11]
 
 
-def test_shared_convolution_binds_its_inputs_and_outputs(assert_law):
+def test_shared_convolution_binds_its_inputs_and_outputs(assert_equivalence):
     net = Net(lambda m, x: m.c(m.b(F.relu(m.b(m.a(x))))), b=nn.Conv1d(6, 6, 1), c=conv(6))
     assert groups(net) == groups(net, "b") == FREE
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.parameters(graph.all_kept()) == (18 + 6) + (36 + 6) + (12 + 2)
 
 
-def test_tied_weights_of_embedding_and_decoder(assert_law):
+def test_tied_weights_of_embedding_and_decoder(assert_equivalence):
     class Tied(nn.Module):
         def __init__(self):
             super().__init__()
@@ -343,7 +343,7 @@ def test_tied_weights_of_embedding_and_decoder(assert_law):
             return self.decoder(self.hidden(self.embedding(x)).relu())
 
     indices = torch.tensor([[1, 2, 6]])
-    graph = assert_law(Tied(), indices)
+    graph = assert_equivalence(Tied(), indices)
     # One tensor is read row-wise as embedding and column-wise as decoder.
     assert graph.layers[0].groups.tolist() == graph.layers[1].groups.tolist() == [1, 2, 3, 4, 5]
     assert graph.parameters(graph.all_kept()) == 35 + 30
@@ -351,7 +351,7 @@ def test_tied_weights_of_embedding_and_decoder(assert_law):
     assert graph.slices["decoder.weight"][1].tolist() == [1, 2, 3, 4, 5]
 
 
-def test_cat_sizes_follow_both_parts(assert_law):
+def test_cat_sizes_follow_both_parts(assert_equivalence):
     def run(m, x):
         one, two = m.a(x), m.b(x)
         both = torch.cat([one, two], 1)
@@ -360,11 +360,11 @@ def test_cat_sizes_follow_both_parts(assert_law):
         return m.c(torch.cat([second, third, first], 1))
 
     net = Net(run, b=nn.Conv1d(3, 4, 1), c=conv(14))
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.group_count == 11
 
 
-def test_two_dimensional_frequency_merge(assert_law):
+def test_two_dimensional_frequency_merge(assert_equivalence):
     def run(m, x):
         y = F.max_pool2d(m.b(m.a2(x.unsqueeze(1)).relu()), (1, 2))
         n, c, f, t = y.shape
@@ -373,27 +373,27 @@ def test_two_dimensional_frequency_merge(assert_law):
     net = Net(
         run, a2=nn.Conv2d(1, 4, 3, padding=1), b=nn.Conv2d(4, 5, 3, padding=1), c=nn.Linear(15, 2)
     )
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     assert graph.slices["c.weight"][1].tolist() == np.repeat([5, 6, 7, 8, 9], 3).tolist()
 
 
-def test_zero_padded_shortcut_pins_what_it_meets(assert_law):
+def test_zero_padded_shortcut_pins_what_it_meets(assert_equivalence):
     """The parameter-free shortcut of residual networks adds constants to some units."""
     net = Net(
         lambda m, x: m.c(F.pad(m.a(x), (0, 0, 1, 1)) + m.b(x)), b=nn.Conv1d(3, 8, 1), c=conv(8)
     )
     assert groups(net, "b") == [0, 1, 2, 3, 4, 5, 6, 0]
-    assert_law(net, X)
+    assert_equivalence(net, X)
 
 
-def test_shapes_that_must_stay_equal(assert_law):
+def test_shapes_that_must_stay_equal(assert_equivalence):
     net = Net(
         lambda m, x: m.c(m.a(x) + m.b(x) if m.a(x).shape == m.b(x).shape else m.a(x)),
         b=nn.Conv1d(3, 6, 1),
         c=conv(6),
     )
     assert groups(net, "b") == FREE
-    assert_law(net, X)
+    assert_equivalence(net, X)
 
 
 def test_discover_leaves_the_network_as_it_was():

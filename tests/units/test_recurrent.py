@@ -1,4 +1,4 @@
-"""The law for every recurrent layer, and for gated convolution blocks."""
+"""Equivalence for every recurrent layer, and for gated convolution blocks."""
 
 import pytest
 import torch
@@ -31,9 +31,9 @@ class ConvRecurrent(nn.Module):
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-def test_twelve_recurrent_networks(kind, both, layers, last_state, assert_law):
+def test_twelve_recurrent_networks(kind, both, layers, last_state, assert_equivalence):
     net = ConvRecurrent(kind, both, layers, last_state)
-    graph = assert_law(net, X)
+    graph = assert_equivalence(net, X)
     conv, rnn, head = graph.layers
     assert conv.groups.tolist() == [1, 2, 3, 4, 5, 6]
     assert rnn.groups.tolist() == [7, 8, 9, 10, 11]
@@ -54,7 +54,7 @@ def test_twelve_recurrent_networks(kind, both, layers, last_state, assert_law):
     assert graph.macs(graph.all_kept()) == expected
 
 
-def test_time_first_and_without_bias(assert_law):
+def test_time_first_and_without_bias(assert_equivalence):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -64,10 +64,10 @@ def test_time_first_and_without_bias(assert_law):
         def forward(self, x):
             return self.head(self.rnn(x.permute(2, 0, 1))[0])
 
-    assert assert_law(Net(), X).group_count == 6
+    assert assert_equivalence(Net(), X).group_count == 6
 
 
-def test_hidden_state_that_enters_again(assert_law):
+def test_hidden_state_that_enters_again(assert_equivalence):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -87,7 +87,7 @@ def test_hidden_state_that_enters_again(assert_law):
             )
             return self.head(self.decoder(x, state)[0])
 
-    graph = assert_law(Net(), X)
+    graph = assert_equivalence(Net(), X)
     assert graph.group_count == 6
     assert graph.layers[0].groups.tolist() == graph.layers[1].groups.tolist()
     assert graph.slices["start"][2].tolist() == [1, 2, 3, 4, 5]
@@ -125,8 +125,8 @@ class WaveNet(nn.Module):
         return self.last(total)
 
 
-def test_wavenet_blocks(assert_law):
-    graph = assert_law(WaveNet(), X)
+def test_wavenet_blocks(assert_equivalence):
+    graph = assert_equivalence(WaveNet(), X)
     groups = {layer.name: layer.groups.tolist() for layer in graph.layers}
     # The residual path ties first and every residual convolution; gate halves are tied.
     assert groups["first"] == groups["blocks.0.residual"] == [1, 2, 3, 4]
@@ -135,5 +135,5 @@ def test_wavenet_blocks(assert_law):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_wavenet_survives_many_cuts(seed, assert_law):
-    assert_law(WaveNet(), X, seed, share=0.3)
+def test_wavenet_survives_many_cuts(seed, assert_equivalence):
+    assert_equivalence(WaveNet(), X, seed, share=0.3)

@@ -138,8 +138,8 @@ def test_what_changes_no_result_trains_nothing(checkout: Path, tmp_path: Path) -
         ),
         (
             "runs/rows.py",
-            "    floor: int = COLUMN_DEFAULTS",
-            "    mood: str = 'good'\n    floor: int = COLUMN_DEFAULTS",
+            "    minimum_units: int = COLUMN_DEFAULTS",
+            "    mood: str = 'good'\n    minimum_units: int = COLUMN_DEFAULTS",
         ),
         ("pruning/methods/nothing.py", "", NEW_METHOD),
         ("tasks/offset.py", "", NEW_TASK),

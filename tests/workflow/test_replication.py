@@ -30,13 +30,13 @@ def test_rows_reach_the_ratios_that_were_asked(finished: Path) -> None:
     dense = rows[rows.method == "dense"].iloc[0]
     mask, trim = rows[rows.method == "mask"], rows[rows.method == "trim"]
     assert mask.ratio.tolist() == pytest.approx([2, 4], rel=0.01)
-    assert (trim.ratio >= trim.ratio_asked).all()
-    assert (trim.ratio <= 1.15 * trim.ratio_asked).all()
+    assert (trim.ratio >= trim.target_ratio).all()
+    assert (trim.ratio <= 1.15 * trim.target_ratio).all()
     assert (mask.parameters == dense.parameters).all()
     assert (mask.macs == dense.macs).all()
     assert (trim.macs < dense.macs).all()
     assert (trim.nonzeros * trim.ratio).tolist() == pytest.approx([dense.parameters] * 2, rel=0.01)
-    assert (trim.law_difference.between(0, 1e-5)).all()
+    assert (trim.equivalence_difference.between(0, 1e-5)).all()
 
 
 def test_everything_that_a_reader_wants_is_there(finished: Path) -> None:
@@ -114,7 +114,7 @@ def test_methods_and_controls_stand_beside_the_runs(copied: Path) -> None:
     assert result.returncode == 0, result.stderr[-3000:]
     assert "rule dense" not in result.stderr  # the dense network and the main runs are there
     table = pd.read_csv(copied / "results/tiny/studies/methods/onset.csv").set_index(
-        ["ratio_asked", "run"]
+        ["target_ratio", "run"]
     )
     assert set(table.loc[4].index) == {
         "dense", "mask", "trim", "feedback units", "same shape (of trim)"

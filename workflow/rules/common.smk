@@ -248,11 +248,11 @@ def why_trained(task, job):
 def is_measured(kind, task, job):
     """Whether a table of measurements has the networks of a job as the table of rows has them."""
     lines, rows = TABLES[kind][task].get(job, []), ROWS[task].get(job, [])
-    sizes = {line["ratio_asked"]: line.get("parameters") for line in lines}
+    sizes = {line["target_ratio"]: line.get("parameters") for line in lines}
     return bool(lines) and all(
-        sizes.get(row["ratio_asked"]) in (None, row["parameters"])
+        sizes.get(row["target_ratio"]) in (None, row["parameters"])
         for row in rows
-        if row["ratio_asked"] in sizes
+        if row["target_ratio"] in sizes
     )
 
 

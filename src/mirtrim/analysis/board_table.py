@@ -18,7 +18,7 @@ from mirtrim.utils.files import atomic_path, write_text
 NEEDED = (
     "task",
     "method",
-    "ratio_asked",
+    "target_ratio",
     "ratio",
     "seed",
     "variant",
@@ -37,7 +37,7 @@ def board_table(networks: pd.DataFrame, boards: Sequence[Board]) -> pd.DataFrame
             method "dense". Rows without an arena (masks, which are not exported) are left out.
 
     Returns:
-        Columns task, method, variant, board, seeds, ratio_asked (1 if the dense network fits,
+        Columns task, method, variant, board, seeds, target_ratio (1 if the dense network fits,
         NaN if no ratio fits), ratio (the largest over seeds), flash_bytes and arena_bytes (the
         largest over seeds), binding (the memories that the next less compressed networks lack,
         or the most compressed ones if none fits; "-" if the dense network fits),
@@ -82,7 +82,7 @@ def _least_compressed(run: pd.DataFrame, board: Board, seeds: set[int]) -> dict[
     """Columns from seeds to test_error_deviation, for one method and variant."""
     binding: tuple[str, ...] = ()
     chosen = run.iloc[:0]
-    for _, candidates in run.groupby("ratio_asked", sort=True):
+    for _, candidates in run.groupby("target_ratio", sort=True):
         if not seeds <= set(candidates.seed):
             continue
         found = [
@@ -96,7 +96,7 @@ def _least_compressed(run: pd.DataFrame, board: Board, seeds: set[int]) -> dict[
         binding = tuple(memory for memory in ("flash", "RAM") if memory in lacking)
     return {
         "seeds": chosen.seed.nunique(),
-        "ratio_asked": chosen.ratio_asked.max(),
+        "target_ratio": chosen.target_ratio.max(),
         "ratio": chosen.ratio.max(),
         "flash_bytes": chosen.flash_bytes.max(),
         "arena_bytes": chosen.arena_bytes.max(),

@@ -44,7 +44,7 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
             nearest that some have been asked for (by quotient).
 
     Returns:
-        Columns ratio_asked, run, seeds, ratio, speed_up_theoretical, test_error_mean,
+        Columns target_ratio, run, seeds, ratio, speed_up_theoretical, test_error_mean,
         test_error_deviation (sample), difference_mean and difference_deviation (to the dense
         network of the same seed), trainings, cost (training MACs of everything that led to the
         network, in dense trainings), train_seconds.
@@ -59,11 +59,11 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
     )
     parts = []
     for ratio in dict.fromkeys(nearest_ratio(rows, ratio) for ratio in ratios):
-        chosen = rows[(rows.ratio_asked == ratio) | (rows.method == "dense")]
+        chosen = rows[(rows.target_ratio == ratio) | (rows.method == "dense")]
         groups = chosen.groupby("run", sort=True)
         part = pd.DataFrame(
             {
-                "ratio_asked": ratio,
+                "target_ratio": ratio,
                 "seeds": groups.seed.nunique(),
                 "ratio": groups.ratio.mean(),
                 "speed_up_theoretical": groups.speed_up_theoretical.mean(),
@@ -87,7 +87,7 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
         table.to_csv(temporary, index=False, float_format="%.6g")
     head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
     lines = []
-    for asked, part in table.groupby("ratio_asked", sort=True):
+    for asked, part in table.groupby("target_ratio", sort=True):
         lines += [f"## Ratio {asked:g}", "", "| " + " | ".join(head) + " |"]
         lines.append("| --- |" + " ---: |" * (len(head) - 1))
         for row in part.itertuples():
@@ -112,8 +112,8 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
 
 def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> None:
     """Two panels per ratio: error of every run, sorted, and error against training cost."""
-    ratios = sorted(table.ratio_asked.unique())
-    longest = max(int((table.ratio_asked == ratio).sum()) for ratio in ratios)
+    ratios = sorted(table.target_ratio.unique())
+    longest = max(int((table.target_ratio == ratio).sum()) for ratio in ratios)
     height_inches = 1.0 + 0.19 * longest
     with style.styled():
         figure, grid = plt.subplots(
@@ -125,7 +125,7 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
             width_ratios=(3, 2),
         )
         for (sorted_axes, cost_axes), ratio in zip(grid, ratios, strict=True):
-            part = table[table.ratio_asked == ratio]
+            part = table[table.target_ratio == ratio]
             dense = part[part.run == "dense"].iloc[0]
             runs = part[part.run != "dense"].reset_index(drop=True)
             _sorted(sorted_axes, runs, dense)

@@ -33,7 +33,7 @@ def cost_table(
             microcontroller needs; None where it was not measured.
 
     Returns:
-        Columns run, ratio_asked, seeds, the means of `MEANS`; for fp32 and int8 the means of
+        Columns run, target_ratio, seeds, the means of `MEANS`; for fp32 and int8 the means of
         `BYTES` and the mean and sample deviation of the test error; the median milliseconds of
         every runtime; resident_bytes (ONNX Runtime, above an empty process);
         gmacs_per_second; speed_up_theoretical, speed_up_measured (ONNX Runtime, fp32) and the share
@@ -41,16 +41,16 @@ def cost_table(
         runtime); arena_int8_bytes. NaN where nothing was measured.
     """
     costs = costs.assign(run=costs.apply(lambda row: label_of(row[RUN_KEYS]), axis=1))
-    groups = costs.groupby(["run", "ratio_asked"], sort=True)
+    groups = costs.groupby(["run", "target_ratio"], sort=True)
     table = groups[list(MEANS)].mean()
     table.insert(0, "seeds", groups.seed.nunique())
     for kind, of_kind in costs.groupby("format"):
-        part = of_kind.groupby(["run", "ratio_asked"])
+        part = of_kind.groupby(["run", "target_ratio"])
         for name in BYTES:
             table[f"{name}_{kind}"] = part[name].mean()
         table[f"test_error_{kind}_mean"] = part.test_error.mean()
         table[f"test_error_{kind}_deviation"] = part.test_error.std(ddof=1)
-    timed = latencies.set_index(["runtime", "run", "ratio_asked"])
+    timed = latencies.set_index(["runtime", "run", "target_ratio"])
     for runtime, column in LATENCIES.items():
         table[column] = timed.median_ms[runtime]
     plain = timed.loc["onnxruntime"]
@@ -66,12 +66,12 @@ def cost_table(
         table["arena_int8_bytes"] = float("nan")
     else:
         small = arenas[arenas.variant == "int8"].rename(columns={"method": "run"})
-        table["arena_int8_bytes"] = small.groupby(["run", "ratio_asked"]).arena_bytes.mean()
+        table["arena_int8_bytes"] = small.groupby(["run", "target_ratio"]).arena_bytes.mean()
     table = table.reset_index()
     order = table.run.ne("dense")
     return (
         table.assign(order=order)
-        .sort_values(["order", "run", "ratio_asked"], ignore_index=True)
+        .sort_values(["order", "run", "target_ratio"], ignore_index=True)
         .drop(columns="order")
     )
 

@@ -141,7 +141,7 @@ def _look(keys: dict[str, str]) -> style.Look:
 
 
 def _run(axes: Axes, look: style.Look, label: str, run: pd.DataFrame) -> None:
-    by_ratio = run.groupby("ratio_asked")
+    by_ratio = run.groupby("target_ratio")
     ratio, error = by_ratio.ratio.mean(), by_ratio.test_error
     axes.fill_between(ratio, error.min(), error.max(), color=look.colour, alpha=0.15, lw=0)
     axes.plot(
@@ -157,7 +157,7 @@ def _run(axes: Axes, look: style.Look, label: str, run: pd.DataFrame) -> None:
 
 def _axes(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log", base=2)
-    ticks = sorted({1.0, *rows.ratio_asked})
+    ticks = sorted({1.0, *rows.target_ratio})
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -26,7 +26,7 @@ def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) 
         latencies: what `experiments.latencies` wrote for the task, if it did.
 
     Returns:
-        Columns run, point, seeds, ratio_asked (NaN where no ratio is good enough), the means of
+        Columns run, point, seeds, target_ratio (NaN where no ratio is good enough), the means of
         `MEANS`, test_error_mean, test_error_deviation (sample), relative_error (mean test error /
         mean test error of the dense network) and, with `latencies`, latency_ms (median of ONNX
         Runtime; NaN where a run was not timed).
@@ -37,18 +37,18 @@ def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) 
     all_dense = dense
     for run, of_run in rows[rows.method != "dense"].groupby(labels, sort=True):
         dense = all_dense[all_dense.seed.isin(of_run.seed)]
-        validation = of_run.groupby("ratio_asked").validation_error.mean()
+        validation = of_run.groupby("target_ratio").validation_error.mean()
         for point, times in POINTS.items():
             limit = times * dense.validation_error.mean()
             # "At most" for Best, "less than" for the others, as the paper has it.
             enough = validation <= limit if point == "Best" else validation < limit
             asked = validation.index[enough].max()  # NaN if there is none
-            chosen = of_run[of_run.ratio_asked == asked]
+            chosen = of_run[of_run.target_ratio == asked]
             lines.append(_line(str(run), point, chosen, dense))
     table = pd.DataFrame(lines)
     if latencies is not None:
-        timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "ratio_asked"])
-        places = pd.MultiIndex.from_frame(table[["run", "ratio_asked"]])
+        timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "target_ratio"])
+        places = pd.MultiIndex.from_frame(table[["run", "target_ratio"]])
         table["latency_ms"] = timed.median_ms.reindex(places).to_numpy()
     return table
 
@@ -58,7 +58,7 @@ def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> di
         "run": run,
         "point": point,
         "seeds": chosen.seed.nunique(),
-        "ratio_asked": chosen.ratio_asked.max(),
+        "target_ratio": chosen.target_ratio.max(),
         **{name: chosen[name].mean() for name in MEANS},
         "test_error_mean": chosen.test_error.mean(),
         "test_error_deviation": chosen.test_error.std(ddof=1),

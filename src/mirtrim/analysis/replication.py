@@ -163,7 +163,7 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
     for profile, table in others.items():
         run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
         for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
-            interval = "" if row.counted else f" ({interval_text(row)})"
+            interval = "" if row.budget else f" ({interval_text(row)})"
             about = f" ({row.regime})" if row.regime else ""
             yield (
                 f"  * Beside it, profile {profile}{about}: {row.verdict} on {row.task} "
@@ -202,7 +202,7 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
     for verdict, same in run.groupby("verdict", sort=False):
         texts = []
         for _, row in same.iterrows():
-            interval = "" if row.counted else f" ({interval_text(row)})"
+            interval = "" if row.budget else f" ({interval_text(row)})"
             measure = f"{row.measure} " if len(measures) > 1 else ""
             texts.append(f"{row.task} {measure}{effect_text(row)}{interval}")
         yield f"{str(verdict).capitalize()}: {', '.join(texts)}"
@@ -237,7 +237,7 @@ def _curves(rows: pd.DataFrame, recorded: RecordedCurves) -> Iterator[str]:
         relative = with_relative_error(part)
         for curve in recorded.of_task(str(task)):
             run = RUN_OF_CURVE[curve.name]
-            for _, same in relative[relative.run == run].groupby("ratio_asked"):
+            for _, same in relative[relative.run == run].groupby("target_ratio"):
                 ratio = float(same.ratio.mean())
                 here = mean_and_deviation(
                     same.relative_error.mean(), same.relative_error.std(ddof=1)
@@ -263,7 +263,7 @@ def _points(rows: pd.DataFrame, recorded: Recorded) -> Iterator[str]:
         points = operating_points(part[part.run.isin(["dense", POINT_RUN])])
         for _, row in points[points.run == POINT_RUN].iterrows():
             theirs = recorded.points.get(task, {}).get(row.point)
-            found = np.isfinite(row.ratio_asked)
+            found = np.isfinite(row.target_ratio)
             cells = (
                 str(task),
                 row.point,

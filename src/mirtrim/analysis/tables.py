@@ -27,13 +27,13 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
         rows: result rows of one task.
 
     Returns:
-        Columns: the run, ratio_asked, seeds; mean of ratio, parameters, nonzeros, macs,
+        Columns: the run, target_ratio, seeds; mean of ratio, parameters, nonzeros, macs,
         bytes_raw, bytes_gzip, peak_activation_bytes, train_seconds; mean and sample deviation
         (n − 1; NaN for one seed) of validation_error, test_error and relative_error;
         speed_up_theoretical (dense MACs / MACs).
     """
     rows = with_relative_error(rows)
-    groups = rows.groupby([*RUN_KEYS, "ratio_asked"], sort=False)
+    groups = rows.groupby([*RUN_KEYS, "target_ratio"], sort=False)
     counted = [
         "ratio",
         "parameters",
@@ -54,7 +54,7 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     order = table.method.ne("dense")
     return (
         table.assign(order=order)
-        .sort_values(["order", *RUN_KEYS, "ratio_asked"], ignore_index=True)
+        .sort_values(["order", *RUN_KEYS, "target_ratio"], ignore_index=True)
         .drop(columns="order")
     )
 

@@ -57,7 +57,7 @@ class TaskEvidence:
     def networks(self) -> dict[tuple[str, float], pd.DataFrame]:
         """For each run and asked ratio its rows, by seed."""
         by_seed = self.rows.set_index("seed").sort_index(kind="stable")
-        groups = by_seed.groupby(["run", "ratio_asked"], sort=False)
+        groups = by_seed.groupby(["run", "target_ratio"], sort=False)
         return {(str(run), float(ratio)): part for (run, ratio), part in groups}
 
 
@@ -71,13 +71,13 @@ def read_pieces(
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
-    text = ["task", "track_id", *(key for key in RUN_KEYS if key != "floor")]
+    text = ["task", "track_id", *(key for key in RUN_KEYS if key != "minimum_units")]
     table = read_jobs(paths, tables, jobs, text=text, check=_check_scores, what="scores of pieces")
     return table.sort_values(PIECE_KEYS, ignore_index=True)
 
 
 def _check_scores(table: pd.DataFrame) -> None:
-    lacking = sorted({*PIECE_KEYS, "score", "ratio_asked"} - set(table.columns))
+    lacking = sorted({*PIECE_KEYS, "score", "target_ratio"} - set(table.columns))
     if lacking:
         raise ValueError(f"column {lacking[0]} is missing")
     if not np.isfinite(table.score.astype(float)).all():
@@ -97,7 +97,7 @@ def gather(
         pieces: scores of the same networks on every test piece.
         measures: tables of further measurements, such as cost rows and latencies; each is joined
             to the rows by the columns that it shares with them (task, the run's settings or its
-            name, seed, ratio_asked), and its numbers become columns of the rows. Where a table has
+            name, seed, target_ratio), and its numbers become columns of the rows. Where a table has
             a column `format` or `runtime`, they are called by it: "weights_raw int8".
         corpora: settings of the corpora by name, from which follows which pieces belong together;
             pieces of a corpus that is not there are taken as independent.
@@ -124,10 +124,10 @@ def gather(
 
 def _errors(task: str, pieces: pd.DataFrame) -> dict[tuple[str, float], pd.DataFrame]:
     """For each run and asked ratio 1 − score, seeds × pieces."""
-    place = ["run", "ratio_asked", "seed", "track_id"]
+    place = ["run", "target_ratio", "seed", "track_id"]
     twice = pieces[pieces.duplicated(place)]
     if len(twice):
-        where = f"{twice.run.iloc[0]}, ratio {twice.ratio_asked.iloc[0]:g}"
+        where = f"{twice.run.iloc[0]}, ratio {twice.target_ratio.iloc[0]:g}"
         raise ArtefactError(
             f"pieces of {task}, {where}: a piece is scored twice for one seed; "
             "collect every job once"
@@ -135,8 +135,8 @@ def _errors(task: str, pieces: pd.DataFrame) -> dict[tuple[str, float], pd.DataF
     found = {}
     # One table per run is several times faster than one per run and ratio.
     for run, part in pieces.groupby("run"):
-        of_run = part.pivot(index=["ratio_asked", "seed"], columns="track_id", values="score")
-        for ratio in of_run.index.unique("ratio_asked"):
+        of_run = part.pivot(index=["target_ratio", "seed"], columns="track_id", values="score")
+        for ratio in of_run.index.unique("target_ratio"):
             table = of_run.loc[ratio]
             if table.isna().to_numpy().any():
                 raise ArtefactError(
@@ -150,11 +150,11 @@ def _errors(task: str, pieces: pd.DataFrame) -> dict[tuple[str, float], pd.DataF
 def _joined(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     if "method" in table.columns:  # the settings say whose it is, whatever it calls the run
         table = completed(table.drop(columns="run", errors="ignore"), COLUMN_DEFAULTS)
-    keys = [k for k in ("task", "run", *RUN_KEYS, "seed", "ratio_asked") if k in table.columns]
+    keys = [k for k in ("task", "run", *RUN_KEYS, "seed", "target_ratio") if k in table.columns]
     says_run = "run" in keys or set(RUN_KEYS) <= set(keys)
-    if not {"task", "ratio_asked"} <= set(keys) or not says_run:
+    if not {"task", "target_ratio"} <= set(keys) or not says_run:
         raise ArtefactError(
-            "a table of measurements needs the columns task, ratio_asked, and run or "
+            "a table of measurements needs the columns task, target_ratio, and run or "
             f"{', '.join(RUN_KEYS)}; it has {', '.join(map(str, table.columns))}"
         )
     kind = next((name for name in KINDS if name in table.columns), None)
@@ -175,7 +175,7 @@ def _joined(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 def _check_same_networks(
     task: str, rows: pd.DataFrame, errors: Mapping[tuple[str, float], pd.DataFrame]
 ) -> None:
-    of_rows = set(zip(rows.run, rows.ratio_asked.astype(float), rows.seed, strict=True))
+    of_rows = set(zip(rows.run, rows.target_ratio.astype(float), rows.seed, strict=True))
     of_pieces = {(*key, seed) for key, table in errors.items() for seed in table.index}
     odd = sorted(of_rows ^ of_pieces)
     if odd:
@@ -265,6 +265,6 @@ def largest_gap(evidence: TaskEvidence) -> float:
     gaps = [
         abs(float(row.test_error) - float(table.loc[row.seed].mean()))
         for row in evidence.rows.itertuples()
-        for table in [evidence.errors[str(row.run), float(row.ratio_asked)]]
+        for table in [evidence.errors[str(row.run), float(row.target_ratio)]]
     ]
     return max(gaps)

@@ -38,8 +38,8 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("--scope", choices=SCOPES, default="local")
     verb.add_argument("--scale", choices=SCALES, default="max")
-    verb.add_argument("--counted", choices=COUNTED, default="parameters")
-    verb.add_argument("--floor", type=int, default=2, help="units every layer keeps (2)")
+    verb.add_argument("--budget", choices=COUNTED, default="parameters")
+    verb.add_argument("--minimum-units", type=int, default=2, help="units every layer keeps (2)")
     verb.add_argument(
         "--protect", action="append", default=[], help="module left whole; repeatable"
     )
@@ -62,8 +62,8 @@ def _trim(options: argparse.Namespace) -> int:
         options.criterion,
         scope=options.scope,
         scale=options.scale,
-        counted=options.counted,
-        floor=options.floor,
+        budget=options.budget,
+        minimum_units=options.minimum_units,
         protect=options.protect,
         seed=options.seed,
     )

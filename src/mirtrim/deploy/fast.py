@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mirtrim.counting.operations import as_arguments
 from mirtrim.deploy.latency import Call, interleaved, onnx_call
 from mirtrim.deploy.onnx_export import export_onnx
-from mirtrim.deploy.runtime_graph import hasten
+from mirtrim.deploy.runtime_graph import optimise
 from mirtrim.pruning.api import scoring_of, with_report
 from mirtrim.pruning.pipeline import groups_of_layers, prune_units
 from mirtrim.pruning.settings import PruningSettings
@@ -79,7 +79,7 @@ def trim_for_speed(
     microseconds: Mapping[str, float] | None = None,
     criterion: str = "magnitude",
     scale: str = "max",
-    floor: int = 2,
+    minimum_units: int = 2,
     protect: Sequence[str] = (),
     batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
@@ -99,7 +99,7 @@ def trim_for_speed(
         ratio: how many times fewer parameters; give either this or `speed_up`.
         multiple_of: units that a kernel computes at once; see `mirtrim.pruning.kernel_widths`.
         microseconds: price of a unit of each layer, from `unit_microseconds`.
-        criterion, scale, floor, protect, batches, loss, seed: as for `mirtrim.trim`.
+        criterion, scale, minimum_units, protect, batches, loss, seed: as for `mirtrim.trim`.
 
     Returns:
         The trimmed module; its attribute `trim_report` is a `TrimReport`.
@@ -123,8 +123,8 @@ def trim_for_speed(
             criterion=criterion,
             scope="local" if microseconds is None else "global",
             scale=scale,
-            counted="macs" if speed_up is not None else "parameters",
-            floor=floor,
+            budget="macs" if speed_up is not None else "parameters",
+            minimum_units=minimum_units,
         ),
         ratio=asked,
         scoring=scoring_of(model, batches, loss, seed),
@@ -184,5 +184,5 @@ def fastest_onnx_call(
 ) -> Call:
     """Export `model` to `path` in the form that ONNX Runtime computes fastest; a call of it."""
     export_onnx(model, example_inputs, path)
-    hasten(path, path)
+    optimise(path, path)
     return onnx_call(path, [value.numpy() for value in as_arguments(example_inputs)])

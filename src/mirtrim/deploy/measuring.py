@@ -12,7 +12,7 @@ from mirtrim.counting.operations import as_arguments
 from mirtrim.deploy.latency import Latency, interleaved, onnx_call, torch_call
 from mirtrim.deploy.onnx_export import export_onnx
 from mirtrim.deploy.resident import Resident, peak_resident
-from mirtrim.deploy.runtime_graph import hasten
+from mirtrim.deploy.runtime_graph import optimise
 from mirtrim.deploy.speed import gmacs_per_second
 from mirtrim.utils.errors import ConfigError
 
@@ -102,7 +102,7 @@ def measure_network(
     with tempfile.TemporaryDirectory() as folder:
         plain, rewritten = Path(folder) / "network.onnx", Path(folder) / "rewritten.onnx"
         difference = export_onnx(model, inputs, plain)
-        hasten(plain, rewritten)
+        optimise(plain, rewritten)
         arrays = [value.detach().cpu().numpy() for value in inputs]
         measured = interleaved(
             {

@@ -41,7 +41,7 @@ MOST_PLANE_OUTPUTS = 8
 LEAST_INPUTS_PER_OUTPUT = 2
 
 
-def hasten(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+def optimise(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Write the network of the ONNX file `source` to `target` in the form of `for_latency`.
 
     Raises:

@@ -21,7 +21,7 @@ from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import read_json, sha256_of_file, write_json
 
 FORMAT = "mirtrim model"
-VERSION = 1
+VERSION = 2
 ENDING = ".model.json"
 REMEDY = "collect or download it again"
 
@@ -37,9 +37,9 @@ class About:
         decoding: numbers chosen on validation, `decoding_names`.
         corpus, profile: what it was trained on, at which widths and budgets.
         licence: of the weights.
-        choices: how it was made, the columns `RUN_KEYS` of its row.
+        pruning: how it was made, the columns `RUN_KEYS` of its row.
         seed: of its training.
-        ratio_asked, ratio: compression ratio asked for and reached.
+        target_ratio, ratio: compression ratio asked for and reached.
         parameters, nonzeros: entries of all parameters, and those that are not zero.
         macs: multiply-accumulates for one example.
         validation_error, test_error: 1 − main score.
@@ -55,9 +55,9 @@ class About:
     corpus: str
     profile: str
     licence: str
-    choices: Mapping[str, str]
+    pruning: Mapping[str, str]
     seed: int
-    ratio_asked: float
+    target_ratio: float
     ratio: float
     parameters: int
     nonzeros: int

@@ -50,7 +50,7 @@ def _schema(task: Task) -> dict[str, Any]:
         corpus=TEXT,
         profile=TEXT,
         licence=TEXT,
-        choices={
+        pruning={
             "type": "object",
             # Packed networks may be older than some columns.
             "required": [name for name in RUN_KEYS if name not in COLUMN_DEFAULTS],
@@ -58,7 +58,7 @@ def _schema(task: Task) -> dict[str, Any]:
             "properties": {name: TEXT for name in RUN_KEYS},
         },
         seed={"type": "integer", "minimum": 0},
-        ratio_asked=RATIO,
+        target_ratio=RATIO,
         ratio=RATIO,
         parameters=COUNT,
         nonzeros=COUNT,

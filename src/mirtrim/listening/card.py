@@ -50,7 +50,7 @@ def model_card(bundle: Bundle) -> str:
         "| --- | ---: |",
         f"| parameters | {about.parameters:,} |",
         f"| of them not zero | {about.nonzeros:,} |",
-        f"| compression ratio | {about.ratio:.2f} (asked: {about.ratio_asked:g}) |",
+        f"| compression ratio | {about.ratio:.2f} (asked: {about.target_ratio:g}) |",
         f"| multiply-accumulates for one example | {about.macs:,} |",
         "",
         "## What it is not good for",
@@ -67,9 +67,9 @@ def model_card(bundle: Bundle) -> str:
 
 def made_by(about: About) -> str:
     """The method in words."""
-    if about.choices["method"] == "dense":
+    if about.pruning["method"] == "dense":
         return "dense (nothing removed)"
-    return f"{label_of(about.choices)}, {about.ratio:.1f} times smaller than the dense one"
+    return f"{label_of(about.pruning)}, {about.ratio:.1f} times smaller than the dense one"
 
 
 def trained_on(corpus: str) -> str:

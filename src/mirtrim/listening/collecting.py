@@ -67,7 +67,7 @@ def collect_bundles(
         ):
             about = about_of(row, task_block, store_statistics, licence)
             about = replace(about, decoding={**about.decoding, **calibrated(network, about, store)})
-            name = f"{about.task}-{run}" + ("" if run == DENSE else f"-ratio-{row.ratio_asked:g}")
+            name = f"{about.task}-{run}" + ("" if run == DENSE else f"-ratio-{row.target_ratio:g}")
             base = write_bundle(target_folder, name, network, about)
             write_text(base.with_name(f"{name}.md"), model_card(read_bundle(base)))
             written.append(base)
@@ -103,9 +103,9 @@ def about_of(
         corpus=row.corpus,
         profile=row.profile,
         licence=licence,
-        choices={key: str(getattr(row, key)) for key in RUN_KEYS},
+        pruning={key: str(getattr(row, key)) for key in RUN_KEYS},
         seed=int(row.seed),
-        ratio_asked=float(row.ratio_asked),
+        target_ratio=float(row.target_ratio),
         ratio=float(row.ratio),
         parameters=int(row.parameters),
         nonzeros=int(row.nonzeros),
@@ -128,7 +128,7 @@ def _networks(
     """Rows of a run and seed that are asked for, each with its network."""
     rows = rows[rows.seed == seed]
     if run != DENSE:
-        rows = rows[rows.ratio_asked.isin([float(ratio) for ratio in ratios])]
+        rows = rows[rows.target_ratio.isin([float(ratio) for ratio in ratios])]
     if rows.empty:
         wanted = ", ".join(f"{ratio:g}" for ratio in ratios)
         raise ConfigError(f"run {run!r} has no rows of seed {seed} at ratios {wanted}")
@@ -147,5 +147,5 @@ def _networks(
                 raise ArtefactError(f"{path}: does not fit its settings ({reason})") from error
             yield row, network
         else:
-            path = folder / f"{run}_seed{seed}" / f"ratio-{row.ratio_asked:g}"
+            path = folder / f"{run}_seed{seed}" / f"ratio-{row.target_ratio:g}"
             yield row, storage.load(path, dense)

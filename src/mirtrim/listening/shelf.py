@@ -37,7 +37,7 @@ def find_bundle(models_folder: Path, task: str, ratio: float | None = None) -> P
     fitting = {path: about for path, about in of_task.items() if about.ratio >= (ratio or 1)}
     if not fitting:
         there = ", ".join(
-            f"{about.choices['method']} {about.ratio:.1f}x"
+            f"{about.pruning['method']} {about.ratio:.1f}x"
             for about in sorted(of_task.values(), key=lambda about: about.ratio)
         )
         raise ArtefactError(

@@ -34,7 +34,7 @@ class TrimReport:
     Attributes:
         parameters_before, parameters_after: entries of all parameters.
         macs_before, macs_after: multiply-accumulates for one example.
-        law_difference: largest difference between the trimmed network's output and that of
+        equivalence_difference: largest difference between the trimmed network's output and that of
             the full network with the same units gated to zero, relative to max(1, |output|).
         kept: reasons for which units could not go (module, operation), and how many for each.
         unreached: parameters that took no part when the network ran on the example; they are
@@ -47,7 +47,7 @@ class TrimReport:
     parameters_after: int
     macs_before: int
     macs_after: int
-    law_difference: float
+    equivalence_difference: float
     kept: Mapping[str, int] = field(default_factory=dict)
     unreached: tuple[str, ...] = ()
     unreached_parameters: int = 0
@@ -88,7 +88,7 @@ class TrimReport:
             f"(ratio {self.ratio:.2f})",
             f"MACs {self.macs_before:,} → {self.macs_after:,} "
             f"(theoretical speed-up {self.speed_up:.2f})",
-            f"largest difference to the gated network: {self.law_difference:.1e}",
+            f"largest difference to the gated network: {self.equivalence_difference:.1e}",
         ]
         lines += [f"kept {units:,} units: {why}" for why, units in self.kept.items()]
         if self.unreached:
@@ -114,8 +114,8 @@ def trim(
     *,
     scope: str = "local",
     scale: str = "max",
-    counted: str = "parameters",
-    floor: int = 2,
+    budget: str = "parameters",
+    minimum_units: int = 2,
     protect: Sequence[str] = (),
     strict: bool = False,
     batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
@@ -136,8 +136,8 @@ def trim(
         criterion: name of a registered criterion.
         scope: "local" keeps the same share of every layer, "global" ranks all units at once.
         scale: what makes scores of different layers comparable: none, max, fan_in, macs.
-        counted: what `ratio` counts, "parameters" or "macs".
-        floor: units that every layer keeps at least.
+        budget: what `ratio` counts, "parameters" or "macs".
+        minimum_units: units that every layer keeps at least.
         protect: names of modules that keep all their units.
         strict: refuse what cannot be followed, instead of keeping the units that enter it.
         batches: makes an iterator over (inputs, targets), for criteria that look at data.
@@ -153,8 +153,8 @@ def trim(
         RatioError: the ratio is out of reach; names the highest one.
         ConfigError: an unknown criterion, scope, scale or count.
     """
-    if counted not in COUNTED:
-        raise ConfigError(f"unknown count {counted!r}; known: {', '.join(COUNTED)}")
+    if budget not in COUNTED:
+        raise ConfigError(f"unknown budget {budget!r}; known: {', '.join(COUNTED)}")
     if isinstance(ratio, bool) or not isinstance(ratio, int | float):
         raise ConfigError(f"ratio {ratio!r}: must be a number, for instance 4")
     if not ratio >= 1:
@@ -163,7 +163,12 @@ def trim(
         model,
         example_inputs,
         PruningSettings(
-            "trim", criterion=criterion, scope=scope, scale=scale, counted=counted, floor=floor
+            "trim",
+            criterion=criterion,
+            scope=scope,
+            scale=scale,
+            budget=budget,
+            minimum_units=minimum_units,
         ),
         ratio=ratio,
         scoring=scoring_of(model, batches, loss, seed),
@@ -198,7 +203,7 @@ def with_report(found: UnitCut) -> nn.Module:
     return found.network
 
 
-def make_report(graph: UnitGraph, keep: Any, law_difference: float) -> TrimReport:
+def make_report(graph: UnitGraph, keep: Any, equivalence_difference: float) -> TrimReport:
     """The report of a cut.
 
     Args:
@@ -220,7 +225,7 @@ def make_report(graph: UnitGraph, keep: Any, law_difference: float) -> TrimRepor
         parameters_after=graph.parameters(keep),
         macs_before=graph.macs(everything),
         macs_after=graph.macs(keep),
-        law_difference=law_difference,
+        equivalence_difference=equivalence_difference,
         kept=graph.kept,
         unreached=graph.unreached,
         unreached_parameters=sum(math.prod(graph.shapes[name]) for name in graph.unreached),

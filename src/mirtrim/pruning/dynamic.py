@@ -62,7 +62,7 @@ def feedback(
         protect, batches, loss, seed: as for `mirtrim.trim`; for units.
         teacher: a network, for `pruning.distillation(outputs, *inputs)`.
         distance: of outputs from those of the teacher; by default their mean square.
-        choices: scope, period, ramp_end; for units also criterion, scale, counted, floor.
+        choices: scope, period, ramp_end; for units also criterion, scale, budget, minimum_units.
 
     Raises:
         ConfigError: an argument does not fit; names it.
@@ -82,7 +82,7 @@ def feedback(
     if of == "units" and example_inputs is None:
         raise ConfigError("example_inputs: units are found by running the model; give an example")
     generator = torch_generator(seed, "feedback", of)
-    coming = Round(
+    current = Round(
         float(ratio),
         {},
         example_inputs,
@@ -90,7 +90,9 @@ def feedback(
         steps=steps,
         protect=tuple(protect),
     )
-    return Feedback(model, optimizer, coming, {"method": METHODS[of], **choices}, teacher, distance)
+    return Feedback(
+        model, optimizer, current, {"method": METHODS[of], **choices}, teacher, distance
+    )
 
 
 class Feedback:
@@ -106,7 +108,7 @@ class Feedback:
         self,
         model: nn.Module,
         optimizer: Optimizer,
-        coming: Round,
+        current: Round,
         run: Mapping[str, Any],
         teacher: nn.Module | None,
         distance: Distance,
@@ -120,10 +122,10 @@ class Feedback:
         sizes = {"parameters": sum(p.numel() for p in model.parameters())}
         if not self._method.masks:
             with _modes_kept(model):
-                graph = discover(model.eval(), coming.example_inputs, coming.protect)
+                graph = discover(model.eval(), current.example_inputs, current.protect)
             everything = graph.all_kept()
             sizes = {"parameters": graph.parameters(everything), "macs": graph.macs(everything)}
-        self._coming = replace(coming, dense=sizes)
+        self._coming = replace(current, dense=sizes)
         with _modes_kept(model):
             hook = self._method.hook(Ticket(model, {}), self._settings, self._coming)
         assert isinstance(hook, FeedbackHook | UnitFeedbackHook)

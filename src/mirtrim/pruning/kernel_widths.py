@@ -9,7 +9,7 @@ Measured in ONNX Runtime with AVX-512: a convolution over two dimensions costs t
 steps at multiples of 4 and larger ones at 16; a convolution over time and a linear layer take
 any width alike.
 
-The full width and the floor are always allowed, whatever they are: a layer never
+The full width and the minimum are always allowed, whatever they are: a layer never
 grows, and the smallest network is that of plain trimming.
 """
 
@@ -24,7 +24,7 @@ from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, RatioError
 
 
-def allowed_widths(width: int, multiple_of: int, floor: int) -> list[int]:
+def allowed_widths(width: int, multiple_of: int, minimum_units: int) -> list[int]:
     """Unit counts that a layer of `width` units may have, ascending.
 
     allowed_widths(20, 8, 2) is [2, 4, 8, 16, 20].
@@ -32,12 +32,12 @@ def allowed_widths(width: int, multiple_of: int, floor: int) -> list[int]:
     Raises:
         ConfigError: a number is below 1.
     """
-    if min(width, multiple_of, floor) < 1:
+    if min(width, multiple_of, minimum_units) < 1:
         raise ConfigError(
-            f"widths: width, multiple_of and floor must be at least 1, got {width}, "
-            f"{multiple_of}, {floor}"
+            f"widths: width, multiple_of and minimum_units must be at least 1, got {width}, "
+            f"{multiple_of}, {minimum_units}"
         )
-    least = min(floor, width)
+    least = min(minimum_units, width)
     found = {least, width, *range(multiple_of, width, multiple_of)}
     half = multiple_of
     while half % 2 == 0:
@@ -46,15 +46,15 @@ def allowed_widths(width: int, multiple_of: int, floor: int) -> list[int]:
     return sorted(count for count in found if least <= count <= width)
 
 
-def rounded_down(count: int, width: int, multiple_of: int, floor: int) -> int:
-    """The largest allowed width that is not above `count`; the floor if there is none."""
-    allowed = allowed_widths(width, multiple_of, floor)
+def rounded_down(count: int, width: int, multiple_of: int, minimum_units: int) -> int:
+    """The largest allowed width that is not above `count`; the minimum if there is none."""
+    allowed = allowed_widths(width, multiple_of, minimum_units)
     return allowed[max(bisect.bisect_right(allowed, count) - 1, 0)]
 
 
-def rounded_up(count: int, width: int, multiple_of: int, floor: int) -> int:
+def rounded_up(count: int, width: int, multiple_of: int, minimum_units: int) -> int:
     """The smallest allowed width that is not below `count`; the full one if there is none."""
-    allowed = allowed_widths(width, multiple_of, floor)
+    allowed = allowed_widths(width, multiple_of, minimum_units)
     return allowed[min(bisect.bisect_left(allowed, count), len(allowed) - 1)]
 
 
@@ -65,7 +65,7 @@ def choose_packs(
     *,
     multiple_of: int = 8,
     scope: str = "local",
-    floor: int = 2,
+    minimum_units: int = 2,
     size: Callable[[np.ndarray], float] | None = None,
 ) -> np.ndarray:
     """The groups to keep, like `selection.choose_units`, but in whole packs of each block.
@@ -79,7 +79,7 @@ def choose_packs(
         multiple_of: units in a pack; 1 allows every width.
         scope: "local" keeps as near as possible the same share of every block; "global" ranks
             packs of all blocks by the mean score of their groups.
-        floor: groups that every block keeps at least.
+        minimum_units: groups that every block keeps at least.
         size: counted size of a cut, by default its parameters.
 
     Returns:
@@ -92,7 +92,7 @@ def choose_packs(
         raise ConfigError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
     size = size or graph.parameters
     ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
-    widths = [allowed_widths(len(block), multiple_of, floor) for block in ranked]
+    widths = [allowed_widths(len(block), multiple_of, minimum_units) for block in ranked]
     keep = np.zeros(graph.group_count, dtype=bool)
     keep[0] = True
     for block, allowed in zip(ranked, widths, strict=True):
@@ -100,8 +100,9 @@ def choose_packs(
     smallest = size(keep)
     if smallest > target:
         raise RatioError(
-            f"cannot get below {smallest:.0f} (asked: {target:.0f}) with a floor of {floor} "
-            f"units per layer; largest ratio from here: {size(graph.all_kept()) / smallest:.2f}"
+            f"cannot get below {smallest:.0f} (target: {target:.0f}) with a minimum of "
+            f"{minimum_units} units per layer; largest ratio from here: "
+            f"{size(graph.all_kept()) / smallest:.2f}"
         )
     packs = [
         (_urgency(scope, scores[block], start, stop), index, block[start:stop])

@@ -119,7 +119,7 @@ class LotteryTicket:
     """A trained network of one ratio.
 
     Attributes:
-        ratio_asked: the ratio that was asked for.
+        target_ratio: the ratio that was asked for.
         ratio: parameters of the dense network / parameters left; for masks, those not masked.
         model: the network; of methods that mask, of full size with zeros in it.
         masks: name of a weight → Boolean mask, the same shape; empty where nothing is masked.
@@ -127,7 +127,7 @@ class LotteryTicket:
         diagnostics: what the method has to say about the training, by name.
     """
 
-    ratio_asked: float
+    target_ratio: float
     ratio: float
     model: nn.Module
     masks: dict[str, Tensor] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def tickets(
         initialise: draws new weights in place for "reinit"; by default modules draw their own.
         teacher: a network, or "dense" for the trained dense one, for `after_step.distillation`.
         distance: of outputs from those of the teacher; by default their mean square.
-        choices: criterion, scope, scale, order, counted, floor, and hyper-parameters of the
+        choices: criterion, scope, scale, order, budget, minimum_units, and hyper-parameters of the
             method.
 
     Returns:
@@ -227,7 +227,7 @@ class Tickets(Iterator[LotteryTicket]):
         train: Train,
         ratios: Sequence[float],
         run: Mapping[str, Any],
-        coming: Round,
+        current: Round,
         *,
         trained: bool,
         rewind: State | None,
@@ -259,13 +259,13 @@ class Tickets(Iterator[LotteryTicket]):
         if self._method.masks:
             sizes = {"parameters": sum(p.numel() for p in self._model.parameters())}
         else:
-            graph = discover(copied(self._model).eval(), example_inputs, coming.protect)
+            graph = discover(copied(self._model).eval(), example_inputs, current.protect)
             everything = graph.all_kept()
             sizes = {"parameters": graph.parameters(everything), "macs": graph.macs(everything)}
             self._dense_report = make_report(graph, everything, 0.0)
-        self._coming = replace(coming, dense=sizes)
+        self._coming = replace(current, dense=sizes)
         self._assert_reachable()
-        self._steps = coming.steps
+        self._steps = current.steps
         self._done = 0
         self._dense: State | None = self._initial if trained else None
         self._dense_slots: Slots = {}
@@ -316,20 +316,20 @@ class Tickets(Iterator[LotteryTicket]):
             )
         generator = torch_generator(self._seed, "ticket", settings.seed_words, number)
         scoring = self._coming.scoring | {"generator": generator}
-        coming = replace(
+        current = replace(
             self._coming, ratio=ratio, scoring=scoring, number=number, steps=self._steps
         )
-        ticket = method.prepare(ticket, settings, coming)
+        ticket = method.prepare(ticket, settings, current)
         slots = self._after_cut(ticket.cut, slots)
         hook, after = Hook(), None
-        for part in range(method.trainings(settings) * method.epochs_factor(coming)):
-            hook = method.hook(ticket, settings, coming)
+        for part in range(method.trainings(settings) * method.epochs_factor(current)):
+            hook = method.hook(ticket, settings, current)
             after = self._train_once(ticket.network, hook, ratio, slots, teacher)
             with hook.evaluating():
                 kept = state_of(ticket.network)
             ticket.network.load_state_dict(kept)
             method.trained(ticket, part)
-        finished = method.finish(ticket, settings, coming, hook)
+        finished = method.finish(ticket, settings, current, hook)
         method.check(finished)
         result = self._told(ratio, finished, hook)
         self._last = replace(finished, cut=None)
@@ -411,7 +411,9 @@ class Tickets(Iterator[LotteryTicket]):
         if given.protect and not self._method.masks and highest < float("inf"):
             graph = discover(network, given.example_inputs, given.protect)
             size = size_of(graph, self._settings)
-            highest = size(graph.all_kept()) / size(smallest_cut(graph, self._settings.floor))
+            highest = size(graph.all_kept()) / size(
+                smallest_cut(graph, self._settings.minimum_units)
+            )
         if self._ratios[-1] > highest:
             raise RatioError(
                 f"ratios: {self._settings.method} cannot reach {self._ratios[-1]:g} on this "
@@ -419,7 +421,7 @@ class Tickets(Iterator[LotteryTicket]):
             )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything that the coming tickets depend on, between two of them; all tensors."""
+        """Everything that the current tickets depend on, between two of them; all tensors."""
         result = {"done": torch.tensor(self._done), "steps": torch.tensor(self._steps)}
         parts: dict[str, Mapping[str, Tensor]] = {
             "initial": self._initial,

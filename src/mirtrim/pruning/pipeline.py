@@ -17,7 +17,7 @@ from mirtrim.pruning.kernel_widths import choose_packs
 from mirtrim.pruning.selection import choose_units, group_scores, ordered, shuffled_units
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.cutting import cut
-from mirtrim.units.equivalence import check_law
+from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, TraceError
@@ -34,7 +34,7 @@ class UnitCut:
         graph: the unit graph of the network before.
         keep: which groups of units stayed, (groups,), Boolean.
         difference: how far the trimmed network is from the full one with the removed units gated
-            to zero; see `pruning.checking.check_law`.
+            to zero; see `pruning.checking.check_equivalence`.
     """
 
     network: nn.Module
@@ -91,9 +91,9 @@ def prune_units(
 
 def size_of(graph: UnitGraph, settings: PruningSettings) -> Callable[[np.ndarray], int]:
     """The counted size of a cut, in what the settings count."""
-    if settings.counted not in COUNTED:
-        raise ConfigError(f"unknown count {settings.counted!r}; known: {', '.join(COUNTED)}")
-    return graph.parameters if settings.counted == "parameters" else graph.macs
+    if settings.budget not in COUNTED:
+        raise ConfigError(f"unknown budget {settings.budget!r}; known: {', '.join(COUNTED)}")
+    return graph.parameters if settings.budget == "parameters" else graph.macs
 
 
 def rank_units(
@@ -128,7 +128,7 @@ def select_units(
     graph = context.graph
     words: dict[str, Any] = {
         "scope": settings.scope,
-        "floor": settings.floor,
+        "minimum_units": settings.minimum_units,
         "size": size_of(graph, settings),
     }
     if multiple_of is None:
@@ -148,7 +148,7 @@ def remove_units(network: nn.Module, graph: UnitGraph, keep: np.ndarray, inputs:
             number of parameters.
     """
     trimmed = cut(network, graph, keep)
-    difference = check_law(network, trimmed, graph, keep, inputs)
+    difference = check_equivalence(network, trimmed, graph, keep, inputs)
     # What is no layer, such as a frozen front end, is not counted.
     counted = set(graph.unique_parameters)
     found = sum(p.numel() for name, p in trimmed.named_parameters() if name in counted)

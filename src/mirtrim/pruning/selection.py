@@ -1,4 +1,4 @@
-"""Which units go: scope, scale, floor, and the cut that reaches a target.
+"""Which units go: scope, scale, minimum_units, and the cut that reaches a target.
 
 A selection is made by bisection on one number, the share of units kept, until the *counted*
 size of the result is as large as possible without passing the target.
@@ -121,7 +121,7 @@ def choose_units(
     target: float,
     *,
     scope: str = "local",
-    floor: int = 2,
+    minimum_units: int = 2,
     size: Callable[[np.ndarray], float] | None = None,
 ) -> np.ndarray:
     """The groups to keep so that the network is as large as possible but not over `target`.
@@ -130,7 +130,7 @@ def choose_units(
         scores: of every group, from `group_scores`.
         target: upper limit of `size`.
         scope: "local" keeps the same share of every block; "global" ranks all groups at once.
-        floor: groups that every block keeps at least.
+        minimum_units: groups that every block keeps at least.
         size: counted size of a cut, by default its parameters.
 
     Returns:
@@ -142,16 +142,17 @@ def choose_units(
     size = size or graph.parameters
     ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
     if scope == "local":
-        options, keep_of = _local(graph, ranked, floor)
+        options, keep_of = _local(graph, ranked, minimum_units)
     elif scope == "global":
-        options, keep_of = _global(graph, ranked, scores, floor)
+        options, keep_of = _global(graph, ranked, scores, minimum_units)
     else:
         raise ConfigError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
     smallest = size(keep_of(0))
     if smallest > target:
         raise RatioError(
-            f"cannot get below {smallest:.0f} (asked: {target:.0f}) with a floor of {floor} "
-            f"units per layer; largest ratio from here: {size(graph.all_kept()) / smallest:.2f}; "
+            f"cannot get below {smallest:.0f} (target: {target:.0f}) with a minimum of "
+            f"{minimum_units} units per layer; largest ratio from here: "
+            f"{size(graph.all_kept()) / smallest:.2f}; "
             f"most parameters are held by {largest_holders(graph, keep_of(0))}"
         )
     low, high = 0, options
@@ -161,9 +162,9 @@ def choose_units(
     return keep_of(low)
 
 
-def smallest_cut(graph: UnitGraph, floor: int) -> np.ndarray:
-    """The cut that leaves every block at its floor; which groups survive does not matter."""
-    return _mask(graph, [block[:floor] for block in blocks(graph)])
+def smallest_cut(graph: UnitGraph, minimum_units: int) -> np.ndarray:
+    """The cut that leaves every block at its minimum; which groups survive does not matter."""
+    return _mask(graph, [block[:minimum_units] for block in blocks(graph)])
 
 
 KeepOf = Callable[[int], np.ndarray]
@@ -177,13 +178,13 @@ def _mask(graph: UnitGraph, kept: list[np.ndarray]) -> np.ndarray:
     return removable
 
 
-def _local(graph: UnitGraph, ranked: list[np.ndarray], floor: int) -> tuple[int, KeepOf]:
+def _local(graph: UnitGraph, ranked: list[np.ndarray], minimum_units: int) -> tuple[int, KeepOf]:
     """Cuts numbered by the share kept; each step adds the unit that is most overdue."""
     # (k - 1/2) / n is the share from which rounding gives a block of n groups its k-th unit.
     steps = sorted(
         ((k - 0.5) / len(block), b)
         for b, block in enumerate(ranked)
-        for k in range(min(floor, len(block)) + 1, len(block) + 1)
+        for k in range(min(minimum_units, len(block)) + 1, len(block) + 1)
     )
     order = np.array([b for _, b in steps], dtype=int)
 
@@ -191,18 +192,18 @@ def _local(graph: UnitGraph, ranked: list[np.ndarray], floor: int) -> tuple[int,
         extra = np.bincount(order[:step], minlength=len(ranked))
         return _mask(
             graph,
-            [block[: min(floor, len(block)) + extra[b]] for b, block in enumerate(ranked)],
+            [block[: min(minimum_units, len(block)) + extra[b]] for b, block in enumerate(ranked)],
         )
 
     return len(order), keep_of
 
 
 def _global(
-    graph: UnitGraph, ranked: list[np.ndarray], scores: np.ndarray, floor: int
+    graph: UnitGraph, ranked: list[np.ndarray], scores: np.ndarray, minimum_units: int
 ) -> tuple[int, KeepOf]:
-    """Cuts numbered by the groups kept above the floors, best first over all blocks."""
-    sure = [block[:floor] for block in ranked]
-    rest = np.concatenate([np.zeros(0, dtype=int), *(block[floor:] for block in ranked)])
+    """Cuts numbered by the groups kept above the minima, best first over all blocks."""
+    sure = [block[:minimum_units] for block in ranked]
+    rest = np.concatenate([np.zeros(0, dtype=int), *(block[minimum_units:] for block in ranked)])
     rest = rest[np.argsort(-scores[rest], kind="stable")]
     return len(rest), lambda step: _mask(graph, [*sure, rest[:step]])
 

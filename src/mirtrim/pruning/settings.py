@@ -68,8 +68,8 @@ class PruningSettings:
         help="What the weights become after a cut.",
         among=("rewind", "reinit", "finetune"),
     )
-    counted: str = choice("parameters", help="What a ratio counts.", among=("parameters", "macs"))
-    floor: int = choice(2, help="Units that every layer keeps at least.", minimum=1)
+    budget: str = choice("parameters", help="What a ratio counts.", among=("parameters", "macs"))
+    minimum_units: int = choice(2, help="Units that every layer keeps at least.", minimum=1)
     reference: str = choice(
         UNUSED,
         help="For same_shape and same_mask: the run, named like its files, whose networks give "
@@ -82,7 +82,7 @@ class PruningSettings:
         """Name of the run, in files and wherever runs are named: method, main choices, then
         everything else that is not the default. `[a-z0-9_]` only."""
         words = [self.method, self.criterion, self.scope, self.reset]
-        for key in ("scale", "order", "counted", "floor", "reference"):
+        for key in ("scale", "order", "budget", "minimum_units", "reference"):
             if (value := getattr(self, key)) not in (UNUSED, DEFAULTS[key]):
                 words.append(f"{key}_{value}")
         words += [f"{key}_{_in_a_name(value)}" for key, value in self.hyperparameters]
@@ -117,14 +117,14 @@ class PruningSettings:
     def seed_words(self) -> str:
         """What random numbers of the run are seeded with. A setting that is added later, or a
         hyper-parameter at its default, changes nothing."""
-        words = {key: getattr(self, key) for key in SEEDING}
+        words = {word: getattr(self, key) for word, key in SEEDING.items()}
         return json.dumps(words | dict(self.hyperparameters))
 
     @staticmethod
     def of_columns(row: Mapping[str, Any]) -> "PruningSettings":
         """The settings of a row; columns that an old row does not have are at their defaults."""
         values = {key: row[key] for key in ("method", *DEFAULTS) if key in row}
-        values["floor"] = int(values.get("floor", DEFAULTS["floor"]))
+        values["minimum_units"] = int(values.get("minimum_units", DEFAULTS["minimum_units"]))
         given = json.loads(row.get("hyperparameters", "{}"))
         return PruningSettings(**values, hyperparameters=tuple(sorted(given.items())))
 
@@ -155,24 +155,28 @@ RUN_COLUMNS = (
     "scale",
     "order",
     "reset",
-    "counted",
+    "budget",
     "reference",
-    "floor",
+    "minimum_units",
     "hyperparameters",
 )
-COLUMN_DEFAULTS: dict[str, Any] = {"floor": DEFAULTS["floor"], "hyperparameters": "{}"}
-# The settings that the random numbers of a run were seeded with from the beginning, in this order.
-SEEDING = (
-    "method",
-    "criterion",
-    "scope",
-    "scale",
-    "order",
-    "reset",
-    "counted",
-    "floor",
-    "reference",
-)
+COLUMN_DEFAULTS: dict[str, Any] = {
+    "minimum_units": DEFAULTS["minimum_units"],
+    "hyperparameters": "{}",
+}
+# What the random numbers of a run were seeded with from the beginning, in this order: the word of
+# that time → the setting.
+SEEDING = {
+    "method": "method",
+    "criterion": "criterion",
+    "scope": "scope",
+    "scale": "scale",
+    "order": "order",
+    "reset": "reset",
+    "budget": "budget",
+    "minimum_units": "minimum_units",
+    "reference": "reference",
+}
 # What a method may have no use for.
 OPTIONAL = ("criterion", "scope", "scale", "order", "reset", "reference")
 DENSE = PruningSettings("dense").without(OPTIONAL)

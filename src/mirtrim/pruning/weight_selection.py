@@ -1,4 +1,4 @@
-"""Which weights are masked: scope, floor, and exactly the number that was asked for."""
+"""Which weights are masked: scope, minimum_weights, and exactly the number that was asked for."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def choose_weights(
     target: int,
     *,
     scope: str = "local",
-    floor: int = 1,
+    minimum_weights: int = 1,
 ) -> dict[str, Tensor]:
     """New masks that keep exactly `target` weights among those still kept by `masks`.
 
@@ -24,13 +24,13 @@ def choose_weights(
         masks: per maskable tensor, the current Boolean mask, same shape.
         target: number of weights to keep in all tensors together.
         scope: "local" keeps the same share of what every tensor has left; "global" ranks all.
-        floor: weights that every tensor keeps at least.
+        minimum_weights: weights that every tensor keeps at least.
 
     Raises:
-        RatioError: the target is below the floors or above what is left.
+        RatioError: the target is below the minima or above what is left.
     """
     alive = {name: int(mask.sum()) for name, mask in masks.items()}
-    least = {name: min(floor, count) for name, count in alive.items()}
+    least = {name: min(minimum_weights, count) for name, count in alive.items()}
     if not sum(least.values()) <= target <= sum(alive.values()):
         raise RatioError(
             f"cannot keep {target} weights: between {sum(least.values())} and "

@@ -19,8 +19,8 @@ class CostRow:
     """One exported network.
 
     Attributes:
-        task … round, ratio_asked, ratio, floor, hyperparameters: as in the result row of the
-            network.
+        task … round, target_ratio, ratio, minimum_units, hyperparameters: as in the result row
+            of the network.
         format: "fp32", or "int8": weights and activations quantised after training.
         parameters, nonzeros, macs, peak_activation_bytes: as in the result row.
         weights_raw, weights_gzip, weights_zstd: bytes of the weights and buffers alone, plain
@@ -44,11 +44,11 @@ class CostRow:
     scale: str
     order: str
     reset: str
-    counted: str
+    budget: str
     reference: str
     seed: int
     round: int
-    ratio_asked: float
+    target_ratio: float
     ratio: float
     format: str
     parameters: int
@@ -68,7 +68,7 @@ class CostRow:
     network_digest: str
     code_digest: str
     versions: str
-    floor: int = COLUMN_DEFAULTS["floor"]
+    minimum_units: int = COLUMN_DEFAULTS["minimum_units"]
     hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class CostRow:
 
 
 COLUMNS = tuple(field.name for field in fields(CostRow))
-SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "ratio_asked", "ratio")
+SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "target_ratio", "ratio")
 COUNTED = ("parameters", "nonzeros", "macs", "peak_activation_bytes")
 
 
@@ -147,7 +147,7 @@ def _read_measured(
         if lacking := sorted(columns - set(table.columns)):
             raise ValueError(f"column {lacking[0]} is missing")
 
-    text = ["task", *(key for key in RUN_KEYS if key != "floor")]
+    text = ["task", *(key for key in RUN_KEYS if key != "minimum_units")]
     found = read_jobs(paths, tables, jobs, text=text, check=check, what=what)
-    keys = ["task", *RUN_KEYS, "seed", "ratio_asked"]
+    keys = ["task", *RUN_KEYS, "seed", "target_ratio"]
     return found.sort_values(keys, ignore_index=True, kind="stable")

@@ -130,7 +130,7 @@ def why_stale(
             return why
     if data is not None and any(line["data_digest"] != data for line in lines):
         return "its data have changed"
-    if tuple(sorted(float(line["ratio_asked"]) for line in lines)) != expected.ratios:
+    if tuple(sorted(float(line["target_ratio"]) for line in lines)) != expected.ratios:
         return "other ratios are asked for"
     return None
 

@@ -23,9 +23,9 @@ class Row:
         profile, task, corpus: where it comes from.
         method, criterion, scope, scale, order, reset, reference: how it was made; "-" where the
             method has no use for a choice.
-        counted: what `ratio_asked` counts, "parameters" or "macs".
+        budget: what `target_ratio` counts, "parameters" or "macs".
         seed, round: which repetition, which cut (0 is the dense network).
-        ratio_asked: target compression ratio.
+        target_ratio: target compression ratio.
         ratio: compression ratio reached, dense parameters / parameters that are really left.
         parameters, nonzeros: entries of all parameters, and those that are not zero.
         macs: multiply-accumulates for one example.
@@ -39,11 +39,11 @@ class Row:
         trainings, total_train_seconds, total_training_macs: cost of everything that led to this
             network: all trainings of the round and of the rounds before, and the dense one
             unless the method starts from initial weights.
-        law_difference: largest |trimmed − gated| output in this round's cut, −1 if no cut.
+        equivalence_difference: largest |trimmed − gated| output in this round's cut, −1 if no cut.
         diagnostics: what the method recorded about the training, JSON.
         code_digest, data_digest, config_digest: what determined the numbers.
         versions, machine: what they were computed with.
-        floor: units that every layer keeps at least.
+        minimum_units: units that every layer keeps at least.
         hyperparameters: everything particular to the method that is not its default, JSON.
     """
 
@@ -57,10 +57,10 @@ class Row:
     order: str
     reset: str
     reference: str
-    counted: str
+    budget: str
     seed: int
     round: int
-    ratio_asked: float
+    target_ratio: float
     ratio: float
     parameters: int
     nonzeros: int
@@ -78,7 +78,7 @@ class Row:
     trainings: int
     total_train_seconds: float
     total_training_macs: int
-    law_difference: float
+    equivalence_difference: float
     diagnostics: str
     code_digest: str
     data_digest: str
@@ -86,7 +86,7 @@ class Row:
     versions: str
     machine: str
     # Columns that came later, with what rows without them say.
-    floor: int = COLUMN_DEFAULTS["floor"]
+    minimum_units: int = COLUMN_DEFAULTS["minimum_units"]
     hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
 
     def __post_init__(self) -> None:

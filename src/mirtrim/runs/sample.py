@@ -27,6 +27,14 @@ NOT_COMPARED = {
     "versions",
     "machine",
 }
+# Setting or column → what version 0.1 called it.
+IN_0_1 = {
+    "budget": "counted",
+    "minimum_units": "floor",
+    "target_ratio": "ratio_asked",
+    "equivalence_difference": "law_difference",
+}
+OF_0_1 = {old: new for new, old in IN_0_1.items()}
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -58,6 +66,25 @@ def with_methods(config: dict[str, Any], methods: Collection[str]) -> dict[str, 
     return config
 
 
+def in_words_of(home: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration in the words of a checkout: the rooms of version 0.1 had other ones."""
+    if (home / "src/mirtrim/runs/rows.py").is_file():
+        return config
+    for block in [config, *(config["studies"] or {}).values()]:
+        block["runs"] = [
+            {IN_0_1.get(key, key): value for key, value in run.items()}
+            for run in block.get("runs", ())
+        ]
+    return config
+
+
+def _name(text: str) -> str:
+    """A name that holds that of a run, in the words of today."""
+    for old in ("counted", "floor"):
+        text = text.replace(f"_{old}_", f"_{OF_0_1[old]}_")
+    return text
+
+
 def train(home: Path, sample: Path, methods: Collection[str]) -> None:
     """Train the sample's runs of these methods with the code of a checkout in `home`, on one core.
 
@@ -66,7 +93,7 @@ def train(home: Path, sample: Path, methods: Collection[str]) -> None:
     """
     for config in variants(yaml.safe_load(sample.read_text(encoding="utf-8"))):
         path = home / f"{config['profile']}.yaml"
-        lean = with_methods(config, methods)
+        lean = in_words_of(home, with_methods(config, methods))
         path.write_text(yaml.safe_dump(lean, sort_keys=False), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "all", *(config["studies"] or ())]
         done = subprocess.run(
@@ -110,7 +137,7 @@ def _same_files(old: Path, new: Path, folder: str, pattern: str) -> int:
     found = []
     for home in (old, new):
         base = home / folder
-        paths = {_bare(path.relative_to(base)): path for path in base.rglob(pattern)}
+        paths = {_name(_bare(path.relative_to(base))): path for path in base.rglob(pattern)}
         found.append({name: sha256_of_file(path) for name, path in paths.items()})
     if found[0].keys() != found[1].keys() or not found[0]:
         odd = sorted(found[0].keys() ^ found[1].keys())
@@ -157,5 +184,8 @@ def _tables(results: Path, kind: str) -> dict[str, list[dict[str, str]]]:
     found = {}
     for path in sorted((results / "jobs" / kind).rglob("*_seed*.csv")):
         with open(path, encoding="utf-8", newline="") as stream:
-            found[f"{path.parent.name} {path.stem}"] = list(csv.DictReader(stream))
+            found[_name(f"{path.parent.name} {path.stem}")] = [
+                {OF_0_1.get(column, column): cell for column, cell in line.items()}
+                for line in csv.DictReader(stream)
+            ]
     return found

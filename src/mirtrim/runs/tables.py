@@ -135,7 +135,7 @@ def _full(line: Cells, columns: Sequence[str]) -> Cells:
 
 
 def _place(line: Cells) -> tuple[str, int, float]:
-    return PruningSettings.of_columns(line).name, int(line["seed"]), float(line["ratio_asked"])
+    return PruningSettings.of_columns(line).name, int(line["seed"]), float(line["target_ratio"])
 
 
 @contextmanager

@@ -36,10 +36,10 @@ from mirtrim.tasks.schema import (
     array,
     choice,
     dropout,
+    integer,
     number,
     positive,
     switch,
-    whole,
 )
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Batch, Parameters, Recording
@@ -55,15 +55,15 @@ SCHEMA: Schema = {
         "sample_rate": SAMPLE_RATE,
         "hop": HOP,
         "lowest_hz": positive("Frequency of the lowest bin."),
-        "bins": whole("Bins of a frame, two per semitone.", default=105),
-        "window_frames": whole(
+        "bins": integer("Bins of a frame, two per semitone.", default=105),
+        "window_frames": integer(
             "Frames of one example; the chord is that of the middle one.", default=15
         ),
         "gain": positive("g in log(1 + g · magnitude).", default=100),
         "annotation": choice(
             "Chords as played, or as instructed, where a corpus has both.", "played", "lead_sheet"
         ),
-        "score_every_frames": whole(
+        "score_every_frames": integer(
             "Distance of the frames at which pieces are decoded.", default=1
         ),
     },
@@ -75,7 +75,7 @@ SCHEMA: Schema = {
             maxItems=3,
             default=[16, 20, 24],
         ),
-        "hidden": whole("Units of a linear layer.", default=200),
+        "hidden": integer("Units of a linear layer.", default=200),
         "noise": number(
             "Deviation of the training noise, relative to each input value.",
             default=0.3,
@@ -87,8 +87,8 @@ SCHEMA: Schema = {
         ),
     },
     "training": {
-        "examples_per_epoch": whole("Random frames per epoch."),
-        "transpose_semitones": whole(
+        "examples_per_epoch": integer("Random frames per epoch."),
+        "transpose_semitones": integer(
             "Examples are transposed by up to this, down and up.",
             default=4,
             minimum=0,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mirtrim.models.waveform import WaveformCNN
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.hearing import Hearing
-from mirtrim.tasks.schema import SAMPLE_RATE, Schema, array, dropout, positive, whole
+from mirtrim.tasks.schema import SAMPLE_RATE, Schema, array, dropout, integer, positive
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
@@ -30,7 +30,7 @@ SMALLEST_RMS = 1e-4
 SCHEMA: Schema = {
     "features": {
         "sample_rate": SAMPLE_RATE,
-        "window_samples": whole("Samples of one example."),
+        "window_samples": integer("Samples of one example."),
         "silence_db": positive(
             "Frames this far below the loudest one of a track are cut out.", default=40
         ),
@@ -42,20 +42,20 @@ SCHEMA: Schema = {
         ),
     },
     "network": {
-        "kernel": whole(
+        "kernel": integer(
             "Samples under each filter; the stride is a sixteenth of it.",
             default=64,
             minimum=16,
             multipleOf=16,
         ),
-        "channels": whole("Units of a convolution.", default=64),
-        "hidden": whole("Units of a linear layer.", default=512),
-        "bottleneck_channels": whole("Channels of the last convolution.", default=1),
+        "channels": integer("Units of a convolution.", default=64),
+        "hidden": integer("Units of a linear layer.", default=512),
+        "bottleneck_channels": integer("Channels of the last convolution.", default=1),
         "dropout": dropout(
             "Probability of zeroing a channel or a neuron in training.", default=0.25
         ),
     },
-    "training": {"examples_per_epoch": whole("Random windows per epoch.")},
+    "training": {"examples_per_epoch": integer("Random windows per epoch.")},
 }
 
 

@@ -21,7 +21,7 @@ from mirtrim.models.crepe import FRAME_SAMPLES, SHORTEST_SAMPLES, Crepe
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.f0 import decode, f0_at, melody_scores, pitch_targets
 from mirtrim.tasks.hearing import Hearing, hop_ms
-from mirtrim.tasks.schema import SAMPLE_RATE, Schema, dropout, number, whole
+from mirtrim.tasks.schema import SAMPLE_RATE, Schema, dropout, integer, number
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
@@ -35,20 +35,20 @@ FULL_SCALE = 32767
 SCHEMA: Schema = {
     "features": {
         "sample_rate": SAMPLE_RATE,
-        "frame_samples": whole(
+        "frame_samples": integer(
             "Samples of one example.",
             default=FRAME_SAMPLES,
             multipleOf=SHORTEST_SAMPLES,
             minimum=SHORTEST_SAMPLES,
         ),
-        "hop": whole("Samples between frames; divides a frame."),
-        "score_every_frames": whole("Of so many frames, one is predicted and scored.", default=1),
+        "hop": integer("Samples between frames; divides a frame."),
+        "score_every_frames": integer("Of so many frames, one is predicted and scored.", default=1),
     },
     "network": {
-        "capacity": whole(
+        "capacity": integer(
             "Width of all convolutions; published are 4, 8, 16, 24 and 32.", default=4
         ),
-        "first_kernel": whole("Taps of the first convolution.", default=512),
+        "first_kernel": integer("Taps of the first convolution.", default=512),
         "dropout": dropout("Probability of zeroing an activation.", default=0.25),
         "prior": number(
             "Mean activation before training: 0.5 as published; narrow networks need the mean "
@@ -58,7 +58,7 @@ SCHEMA: Schema = {
             exclusiveMaximum=1,
         ),
     },
-    "training": {"examples_per_epoch": whole("Random frames per epoch.")},
+    "training": {"examples_per_epoch": integer("Random frames per epoch.")},
 }
 
 

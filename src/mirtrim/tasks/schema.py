@@ -10,7 +10,7 @@ from typing import Any
 Schema = Mapping[str, Mapping[str, Any]]
 
 
-def whole(description: str, default: int | None = None, **limits: Any) -> dict[str, Any]:
+def integer(description: str, default: int | None = None, **limits: Any) -> dict[str, Any]:
     """An integer, at least 1 unless `limits` (in JSON schema's words) say otherwise."""
     return _key({"type": "integer", "minimum": 1, **limits}, description, default)
 
@@ -50,5 +50,5 @@ def _key(schema: dict[str, Any], description: str, default: Any) -> dict[str, An
     return {**schema, **known, "description": description}
 
 
-SAMPLE_RATE = whole("Hz after resampling.")
-HOP = whole("Samples between frames.")
+SAMPLE_RATE = integer("Hz after resampling.")
+HOP = integer("Samples between frames.")

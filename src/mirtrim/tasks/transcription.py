@@ -22,7 +22,7 @@ from mirtrim.models.spectral import SpectralCNN
 from mirtrim.tasks.audio import log_mel, read_mono
 from mirtrim.tasks.hearing import Features, Hearing, hop_ms
 from mirtrim.tasks.onset_scores import micro_f_measure, onset_scores, peak_times
-from mirtrim.tasks.schema import HOP, SAMPLE_RATE, Schema, dropout, number, positive, whole
+from mirtrim.tasks.schema import HOP, SAMPLE_RATE, Schema, dropout, integer, number, positive
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Parameters, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
@@ -35,19 +35,19 @@ DROPOUT = 0.25
 SCHEMA: Schema = {
     "features": {
         "sample_rate": SAMPLE_RATE,
-        "window": whole("Samples of one Fourier window."),
+        "window": integer("Samples of one Fourier window."),
         "hop": HOP,
-        "mel_bands": whole("Number of mel bands."),
+        "mel_bands": integer("Number of mel bands."),
         "lowest_hz": number("Lower edge of the bands.", minimum=0),
         "highest_hz": number("Upper edge of the bands.", minimum=1),
-        "window_frames": whole("Frames of one example."),
+        "window_frames": integer("Frames of one example."),
         "merge_seconds": number(
             "Onsets of one detector closer than this are one onset.", default=0.03, minimum=0
         ),
     },
     "network": {
-        "channels": whole("Units of a convolution.", default=256),
-        "hidden": whole("Units of a linear layer.", default=1024),
+        "channels": integer("Units of a convolution.", default=256),
+        "hidden": integer("Units of a linear layer.", default=1024),
         "dropout": dropout(
             "Probability of zeroing a neuron of a linear stage; a channel of a convolution is "
             "zeroed with four fifths of it.",
@@ -55,7 +55,7 @@ SCHEMA: Schema = {
         ),
     },
     "training": {
-        "examples_per_epoch": whole("Random crops per epoch."),
+        "examples_per_epoch": integer("Random crops per epoch."),
         "positive_weight": positive("Weight of frames with an event in the loss.", default=1),
     },
 }

@@ -18,7 +18,7 @@ from mirtrim.utils.errors import MirtrimError, TraceError
 
 
 @torch.no_grad()
-def check_law(
+def check_equivalence(
     model: nn.Module,
     trimmed: nn.Module,
     graph: UnitGraph,

@@ -217,7 +217,7 @@ def _line(error: Exception) -> str:
 def _holds(model: nn.Module, graph: UnitGraph, example_inputs: Any) -> bool:
     """Whether a cut by half gives a network that does what the gated one does."""
     from mirtrim.units.cutting import cut
-    from mirtrim.units.equivalence import check_law
+    from mirtrim.units.equivalence import check_equivalence
 
     keep = np.random.default_rng(0).random(graph.group_count) < 0.5
     keep[0] = True
@@ -226,7 +226,7 @@ def _holds(model: nn.Module, graph: UnitGraph, example_inputs: Any) -> bool:
             if groups is not None and not keep[groups].any():
                 keep[groups[0]] = True
     try:
-        check_law(model, cut(model, graph, keep), graph, keep, example_inputs)
+        check_equivalence(model, cut(model, graph, keep), graph, keep, example_inputs)
     except TraceError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The law: a network with units gated to zero equals the network with those units removed.
+"""Equivalence: a network with units gated to zero equals the network with those units removed.
 
 "Gated to zero" means zero at the input of every layer that consumes the unit, and left out of
 the statistics of normalisations over units. Zeroing where a unit is made would not do: biases

@@ -16,7 +16,7 @@ def trimmed(
     seed: int, error: float, ratio: float = 2.0, asked: float = 2.0, **changes: object
 ) -> Row:
     whole = {
-        "order": "lowest_first", "counted": "parameters", "total_training_macs": 6000, **changes,
+        "order": "lowest_first", "budget": "parameters", "total_training_macs": 6000, **changes,
     }  # fmt: skip
     return replace(example.trimmed(seed, error, ratio, asked), **whole)  # type: ignore[arg-type]
 

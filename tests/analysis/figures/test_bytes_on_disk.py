@@ -22,7 +22,7 @@ def costs() -> pd.DataFrame:
     return pd.DataFrame(
         {
             **keys, "task": "onset", "seed": seed, "format": kind,
-            "ratio_asked": 1.0 if keys is DENSE else 4.0,
+            "target_ratio": 1.0 if keys is DENSE else 4.0,
             "weights_zstd": 1024 * sizes[keys["method"], kind],
             "test_error": errors[keys["method"], kind] * (0.1 + 0.1 * seed),
         }

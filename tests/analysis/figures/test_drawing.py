@@ -31,7 +31,7 @@ LATENCY = pd.DataFrame(
         ("onset", "dense", 1.0, 0, "onnxruntime", 1.0),
         ("onset", "trim", 2.0, 0, "onnxruntime", 0.8),
     ],
-    columns=["task", "run", "ratio_asked", "seed", "runtime", "median_ms"],
+    columns=["task", "run", "target_ratio", "seed", "runtime", "median_ms"],
 )
 CURVES = (
     RecordedCurve("trim", "onset", "a.pdf", (1, 2, 40), (1, 2, 40), (1.0, 0.9, 30.0), False),

@@ -38,7 +38,7 @@ def test_errors_speed_up_and_cost_are_paired_with_the_dense_network_of_the_seed(
 def test_mean_and_band_by_hand() -> None:
     rows = relative(ROWS)
     points = mean_and_band(rows_of(rows, MAIN_LINES[1]), "ratio", "relative_error")
-    assert points.ratio_asked.tolist() == [2.0, 4.0]
+    assert points.target_ratio.tolist() == [2.0, 4.0]
     assert points.x.tolist() == pytest.approx([2.05, 4.2])  # reached, not asked
     assert points["mean"].tolist() == pytest.approx([1.75, 2.5])
     # Two values apart by d have the sample deviation d / √2.
@@ -74,7 +74,7 @@ def test_lines_take_only_their_own_rows() -> None:
         trimmed(0, 0.32, criterion="random"),
         trimmed(0, 0.33, criterion="random", scope="global"),
         trimmed(0, 0.34, order="shuffled"),
-        trimmed(0, 0.35, counted="macs"),
+        trimmed(0, 0.35, budget="macs"),
         trimmed(0, 0.36, scale="mean"),
     )
     trims = [line for line in MAIN_LINES if line.method == "trim"]
@@ -101,7 +101,7 @@ def test_what_differs_in_one_choice_alone() -> None:
         {**usual, "criterion": "batchnorm", "scope": "global"},  # differs in two
         {**usual, "method": "mask", "reset": "reinit"},  # no other mask to compare it with
         {**usual, "method": "feedback", "criterion": "-", "reset": "-"},
-        {**usual, "criterion": "gradient", "floor": 4},  # two as well
+        {**usual, "criterion": "gradient", "minimum_units": 4},  # two as well
         {**usual, "criterion": "information", "hyperparameters": '{"decay": 0.5}'},
     ]
     assert compared(runs, "criterion") == {"trim": ["magnitude", "activation", "random"]}

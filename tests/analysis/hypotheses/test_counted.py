@@ -68,7 +68,7 @@ def test_a_slower_fall_refutes() -> None:
 def test_latency_of_masks(of_mask: float, favourable: bool) -> None:
     latency = pd.DataFrame(
         {
-            "task": "onset", "run": ["dense", MASK, TRIM], "ratio_asked": [1, 4, 4],
+            "task": "onset", "run": ["dense", MASK, TRIM], "target_ratio": [1, 4, 4],
             "latency_ms": [4.0, of_mask, 2.0],
         }
     )  # fmt: skip

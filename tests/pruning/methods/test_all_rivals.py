@@ -151,7 +151,7 @@ def run_round(
     method, chosen = get_method(name), choices(name, **more)
     model, (best, initial) = network(), dense
     model.load_state_dict(initial if method.start == "initial" else best)
-    coming = Round(
+    current = Round(
         asked(name),
         {"parameters": DENSE, "macs": 1},
         EXAMPLE,
@@ -163,11 +163,11 @@ def run_round(
         steps=SETTINGS.epochs * STEPS,
     )
     ticket = method.prepare(
-        Ticket(model, copy.deepcopy(initial), copy.deepcopy(initial)), chosen, coming
+        Ticket(model, copy.deepcopy(initial), copy.deepcopy(initial)), chosen, current
     )
     hooks: list[Watched] = []
     for part in range(method.trainings(chosen)):
-        hooks.append(Watched(method.hook(ticket, chosen, coming), ticket.network))
+        hooks.append(Watched(method.hook(ticket, chosen, current), ticket.network))
         fit(
             ticket.network,
             Noise(part),
@@ -178,7 +178,7 @@ def run_round(
             report=report,
         )
         method.trained(ticket, part)
-    return method, method.finish(ticket, chosen, coming, hooks[-1].inner), hooks
+    return method, method.finish(ticket, chosen, current, hooks[-1].inner), hooks
 
 
 def target(name: str) -> int:

@@ -28,7 +28,7 @@ def two_units() -> nn.Sequential:
     return network
 
 
-def coming() -> Round:
+def current() -> Round:
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         yield X, X
 
@@ -41,10 +41,10 @@ def coming() -> Round:
 def hook_for(network: nn.Module, straight_through: bool) -> UnitFeedbackHook:
     """One of the two units is closed from step 0; the choice is made again every second step."""
     graph = discover(network, X)
-    settings = PruningSettings("feedback_units", floor=1)
+    settings = PruningSettings("feedback_units", minimum_units=1)
 
     def keep_for(sparsity: float) -> np.ndarray:
-        context = coming().context(network, graph)
+        context = current().context(network, graph)
         return select_units(context, rank_units(context, settings), settings, 2)
 
     return UnitFeedbackHook(
@@ -133,11 +133,11 @@ def test_the_removed_network_is_the_gated_one() -> None:
         step_towards_five(network, hook, step)
     with hook.evaluating():
         expected = network(X)
-    choices = PruningSettings("feedback_units", floor=1)
-    small = get_method("feedback_units").finish(Ticket(network, {}), choices, coming(), hook)
+    choices = PruningSettings("feedback_units", minimum_units=1)
+    small = get_method("feedback_units").finish(Ticket(network, {}), choices, current(), hook)
     assert sum(p.numel() for p in small.network.parameters()) == 2
     assert torch.allclose(small.network(X), expected)
-    assert 0 <= small.law_difference <= 1e-5
+    assert 0 <= small.equivalence_difference <= 1e-5
 
 
 def test_evaluation_leaves_every_weight_to_the_bit() -> None:

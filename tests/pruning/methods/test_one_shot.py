@@ -19,7 +19,7 @@ def line() -> nn.Sequential:
     return network
 
 
-def coming(**scoring: Any) -> Round:
+def current(**scoring: Any) -> Round:
     scoring = {"generator": torch.Generator(), **scoring}
     return Round(2.0, {"parameters": 4, "macs": 4}, torch.ones(1, 4), scoring)
 
@@ -27,11 +27,11 @@ def coming(**scoring: Any) -> Round:
 def test_the_largest_half_stays_and_only_it_is_trained() -> None:
     """w = (3, 0, 0, −4): y = −1, g = y·x = (−1, −1, −1, −1), w' = w − 0.1·m·g."""
     method = get_method("one_shot")
-    ticket = method.prepare(Ticket(line(), {}), CHOICES, coming())
+    ticket = method.prepare(Ticket(line(), {}), CHOICES, current())
     weight = ticket.network[0].weight
     assert weight.tolist() == [[3.0, 0.0, 0.0, -4.0]]
     optimizer = torch.optim.SGD(ticket.network.parameters(), 0.1)
-    hook = method.hook(ticket, CHOICES, coming())
+    hook = method.hook(ticket, CHOICES, current())
     (ticket.network(torch.ones(1, 4)).square().sum() / 2).backward()
     optimizer.step()
     hook.after_step(0)

@@ -31,9 +31,9 @@ def first_of_two() -> dict[str, Tensor]:
 def test_initial_phi_gives_the_usual_initialisation() -> None:
     """√4 = 2, −√0.25 = −0.5."""
     network = line(4.0, -0.25)
-    coming = Round(2.0, {"parameters": 2}, INPUT, {}, steps=100)
+    current = Round(2.0, {"parameters": 2}, INPUT, {}, steps=100)
     get_method("powerpropagation").prepare(
-        Ticket(network, {}), PruningSettings("powerpropagation"), coming
+        Ticket(network, {}), PruningSettings("powerpropagation"), current
     )
     assert network.weight.tolist() == [[2.0, -0.5]]
     assert power(network.weight.detach(), 2.0).tolist() == [[4.0, -0.25]]

@@ -30,7 +30,7 @@ def line(*weights: float) -> nn.Sequential:
     return network
 
 
-def coming(reference: nn.Module, *fresh: float) -> Round:
+def current(reference: nn.Module, *fresh: float) -> Round:
     """A round in which fresh weights are these, and fresh biases −1."""
 
     def initialise(network: nn.Module, generator: torch.Generator) -> None:
@@ -49,7 +49,7 @@ def test_fresh_weights_stand_where_the_other_run_has_some_and_stay_masked_in_tra
     """w = (0, 2, 0, −5) masks the first and third; w = (7, 8, 9, 10) becomes (0, 8, 0, 10).
     y = 17, g = y·x, w' = w − 0.1·g = (·, 6.3, ·, 8.3)."""
     method = get_method("same_mask")
-    here = coming(line(0.0, 2.0, 0.0, -5.0), 7, 8, 9, 10)
+    here = current(line(0.0, 2.0, 0.0, -5.0), 7, 8, 9, 10)
     found = method.prepare(Ticket(line(1, 1, 1, 1), {}), CHOICES, here)
     weight = found.network[0].weight
     assert weight.tolist() == [[0.0, 8.0, 0.0, 10.0]]
@@ -72,14 +72,14 @@ def test_a_bias_of_zero_is_not_masked() -> None:
     other = line(0.0, 2.0, 0.0, -5.0)
     with torch.no_grad():
         other[0].bias.zero_()
-    found = get_method("same_mask").prepare(Ticket(other, {}), CHOICES, coming(other, 1, 1, 1, 1))
+    found = get_method("same_mask").prepare(Ticket(other, {}), CHOICES, current(other, 1, 1, 1, 1))
     assert list(found.masks) == ["0.weight"]
 
 
 def test_a_run_that_masks_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="masks nothing; name a mask run"):
         get_method("same_mask").prepare(
-            Ticket(line(1, 1), {}), CHOICES, coming(line(1, 2, 3, 4), 1, 1, 1, 1)
+            Ticket(line(1, 1), {}), CHOICES, current(line(1, 2, 3, 4), 1, 1, 1, 1)
         )
     trim = {"method": "same_mask", "reference": "trim_magnitude_local_rewind"}
     with pytest.raises(ConfigError, match="reference: same_mask copies masks, and trim_.* masks"):
@@ -119,7 +119,7 @@ def test_nothing_removed_rewinds_or_keeps() -> None:
     for run, weights in (({}, [9.0, 9.0]), ({"reset": "finetune"}, [1.0, 2.0])):
         settings = settings_of({"method": "nothing_removed", **run})
         ticket = Ticket(line(1, 2), dict(rewind))
-        found = get_method("nothing_removed").prepare(ticket, settings, coming(line(1, 2), 5, 5))
+        found = get_method("nothing_removed").prepare(ticket, settings, current(line(1, 2), 5, 5))
         assert found.network[0].weight.tolist() == [weights]
 
 
@@ -140,7 +140,7 @@ def test_a_job_trains_under_the_masks_of_another_for_as_long_as_it_says(
             networks_folder=job.folder / name, resume_folder=job.folder / "resume",
         )  # fmt: skip
         row = read_rows([job.folder / f"{name}.csv"]).iloc[0]
-        masked = read_rows([job.folder / "mask.csv"]).query("ratio_asked == 2").iloc[0]
+        masked = read_rows([job.folder / "mask.csv"]).query("target_ratio == 2").iloc[0]
         assert (row.epochs, row.nonzeros, row.trainings) == (epochs, masked.nonzeros, 1)
         networks[name] = load_round(job.folder / name, 2.0, lambda: job.setting.new_network(0))
     reference = load_round(job.folder / "mask", 2.0, lambda: job.setting.new_network(0))

@@ -13,7 +13,7 @@ def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs.square().sum() / 2
 
 
-def coming(network: nn.Module, inputs: Tensor, ratio: float) -> Round:
+def current(network: nn.Module, inputs: Tensor, ratio: float) -> Round:
     return Round(
         ratio,
         {"parameters": sum(p.numel() for p in network.parameters()), "macs": 1},
@@ -32,7 +32,7 @@ def test_the_weight_with_the_largest_product_with_its_gradient_stays() -> None:
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([[1.5, 1.0]]))
     inputs = torch.tensor([[1.0, 2.0]])
-    ticket = get_method("snip").prepare(Ticket(network, {}), CHOICES, coming(network, inputs, 2))
+    ticket = get_method("snip").prepare(Ticket(network, {}), CHOICES, current(network, inputs, 2))
     assert ticket.masks["0.weight"].tolist() == [[False, True]]
     assert network[0].weight.tolist() == [[0.0, 1.0]]
 
@@ -46,7 +46,7 @@ def test_scoring_sees_normalised_activations_and_leaves_the_initial_network() ->
     inputs = torch.randn(64, 2) * torch.tensor([1000.0, 1.0])
     before = state_of(network)
     method = get_method("snip")
-    ticket = method.prepare(Ticket(network, {}), CHOICES, coming(network, inputs, 1.5))
+    ticket = method.prepare(Ticket(network, {}), CHOICES, current(network, inputs, 1.5))
     assert ticket.masks["1.weight"].tolist() == [[False, True]] * 4
     for name, value in network.state_dict().items():
         if name != "1.weight":

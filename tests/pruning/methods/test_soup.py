@@ -32,13 +32,13 @@ def test_three_trainings_from_one_cut_are_averaged() -> None:
     Activations 5·1, 5·3 | 5·5, 5·7: batch means 10 and 30, variances 50 and 50.
     """
     method, choices = get_method("soup"), PruningSettings("soup")
-    coming = Round(
+    current = Round(
         6 / 5,
         {"parameters": 6, "macs": 3},
         torch.ones(1, 2),
         {"generator": torch.Generator(), "batches": lambda: iter(BATCHES)},
     )
-    ticket = method.prepare(Ticket(network(), {}), choices, coming)
+    ticket = method.prepare(Ticket(network(), {}), choices, current)
     assert method.trainings(choices) == 3
     first = ticket.network[0].weight
     for part, value in enumerate((3.0, 4.0, 8.0)):
@@ -46,7 +46,7 @@ def test_three_trainings_from_one_cut_are_averaged() -> None:
         with torch.no_grad():
             first[0, 0] = value
         method.trained(ticket, part)
-    ticket = method.finish(ticket, choices, coming, Hook())
+    ticket = method.finish(ticket, choices, current, Hook())
     assert torch.allclose(first, torch.tensor([[5.0, 0.0]]))
     norm = ticket.network[1]
     assert norm.running_mean.item() == pytest.approx(20.0)

@@ -80,9 +80,9 @@ def test_b_is_twice_as_large_and_contains_a() -> None:
     network = nn.Sequential(nn.Linear(8, 1, bias=False))
     with torch.no_grad():
         network[0].weight.copy_(torch.arange(1.0, 9.0)[None])
-    coming = Round(4.0, {"parameters": 8, "macs": 8}, torch.ones(1, 8), {}, steps=32)
+    current = Round(4.0, {"parameters": 8, "macs": 8}, torch.ones(1, 8), {}, steps=32)
     choices = settings_of({"method": "top_kast"})
-    hook = get_method("top_kast").hook(Ticket(network, {}), choices, coming)
+    hook = get_method("top_kast").hook(Ticket(network, {}), choices, current)
     assert isinstance(hook, TopKastHook)
     hook._refresh()
     assert hook.forward_masks["0.weight"].tolist() == [[False] * 6 + [True] * 2]

@@ -31,7 +31,7 @@ def batches() -> Iterator[tuple[Tensor, Tensor]]:
 DENSE = sum(p.numel() for p in network().parameters())
 
 
-def coming(ratio: float) -> Round:
+def current(ratio: float) -> Round:
     scoring: dict[str, Any] = {
         "batches": batches,
         "loss": None,
@@ -51,15 +51,15 @@ def widths(model: nn.Module) -> list[int]:
 
 
 def test_every_layer_keeps_whole_packs_and_the_law_holds() -> None:
-    small = get_method("trim_fast").prepare(ticket(), CHOICES, coming(3))
+    small = get_method("trim_fast").prepare(ticket(), CHOICES, current(3))
     assert 3 <= DENSE / sum(p.numel() for p in small.network.parameters()) < 4.5
     assert all(width % 8 == 0 for width in widths(small.network))
     assert widths(small.network) != widths(network())
-    assert 0 <= small.law_difference <= 1e-5
+    assert 0 <= small.equivalence_difference <= 1e-5
 
 
 def test_weights_are_rewound_with_the_same_cut() -> None:
-    small = get_method("trim_fast").prepare(ticket(), CHOICES, coming(3))
+    small = get_method("trim_fast").prepare(ticket(), CHOICES, current(3))
     state = small.network.state_dict()
     assert {n: v.shape for n, v in small.rewind.items()} == {n: v.shape for n, v in state.items()}
     assert all(torch.equal(state[name], value) for name, value in small.rewind.items())
@@ -71,18 +71,18 @@ def test_rounds_chain_down_to_the_ratio_of_plain_trimming() -> None:
     assert highest == get_method("trim").highest_ratio(network(), EXAMPLE, PruningSettings("trim"))
     state = ticket()
     for ratio in (2.0, 4.0, 16.0, highest):
-        state = method.prepare(state, CHOICES, coming(ratio))
+        state = method.prepare(state, CHOICES, current(ratio))
         assert DENSE / sum(p.numel() for p in state.network.parameters()) >= ratio
         assert all(width % 8 == 0 or width in (2, 4) for width in widths(state.network))
     assert widths(state.network) == [2, 2, 2, 2]
     with pytest.raises(RatioError, match="largest ratio from here"):
-        method.prepare(state, CHOICES, coming(2 * highest))
+        method.prepare(state, CHOICES, current(2 * highest))
 
 
 def test_the_order_can_be_shuffled_for_a_control() -> None:
     plain, drawn = (
         get_method("trim_fast").prepare(
-            ticket(), PruningSettings("trim_fast", order=order), coming(3)
+            ticket(), PruningSettings("trim_fast", order=order), current(3)
         )
         for order in ("lowest_first", "shuffled")
     )

@@ -69,7 +69,7 @@ def test_int8_files_hold_int8_weights(costs: Path) -> None:
 
 def test_each_row_weighs_the_file_of_its_own_format(costs: Path) -> None:
     for row in read_cost_rows([costs / "trim.csv"]).itertuples():
-        file = costs / "trim" / f"ratio-{row.ratio_asked:g}.{row.format}.onnx"
+        file = costs / "trim" / f"ratio-{row.target_ratio:g}.{row.format}.onnx"
         assert row.onnx_raw == file.stat().st_size
 
 
@@ -96,7 +96,7 @@ def test_every_network_is_timed_in_every_runtime(
 def test_networks_come_with_their_rows(undisturbed: Path) -> None:
     table = read_rows([undisturbed / "trim.csv"])
     found = list(trained_networks(Job(undisturbed).setting, table, undisturbed / "trim"))
-    assert [row.ratio_asked for row, _ in found] == [2, 4]
+    assert [row.target_ratio for row, _ in found] == [2, 4]
     for row, network in found:
         assert sum(p.numel() for p in network.parameters()) == row.parameters
         assert not network.training

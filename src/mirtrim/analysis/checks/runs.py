@@ -44,8 +44,8 @@ def runs_everywhere(
     complete: dict[str, list[str]] = {}
     lacking: dict[str, list[str]] = {}
     for task, part in material.rows.groupby("task"):
-        chosen = part if ratios is None else part[part.ratio_asked.isin(ratios)]
-        reached = chosen.groupby("run").ratio_asked.nunique()
+        chosen = part if ratios is None else part[part.target_ratio.isin(ratios)]
+        reached = chosen.groupby("run").target_ratio.nunique()
         there = [run for run in runs if reached.get(run, 0) >= enough]
         if len(there) >= needed:
             complete.setdefault(", ".join(there), []).append(str(task))
@@ -66,7 +66,7 @@ def operating_range(
     wrong: list[str] = []
     right: list[str] = []
     for (task, run), part in material.rows[material.rows.run.isin(runs)].groupby(["task", "run"]):
-        ratios = sorted(set(part.ratio_asked))
+        ratios = sorted(set(part.target_ratio))
         text = f"{task}, {run}: {', '.join(f'{ratio:g}' for ratio in ratios)}"
         fits = len(ratios) >= at_least and ratios[0] <= lowest and ratios[-1] >= highest
         (right if fits else wrong).append(text)
@@ -76,7 +76,7 @@ def operating_range(
 @check
 def seeds_everywhere(material: Material, *, at_least: int) -> Outcome:
     """Every run and ratio has so many seeds."""
-    seeds = material.rows.groupby(["task", "run", "ratio_asked"]).seed.nunique()
+    seeds = material.rows.groupby(["task", "run", "target_ratio"]).seed.nunique()
     few = seeds[seeds < at_least]
     wrong = [f"{task}, {run}, ratio {r:g}: {n}" for (task, run, r), n in few.head(5).items()]
     per_task = material.rows[material.rows.run == "dense"].groupby("task").seed.nunique()
@@ -106,30 +106,30 @@ def falls_apart(material: Material, *, run: str, times: float) -> Outcome:
         if of_run.empty:
             wrong.append(f"{task}: no {run}")
             continue
-        last = of_run[of_run.ratio_asked == of_run.ratio_asked.max()]
-        text = f"{task}: {last.relative_error.mean():.2f} at {last.ratio_asked.max():g}"
+        last = of_run[of_run.target_ratio == of_run.target_ratio.max()]
+        text = f"{task}: {last.relative_error.mean():.2f} at {last.target_ratio.max():g}"
         (right if last.relative_error.mean() > times else wrong).append(text)
     return outcome(wrong, "; ".join(right))
 
 
 @check
-def asked_is_reached(material: Material, *, except_runs: list[str], tolerance: float) -> Outcome:
+def target_is_reached(material: Material, *, except_runs: list[str], tolerance: float) -> Outcome:
     """No network is larger than asked, but for a share of `tolerance`."""
     rows = material.rows[~material.rows.run.isin(except_runs)]
-    short = rows[rows.ratio < rows.ratio_asked * (1 - tolerance)]
+    short = rows[rows.ratio < rows.target_ratio * (1 - tolerance)]
     wrong = [
-        f"{row.task}, {row.run}: {row.ratio:.2f} where {row.ratio_asked:g} is asked"
+        f"{row.task}, {row.run}: {row.ratio:.2f} where {row.target_ratio:g} is asked"
         for row in short.head(5).itertuples()
     ]
-    most = (rows.ratio / rows.ratio_asked).max()
+    most = (rows.ratio / rows.target_ratio).max()
     return outcome(wrong, f"{len(rows)} networks; at most {most:.2f} times what is asked")
 
 
 @check
-def law_holds(material: Material, *, at_most: float) -> Outcome:
+def equivalence_holds(material: Material, *, at_most: float) -> Outcome:
     """Cut networks give the output of the gated ones, measured at every cut."""
-    cut = material.rows[material.rows.law_difference >= 0]
-    worst = float(cut.law_difference.max()) if len(cut) else float("nan")
+    cut = material.rows[material.rows.equivalence_difference >= 0]
+    worst = float(cut.equivalence_difference.max()) if len(cut) else float("nan")
     return bool(len(cut) and worst <= at_most), (
         f"largest difference of outputs {worst:.1e} in {len(cut)} cuts"
     )

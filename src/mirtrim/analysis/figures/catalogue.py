@@ -12,7 +12,7 @@ from mirtrim.runs.rows import RUN_KEYS
 
 # What figures are drawn from; every choice of rows copies all their columns.
 COLUMNS = [
-    "task", *RUN_KEYS, "seed", "ratio_asked", "ratio", "macs", "test_error", "training_macs",
+    "task", *RUN_KEYS, "seed", "target_ratio", "ratio", "macs", "test_error", "training_macs",
     "total_training_macs",
 ]  # fmt: skip
 

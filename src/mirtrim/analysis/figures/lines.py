@@ -95,7 +95,7 @@ def nearest_ratio(rows: pd.DataFrame, ratio: float) -> float:
 
     Dense networks are not counted; `ratio` itself where there is nothing else.
     """
-    asked = np.array(sorted(set(rows.ratio_asked[rows.method != "dense"])) or [ratio])
+    asked = np.array(sorted(set(rows.target_ratio[rows.method != "dense"])) or [ratio])
     return float(asked[np.argmin(np.abs(np.log(asked / ratio)))])
 
 
@@ -105,7 +105,7 @@ def mean_and_band(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     Low and high are one sample deviation (n − 1) below and above the mean, or the mean itself
     where there is but one seed. Seeds: how many there are.
     """
-    groups = rows.groupby("ratio_asked", sort=True)
+    groups = rows.groupby("target_ratio", sort=True)
     mean = groups[y].mean()
     deviation = groups[y].std(ddof=1).fillna(0.0)
     return pd.DataFrame(

@@ -19,7 +19,7 @@ from mirtrim.runs.labels import label_of
 from mirtrim.utils.errors import ArtefactError
 
 LINES = tuple(line for line in MAIN_LINES if line.choices.get("criterion") != "random")
-LATENCY_COLUMNS = {"task", "run", "ratio_asked", "seed", "runtime", "median_ms"}
+LATENCY_COLUMNS = {"task", "run", "target_ratio", "seed", "runtime", "median_ms"}
 
 
 def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
@@ -27,8 +27,8 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rows: result rows of any tasks.
-        latency: columns task, run (as `label_of` names it), ratio_asked, seed, runtime and
-            median_ms, the dense networks among them (run "dense", ratio_asked 1).
+        latency: columns task, run (as `label_of` names it), target_ratio, seed, runtime and
+            median_ms, the dense networks among them (run "dense", target_ratio 1).
 
     Returns:
         The speed-up is median_ms of the dense network of the same task, seed and runtime /
@@ -40,11 +40,11 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     missing = sorted(LATENCY_COLUMNS - set(latency.columns))
     if missing:
         raise ArtefactError(f"latency table: no column {missing[0]}; measure again")
-    networks = ["task", "run", "ratio_asked", "seed", "runtime"]
+    networks = ["task", "run", "target_ratio", "seed", "runtime"]
     if latency.duplicated(networks).any():
         twice = latency[latency.duplicated(networks)].iloc[0]
         raise ArtefactError(
-            f"latency table: {twice.task}, {twice.run}, ratio {twice.ratio_asked:g}, seed "
+            f"latency table: {twice.task}, {twice.run}, ratio {twice.target_ratio:g}, seed "
             f"{twice.seed}, {twice.runtime} is there twice; keep one measurement"
         )
     same = ["task", "seed", "runtime"]
@@ -59,7 +59,7 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     timed["speed_up_measured"] = timed.dense_ms / timed.median_ms
     labels = rows.apply(lambda row: label_of(row), axis=1)
     return rows.assign(run=labels).merge(
-        timed.drop(columns="dense_ms"), on=["task", "run", "ratio_asked", "seed"], validate="1:m"
+        timed.drop(columns="dense_ms"), on=["task", "run", "target_ratio", "seed"], validate="1:m"
     )
 
 

@@ -68,7 +68,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, ratio: float) -> None:
     band = dense_band(rows[rows.method == "dense"])
     panels.dense_line(axes, band)
     bands, costs = [band], [1.0, 2.0]
-    at_ratio = rows[rows.ratio_asked == ratio]
+    at_ratio = rows[rows.target_ratio == ratio]
     found = [
         (line, mean_and_band(of_line, "cost", "relative_error").iloc[0])
         for line in LINES

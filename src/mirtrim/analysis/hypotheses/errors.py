@@ -76,8 +76,8 @@ def lower_at_best_ratio(
     if not among:
         raise NotRun(f"{run} at a ratio up to {highest_ratio:g}")
     shared = common_ratios(evidence, [run, *against], among)
-    of_run = evidence.rows[(evidence.rows.run == run) & evidence.rows.ratio_asked.isin(shared)]
-    validation = of_run.groupby("ratio_asked").validation_error.mean()
+    of_run = evidence.rows[(evidence.rows.run == run) & evidence.rows.target_ratio.isin(shared)]
+    validation = of_run.groupby("target_ratio").validation_error.mean()
     best = float(validation.idxmin())
     tables = paired_errors(evidence, [run, *against], [best])
     note = f"least validation error at ratio {best:g}"

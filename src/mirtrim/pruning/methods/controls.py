@@ -28,7 +28,7 @@ class NothingRemoved(Method):
     # Rewinding is what it does unless told otherwise, and no part of its name.
     resets: ClassVar[frozenset[str]] = frozenset({"finetune"})
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Rewind, or keep the weights."""
         if settings.reset not in self.resets:
             ticket.network.load_state_dict(ticket.rewind)
@@ -42,9 +42,9 @@ class DenseLonger(Method):
     start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset()
 
-    def epochs_factor(self, coming: Round) -> int:
+    def epochs_factor(self, current: Round) -> int:
         """The dense training and one per round."""
-        return coming.number + 1
+        return current.number + 1
 
 
 @method("same_shape")
@@ -54,10 +54,10 @@ class SameShape(Method):
     start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"reference"})
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """That shape, new weights."""
-        network = coming.reference()
-        coming.initialise(network, coming.generator)
+        network = current.reference()
+        current.initialise(network, current.generator)
         return Ticket(network, {})
 
 
@@ -74,16 +74,16 @@ class Narrower(Method):
         """As for trimming."""
         return Trim().highest_ratio(network, example_inputs, settings)
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Which units are cut does not matter: no weight survives."""
         network = ticket.network.eval()
-        graph = discover(network, coming.example_inputs)
-        draws = torch.rand(graph.group_count, generator=coming.generator, dtype=torch.float64)
+        graph = discover(network, current.example_inputs)
+        draws = torch.rand(graph.group_count, generator=current.generator, dtype=torch.float64)
         scores = draws.numpy()
         scores[0] = float("inf")
         local = replace(settings, scope="local", order="lowest_first")
-        target = coming.dense[settings.counted] / coming.ratio
-        keep = select_units(coming.context(network, graph), scores, local, target)
-        found = remove_units(network, graph, keep, training_examples(coming))
-        coming.initialise(found.network, coming.generator)
+        target = current.dense[settings.budget] / current.ratio
+        keep = select_units(current.context(network, graph), scores, local, target)
+        found = remove_units(network, graph, keep, training_examples(current))
+        current.initialise(found.network, current.generator)
         return Ticket(found.network, {})

@@ -76,9 +76,9 @@ class Cram(PrunedWithinTraining):
 
     Hyperparameters: ClassVar[type[Any]] = CramHyperparameters
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """C keeps as many weights as the round's ratio leaves."""
         own: CramHyperparameters = self.own(settings)
         network = ticket.network
-        draw = largest_weights(network, settings.scope, weights_target(network, coming))
+        draw = largest_weights(network, settings.scope, weights_target(network, current))
         return CramHook(network, draw, own.radius)

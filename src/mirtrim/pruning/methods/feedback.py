@@ -116,15 +116,15 @@ class Feedback(PrunedWithinTraining):
 
     Hyperparameters: ClassVar[type[Any]] = RampHyperparameters
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Masks along the ramp to the round's ratio."""
         own: RampHyperparameters = self.own(settings)
-        target = weights_target(ticket.network, coming)
+        target = weights_target(ticket.network, current)
         masks_for = magnitude_masks(ticket.network, settings.scope, target)
-        return FeedbackHook(ticket.network, own.ramp(coming.ratio, coming.steps), masks_for)
+        return FeedbackHook(ticket.network, own.ramp(current.ratio, current.steps), masks_for)
 
     def finish(
-        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+        self, ticket: Ticket, settings: PruningSettings, current: Round, hook: Hook
     ) -> Ticket:
         """The masked network: what `fit` kept was evaluated, and copied, within the mask."""
         assert isinstance(hook, FeedbackHook)

@@ -150,33 +150,33 @@ class FeedbackUnits(Method):
         """As for trimming."""
         return Trim().highest_ratio(network, example_inputs, settings)
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Gates along the ramp to the round's ratio."""
         network = ticket.network
-        graph = discover(network.eval(), coming.example_inputs, coming.protect)
+        graph = discover(network.eval(), current.example_inputs, current.protect)
         size = size_of(graph, settings)
         total = size(graph.all_kept())
-        target = coming.dense[settings.counted] / coming.ratio
+        target = current.dense[settings.budget] / current.ratio
         settings = replace(settings, order="lowest_first")
 
         def keep_for(sparsity: float) -> np.ndarray:
-            context = coming.context(network, graph)
+            context = current.context(network, graph)
             limit = max(target, total * (1 - sparsity))
             return select_units(context, rank_units(context, settings), settings, limit)
 
         own: RampHyperparameters = self.own(settings)
-        schedule = own.ramp(coming.ratio, coming.steps)
+        schedule = own.ramp(current.ratio, current.steps)
         return UnitFeedbackHook(network, graph, schedule, keep_for, self.straight_through)
 
     def finish(
-        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+        self, ticket: Ticket, settings: PruningSettings, current: Round, hook: Hook
     ) -> Ticket:
         """Remove what is closed."""
         assert isinstance(hook, UnitFeedbackHook)
         network = ticket.network.eval()
-        graph = discover(network, coming.example_inputs, coming.protect)
-        found = remove_units(network, graph, hook.keep, training_examples(coming))
-        return Ticket(found.network, {}, law_difference=found.difference, cut=found)
+        graph = discover(network, current.example_inputs, current.protect)
+        found = remove_units(network, graph, hook.keep, training_examples(current))
+        return Ticket(found.network, {}, equivalence_difference=found.difference, cut=found)
 
 
 @method("hard_gate")

@@ -66,15 +66,15 @@ class Gradual(PrunedWithinTraining):
 
     Hyperparameters: ClassVar[type[Any]] = RampHyperparameters
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Masks along the ramp to the round's ratio."""
         own: RampHyperparameters = self.own(settings)
         network = ticket.network
         weights = maskable_parameters(network)
-        left = weights_left(network, weights_target(network, coming))
+        left = weights_left(network, weights_target(network, current))
 
         def narrow(alive: Masks, sparsity: float) -> Masks:
             scores = {name: torch.abs(weight.detach()) for name, weight in weights.items()}
             return choose_weights(scores, alive, left(sparsity), scope=settings.scope)
 
-        return GradualHook(network, own.ramp(coming.ratio, coming.steps), narrow)
+        return GradualHook(network, own.ramp(current.ratio, current.steps), narrow)

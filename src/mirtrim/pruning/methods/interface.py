@@ -40,7 +40,7 @@ class Ticket:
         rewind: state at the rewind step of the dense training, cut like the network.
         initial: state before the dense training, for methods that start from there.
         masks: what is masked (empty for methods that do not mask).
-        law_difference: |trimmed − gated| output measured when it was cut, −1 if nothing was.
+        equivalence_difference: |trimmed − gated| output when it was cut, −1 if nothing was.
         cut: how units were removed in this round, if they were.
     """
 
@@ -48,7 +48,7 @@ class Ticket:
     rewind: State
     initial: State = field(default_factory=dict)
     masks: Masks = field(default_factory=dict)
-    law_difference: float = -1.0
+    equivalence_difference: float = -1.0
     cut: UnitCut | None = None
 
     def to(self, device: torch.device) -> "Ticket":
@@ -120,7 +120,7 @@ class Method:
             network or from its initial weights.
         masks: whether the ratio counts non-zero weights rather than all.
         training_cost: forward passes' worth of work per example, relative to plain training.
-        uses: the settings that make a difference, besides `counted` and `floor`.
+        uses: the settings that make a difference, besides `budget` and `minimum_units`.
 
     A method without a use for `reset` may still know values of it beside what it does otherwise
     (`resets`); its runs are only then called by them. A method whose trainings have more epochs
@@ -152,15 +152,15 @@ class Method:
         """How many trainings a round has."""
         return 1
 
-    def epochs_factor(self, coming: Round) -> int:
+    def epochs_factor(self, current: Round) -> int:
         """How many times the usual epochs a training of this round has."""
         return 1
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """The ticket that the round trains. May change and keep the ticket that it is given."""
         return ticket
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """The hook of the next training of `ticket`."""
         return Hook()
 
@@ -168,7 +168,7 @@ class Method:
         """Called after training `part` (from 0) of a round with its best state in the network."""
 
     def finish(
-        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+        self, ticket: Ticket, settings: PruningSettings, current: Round, hook: Hook
     ) -> Ticket:
         """The round's outcome, at its target size."""
         return ticket
@@ -222,7 +222,7 @@ def _read_name(kind: type[Method], rest: str) -> dict[str, Any]:
         elif key in kind.uses:
             return run
     own = {entry.name: type(entry.default) for entry in fields(kind.Hyperparameters)}
-    keys = {**dict.fromkeys(("scale", "order", "counted"), str), "floor": int, **own}
+    keys = {**dict.fromkeys(("scale", "order", "budget"), str), "minimum_units": int, **own}
     while rest and not rest.startswith("_reference_"):
         setting = next((k for k in keys if rest.startswith(f"_{k}_")), None)
         if setting is None:

@@ -39,15 +39,15 @@ class MaskingMethod(Method):
         self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
     ) -> float:
         """One weight left in every maskable tensor."""
-        if settings.counted == "macs":
+        if settings.budget == "macs":
             raise ConfigError(
-                f"{settings.method} cannot count {settings.counted}: masks leave them unchanged"
+                f"{settings.method} cannot count {settings.budget}: masks leave them unchanged"
             )
         total = sum(p.numel() for p in network.parameters())
         weights = [int(mask.numel()) for mask in full_masks(network).values()]
         return total / (total - sum(weights) + len(weights))
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Keeps masked weights at zero through the training."""
         return MaskHook(ticket.network, ticket.masks)
 
@@ -61,28 +61,28 @@ class MaskingMethod(Method):
 class Mask(MaskingMethod):
     """Rank, mask, reset, train; each round masks more of what the last one left."""
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Mask down to the target and reset."""
         network = ticket.network.eval()
         alive = ticket.masks or full_masks(network)
-        masks = weights_to_keep(network, alive, settings, coming, weights_target(network, coming))
-        reset_weights(network, settings.reset, ticket.rewind, coming.generator, coming.initialise)
+        masks = weights_to_keep(network, alive, settings, current, weights_target(network, current))
+        reset_weights(network, settings.reset, ticket.rewind, current.generator, current.initialise)
         apply_masks(network, masks)
         return Ticket(network, ticket.rewind, masks=masks)
 
 
-def weights_target(network: nn.Module, coming: Round) -> int:
+def weights_target(network: nn.Module, current: Round) -> int:
     """How many maskable weights may be left, so that with all other parameters the ratio holds."""
     names = set(maskable(network))
     fixed = sum(p.numel() for name, p in network.named_parameters() if name not in names)
-    return int(coming.dense["parameters"] / coming.ratio) - fixed
+    return int(current.dense["parameters"] / current.ratio) - fixed
 
 
 def weights_to_keep(
-    network: nn.Module, alive: Masks, settings: PruningSettings, coming: Round, target: int
+    network: nn.Module, alive: Masks, settings: PruningSettings, current: Round, target: int
 ) -> Masks:
     """Masks that keep exactly `target` of the weights that are `alive`."""
-    context = coming.context(network, discover(network, coming.example_inputs))
+    context = current.context(network, discover(network, current.example_inputs))
     scores = {
         name: torch.as_tensor(
             ordered(score_weights(settings.criterion, context, name), settings.order)
@@ -91,5 +91,5 @@ def weights_to_keep(
     }
     masks = choose_weights(scores, alive, target, scope=settings.scope)
     if settings.order == "shuffled":
-        masks = shuffled_weights(alive, masks, coming.generator)
+        masks = shuffled_weights(alive, masks, current.generator)
     return masks

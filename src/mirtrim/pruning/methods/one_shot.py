@@ -21,10 +21,10 @@ class OneShot(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "order"})
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Mask the trained weights down to the target and keep what they are."""
         network = ticket.network.eval()
-        target = weights_target(network, coming)
-        masks = weights_to_keep(network, full_masks(network), settings, coming, target)
+        target = weights_target(network, current)
+        masks = weights_to_keep(network, full_masks(network), settings, current, target)
         apply_masks(network, masks)
         return Ticket(network, ticket.rewind, masks=masks)

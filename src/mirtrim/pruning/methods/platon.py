@@ -117,14 +117,14 @@ class Platon(PrunedWithinTraining):
     Hyperparameters: ClassVar[type[Any]] = PlatonHyperparameters
     start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Masks along the ramp to the round's ratio."""
         own: PlatonHyperparameters = self.own(settings)
         network = ticket.network
         everything = full_masks(network)
-        left = weights_left(network, weights_target(network, coming))
+        left = weights_left(network, weights_target(network, current))
 
         def masks_for(scores: Mapping[str, Tensor], sparsity: float) -> Masks:
             return choose_weights(scores, everything, left(sparsity), scope=settings.scope)
 
-        return PlatonHook(network, own.ramp(coming.ratio, coming.steps), masks_for, own)
+        return PlatonHook(network, own.ramp(current.ratio, current.steps), masks_for, own)

@@ -111,7 +111,7 @@ class Powerpropagation(PrunedWithinTraining):
 
     Hyperparameters: ClassVar[type[Any]] = PowerpropagationHyperparameters
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Replace the initial θ by its φ."""
         exponent = self.own(settings).exponent
         with torch.no_grad():
@@ -119,10 +119,10 @@ class Powerpropagation(PrunedWithinTraining):
                 weight.copy_(power(weight, 1 / exponent))
         return ticket
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Training of φ; |φ| and |θ| have the same order."""
         own: PowerpropagationHyperparameters = self.own(settings)
         network = ticket.network
-        draw = largest_weights(network, settings.scope, weights_target(network, coming))
-        prune_at = RampHyperparameters(ramp_end=own.prune_at).ramp(coming.ratio, coming.steps).end
+        draw = largest_weights(network, settings.scope, weights_target(network, current))
+        prune_at = RampHyperparameters(ramp_end=own.prune_at).ramp(current.ratio, current.steps).end
         return PowerpropagationHook(network, prune_at, draw, own.exponent)

@@ -40,17 +40,17 @@ class SameMask(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"reference"})
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Those masks, new weights.
 
         A network is stored without its masks: masked is what is exactly zero in it.
         """
-        network = coming.reference()
+        network = current.reference()
         parameters = dict(network.named_parameters())
         masks = {name: parameters[name].detach() != 0 for name in maskable(network)}
         if all(mask.all() for mask in masks.values()):
             raise ConfigError(f"reference: {settings.reference} masks nothing; name a mask run")
-        coming.initialise(network, coming.generator)
+        current.initialise(network, current.generator)
         apply_masks(network, masks)
         return Ticket(network, {}, masks=masks)
 

@@ -119,8 +119,8 @@ class SemiStructured(PrunedWithinTraining):
         halved = sum(p.numel() for p in maskable_parameters(network).values() if grouped(p))
         return total / (total - halved * (GROUP - KEPT) // GROUP)
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """A decay that rises through a part of the training."""
         own: SemiStructuredHyperparameters = self.own(settings)
-        rising_steps = max(1, math.floor(own.rise * coming.steps))
+        rising_steps = max(1, math.floor(own.rise * current.steps))
         return SemiStructuredHook(ticket.network, rising_steps, own.decay)

@@ -25,14 +25,14 @@ class Snip(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Mask the initial weights by their connection sensitivity."""
         network = ticket.network
         initial = state_of(network)
-        recompute_statistics(network, coming.scoring["batches"])
+        recompute_statistics(network, current.scoring["batches"])
         sensitivity = replace(settings, criterion="gradient", order="lowest_first")
-        target = weights_target(network, coming)
-        masks = weights_to_keep(network, full_masks(network), sensitivity, coming, target)
+        target = weights_target(network, current)
+        masks = weights_to_keep(network, full_masks(network), sensitivity, current, target)
         network.load_state_dict(initial)
         apply_masks(network, masks)
         return Ticket(network, ticket.rewind, masks=masks)

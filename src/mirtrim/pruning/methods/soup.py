@@ -42,9 +42,9 @@ class Soup(OneShot):
         own: SoupHyperparameters = self.own(settings)
         return own.ingredients
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """The pruned network that all trainings start from."""
-        pruned = super().prepare(ticket, settings, coming)
+        pruned = super().prepare(ticket, settings, current)
         self._pruned, self._ingredients = state_of(pruned.network), []
         return pruned
 
@@ -54,11 +54,11 @@ class Soup(OneShot):
         ticket.network.load_state_dict(self._pruned)
 
     def finish(
-        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+        self, ticket: Ticket, settings: PruningSettings, current: Round, hook: Hook
     ) -> Ticket:
         """The mean of the ingredients, with statistics of its own."""
         ticket.network.load_state_dict(mean_state(self._ingredients))
-        recompute_statistics(ticket.network, coming.scoring["batches"])
+        recompute_statistics(ticket.network, current.scoring["batches"])
         return ticket
 
 

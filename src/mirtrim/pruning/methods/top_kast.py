@@ -118,12 +118,12 @@ class TopKast(PrunedWithinTraining):
 
     Hyperparameters: ClassVar[type[Any]] = TopKastHyperparameters
 
-    def hook(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Hook:
+    def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """A of the target size, B of `explored` times that."""
         own: TopKastHyperparameters = self.own(settings)
         network = ticket.network
         total = sum(p.numel() for p in maskable_parameters(network).values())
-        target = weights_target(network, coming)
+        target = weights_target(network, current)
         draw = largest_weights(network, settings.scope, target)
         explored = min(total, round(own.explored * target))
         draw_more = largest_weights(network, settings.scope, explored)

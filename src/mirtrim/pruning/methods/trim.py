@@ -26,46 +26,46 @@ class Trim(Method):
         """All criteria that score units."""
         return UNIT_CRITERIA
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Cut to the target and reset."""
-        return self.cut(ticket, settings, coming)
+        return self.cut(ticket, settings, current)
 
     def cut(
         self,
         ticket: Ticket,
         settings: PruningSettings,
-        coming: Round,
+        current: Round,
         multiple_of: int | None = None,
     ) -> Ticket:
         """The ticket without the units that score lowest, reset; `multiple_of` go at a time."""
         network = ticket.network.eval()
         found = prune_units(
             network,
-            coming.example_inputs,
+            current.example_inputs,
             settings,
-            ratio=coming.ratio,
-            dense_size=coming.dense[settings.counted],
-            scoring=lambda graph: coming.context(network, graph),
-            check_inputs=lambda: training_examples(coming),
+            ratio=current.ratio,
+            dense_size=current.dense[settings.budget],
+            scoring=lambda graph: current.context(network, graph),
+            check_inputs=lambda: training_examples(current),
             multiple_of=multiple_of,
-            protect=coming.protect,
+            protect=current.protect,
         )
         rewind = cut_tensors(ticket.rewind, found.graph, found.keep)
-        reset_weights(found.network, settings.reset, rewind, coming.generator, coming.initialise)
-        return Ticket(found.network, rewind, law_difference=found.difference, cut=found)
+        reset_weights(found.network, settings.reset, rewind, current.generator, current.initialise)
+        return Ticket(found.network, rewind, equivalence_difference=found.difference, cut=found)
 
     def highest_ratio(
         self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
     ) -> float:
-        """Every layer cut to its floor."""
+        """Every layer cut to its minimum_units."""
         graph = discover(network, example_inputs)
         size = size_of(graph, settings)
-        return size(graph.all_kept()) / size(smallest_cut(graph, settings.floor))
+        return size(graph.all_kept()) / size(smallest_cut(graph, settings.minimum_units))
 
 
-def training_examples(coming: Round) -> Any:
+def training_examples(current: Round) -> Any:
     """Some training inputs, on which a cut is checked; the example where there are none."""
-    if coming.scoring.get("batches") is None:
-        return coming.example_inputs
-    inputs, _ = next(iter(coming.scoring["batches"]()))
+    if current.scoring.get("batches") is None:
+        return current.example_inputs
+    inputs, _ = next(iter(current.scoring["batches"]()))
     return inputs[:CHECKED_EXAMPLES]

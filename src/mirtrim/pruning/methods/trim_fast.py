@@ -25,7 +25,7 @@ class TrimFast(Trim):
 
     Hyperparameters: ClassVar[type[Any]] = TrimFastHyperparameters
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, coming: Round) -> Ticket:
+    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Cut to the target in whole packs and reset."""
         own: TrimFastHyperparameters = self.own(settings)
-        return self.cut(ticket, settings, coming, multiple_of=own.pack)
+        return self.cut(ticket, settings, current, multiple_of=own.pack)

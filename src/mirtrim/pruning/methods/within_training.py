@@ -25,7 +25,7 @@ class PrunedWithinTraining(MaskingMethod):
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
     def finish(
-        self, ticket: Ticket, settings: PruningSettings, coming: Round, hook: Hook
+        self, ticket: Ticket, settings: PruningSettings, current: Round, hook: Hook
     ) -> Ticket:
         """The network as `fit` kept it, and the masks that it has."""
         return Ticket(ticket.network, ticket.rewind, masks=nonzero_masks(ticket.network))
@@ -87,7 +87,7 @@ def largest_weights(network: nn.Module, scope: str, target: int) -> Callable[[],
         every = _top(torch.cat([weight.abs().flatten() for weight in weights.values()]), target)
         parts = zip(weights.items(), every.split(sizes), strict=True)
         masks = {name: part.view_as(weight) for (name, weight), part in parts}
-        # Where a tensor would be left without any weight, its floor has to be seen to.
+        # Where a tensor would be left without any weight, its minimum has to be seen to.
         return masks if all(mask.any() for mask in masks.values()) else sorting(1.0)
 
     return draw

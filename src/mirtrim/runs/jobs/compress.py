@@ -111,9 +111,9 @@ def compress(
         if finished is None:
             if run.method.start != "last":
                 ticket, cost = run.first_ticket(), run.first_cost()
-            coming = _round(run, number, ratio, dense)
+            current = _round(run, number, ratio, dense)
             try:
-                finished = _run_round(run, ticket, coming, cost, code, folder, progress)
+                finished = _run_round(run, ticket, current, cost, code, folder, progress)
             except MirtrimError as error:
                 where = f"task {run.setting.task.name}, ratio {ratio:g}"
                 raise type(error)(f"{where}: {error}") from error
@@ -132,7 +132,7 @@ def compress(
 def _run_round(
     run: Run,
     ticket: Ticket,
-    coming: Round,
+    current: Round,
     cost: Cost,
     code: str,
     folder: Path,
@@ -141,27 +141,27 @@ def _run_round(
     """Prepare, train, finish, measure."""
     method, settings, device = run.method, run.settings, run.setting.device
     # Some methods make their network on the processor.
-    ticket = method.prepare(ticket.to(device), settings, coming).to(device)
+    ticket = method.prepare(ticket.to(device), settings, current).to(device)
     hook = Hook()
     for part in range(method.trainings(settings)):
-        stage = Stage(coming.number, coming.ratio, part)
-        hook = method.hook(ticket, settings, coming)
+        stage = Stage(current.number, current.ratio, part)
+        hook = method.hook(ticket, settings, current)
         trained = train(
             run.setting,
             ticket.network,
             run.seed,
             stage,
             hook=hook,
-            epochs_factor=method.epochs_factor(coming),
+            epochs_factor=method.epochs_factor(current),
             training_cost=method.training_cost,
-            resume_path=folder / f"fit-{coming.number:02d}-{part}.safetensors",
+            resume_path=folder / f"fit-{current.number:02d}-{part}.safetensors",
             report=_named(progress, _stage_name(run, stage)),
         )
         cost = cost + trained.cost
         method.trained(ticket, part)
-    ticket = method.finish(ticket, settings, coming, hook)
+    ticket = method.finish(ticket, settings, current, hook)
     method.check(ticket)
-    row, pieces = _measured(run, ticket, stage, trained, cost, coming, code)
+    row, pieces = _measured(run, ticket, stage, trained, cost, current, code)
     return Finished(ticket.to(CPU), row, pieces, cost)
 
 
@@ -171,7 +171,7 @@ def _measured(
     stage: Stage,
     trained: Trained,
     total: Cost,
-    coming: Round,
+    current: Round,
     code: str,
 ) -> tuple[Row, pd.DataFrame]:
     return measure(
@@ -182,9 +182,9 @@ def _measured(
         trained,
         settings=run.settings,
         masked=run.method.masks,
-        dense_parameters=coming.dense["parameters"],
+        dense_parameters=current.dense["parameters"],
         total=total,
-        law_difference=ticket.law_difference,
+        equivalence_difference=ticket.equivalence_difference,
         code_digest=code,
     )
 
@@ -192,7 +192,7 @@ def _measured(
 def _stage_name(run: Run, stage: Stage) -> str:
     """Where a training stands, for a person who watches."""
     place = list(run.rounds).index(stage.round) + 1
-    name = f"round {place}/{len(run.rounds)}, ratio {stage.ratio_asked:g}"
+    name = f"round {place}/{len(run.rounds)}, ratio {stage.target_ratio:g}"
     trainings = run.method.trainings(run.settings)
     return name if trainings == 1 else f"{name}, training {stage.part + 1}/{trainings}"
 

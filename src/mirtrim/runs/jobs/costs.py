@@ -40,7 +40,7 @@ def cost(
     """
     costs: list[CostRow] = []
     for done, (row, network) in enumerate(trained_networks(setting, rows, networks), start=1):
-        base = files_folder / f"ratio-{row.ratio_asked:g}"
+        base = files_folder / f"ratio-{row.target_ratio:g}"
         plain, quantised = (onnx_file(base, kind) for kind in FORMATS)
         example = setting.task.example_input(setting.features)
         difference = export_onnx(network, example, plain)

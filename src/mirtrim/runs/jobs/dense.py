@@ -72,7 +72,7 @@ def train_dense(
         masked=False,
         dense_parameters=sum(p.numel() for p in network.parameters()),
         total=trained.cost,
-        law_difference=-1.0,
+        equivalence_difference=-1.0,
         code_digest=code,
     )
     states = (initial, trained.fitted.snapshot, state_of(network))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mirtrim.deploy.latency import Call, interleaved, onnx_call, torch_call
 from mirtrim.deploy.resident import peak_resident
-from mirtrim.deploy.runtime_graph import hasten
+from mirtrim.deploy.runtime_graph import optimise
 from mirtrim.deploy.speed import gmacs_per_second
 from mirtrim.runs.jobs.costs import onnx_file
 from mirtrim.runs.jobs.networks import trained_networks
@@ -60,7 +60,7 @@ def measure_latencies(
     lines: list[dict[str, Any]] = []
     for run in runs:
         for row, network in trained_networks(setting, run.rows, run.networks):
-            base = run.files / f"ratio-{row.ratio_asked:g}"
+            base = run.files / f"ratio-{row.target_ratio:g}"
             for runtime, call in _calls(network, base, example).items():
                 calls[str(len(lines))] = call
                 lines.append({**_identity(row), "runtime": runtime, **_memory(base, runtime)})
@@ -74,7 +74,7 @@ def measure_latencies(
 
 def _identity(row: pd.Series) -> dict[str, Any]:
     keys = {name: row[name] for name in RUN_KEYS}
-    counted = ("seed", "round", "ratio_asked", "ratio", "parameters", "macs")
+    counted = ("seed", "round", "target_ratio", "ratio", "parameters", "macs")
     return {
         "task": row.task,
         "run": label_of(keys),
@@ -90,7 +90,7 @@ def _calls(network: nn.Module, base: Path, example: Tensor) -> dict[str, Call]:
         calls[runtime] = onnx_call(onnx_file(base, number_format), inputs)
     with TemporaryDirectory() as folder:  # a session holds all of its file
         rewritten = Path(folder, "rewritten.onnx")
-        hasten(onnx_file(base, "fp32"), rewritten)
+        optimise(onnx_file(base, "fp32"), rewritten)
         calls[REWRITTEN] = onnx_call(rewritten, inputs)
     return calls
 

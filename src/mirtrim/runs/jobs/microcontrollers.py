@@ -43,7 +43,7 @@ def fit_to_boards(
     lines: list[dict[str, Any]] = []
     for done, (row, network) in enumerate(trained_networks(setting, rows, networks), start=1):
         for kind in FORMATS:
-            path = files_folder / f"ratio-{row.ratio_asked:g}.{kind}.tflite"
+            path = files_folder / f"ratio-{row.target_ratio:g}.{kind}.tflite"
             examples = calibration(setting, int(row.seed)) if kind == "int8" else None
             difference = export_tflite(network, example, path, examples)
             arena = measure_arena(path)
@@ -53,7 +53,7 @@ def fit_to_boards(
             lines.append(
                 {
                     **{name: row[name] for name in ("task", *RUN_KEYS)},
-                    **{name: row[name] for name in ("seed", "round", "ratio_asked", "ratio")},
+                    **{name: row[name] for name in ("seed", "round", "target_ratio", "ratio")},
                     "parameters": row.parameters,
                     "variant": kind,
                     "flash_bytes": path.stat().st_size,

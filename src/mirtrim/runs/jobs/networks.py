@@ -31,7 +31,7 @@ def trained_networks(
             network = setting.new_network(seed)
             network.load_state_dict(load_dense(networks).best)
         else:
-            network = load_round(networks, row.ratio_asked, partial(setting.new_network, seed))
+            network = load_round(networks, row.target_ratio, partial(setting.new_network, seed))
         yield row, network.eval()
 
 

@@ -43,12 +43,12 @@ class Stage:
 
     Attributes:
         round: position of the ratio among the task's, 0 for the dense network.
-        ratio_asked: target compression ratio.
+        target_ratio: target compression ratio.
         part: number of the training within the round, from 0.
     """
 
     round: int
-    ratio_asked: float
+    target_ratio: float
     part: int = 0
 
     @property
@@ -114,7 +114,7 @@ def measure(
     masked: bool,
     dense_parameters: int,
     total: Cost,
-    law_difference: float,
+    equivalence_difference: float,
     code_digest: str,
 ) -> tuple[Row, pd.DataFrame]:
     """The row of a finished round, and its test score of every piece.
@@ -136,7 +136,7 @@ def measure(
         **settings.columns,
         seed=seed,
         round=stage.round,
-        ratio_asked=float(stage.ratio_asked),
+        target_ratio=float(stage.target_ratio),
         ratio=dense_parameters / (counts.nonzeros if masked else counts.parameters),
         parameters=counts.parameters,
         nonzeros=counts.nonzeros,
@@ -154,7 +154,7 @@ def measure(
         trainings=total.trainings,
         total_train_seconds=round(total.seconds, 3),
         total_training_macs=total.macs,
-        law_difference=law_difference,
+        equivalence_difference=equivalence_difference,
         diagnostics=_json(trained.diagnostics),
         code_digest=code_digest[:16],
         data_digest=setting.store.digest[:16],
@@ -166,7 +166,7 @@ def measure(
     main = pieces[["track_id", setting.task.main_score]].rename(
         columns={setting.task.main_score: "score"}
     )
-    names = ("task", *RUN_KEYS, "seed", "round", "ratio_asked")
+    names = ("task", *RUN_KEYS, "seed", "round", "target_ratio")
     return row, main.assign(**{name: getattr(row, name) for name in names})
 
 

@@ -1,4 +1,4 @@
-"""The law on random architectures: gated network == trimmed network, counts exact."""
+"""Equivalence on random architectures: gated network == trimmed network, counts exact."""
 
 import random
 from collections.abc import Callable
@@ -370,7 +370,7 @@ def example(seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_law_and_counts_hold_on_random_networks(part, assert_law):
+def test_law_and_counts_hold_on_random_networks(part, assert_equivalence):
     removable = []
 
     # Drawn through hypothesis' own Random, so that a failing network is shrunk to a small one.
@@ -382,18 +382,18 @@ def test_law_and_counts_hold_on_random_networks(part, assert_law):
         suppress_health_check=list(HealthCheck),
     )
     @given(st.randoms(use_true_random=False), st.integers(0, 2**31))
-    def law(r, seed):
-        graph = assert_law(Net(r, seed), example(seed), seed)
+    def equivalence(r, seed):
+        graph = assert_equivalence(Net(r, seed), example(seed), seed)
         removable.append(graph.group_count - 1)
 
-    law()
+    equivalence()
     assert len(removable) >= CASES // PARTS
     assert sum(removable) > 5 * len(removable)
 
 
 @pytest.mark.parametrize("make", [*BLOCKS, spectral], ids=lambda f: f.__name__)
-def test_every_block_has_removable_units(make, assert_law):
-    """Pinning everything would satisfy the law; a block must also be cuttable."""
+def test_every_block_has_removable_units(make, assert_equivalence):
+    """Pinning everything would satisfy equivalence; a block must also be cuttable."""
     r = random.Random(1)
     torch.manual_seed(1)
     if make is spectral:
@@ -402,7 +402,7 @@ def test_every_block_has_removable_units(make, assert_law):
     else:
         block, c = make(r, 6)
         net = nn.Sequential(nn.Conv1d(3, 6, 1), block, nn.Conv1d(c, 2, 1))
-    graph = assert_law(net, example(1), 1)
+    graph = assert_equivalence(net, example(1), 1)
     free = {layer.name: (layer.groups != 0).mean() for layer in graph.layers[:-1]}
     assert all(share > 0 for share in free.values()), (free, graph.layers)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.cutting import cut
-from mirtrim.units.equivalence import check_law
+from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import TraceError
 
@@ -272,11 +272,11 @@ def test_random_shape_programs_are_cut_right_or_refused(chunk, random_keep):
             keep = random_keep(graph, seed, share)
             trimmed = cut(net, graph, keep)
             try:
-                check_law(net, trimmed, graph, keep, x)
+                check_equivalence(net, trimmed, graph, keep, x)
                 again = discover(trimmed, x)
             except Exception as error:
                 if "takes no unit at all" in str(error):
-                    continue  # a slice that became empty: the law held, there is nothing to trace
+                    continue  # a slice that became empty: equal, with nothing to trace
                 raise AssertionError(f"program {seed}: {type(error).__name__} {error}") from error
             assert again.macs(again.all_kept()) == graph.macs(keep), seed
     assert cut_programs > 60

@@ -55,7 +55,7 @@ def test_unknown_and_missing_columns_are_refused(tmp_path: Path, as_table: bool)
     for bad, column in (
         (OLD.assign(colour="red"), "colour"),
         (NEW.assign(colour="red"), "colour"),
-        (OLD.drop(columns="counted"), "counted"),
+        (OLD.drop(columns="budget"), "budget"),
     ):
         paths = written(tmp_path, OLD, bad, NEW)
         for chosen in (paths, paths[1:2]):

@@ -62,7 +62,7 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
         ("statistics", {"mean": [0.0] * 8, "deviation": [0.0] * 8}, "statistics.deviation.0: 0.0"),
         ("statistics", {"mean": [0.0] * 7, "deviation": [1.0] * 8}, "7 numbers for 8 columns"),
         ("surprise", 1, "'surprise' was unexpected"),
-        ("network", {"channels": 4, "hidden": 8}, "does not fit the factory"),
+        ("network", {"channels": 4, "hidden": 8, "dropout": 0.25}, "does not fit the factory"),
         ("network", {"channels": 4}, "network: 'hidden' is a required property"),
         ("features", {**SETTINGS["onset"]["features"], "mel_bands": 12}, "8 numbers for 12"),
         ("features", {**SETTINGS["onset"]["features"], "hop": 0}, "features.hop: 0 is less than"),

@@ -163,7 +163,7 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
     for profile, table in others.items():
         run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
         for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
-            interval = "" if row.budget else f" ({interval_text(row)})"
+            interval = "" if row.counted else f" ({interval_text(row)})"
             about = f" ({row.regime})" if row.regime else ""
             yield (
                 f"  * Beside it, profile {profile}{about}: {row.verdict} on {row.task} "
@@ -202,7 +202,7 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
     for verdict, same in run.groupby("verdict", sort=False):
         texts = []
         for _, row in same.iterrows():
-            interval = "" if row.budget else f" ({interval_text(row)})"
+            interval = "" if row.counted else f" ({interval_text(row)})"
             measure = f"{row.measure} " if len(measures) > 1 else ""
             texts.append(f"{row.task} {measure}{effect_text(row)}{interval}")
         yield f"{str(verdict).capitalize()}: {', '.join(texts)}"

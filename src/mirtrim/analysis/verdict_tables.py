@@ -150,7 +150,7 @@ def effect_text(row: pd.Series) -> str:
 
 def interval_text(row: pd.Series) -> str:
     """The interval, "counted" where nothing is estimated."""
-    if row.budget:
+    if row.counted:
         return "counted"
     if pd.isna(row.low):
         return "–"

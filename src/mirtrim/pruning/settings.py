@@ -173,8 +173,8 @@ SEEDING = {
     "scale": "scale",
     "order": "order",
     "reset": "reset",
-    "budget": "budget",
-    "minimum_units": "minimum_units",
+    "counted": "budget",
+    "floor": "minimum_units",
     "reference": "reference",
 }
 # What a method may have no use for.

@@ -62,7 +62,7 @@ def with_methods(config: dict[str, Any], methods: Collection[str]) -> dict[str, 
     """A configuration without the runs of other methods: of what is new, nothing is proven."""
     blocks = [config, *(config["studies"] or {}).values()]
     for block in blocks:
-        block["runs"] = [run for run in block["runs"] if run["method"] in methods]
+        block["runs"] = [run for run in block.get("runs", ()) if run["method"] in methods]
     return config
 
 

@@ -49,7 +49,7 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
     ("key", "value", "message"),
     [
         ("format", "else", "does not describe a trained network; choose another file"),
-        ("version", 2, "has version 2, this reads 1"),
+        ("version", 3, "has version 3, this reads 2"),
         ("task", "cooking", "task 'cooking' is unknown; known: chord"),
         ("weights_sha256", None, "weights_sha256 is missing"),
         ("weights_sha256", "0", "is not what onset.model.json describes"),

@@ -33,6 +33,11 @@ HYPOTHESES = f"""
   computation: not_worse
   family: claims
   settings: {{run: {TRIM}, against: dense, ratios: [4], times: 1.1}}
+- id: H2
+  sentence: Light is better.
+  computation: lower_at_best_ratio
+  family: claims
+  settings: {{run: {TRIM}, against: [dense], highest_ratio: 6}}
 - id: H4
   sentence: Masks lose nothing.
   computation: not_worse
@@ -80,7 +85,7 @@ def page(tmp_path: Path) -> str:
         rng_seed=0,
         regimes=regimes_of({"onset": longer, "drums": longer}),
     )
-    others = {"longer": other[other.hypothesis != "H1'"]}
+    others = {"longer": other[~other.hypothesis.isin(["H1'", "H2"])]}
     write_replication(rows, pieces, verdicts, RECORDED, CURVES, path, regimes, others)
     return path.read_text()
 
@@ -116,6 +121,10 @@ def test_width_length_and_corpus_stand_under_every_heading(page: str) -> None:
     assert (
         "| onset | mini_groove | channels 8 (published 256) | Adam, 8 epochs | 2 | 4 | 3 |" in page
     )
+
+
+def test_the_page_says_where_validation_chose_the_edge(page: str) -> None:
+    assert "Validation chose 2 on every task, the lowest that was run" in page
 
 
 def test_rewound_and_kept_stand_side_by_side(page: str) -> None:

@@ -23,6 +23,8 @@ HEADINGS = {
     "not run": "What was not run",
 }
 POINT_RUN = "trim"
+# What the notes of `hypotheses.errors.lower_at_best_ratio` say.
+CHOSEN, LOWEST = "least validation error at ratio", "the lowest that was run"
 RUN_OF_CURVE = {"trim": "trim", "mask": "mask", "trim_reinit": "trim (reinit)"}
 
 
@@ -208,6 +210,15 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
         yield f"{str(verdict).capitalize()}: {', '.join(texts)}"
     if len(measures) == 1:
         yield f"Numbers: {measures[0]}, {'; '.join(dict.fromkeys(run.compared))}"
+    chosen = [
+        f"{row.task} {row.ratios}{' (the lowest that was run)' if LOWEST in row.note else ''}"
+        for _, row in run.iterrows()
+        if CHOSEN in row.note
+    ]
+    if chosen and run.ratios.nunique() == 1 and all(LOWEST in note for note in run.note):
+        yield f"Validation chose {run.ratios.iloc[0]} on every task, the lowest that was run"
+    elif chosen:
+        yield f"Validation chose {', '.join(chosen)}"
     open_ones = run[run.verdict == "undecided"]
     needed = [
         f"{row.task} {int(row.seeds_needed)}"

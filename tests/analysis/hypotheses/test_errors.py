@@ -94,6 +94,27 @@ def test_validation_chooses_the_ratio_and_test_decides() -> None:
     assert not found.favourable
 
 
+@pytest.mark.parametrize(
+    ("more", "ratio", "note"),
+    [
+        ({}, 2, "least validation error at ratio 2, the lowest that was run"),
+        # Ratios near 1 count as soon as there are rows of them.
+        (
+            {1.1: 0.2, 1.25: 0.27},
+            1.1,
+            "least validation error at ratio 1.1, the lowest that was run",
+        ),
+        ({1.1: 0.29, 1.25: 0.26}, 1.25, "least validation error at ratio 1.25"),
+    ],
+)
+def test_the_edge_of_the_grid_is_told(more: dict[float, float], ratio: float, note: str) -> None:
+    networks = {**WORLD, **{(TRIM, key): about(error) for key, error in more.items()}}
+    found = lower_at_best_ratio(
+        evidence(networks), generator(), run=TRIM, against=["dense"], highest_ratio=6.67
+    )
+    assert (found.ratios, found.note) == ((ratio,), note)
+
+
 def test_the_best_ratio_is_one_that_the_control_has() -> None:
     validation = {(TRIM, 2): 0.28, (TRIM, 4): 0.27, (TRIM, 8): 0.1}
     found = lower_at_best_ratio(

@@ -69,8 +69,8 @@ def lower_at_best_ratio(
     """At its best ratio, the error of `run` is below that of every run of `against`.
 
     The best ratio is the one of least mean validation error, among those up to `highest_ratio`
-    that all of the runs have; the errors told are those on test. Where it is the lowest of them,
-    the note says so: a better one may lie below, where nothing was run.
+    that all of the runs have; the errors told are those on test. Where it is the lowest that
+    `run` has, the note says so: a better one may lie below, where nothing was run.
     """
     among = [ratio for ratio in ratios_of(evidence, run, None) if ratio <= highest_ratio]
     if not among:
@@ -81,7 +81,7 @@ def lower_at_best_ratio(
     best = float(validation.idxmin())
     tables = paired_errors(evidence, [run, *against], [best])
     note = f"least validation error at ratio {best:g}"
-    if best == min(shared):
+    if best == min(among):
         note += ", the lowest that was run"
     return _least_favourable(run, against, [best], tables, generator, evidence.clusters, note)
 

@@ -197,6 +197,13 @@ OTHER_VERDICTS = {
     for name in config["beside"]
     if name != PROFILE and Path(f"results/{name}/verdicts.csv").exists()
 }
+# What simple rules reach, where it has been measured (target `baselines`).
+WITH_BASELINE = ("chord", "genre", "instrument", "onset", "pitch")
+BASELINES = [
+    path
+    for path in expand(f"{RESULTS}/baselines/{{task}}.csv", task=TASKS)
+    if Path(path).exists()
+]
 EXPECTED = PLAN.expected()
 ROWS = {task: jobs_in(table_path(Path(RESULTS), "rows", task)) for task in TASKS}
 TABLES = {"rows": ROWS}

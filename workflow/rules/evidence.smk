@@ -226,7 +226,10 @@ rule conclusions:
         rng_seed=config["evidence_seed"],
         # Not inputs, which would have to be older: by what they say, this job runs again.
         others=OTHER_VERDICTS,
-        said=[sha256_of_file(Path(path)) for path in OTHER_VERDICTS.values()],
+        baselines=BASELINES,
+        said=[
+            sha256_of_file(Path(path)) for path in [*OTHER_VERDICTS.values(), *BASELINES]
+        ],
         code=code_of("conclusions.py"),
     message:
         "Verdicts, a sceptic's checklist, the smallest good networks, all of it on one page"

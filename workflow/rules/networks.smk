@@ -29,6 +29,26 @@ rule dense:
         "../scripts/dense.py"
 
 
+rule baseline:
+    input:
+        store=features_of_task,
+    output:
+        scores=f"{RESULTS}/baselines/{{task}}.csv",
+    log:
+        f"{RESULTS}/logs/baselines/{{task}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("baseline.py"),
+        stamp=lambda wildcards: stamp(
+            f"features {wildcards.task}", f"features {wildcards.task}"
+        ),
+    message:
+        "A simple rule without a network, on the test pieces of {wildcards.task}"
+    script:
+        "../scripts/baseline.py"
+
+
 rule compress:
     input:
         store=features_of_task,

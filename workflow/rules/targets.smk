@@ -15,6 +15,11 @@ rule rows:
         later(files, "rows", all_jobs()),
 
 
+rule baselines:
+    input:
+        [f"{RESULTS}/baselines/{task}.csv" for task in TASKS if task in WITH_BASELINE],
+
+
 rule tables:
     input:
         expand(f"{RESULTS}/tables/{{task}}.md", task=TASKS),

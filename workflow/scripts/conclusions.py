@@ -9,6 +9,7 @@ from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
 from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.replication import write_replication
+from mirtrim.analysis.simple_rules import dense_beside_rules, read_rules
 from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.analysis.verdict_tables import read_verdicts
 from mirtrim.analysis.verdicts import write_verdicts
@@ -51,6 +52,14 @@ with job(snakemake, "conclusions"):
     for task, paths in zip(settings.tasks, files, strict=True):
         points = operating_points(rows[rows.task == task], latency[latency.task == task])
         write_operating_points(points, *map(Path, paths))
+    rules = None
+    if settings.baselines:
+        rules = dense_beside_rules(
+            pieces,
+            read_rules(list(map(Path, settings.baselines))),
+            snakemake.config["corpora"],
+            settings.rng_seed,
+        )
     write_replication(
         rows,
         pieces,
@@ -60,4 +69,5 @@ with job(snakemake, "conclusions"):
         Path(output.replication),
         regimes,
         {profile: read_verdicts(Path(path)) for profile, path in settings.others.items()},
+        rules,
     )

@@ -37,6 +37,7 @@ def write_replication(
     markdown: Path,
     regimes: Mapping[str, Regime] | None = None,
     others: Mapping[str, pd.DataFrame] | None = None,
+    rules: pd.DataFrame | None = None,
 ) -> None:
     """Write the page.
 
@@ -48,6 +49,7 @@ def write_replication(
         regimes: task → what was run there, told beside every heading.
         others: profile → its verdicts, told beside those of this one where they are of the same
             hypothesis and task.
+        rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
     """
     recorded = load_recorded(recorded_path)
     rows = with_labels(rows)
@@ -67,6 +69,8 @@ def write_replication(
         "A claim stands below under “holds” if it is supported on one task at least and refuted on "
         "none, under “does not hold” the other way round.",
     ]
+    if rules is not None and len(rules):
+        lines += ["", "## Beside rules without a network", "", *_rules(rules)]
     about = in_one_line(list(regimes.values())) if regimes else ""
     first: dict[str, str] = {}
     for state, heading in HEADINGS.items():
@@ -122,6 +126,27 @@ def _what_was_run(
             f"{', '.join(rendered)}: rendered for this project in the layout of the published "
             "corpora. What holds here need not hold on those."
         )
+
+
+def _rules(rules: pd.DataFrame) -> Iterator[str]:
+    yield (
+        "A few lines that learn nothing, or little, on the same pieces, scored alike. Where the "
+        "dense network is not ahead, what is told of its trimmed children is told of a weak one."
+    )
+    yield ""
+    yield "| task | rule | its error | dense error | dense − rule | 95 % interval | clusters |"
+    yield "| --- | --- | ---: | ---: | ---: | --- | --- |"
+    for _, row in rules.iterrows():
+        numbers = f"{row.low:+.3f} to {row.high:+.3f}" if np.isfinite(row.low) else "–"
+        cells = (
+            f"{row.error:.3f}",
+            f"{row.dense:.3f}",
+            f"{row.difference:+.3f}",
+            numbers,
+            f"{row.clusters} {row.cluster_kind}s",
+        )
+        line = f"| {row.task} | {row.baseline} | {' | '.join(cells)} |"
+        yield line.replace(" -", " −")
 
 
 def _cells_of(regimes: Mapping[str, Regime], task: str) -> tuple[str, ...]:

@@ -1,0 +1,19 @@
+"""Score a simple rule on the test pieces of one task."""
+
+from pathlib import Path
+
+from job import job
+
+from mirtrim.runs.jobs.baselines import measure, write_baseline
+from mirtrim.runs.jobs.setting import single_thread
+
+task, config = snakemake.wildcards.task, snakemake.config["tasks"]
+with job(snakemake, f"baseline {task}"):
+    single_thread()
+    table = measure(
+        task,
+        config[task]["corpus"],
+        Path(snakemake.input.store).parent,
+        config[task]["features"],
+    )
+    write_baseline(Path(snakemake.output.scores), table)

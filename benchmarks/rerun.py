@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import yaml
 from timing import print_table
 
 from mirtrim.analysis.task_evidence import read_pieces
@@ -63,7 +64,15 @@ def verdicts(rows: pd.DataFrame, pieces: pd.DataFrame) -> pd.DataFrame:
     """Verdict by hypothesis and task."""
     with TemporaryDirectory() as folder:
         paths = [Path(folder, f"verdicts.{ending}") for ending in ("csv", "md", "tex")]
-        table = write_verdicts(rows, pieces, ROOT / "config" / "hypotheses.yaml", *paths, 0)
+        config = yaml.safe_load((ROOT / "config" / "default.yaml").read_text(encoding="utf-8"))
+        table = write_verdicts(
+            rows,
+            pieces,
+            ROOT / "config" / "hypotheses.yaml",
+            *paths,
+            0,
+            corpora=config["corpora"],
+        )
     return table.set_index(["hypothesis", "task"])
 
 

@@ -91,7 +91,9 @@ def verdicts_tested(material: Material) -> Outcome:
     tested = table[(table.task != "overall") & (table.verdict != "not run") & ~table.counted]
     wrong = tested[tested.p_corrected.isna() | (tested.seeds < 2)]
     texts = [f"{row.hypothesis} on {row.task} has no test" for row in wrong.itertuples()]
-    return outcome(texts, f"{len(tested)} tests, paired over seeds and pieces, corrected")
+    return outcome(
+        texts, f"{len(tested)} tests, paired over seeds and clusters of pieces, corrected"
+    )
 
 
 @check

@@ -1,12 +1,13 @@
 """What the workflow sees to around its jobs."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT
+from tests.workflow.conftest import ROOT, make_folder, snakemake
 
 # Eight quick jobs, then two slow ones of which one waits for the other.
 SNAKEFILE = """
@@ -53,3 +54,25 @@ def test_snakemake_looks_for_work_only_when_a_job_has_ended(ended: Path) -> None
 
 def test_what_ended_jobs_have_kept_goes_when_the_run_has_succeeded(ended: Path) -> None:
     assert [path.name for path in (ended / "resume").iterdir()] == ["killed"]
+
+
+def test_a_dry_run_says_about_how_long_it_takes_where_rows_tell(tmp_path: Path) -> None:
+    """A planted row of a dense training: 3000 seconds; two rounds of each chain take as long."""
+    make_folder(tmp_path)
+    asked = ("rows", "-n", "--quiet")
+    first = snakemake(tmp_path, *asked, changes={"studies": None}).stderr
+    assert "3 jobs of training left; how long is not known of onset (3)" in first
+    assert "about" not in first.split("3 jobs of training")[1]
+    table = (ROOT / "results/default/rows/onset.csv").read_text().splitlines()
+    dense = next(line for line in table if line.startswith("default,onset,mini_groove_midi,dense"))
+    row = dict(zip(next(csv.reader(table[:1])), next(csv.reader([dense])), strict=True))
+    row |= {"profile": "tiny", "seed": "1", "train_seconds": "3000.0"}
+    path = tmp_path / "results/tiny/rows/onset.csv"
+    path.parent.mkdir(parents=True)
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, row)
+        writer.writeheader()
+        writer.writerow(row)
+    # Dense, and two rounds each of a mask and a trim: five trainings of 50 minutes on two cores.
+    said = snakemake(tmp_path, *asked, changes={"studies": None}).stderr
+    assert "3 jobs of training left, about 2.1 h on 2 cores" in said

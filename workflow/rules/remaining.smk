@@ -1,0 +1,39 @@
+# What a dry run says at its end: how many trainings are left, and about how long they take here.
+
+import atexit
+
+from mirtrim.utils import provenance
+from mirtrim.runs.remaining import Pending, Work, about
+
+WORK = {task: Work(task, 1.0) for task in TASKS}
+
+
+def say_what_is_left():
+    """Print the line after a dry run."""
+    dag = getattr(workflow, "dag", None)
+    if dag is None or not workflow.dryrun:
+        return
+    jobs = [
+        job
+        for job in dag.needrun_jobs(exclude_finished=False)
+        if job.rule.name in ("dense", "compress")
+    ]
+    left = [
+        Pending(
+            job.wildcards.task,
+            job.wildcards.get("run", "dense"),
+            len(PLAN.rounds[f"{job.wildcards.task} {job.wildcards.run}"])
+            if job.rule.name == "compress"
+            else 1,
+        )
+        for job in jobs
+    ]
+    cores = workflow.resource_settings.cores or 1
+    line = about(left, ROWS, WORK, provenance.machine(), cores)
+    if line:
+        print(line, file=sys.stderr)
+
+
+# When the process ends, because Snakemake has no hook for the end of a dry run.
+if workflow.is_main_process:
+    atexit.register(say_what_is_left)

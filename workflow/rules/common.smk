@@ -51,6 +51,7 @@ config["plan"] = {
     "rounds": PLAN.rounds,
     "code": PLAN.code,
     "settings": PLAN.settings,
+    "variants": PLAN.variants,
 }
 
 PROFILE = config["profile"]
@@ -59,7 +60,14 @@ RESULTS = f"results/{PROFILE}"
 FIGURES = f"figures/{PROFILE}"
 RESUME = f"{DATA}/resume"
 TASKS = list(config["tasks"])
-STUDIES = config["studies"]
+# Those that compare runs on the tasks as they are, and those that vary the tasks themselves.
+STUDIES = {
+    study: block for study, block in config["studies"].items() if not block["variants"]
+}
+VARIED = {
+    study: block for study, block in config["studies"].items() if block["variants"]
+}
+VARIANTS = PLAN.variants
 
 
 def runs_of_task(task, names=None):
@@ -79,7 +87,7 @@ FIGURES_OF_ALL = drawable(
 
 
 wildcard_constraints:
-    task="[a-z_]+",
+    task="[a-z_]+(-[a-z0-9_]+)*",
     corpus="[a-z0-9_]+",
     digest="[0-9a-f]+",
     seed="[0-9]+",
@@ -107,7 +115,13 @@ def rendered_seconds(block):
     )
 
 
+def base_of(task):
+    """The task that a variant is one of; any other is its own."""
+    return VARIANTS[task]["task"] if task in VARIANTS else task
+
+
 def features_folder(task):
+    task = base_of(task)
     digest = PLAN.settings[f"features {task}"][:10]
     return f"{DATA}/features/{task}-{config['tasks'][task]['corpus']}-{digest}"
 
@@ -158,6 +172,18 @@ def jobs_of(task, runs=PLAN.runs, seeds=None):
     )
 
 
+def varied_jobs(study):
+    """Task or variant → jobs of a study that varies tasks: its own runs and the main ones. Variants
+    of the same settings have the same jobs."""
+    runs = [*PLAN.runs, *PLAN.studies[study]]
+    seeds = VARIED[study]["seeds"]
+    found = {}
+    for variant in VARIANTS.values():
+        if study in variant["study"]:
+            found[variant["rows"]] = jobs_of(variant["rows"], runs, seeds)
+    return found
+
+
 def main_jobs(tasks=TASKS):
     """Task → jobs of the main runs."""
     return {task: jobs_of(task) for task in tasks}
@@ -176,6 +202,15 @@ def all_jobs():
     for study in STUDIES:
         for task, jobs in study_jobs(study).items():
             found[task] = list(dict.fromkeys([*found[task], *jobs]))
+    return found
+
+
+def every_job():
+    """The same, and those of studies that vary tasks."""
+    found = all_jobs()
+    for study in VARIED:
+        for task, jobs in varied_jobs(study).items():
+            found[task] = list(dict.fromkeys([*found.get(task, []), *jobs]))
     return found
 
 
@@ -205,7 +240,9 @@ BASELINES = [
     if Path(path).exists()
 ]
 EXPECTED = PLAN.expected()
-ROWS = {task: jobs_in(table_path(Path(RESULTS), "rows", task)) for task in TASKS}
+ROWS = {
+    task: jobs_in(table_path(Path(RESULTS), "rows", task)) for task in [*TASKS, *VARIANTS]
+}
 TABLES = {"rows": ROWS}
 for kind in ("exports", "arenas", "latency"):
     TABLES[kind] = {
@@ -216,6 +253,7 @@ for kind in ("exports", "arenas", "latency"):
 @functools.cache
 def data_of_task(task):
     """See mirtrim.runs.freshness.data_at_hand."""
+    task = base_of(task)
     corpus = config["tasks"][task]["corpus"]
     return data_at_hand(
         Path(corpus_folder(corpus), "corpus.json"),
@@ -244,7 +282,7 @@ def why_trained(task, job):
     run, _, seed = job.rpartition("_seed")
     lines, data = ROWS[task].get(job, []), data_of_task(task)
     why = why_stale(lines, EXPECTED[task][run], KNOWN, data)
-    if why is None and networks_wanted() and job in jobs_of(task):
+    if why is None and networks_wanted() and task in TASKS and job in jobs_of(task):
         ending = ".safetensors" if run == "dense" else ""
         if not Path(f"{RESULTS}/networks/{task}/{job}{ending}").exists():
             why = "its networks are wanted"

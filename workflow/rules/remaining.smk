@@ -5,7 +5,16 @@ import atexit
 from mirtrim.utils import provenance
 from mirtrim.runs.remaining import Pending, Work, about
 
-WORK = {task: Work(task, 1.0) for task in TASKS}
+
+
+def work_of(task):
+    """How much a dense training is beside those of other variants of the task."""
+    block = VARIANTS[task]["block"] if task in VARIANTS else config["tasks"][task]
+    width = VARIANTS[task]["values"].get("width", 1) if task in VARIANTS else 1
+    return Work(base_of(task), block["training"]["epochs"] * width**2)
+
+
+WORK = {task: work_of(task) for task in [*TASKS, *VARIANTS]}
 
 
 def say_what_is_left():

@@ -11,8 +11,8 @@ rule data:
 
 rule rows:
     input:
-        tables("rows", TASKS),
-        later(files, "rows", all_jobs()),
+        tables("rows", [*TASKS, *VARIANTS]),
+        later(files, "rows", every_job()),
 
 
 rule baselines:

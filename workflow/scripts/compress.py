@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from job import job, resume_folder, setting_of
+from job import block_of, job, record_rows, resume_folder, setting_of
 
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.jobs.compress import Run, compress, setting_of_run
 from mirtrim.runs.jobs.dense import dense_cost, load_dense
-from mirtrim.runs.tables import record
 
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
-config, plan = snakemake.config["tasks"][task], snakemake.config["plan"]
+config, plan = block_of(snakemake), snakemake.config["plan"]
 rounds = {int(number): ratio for number, ratio in plan["rounds"][f"{task} {name}"]}
 reference = snakemake.input.get("reference")
 settings = PruningSettings.of_columns(plan["columns"][name])
@@ -34,5 +33,4 @@ with job(snakemake, f"{task} {name} seed {seed}", epochs) as running:
         code=plan["code"][f"compress {task} {name}"],
         progress=running.epoch,
     )
-    record(Path(snakemake.output.rows))
-    record(Path(snakemake.output.pieces))
+    record_rows(snakemake)

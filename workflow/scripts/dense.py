@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from job import job, resume_folder, setting_of
+from job import block_of, job, record_rows, resume_folder, setting_of
 
 from mirtrim.runs.jobs.dense import train_dense
-from mirtrim.runs.tables import record
 
 task, seed = snakemake.wildcards.task, int(snakemake.wildcards.seed)
-config, plan = snakemake.config["tasks"][task], snakemake.config["plan"]
+config, plan = block_of(snakemake), snakemake.config["plan"]
 with job(snakemake, f"{task} dense seed {seed}", config["training"]["epochs"]) as running:
     train_dense(
         setting_of(snakemake),
@@ -21,5 +20,4 @@ with job(snakemake, f"{task} dense seed {seed}", config["training"]["epochs"]) a
         code=plan["code"][f"dense {task}"],
         progress=running.epoch,
     )
-    record(Path(snakemake.output.rows))
-    record(Path(snakemake.output.pieces))
+    record_rows(snakemake)

@@ -75,6 +75,25 @@ def resume_folder(snakemake) -> Path:
     return Path(snakemake.config["data_folder"], "resume")
 
 
+def block_of(snakemake):
+    """The settings of the task, or of the variant of one, that a training job is for."""
+    task, config = snakemake.wildcards.task, snakemake.config
+    variant = config["plan"]["variants"].get(task)
+    return variant["block"] if variant else config["tasks"][task]
+
+
+def record_rows(snakemake) -> None:
+    """Put what a training job has written into the tables; a variant's rows say which it is."""
+    from mirtrim.runs.tables import record, tell_variant
+
+    variant = snakemake.config["plan"]["variants"].get(snakemake.wildcards.task)
+    rows, pieces = Path(snakemake.output.rows), Path(snakemake.output.pieces)
+    if variant:
+        tell_variant(rows, variant["values"])
+    record(rows)
+    record(pieces)
+
+
 def setting_of(snakemake):
     """The setting of a training job: its task with its data, on the device that it was given."""
     from mirtrim.runs.jobs.setting import open_setting, single_thread
@@ -82,10 +101,11 @@ def setting_of(snakemake):
 
     single_thread()
     task, config = snakemake.wildcards.task, snakemake.config
+    variant = config["plan"]["variants"].get(task, {})
     return open_setting(
         config["profile"],
-        task,
-        config["tasks"][task],
+        variant.get("task", task),
+        block_of(snakemake),
         Path(snakemake.input.store).parent,
         choose_device(snakemake.resources.get("gpu", 0)),
         config["plan"]["settings"][f"task {task}"],

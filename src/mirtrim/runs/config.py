@@ -176,6 +176,29 @@ def validate(
     return config
 
 
+def validate_variant(
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    task: str,
+    block: dict[str, Any],
+    name: str,
+) -> None:
+    """Fill in defaults and check the settings that a variant makes of those of `task`, in place.
+
+    Raises:
+        ConfigError: names the variant and the key.
+    """
+    validator = _filling_defaults(jsonschema.Draft202012Validator)(
+        schema["properties"]["tasks"]["properties"][task]
+    )
+    for problem in validator.iter_errors(block):
+        text = _one_line(problem).removeprefix("config key ")
+        raise ConfigError(f"config key studies: variant {name}: {text}")
+    if block["ratios"] is None:
+        block["ratios"] = config["ratios"]
+    _check_rising(block["ratios"], f"studies: variant {name}: ratios")
+
+
 def load_schema(path: Path) -> dict[str, Any]:
     """The schema of a configuration, with what tasks and runs declare themselves."""
     schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -210,6 +233,12 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
                 raise ConfigError(f"config key {where}.tasks: unknown task {task!r}")
         if study["seeds"] is None:
             study["seeds"] = config["seeds"]
+        for task in study["variants"]:
+            if task not in study["tasks"]:
+                raise ConfigError(
+                    f"config key {where}.variants.{task}: is none of its tasks; known: "
+                    f"{', '.join(study['tasks'])}"
+                )
         _check_runs(study["runs"], f"{where}.runs")
         _narrow(config, study, where, main, notes)
         for run in study["runs"]:
@@ -243,6 +272,8 @@ def _narrow(
         elif here:
             notes.append(f"{where}: run {name} is left out, no task has any of its ratios")
     tasks = [task for task in here if set(study["ratios"]) & set(config["tasks"][task]["ratios"])]
+    if study["variants"]:
+        tasks = [task for task in tasks if task in study["variants"]]
     if not runs and not main.issuperset(names):
         tasks = []
     if not tasks:

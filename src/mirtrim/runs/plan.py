@@ -5,14 +5,16 @@ all the rest of a start. It depends on files alone, so it is kept and read again
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mirtrim.corpora.reader import SETTINGS_OF_MODE
 from mirtrim.runs.freshness import Expected, settings_digest, without_defaults
+from mirtrim.runs.jobs.variants import name_of, variants_of
+from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.files import sha256_of_file, sha256_of_value, write_text
 from mirtrim.utils.provenance import PACKAGE, code_digest, versions
 
@@ -35,6 +37,9 @@ class Plan:
             without what is at its default.
         scripts: name of each script → digest of it and of what it imports from the library.
         notes: what of the configuration is left out, for a person.
+        variants: name of each variant of a task → "study" (all studies that have it), "task",
+            "values" (dimension → level), "block" (its settings), and "rows": the task or variant
+            of the same settings whose rows are its own, itself or an earlier one.
     """
 
     config: dict[str, Any]
@@ -46,11 +51,12 @@ class Plan:
     settings: dict[str, str]
     scripts: dict[str, str]
     notes: list[str]
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def expected(self) -> dict[str, dict[str, Expected]]:
         """Task → run → what its rows have to be."""
         found: dict[str, dict[str, Expected]] = {}
-        for task in self.config["tasks"]:
+        for task in [*self.config["tasks"], *self.variants]:
             ratios = {run: self.rounds[f"{task} {run}"] for run in self.columns}
             jobs = {"dense": (f"dense {task}", (1.0,))} | {
                 run: (f"compress {task} {run}", tuple(float(ratio) for _, ratio in rounds))
@@ -81,24 +87,34 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
     """
     from mirtrim.pruning.methods import settings_of
     from mirtrim.runs import code as codes
-    from mirtrim.runs.config import load_schema, validate
+    from mirtrim.runs.config import load_schema, validate, validate_variant
 
     notes: list[str] = []
     checked = validate(json.loads(json.dumps(config)), schema, notes)
     blocks = [*checked["runs"], *(r for b in checked["studies"].values() for r in b["runs"])]
     runs = {settings_of(run).name: run for run in blocks}
+    variants = _variants(checked, load_schema(schema), validate_variant)
+    blocks_of = checked["tasks"] | {name: found["block"] for name, found in variants.items()}
     code = {}
     for name, corpus in checked["corpora"].items():
         code[f"corpus {name}"] = codes.corpus_code(corpus)
     rounds = {}
-    for task, block in checked["tasks"].items():
+    for task, block in blocks_of.items():
+        of = variants[task]["task"] if task in variants else task
         corpus = checked["corpora"][block["corpus"]]
-        code[f"features {task}"] = codes.features_code(task, corpus)
-        code[f"dense {task}"] = codes.dense_code(task, corpus)
+        if task not in variants:
+            code[f"features {task}"] = codes.features_code(task, corpus)
+            code[f"dense {task}"] = codes.dense_code(task, corpus)
+        else:
+            code[f"dense {task}"] = code[f"dense {of}"]
         for name, run in runs.items():
             reference = runs.get(run["reference"])
-            code[f"compress {task} {name}"] = codes.compress_code(
-                task, corpus, settings_of(run), reference and settings_of(reference)
+            code[f"compress {task} {name}"] = (
+                code[f"compress {of} {name}"]
+                if task in variants
+                else codes.compress_code(
+                    task, corpus, settings_of(run), reference and settings_of(reference)
+                )
             )
             rounds[f"{task} {name}"] = _rounds(block["ratios"], run["ratios"])
     shared = [str(path) for path in scripts if path.name == "job.py"]
@@ -112,10 +128,44 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
         },
         rounds,
         code,
-        _settings(checked, load_schema(schema)),
+        _with_rows(variants, _settings(checked, variants, load_schema(schema)), blocks_of),
         {path.name: code_digest(*shared, str(path)) for path in scripts if path.name != "job.py"},
         notes,
+        variants,
     )
+
+
+def _variants(
+    config: Mapping[str, Any], schema: Mapping[str, Any], validate_variant: Callable[..., None]
+) -> dict[str, dict[str, Any]]:
+    """The variants of all studies by name, checked."""
+    found: dict[str, dict[str, Any]] = {}
+    for study, task, values, block in variants_of(config):
+        name = name_of(task, values)
+        validate_variant(config, schema, task, block, name)
+        if name in found and found[name]["block"] != block:
+            raise ConfigError(
+                f"config key studies.{study}.variants.{task}: {name} has other settings in study "
+                f"{found[name]['study'][0]}"
+            )
+        new = {"study": [], "task": task, "values": values, "block": block, "rows": name}
+        found.setdefault(name, new)["study"].append(study)
+    return found
+
+
+def _with_rows(
+    variants: dict[str, dict[str, Any]],
+    settings: dict[str, str],
+    blocks: Mapping[str, Mapping[str, Any]],
+) -> dict[str, str]:
+    """Find whose rows are those of each variant; returns the settings."""
+    seen: dict[tuple[str, str, str], str] = {}
+    for name, block in blocks.items():
+        task = variants[name]["task"] if name in variants else name
+        first = seen.setdefault((task, settings[f"task {name}"], str(block["ratios"])), name)
+        if name in variants:
+            variants[name]["rows"] = first
+    return settings
 
 
 def _rounds(ratios: Sequence[float], wanted: Sequence[float] | None) -> list[list[float]]:
@@ -124,7 +174,11 @@ def _rounds(ratios: Sequence[float], wanted: Sequence[float] | None) -> list[lis
     return [[number, ratio] for number, ratio in enumerate(ratios, start=1) if ratio in chosen]
 
 
-def _settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
+def _settings(
+    config: Mapping[str, Any],
+    variants: Mapping[str, Mapping[str, Any]],
+    schema: Mapping[str, Any],
+) -> dict[str, str]:
     """Digests of the settings that decide corpora, features and networks."""
     corpora = {}
     for name, block in config["corpora"].items():
@@ -132,10 +186,13 @@ def _settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str,
         lean = without_defaults(used, schema["$defs"]["corpus"])
         corpora[name] = {"loader": block["loader"], "mode": block["mode"], **lean}
     found = {f"corpus {name}": settings_digest(block) for name, block in corpora.items()}
-    for task, block in config["tasks"].items():
-        lean = without_defaults(block, schema["properties"]["tasks"]["properties"][task])
+    blocks = {task: (task, block) for task, block in config["tasks"].items()}
+    blocks |= {name: (variant["task"], variant["block"]) for name, variant in variants.items()}
+    for task, (of, block) in blocks.items():
+        lean = without_defaults(block, schema["properties"]["tasks"]["properties"][of])
         corpus = corpora[block["corpus"]]
-        found[f"features {task}"] = settings_digest([corpus, lean["features"]])
+        if of == task:  # variants share them
+            found[f"features {task}"] = settings_digest([corpus, lean["features"]])
         # A network depends on everything but which ratios there are.
         lean.pop("ratios", None)
         found[f"task {task}"] = settings_digest([corpus, lean])

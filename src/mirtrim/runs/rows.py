@@ -45,6 +45,8 @@ class Row:
         versions, machine: what they were computed with.
         minimum_units: units that every layer keeps at least.
         hyperparameters: everything particular to the method that is not its default, JSON.
+        variant: what a study has changed of the task's dense training (`experiments.variants`),
+            JSON; tables of tasks as they are do not have this column.
     """
 
     profile: str
@@ -88,6 +90,7 @@ class Row:
     # Columns that came later, with what rows without them say.
     minimum_units: int = COLUMN_DEFAULTS["minimum_units"]
     hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
+    variant: str = "{}"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -102,7 +105,7 @@ class Row:
                 raise ValueError(f"row column {field.name}: {value!r} is not text")
         if not 0 <= self.nonzeros <= self.parameters:
             raise ValueError(f"row: {self.nonzeros} non-zeros of {self.parameters} parameters")
-        for name in ("scores", "diagnostics", "hyperparameters"):
+        for name in ("scores", "diagnostics", "hyperparameters", "variant"):
             if not isinstance(json.loads(getattr(self, name)), dict):
                 raise ValueError(f"row column {name}: not a JSON object")
 
@@ -117,10 +120,11 @@ PIECE_KEYS = ["task", *RUN_KEYS, "seed", "round", "track_id"]
 
 def write_rows(path: Path, rows: list[Row]) -> None:
     """Write rows as CSV, atomically."""
+    columns = [
+        name for name in COLUMNS if name != "variant" or any(r.variant != "{}" for r in rows)
+    ]
     with atomic_path(path) as temporary:
-        pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS)).to_csv(
-            temporary, index=False
-        )
+        pd.DataFrame([asdict(row) for row in rows], columns=columns).to_csv(temporary, index=False)
 
 
 def read_rows(

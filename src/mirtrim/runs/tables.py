@@ -10,6 +10,7 @@ Cells are copied as text: a number that went through a table is the same number,
 import csv
 import gzip
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,17 @@ def record(job_file: Path) -> None:
         columns = _columns([*lines[:1], *new[:1], *old[:1]])
         if [_full(line, columns) for line in old] != [_full(line, columns) for line in lines]:
             write_cells(table, lines, columns)
+
+
+def tell_variant(job_file: Path, values: Mapping[str, float]) -> None:
+    """Write into every row of a job's file which variant of its task it is of.
+
+    Args:
+        values: dimension → level, such as {"width": 0.5, "epochs": 6}.
+    """
+    lines = read_cells(job_file)
+    told = json.dumps(dict(values))
+    write_cells(job_file, [{**line, "variant": told} for line in lines], [*lines[0], "variant"])
 
 
 def restore(results: Path) -> None:

@@ -68,6 +68,8 @@ VARIED = {
     study: block for study, block in config["studies"].items() if block["variants"]
 }
 VARIANTS = PLAN.variants
+# Tasks and variants whose tables have rows of variants.
+VARIED_ROWS = list(dict.fromkeys(variant["rows"] for variant in VARIANTS.values()))
 
 
 def runs_of_task(task, names=None):

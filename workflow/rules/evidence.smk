@@ -125,6 +125,57 @@ for study, block in STUDIES.items():
             "../scripts/study.py"
 
 
+# The same of studies that vary the tasks: targets by their own names, too.
+for study, block in VARIED.items():
+
+    rule:
+        name:
+            study
+        input:
+            tables=tables("rows", list(varied_jobs(study))),
+            rows=later(files, "rows", varied_jobs(study)),
+            recorded="config/recorded_curves.yaml",
+        output:
+            csv=f"{RESULTS}/studies/{study}/free_ratios.csv",
+            markdown=f"{RESULTS}/studies/{study}/free_ratios.md",
+            svg=[
+                report(
+                    f"{FIGURES}/{task}_{study}.svg",
+                    caption="../report/regimes.rst",
+                    category="Studies",
+                    labels={"task": task, "study": study},
+                )
+                for task in block["tasks"]
+            ],
+            png=expand(f"{FIGURES}/{{task}}_{study}.png", task=block["tasks"]),
+            map_svg=report(
+                f"{FIGURES}/{study}.svg",
+                caption="../report/regimes.rst",
+                category="Studies",
+                labels={"task": "all", "study": study},
+            ),
+            map_png=f"{FIGURES}/{study}.png",
+        log:
+            f"{RESULTS}/logs/study_{study}.log",
+        priority: 1
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            study=study,
+            runs=[*PLAN.runs, *PLAN.studies[study]],
+            tasks=block["tasks"],
+            variants={
+                name: variant
+                for name, variant in VARIANTS.items()
+                if study in variant["study"]
+            },
+            code=code_of("regimes.py"),
+        message:
+            f"Study {study}: error against size, and how far trimming is free"
+        script:
+            "../scripts/regimes.py"
+
+
 rule figures_of_all:
     input:
         tables=tables("rows", TASKS),
@@ -177,6 +228,8 @@ rule conclusions:
         costs=later(measurements, "exports", exported_jobs()),
         latency_tables=tables("latency", TASKS),
         latency=later(latency_files, TASKS),
+        # Of variants, what is there: nobody waits for all of them.
+        variant_tables=tables("rows", VARIED_ROWS),
         hypotheses="config/hypotheses.yaml",
         checklist="config/checklist.yaml",
         citation="CITATION.cff",
@@ -223,6 +276,7 @@ rule conclusions:
         tasks=TASKS,
         jobs=all_jobs(),
         exported=exported_jobs(),
+        variants=VARIANTS,
         rng_seed=config["evidence_seed"],
         # Not inputs, which would have to be older: by what they say, this job runs again.
         others=OTHER_VERDICTS,

@@ -8,6 +8,7 @@ from job import job, paths, rows_of
 from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
 from mirtrim.analysis.regime import regimes_of
+from mirtrim.analysis.regimes import read_variants
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.simple_rules import dense_beside_rules, read_rules
 from mirtrim.analysis.task_evidence import read_pieces
@@ -37,6 +38,7 @@ with job(snakemake, "conclusions"):
         latency=latency,
         corpora=snakemake.config["corpora"],
         regimes=regimes,
+        variants=read_variants(settings.variants, paths(given.get("variant_tables"))),
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))
     write_checklist(

@@ -39,6 +39,8 @@ class TaskEvidence:
         errors: for each run and asked ratio 1 − score, seeds × pieces.
         cluster_kind: what the pieces belong to, for instance "player".
         cluster_of: piece → its cluster; a piece that is not there stands alone.
+        variants: rows of studies that vary the task itself (`regimes.read_variants`), of all
+            tasks; None where there are none.
     """
 
     task: str
@@ -46,6 +48,7 @@ class TaskEvidence:
     errors: Mapping[tuple[str, float], pd.DataFrame]
     cluster_kind: str = "piece"
     cluster_of: Mapping[str, str] = field(default_factory=dict)
+    variants: pd.DataFrame | None = None
 
     @cached_property
     def clusters(self) -> np.ndarray:

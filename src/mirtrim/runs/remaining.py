@@ -72,7 +72,8 @@ def about(
     counts: dict[str, int] = {}
     for job, one in zip(jobs, found, strict=True):
         if one.seconds is None:
-            counts[job.task] = counts.get(job.task, 0) + 1
+            kind = work[job.task].kind if job.task in work else job.task
+            counts[kind] = counts.get(kind, 0) + 1
     unknown = ", ".join(f"{task} ({count})" for task, count in counts.items())
     nothing = f"how long is not known of {unknown}, of which no row is there"
     left = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} of training left"

@@ -1,0 +1,202 @@
+"""When is trimming free? Error against size for every starting width, and how far is free."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mirtrim.analysis import style
+from mirtrim.analysis.figures import panels
+from mirtrim.analysis.recorded_curves import RecordedCurves
+from mirtrim.analysis.regimes import (
+    DENSE,
+    KEPT,
+    LEVEL,
+    RANDOM,
+    SCRATCH,
+    TRIM,
+    at,
+    free_ratios,
+    levels_in,
+    levels_of,
+)
+from mirtrim.analysis.style import Look
+from mirtrim.utils.errors import ArtefactError
+
+RUNS = {TRIM: "trim, rewound", KEPT: "trim, weights kept", RANDOM: "trim, random units, rewound"}
+# One look per level, from light and narrow to dark and wide.
+LEVEL_LOOKS = (
+    Look("#56B4E9", "o", "-", ""),
+    Look("#009E73", "s", "-", ""),
+    Look("#E69F00", "^", "-", ""),
+    Look("#D55E00", "D", "-", ""),
+    Look("#882255", "v", "-", ""),
+    Look("#000000", "p", "-", ""),
+)
+SCRATCH_LOOK = Look("#000000", "x", ":", "trained at that size")
+DIMENSIONS = {
+    "width": "width",
+    "epochs": "epochs",
+    "rewind": "rewound to this share of training",
+}
+# Line style → what it is to be free.
+LIMITS = {"-": {"margin": 0.01}, "--": {"times": 1.1}}
+LIMIT_WORDS = {"-": "error ≤ dense + 1 point", "--": "error ≤ 1.1 × dense"}
+
+
+def draw_task(rows: pd.DataFrame) -> Figure:
+    """Test error against parameters left: a line per level, a row per run, a column per length.
+
+    The first dimension with several levels is told by lines and the second by columns. A line
+    begins at its dense network. Networks from scratch are a line of their own: the dense ones of
+    all levels and those of the shapes of trimmed ones, as means over seeds; lines are means, and
+    bands one sample deviation, over seeds.
+
+    Args:
+        rows: of one task and study (`evidence.regimes.read_variants`).
+
+    Raises:
+        ArtefactError: no run has rows.
+    """
+    varied = [n for n in _dimensions(rows) if len(levels_of(rows, n)) > 1] or _dimensions(rows)
+    runs = [run for run in RUNS if (rows.run == run).any()]
+    if not runs or not varied:
+        raise ArtefactError("figure of regimes: no rows of trims to draw; train some")
+    lines, *more = varied
+    columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
+    width, height = panels.PANEL_INCHES
+    with style.styled():
+        figure, grid = plt.subplots(
+            len(runs), len(columns), squeeze=False, sharex=True, sharey=True, layout="constrained",
+            figsize=(max(width * len(columns), 5), height * len(runs) + 0.5),
+        )  # fmt: skip
+        for line, run in enumerate(runs):
+            for axes, column in zip(grid[line], columns, strict=True):
+                _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))
+                told = [f"{value:g} {name}" for name, value in column.items()]
+                axes.set_title(", ".join([RUNS[run], *told]), fontsize=9, loc="left")
+        panels.legend(figure, list(grid.flat), None)
+        figure.supxlabel("parameters left", fontsize=9)
+        figure.supylabel("test error", fontsize=9)
+    return figure
+
+
+def _error_panel(
+    axes: Axes, rows: pd.DataFrame, run: str, dimension: str, levels: Sequence[float]
+) -> None:
+    scratch = rows[rows.run.isin([DENSE, SCRATCH])]
+    by_level = scratch.groupby([f"{LEVEL}{dimension}", "target_ratio"])
+    means = by_level[["parameters", "test_error"]].mean().sort_values("parameters")
+    # All of one size are one network; without widths there is one dense network, and no line.
+    look = SCRATCH_LOOK
+    axes.plot(
+        means.parameters, means.test_error, color=look.colour, ls=look.dash, marker=look.marker,
+        ms=4, lw=1, label=look.label,
+    )  # fmt: skip
+    for level, look in zip(levels, LEVEL_LOOKS * len(levels), strict=False):
+        part = at(rows, **{dimension: level})
+        part = part[part.run.isin([run, DENSE])]
+        groups = part.groupby("target_ratio").agg(
+            x=("parameters", "mean"), mean=("test_error", "mean"), spread=("test_error", "std")
+        )
+        points = groups.fillna({"spread": 0.0}).sort_values("x")
+        points["low"], points["high"] = (
+            points["mean"] - points.spread,
+            points["mean"] + points.spread,
+        )
+        if len(points):
+            label = f"{DIMENSIONS.get(dimension, dimension)} {_share(dimension, level)}"
+            panels.band_line(
+                axes, points.reset_index(), Look(look.colour, look.marker, "-", label), 0.12
+            )
+    axes.set_xscale("log")
+
+
+def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Figure:
+    """How far trimming is free: the largest ratio without loss against width, a line per length.
+
+    Solid: at most one point of error above dense; dashed: at most 1.1 times dense. Both of trims
+    that are rewound, as means of errors over seeds.
+
+    Args:
+        rows: of one study, all tasks.
+        recorded: the authors' curves. Their largest ratio with at most 1.1 times the error stands
+            at width 1; they tell no errors, so there is none for a point.
+
+    Raises:
+        ArtefactError: no run has rows.
+    """
+    tasks = [task for task in dict.fromkeys(rows.task) if _has_trims(rows[rows.task == task])]
+    if not tasks:
+        raise ArtefactError("figure of regimes: no rows of trims to draw; train some")
+    with style.styled():
+        figure, all_axes, place = panels.grid(len(tasks), spare=True)
+        for axes, task in zip(all_axes, tasks, strict=True):
+            of_task = rows[rows.task == task].dropna(axis="columns", how="all")
+            _free_panel(axes, of_task)
+            for curve in recorded.of_task(task) if recorded else ():
+                free = [
+                    r for r, e in zip(curve.ratio, curve.relative_error, strict=True) if e <= 1.1
+                ]
+                if curve.name == "trim" and "level_width" in of_task and free:
+                    axes.plot(
+                        [1], [max(free)], marker="*", ms=11, mfc="white", ls="none",
+                        color=style.DENSE_COLOUR, gid=panels.RECORDED,
+                        label="trim, error ≤ 1.1 × dense",
+                    )  # fmt: skip
+            seeds = of_task.seed.nunique()
+            title = f"{task} ({seeds} {'seed' if seeds == 1 else 'seeds'})"
+            axes.set_title(title, fontsize=9, loc="left")
+            axes.set_yscale("log", base=2)
+            axes.set_ylim(0.9, 2**5.4)
+            axes.set_yticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
+        for dash, words in LIMIT_WORDS.items():
+            all_axes[0].add_line(Line2D([], [], color="#666666", ls=dash, label=words))
+        panels.legend(figure, all_axes, place)
+        varied = _dimensions(rows)
+        figure.supxlabel(_axis_words(varied[0]), fontsize=9)
+        figure.supylabel("largest ratio without loss", fontsize=9)
+    return figure
+
+
+def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
+    dimensions = _dimensions(rows)
+    across = next((n for n in dimensions if len(levels_of(rows, n)) > 1), dimensions[0])
+    others = [n for n in dimensions if n != across and len(levels_of(rows, n)) > 1][:1]
+    for dash, limit in LIMITS.items():
+        table = free_ratios(rows, [across, *others], TRIM, **limit)
+        groups = table.groupby(others[0]) if others else [(None, table)]
+        for (level, part), look in zip(groups, LEVEL_LOOKS, strict=False):
+            name = f"{level:g} {others[0]}" if others else "trained out"
+            axes.plot(
+                part[across], part.ratio, color=look.colour, marker=look.marker, ls=dash, ms=4,
+                lw=1.4, label=name if dash == "-" else None,
+                mfc=look.colour if dash == "-" else "white",
+            )  # fmt: skip
+    if across == "width":
+        axes.set_xscale("log", base=2)
+        levels = levels_of(rows, across)
+        axes.set_xticks(levels, [_share(across, level) for level in levels])
+
+
+def _has_trims(rows: pd.DataFrame) -> bool:
+    return bool((rows.run == TRIM).any() and (rows.run == DENSE).any())
+
+
+def _dimensions(rows: pd.DataFrame) -> list[str]:
+    """Dimensions that have levels in these rows."""
+    return [n.removeprefix(LEVEL) for n in levels_in(rows) if rows[n].notna().any()]
+
+
+def _axis_words(dimension: str) -> str:
+    return "width, as share of the published units" if dimension == "width" else dimension
+
+
+def _share(dimension: str, level: float) -> str:
+    """0.125 of a width as "1/8"."""
+    if dimension == "width" and 0 < level < 1 and (1 / level).is_integer():
+        return f"1/{1 / level:g}"
+    return f"{level:g}"

@@ -1,0 +1,138 @@
+"""Hypotheses about widths and lengths, from studies that vary the dense training of a task.
+
+Each seed gives one number, which is the same whatever the seed if the hypothesis is on its line.
+The test is that of their mean (Student's t over seeds). Where all seeds agree to the digit, which
+ratios of a coarse grid can do, there is no spread to measure by; then it is the sign test.
+"""
+
+from collections.abc import Sequence
+from math import nan
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mirtrim.analysis.hypotheses.finding import Finding, computation
+from mirtrim.analysis.regimes import LEVEL, at, at_equal_size, growth, levels_in, levels_of
+from mirtrim.analysis.statistics import LEVEL as SIGNIFICANCE
+from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
+
+
+def studied(evidence: TaskEvidence, study: str) -> pd.DataFrame:
+    """The rows of a study on the task, without dimensions that it does not vary.
+
+    Raises:
+        NotRun: there are none.
+    """
+    rows = evidence.variants
+    if (
+        rows is None
+        or rows.empty
+        or not ((rows.study == study) & (rows.task == evidence.task)).any()
+    ):
+        raise NotRun(f"study {study}")
+    rows = rows[(rows.study == study) & (rows.task == evidence.task)]
+    return rows.drop(columns=[name for name in levels_in(rows) if rows[name].isna().all()])
+
+
+def over_seeds(
+    values: pd.Series, compared: str, measure: str, ratios: Sequence[float], note: str
+) -> Finding:
+    """The finding that the mean of `values`, one for each seed, is below 0."""
+    count, mean = len(values), float(values.mean())
+    spread = float(values.std(ddof=1)) if count > 1 else nan
+    p_value, low, high = nan, nan, nan
+    if count < 2:
+        note = f"{note}; one seed decides nothing" if note else "one seed decides nothing"
+    elif spread > 1e-12:
+        p_value = float(stats.ttest_1samp(values, 0).pvalue)
+        half = float(stats.t.ppf(1 - SIGNIFICANCE / 2, count - 1)) * spread / np.sqrt(count)
+        low, high = mean - half, mean + half
+    else:
+        p_value, low, high = (2.0 ** (1 - count) if mean else 1.0), mean, mean
+    return Finding(
+        compared, tuple(ratios), measure, mean, mean < 0, low, high,
+        p_value=p_value, seeds=count, distance=mean, note=note,
+    )  # fmt: skip
+
+
+@computation("free_ratio_grows")
+def free_ratio_grows(
+    evidence: TaskEvidence,
+    generator: np.random.Generator,
+    *,
+    study: str,
+    run: str,
+    dimension: str,
+    margin: float,
+) -> Finding:
+    """The largest ratio at which `run` has no more than dense error plus `margin` grows.
+
+    The effect is told as its negative, so that below 0 supports the claim, as everywhere.
+    """
+    rows = studied(evidence, study)
+    if len(levels_of(rows, dimension)) < 2:
+        raise NotRun(f"study {study} at two levels of {dimension}")
+    others = [name.removeprefix(LEVEL) for name in levels_in(rows) if name != f"{LEVEL}{dimension}"]
+    slopes = growth(rows, dimension, others, run=run, margin=margin)
+    if slopes.empty:
+        raise NotRun(f"{run} at two levels of {dimension}")
+    ratios = sorted(rows[rows.run == run].target_ratio.unique())
+    return over_seeds(
+        -slopes, run, f"− doublings of the largest free ratio per doubling of {dimension}", ratios,
+        f"levels {', '.join(f'{value:g}' for value in levels_of(rows, dimension))}",
+    )  # fmt: skip
+
+
+@computation("better_than_trained_at_size")
+def better_than_trained_at_size(
+    evidence: TaskEvidence, generator: np.random.Generator, *, study: str, run: str
+) -> Finding:
+    """At equal size, `run` of a wider network has less error than training at that size."""
+    rows = studied(evidence, study)
+    others = [name.removeprefix(LEVEL) for name in levels_in(rows) if name != f"{LEVEL}width"]
+    differences = at_equal_size(rows, run, others)
+    if differences.empty:
+        raise NotRun(f"study {study} at two widths")
+    ratios = sorted(rows[rows.run == run].target_ratio.unique())
+    return over_seeds(
+        differences, f"{run} − dense of that size", "difference of errors", ratios,
+        "between the sizes of the dense networks",
+    )  # fmt: skip
+
+
+@computation("lower_error_at_level")
+def lower_error_at_level(
+    evidence: TaskEvidence,
+    generator: np.random.Generator,
+    *,
+    study: str,
+    run: str,
+    against: str,
+    dimension: str,
+    ratios: list[float],
+) -> Finding:
+    """At the highest level of a dimension the error of `run` is below that of `against`.
+
+    Means over `ratios` and over the levels of other dimensions.
+    """
+    rows = studied(evidence, study)
+    levels = levels_of(rows, dimension)
+    if not levels:
+        raise NotRun(f"study {study} at levels of {dimension}")
+    highest = at(rows, **{dimension: levels[-1]})
+    keys = ["seed", *(name for name in levels_in(rows)), "target_ratio"]
+    tables = [
+        highest[(highest.run == name) & highest.target_ratio.isin(ratios)]
+        .set_index(keys)
+        .test_error
+        for name in (run, against)
+    ]
+    pairs = (tables[0] - tables[1]).dropna()
+    if pairs.empty:
+        raise NotRun(f"{run} and {against} at {dimension} {levels[-1]:g}")
+    used = sorted(pairs.index.get_level_values("target_ratio").unique())
+    return over_seeds(
+        pairs.groupby("seed").mean(), f"{run} − {against}", "difference of errors", used,
+        f"at {dimension} {levels[-1]:g}",
+    )  # fmt: skip

@@ -1,0 +1,24 @@
+"""Draw and tell what a study that varies the tasks themselves says."""
+
+from pathlib import Path
+
+from job import job, paths
+
+from mirtrim.analysis.figures.panels import write
+from mirtrim.analysis.figures.regimes import draw_free, draw_task
+from mirtrim.analysis.recorded_curves import read_recorded_curves
+from mirtrim.analysis.regimes import read_variants, write_free_ratios
+
+given, wanted, output = snakemake.input, snakemake.params, snakemake.output
+with job(snakemake, f"study {wanted.study}"):
+    rows = read_variants(
+        wanted.variants,
+        paths(given.get("tables")),
+        paths(given.get("rows")),
+        {wanted.study: wanted.runs},
+    )
+    recorded = read_recorded_curves(Path(given.recorded))
+    for task, svg, png in zip(wanted.tasks, output.svg, output.png, strict=True):
+        write(draw_task(rows[rows.task == task]), [Path(svg), Path(png)])
+    write(draw_free(rows, recorded), [Path(output.map_svg), Path(output.map_png)])
+    write_free_ratios(rows, Path(output.csv), Path(output.markdown))

@@ -46,6 +46,11 @@ class Words(nn.Module):
 def two(size):
     return nn.Linear(size, 2)
 
+def built(width=16, kernel=(3,), act="relu", norm=False):
+    torch.manual_seed(0)
+    layers = [nn.Conv1d(3, width, kernel[0]), nn.BatchNorm1d(width)][: 1 + norm]
+    return nn.Sequential(*layers, {"relu": nn.ReLU, "tanh": nn.Tanh}[act](), nn.Conv1d(width, 2, 1))
+
 def raises():
     raise RuntimeError("no such file\\n  as this")
 
@@ -109,6 +114,42 @@ def test_what_trim_wrote_can_be_trimmed_and_measured(place, capsys):
     assert f"parameters               {once}" in capsys.readouterr().out
     assert main(["measure", "small.safetensors", "--input", "1,3"]) == 1
     assert "holds the weights of a trimmed network; name the function" in capsys.readouterr().err
+
+
+def test_arguments_of_the_factory(place, capsys):
+    given = "--argument width=40 --argument kernel=[5] --argument act=tanh --argument norm=true"
+    words = f"trim trimmednets:built --input 2,3,20 --ratio 2 --output small {given}"
+    assert main(words.split()) == 0
+    arguments = {"width": 40, "kernel": [5], "act": "tanh", "norm": True}
+    small = network("trimmednets:built", Path("small"), arguments)
+    assert small[0].weight.shape[0] <= 20
+    assert small[0].weight.shape[2] == 5
+    assert isinstance(small[1], torch.nn.BatchNorm1d)
+    assert isinstance(small[2], torch.nn.Tanh)
+    capsys.readouterr()
+    words = f"measure trimmednets:built --weights small --input 1,3,20 --seconds 0.05 {given}"
+    assert main(words.split()) == 0
+    assert f"parameters               {parameters(small)}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["trim", "measure"])
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("width", "--argument width: write NAME=VALUE"),
+        ("=3", "--argument =3: write NAME=VALUE"),
+        ("a-b=3", "--argument a-b=3: write NAME=VALUE"),
+        ("wide=3", "trimmednets:built: cannot be called with wide (TypeError"),
+        ("act=sine", "trimmednets:built: cannot be called with act (KeyError"),
+        ("width=3 --argument width=4", "--argument width=4: width is given twice"),
+    ],
+)
+def test_wrong_arguments_of_the_factory_are_one_line(place, capsys, verb, given, problem):
+    ratio = "--ratio 2" if verb == "trim" else ""
+    assert main(f"{verb} trimmednets:built --input 2,3,20 {ratio} --argument {given}".split()) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {problem}")
+    assert printed.count("\n") == 1
 
 
 def test_an_embedding(place, capsys):

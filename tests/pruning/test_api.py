@@ -113,6 +113,36 @@ def test_mistakes_are_named(
         mirtrim.trim(factory(), INPUT, **arguments)
 
 
+def test_a_report_is_a_table_and_a_picture(package: Path, tmp_path: Path) -> None:
+    report = mirtrim.trim(factory(), INPUT, ratio=2).trim_report
+    table = report.to_pandas()
+    assert list(table) == ["layer", "kind", "units_before", "units_after", "kept_because"]
+    assert table.layer.tolist() == [layer.name for layer in report.layers]
+    assert dict(zip(table.layer, table.units_before, strict=True))["front"] == 16
+    assert (table.units_after <= table.units_before).all()
+    axes = report.plot()
+    widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
+    assert widths == [table.units_before.tolist(), table.units_after.tolist()]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == table.layer.tolist()
+    assert f"{report.parameters_after:,}" in axes.get_title()
+    assert report.plot(axes) is axes
+    axes.figure.savefig(tmp_path / "units.svg")
+    assert (tmp_path / "units.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("call", "package_name"), [("to_pandas", "pandas"), ("plot", "matplotlib")]
+)
+def test_what_a_table_or_a_picture_needs_is_named(
+    package: Path, monkeypatch: pytest.MonkeyPatch, call: str, package_name: str
+) -> None:
+    report = mirtrim.trim(factory(), INPUT, ratio=2).trim_report
+    for name in (package_name, f"{package_name}.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=f"pip install {package_name}"):
+        getattr(report, call)()
+
+
 def test_command_line(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_file(factory().state_dict(), package / "w.safetensors")
     words = (

@@ -7,7 +7,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from mirtrim.cli.extra import needing_extra
-from mirtrim.cli.networks import INPUT_HELP, example, examples, network
+from mirtrim.cli.networks import (
+    INPUT_HELP,
+    add_arguments,
+    example,
+    examples,
+    keywords,
+    network,
+)
 from mirtrim.units import storage
 from mirtrim.utils.errors import ConfigError
 
@@ -30,6 +37,7 @@ def add(verbs: Any) -> None:
         metavar="SHAPE",
         help=f"{INPUT_HELP}; a bundle knows its own",
     )
+    add_arguments(verb)
     verb.add_argument("--seconds", type=float, default=2.0, help="how long to time (default: 2)")
     verb.add_argument("--seed", type=int, default=0, help="of the random inputs")
     verb.set_defaults(verb=_measure)
@@ -50,7 +58,7 @@ def _measure(options: argparse.Namespace) -> int:
 def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
     if not options.input:
         raise ConfigError("--input is missing: write the shape of an input, like 1,1,64,50")
-    model = network(options.network, options.weights)
+    model = network(options.network, options.weights, keywords(options.argument))
     return model, examples(model, options.input, options.seed)
 
 
@@ -61,8 +69,10 @@ def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]
             "makes it: mirtrim measure package.module:function --weights "
             f"{options.network} --input SHAPE"
         )
-    if options.input or options.weights is not None:
-        raise ConfigError(f"{options.network}: a bundle has its own --input and --weights")
+    if options.input or options.argument or options.weights is not None:
+        raise ConfigError(
+            f"{options.network}: a bundle has its own --input, --weights and --argument"
+        )
     with needing_extra("a bundle"):
         from mirtrim.listening.bundle import read_bundle
 

@@ -1,9 +1,11 @@
 """A person's network, weights and inputs, as they are named on the command line."""
 
+import argparse
 import copy
 import importlib
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +23,63 @@ INPUT_HELP = (
 )
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 WHOLES = ("bool", "uint8", "int8", "int16", "int32", "int64")
+ARGUMENT_HELP = (
+    "keyword argument of the function that makes the network, for instance width=64 or "
+    "kernel=[3,5]; JSON, and what is none is text; repeatable"
+)
 HIGHEST = 2  # integers are drawn below it unless an input says otherwise
 
 
-def network(reference: str, weights: Path | None) -> nn.Module:
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """Let a verb take keyword arguments of the factory."""
+    verb.add_argument(
+        "--argument", action="append", default=[], metavar="NAME=VALUE", help=ARGUMENT_HELP
+    )
+
+
+def keywords(texts: Sequence[str]) -> dict[str, Any]:
+    """Keyword arguments written as NAME=VALUE.
+
+    Raises:
+        ConfigError: one is written otherwise, or twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigError(f"--argument {text}: write NAME=VALUE, for instance width=64")
+        if name in found:
+            raise ConfigError(f"--argument {text}: {name} is given twice")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def network(
+    reference: str, weights: Path | None, arguments: Mapping[str, Any] | None = None
+) -> nn.Module:
     """The network of a factory, with weights if some are named, in evaluation mode.
 
     Args:
         reference: "package.module:function".
         weights: a state dict of the factory's network, or one of the files that `mirtrim trim`
             wrote (or their name without an ending), which make it as small as that.
+        arguments: keyword arguments of the function.
     """
     if weights is None:
-        return build(reference).eval()
+        return build(reference, arguments).eval()
     if storage.is_saved(weights):
-        return storage.load(weights, lambda: build(reference)).eval()
-    model = build(reference)
+        return storage.load(weights, lambda: build(reference, arguments)).eval()
+    model = build(reference, arguments)
     load_weights(model, weights)
     return model.eval()
 
 
-def build(reference: str) -> nn.Module:
+def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
     """Call the factory named "package.module:function"; the current folder is importable."""
+    arguments = arguments or {}
     module_name, _, name = reference.partition(":")
     if "/" in module_name or "\\" in module_name or module_name.endswith(".py"):
         dotted = ".".join(Path(module_name).with_suffix("").parts).strip(".")
@@ -66,11 +103,12 @@ def build(reference: str) -> nn.Module:
     finally:
         sys.path.remove("")
     try:
-        model = factory()
+        model = factory(**arguments)
     except (Exception, SystemExit) as error:
+        how = f"with {', '.join(arguments)}" if arguments else "without arguments"
         raise ConfigError(
-            f"{reference}: cannot be called without arguments ({_named(error)}); name a function "
-            "that makes the network"
+            f"{reference}: cannot be called {how} ({_named(error)}); name a function that makes "
+            "the network, and what it needs with --argument NAME=VALUE"
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{reference}: returned {type(model).__name__}, not a torch module")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mirtrim.cli.networks import INPUT_HELP, examples, network
+from mirtrim.cli.networks import INPUT_HELP, add_arguments, examples, keywords, network
 from mirtrim.pruning.api import COUNTED, trim
 from mirtrim.pruning.criteria import UNIT_CRITERIA
 from mirtrim.pruning.selection import SCALES, SCOPES
@@ -30,6 +30,7 @@ def add(verbs: Any) -> None:
         metavar="SHAPE",
         help=INPUT_HELP,
     )
+    add_arguments(verb)
     verb.add_argument("--ratio", type=float, required=True, help="how many times smaller")
     verb.add_argument(
         "--criterion",
@@ -54,7 +55,7 @@ def _trim(options: argparse.Namespace) -> int:
             f"--criterion {options.criterion}: looks at data, which cannot be given here; use "
             f"{', '.join(CRITERIA)}, or mirtrim.trim(…, batches=…) in Python"
         )
-    model = network(options.factory, options.weights)
+    model = network(options.factory, options.weights, keywords(options.argument))
     small = trim(
         model,
         examples(model, options.input, options.seed),

@@ -3,8 +3,8 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from mirtrim.pruning.pipeline import COUNTED, UnitCut, prune_units
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,36 @@ class TrimReport:
     def speed_up(self) -> float:
         """Theoretical speed-up: MACs before / MACs after. A latency is another matter."""
         return self.macs_before / max(self.macs_after, 1)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """One row a layer: layer, kind, units_before, units_after, kept_because.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ConfigError("to_pandas needs pandas; install it: pip install pandas") from error
+        names = [entry.name for entry in fields(LayerReport)]
+        rows = [tuple(getattr(layer, name) for name in names) for layer in self.layers]
+        return pandas.DataFrame(rows, columns=["layer", *names[1:]])
+
+    def plot(self, axes: Any = None) -> Any:
+        """Units of each layer before and after, as bars.
+
+        Args:
+            axes: of matplotlib, to draw on; None makes new ones.
+
+        Returns:
+            The axes; `axes.figure.savefig("units.svg")` saves the picture.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+        """
+        from mirtrim.pictures import draw_units
+
+        return draw_units(self, axes)
 
     def since(self, first: "TrimReport") -> "TrimReport":
         """The same result, told beside the network that `first` was about before its cut."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def masker(weights: np.ndarray, mask: np.ndarray) -> Callable[[], None]:
 
 
 Masks = dict[str, Tensor]
+COMPILER = find_spec("numba") is not None  # of the replication; torch does the same, slower
 
 
 def maskable(network: nn.Module) -> list[str]:
@@ -106,4 +108,5 @@ class MaskHook(Hook):
 
 
 def _has_kernel(weight: Tensor) -> bool:
-    return weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
+    plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
+    return plain and COMPILER

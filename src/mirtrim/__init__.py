@@ -10,9 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mirtrim.pruning.api import TrimReport, trim
+    from mirtrim.pruning.api import trim
     from mirtrim.pruning.dynamic import feedback
     from mirtrim.pruning.lottery import tickets
+    from mirtrim.pruning.report import TrimReport
     from mirtrim.units.storage import load, save
     from mirtrim.utils.errors import MirtrimError
 
@@ -20,7 +21,7 @@ __all__ = ["MirtrimError", "TrimReport", "feedback", "load", "save", "tickets", 
 
 _HOME = {
     "MirtrimError": "mirtrim.utils.errors",
-    "TrimReport": "mirtrim.pruning.api",
+    "TrimReport": "mirtrim.pruning.report",
     "feedback": "mirtrim.pruning.dynamic",
     "load": "mirtrim.units.storage",
     "save": "mirtrim.units.storage",

@@ -268,9 +268,6 @@ def test_defaults_never_change_their_meaning() -> None:
         "pitch features score_every_frames": 1,
         "pitch network capacity": 4,
         "pitch network first_kernel": 512,
-        "drums network dropout": 0.25,
-        "drums_five network dropout": 0.25,
-        "onset network dropout": 0.25,
         "pitch network dropout": 0.25,
         "pitch network prior": 0.5,
     }

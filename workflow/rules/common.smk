@@ -243,7 +243,8 @@ BASELINES = [
 ]
 EXPECTED = PLAN.expected()
 ROWS = {
-    task: jobs_in(table_path(Path(RESULTS), "rows", task)) for task in [*TASKS, *VARIANTS]
+    task: jobs_in(table_path(Path(RESULTS), "rows", task))
+    for task in [*TASKS, *VARIANTS]
 }
 TABLES = {"rows": ROWS}
 for kind in ("exports", "arenas", "latency"):

@@ -282,7 +282,8 @@ rule conclusions:
         others=OTHER_VERDICTS,
         baselines=BASELINES,
         said=[
-            sha256_of_file(Path(path)) for path in [*OTHER_VERDICTS.values(), *BASELINES]
+            sha256_of_file(Path(path))
+            for path in [*OTHER_VERDICTS.values(), *BASELINES]
         ],
         code=code_of("conclusions.py"),
     message:

@@ -6,7 +6,6 @@ from mirtrim.utils import provenance
 from mirtrim.runs.remaining import Pending, Work, about
 
 
-
 def work_of(task):
     """How much a dense training is beside those of other variants of the task."""
     block = VARIANTS[task]["block"] if task in VARIANTS else config["tasks"][task]
@@ -31,9 +30,11 @@ def say_what_is_left():
         Pending(
             job.wildcards.task,
             job.wildcards.get("run", "dense"),
-            len(PLAN.rounds[f"{job.wildcards.task} {job.wildcards.run}"])
-            if job.rule.name == "compress"
-            else 1,
+            (
+                len(PLAN.rounds[f"{job.wildcards.task} {job.wildcards.run}"])
+                if job.rule.name == "compress"
+                else 1
+            ),
         )
         for job in jobs
     ]

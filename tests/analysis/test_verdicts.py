@@ -192,6 +192,23 @@ def test_p_is_corrected_within_the_family_over_all_tasks() -> None:
     assert len([line for line in lines if line.family == "claims"]) == 6
 
 
+def test_a_verdict_rests_on_the_corrected_p() -> None:
+    """p of one test is 0.024; among four of one family that is 0.097, and nothing is decided."""
+    plain, other = about(0.30, seeds=5), about(0.345, seeds=5, step=0.015)
+    worse = [evidence({("dense", 1): plain, (TRIM, 4): other}, None, task) for task in "abcd"]
+    (alone, _) = verdicts(worse[:1], [claim("H1")], 0)
+    assert 0.02 < alone.p_value == alone.p_corrected < 0.03
+    assert alone.verdict == "refuted"
+    for line in verdicts(worse, [claim("H1")], 0)[:4]:
+        assert line.p_value == alone.p_value
+        assert line.p_corrected == pytest.approx(4 * alone.p_value)
+        assert line.verdict == "undecided"
+    # Other families do not count.
+    families = [replace(claim(f"H{n}"), family=f"family {n}") for n in range(4)]
+    decided = [line for line in verdicts(worse[:1], families, 0) if line.task == "a"]
+    assert [line.verdict for line in decided] == ["refuted"] * 4
+
+
 def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     """0.005 from the line, seeds 0.02 apart: hundreds of seeds. 0.035 from it: 6 seeds."""
     lines = verdicts(tasks(a=UNSURE), [claim("H1")], 0)

@@ -2,10 +2,14 @@
 
 import pytest
 
+from mirtrim.corpora.rendering import tunes as tunes_module
 from mirtrim.corpora.rendering.tunes import (
     TuneNote,
+    _folder,
+    _header,
     _joined,
     _one_at_a_time,
+    _title_key,
     read_tune,
     tune_ids,
     tune_ids_of_split,
@@ -69,3 +73,20 @@ def test_errors_name_what_is_wrong():
         tune_ids(5000, 0)
     with pytest.raises(CorpusError, match="unknown split 'dev'"):
         tune_ids_of_split("dev", 1, 0)
+
+
+def test_of_a_tune_in_two_settings_one_is_drawn(tmp_path, monkeypatch):
+    """Five files, three tunes: a title may be spelt in another way, or be another dance."""
+    titles = ("The Hare -- Reel", "THE HARE. -- Jig", "Fox-Trot", "Fox Trot -- Reel", "Owl")
+    for number, title in enumerate(titles):
+        (tmp_path / f"tune{number}.abc").write_text(f"X: 1\nT: {title}\nK: C\n")
+    monkeypatch.setattr(tunes_module, "_folder", lambda: tmp_path)
+    for seed in range(20):
+        assert sorted(tune_ids(3, seed)) == ["tune0", "tune2", "tune4"]
+    with pytest.raises(CorpusError, match="4 tunes are asked for and there are 3"):
+        tune_ids(4, 0)
+
+
+def test_no_two_drawn_tunes_of_the_collection_share_a_title():
+    keys = [_title_key(_header(_folder() / f"{t}.abc", "T")) for t in tune_ids(700, 5)]
+    assert len(set(keys)) == 700

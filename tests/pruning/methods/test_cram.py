@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.cram import CramHook
 
 INPUT = torch.tensor([[1.0, 2.0]])
@@ -73,3 +74,14 @@ def test_running_statistics_see_the_compressed_network_once() -> None:
     CramHook(network, lambda: {"0.weight": torch.tensor([[True]])}, 0.0).gradients(0, closure)
     assert torch.allclose(network[1].running_mean, torch.tensor([0.4]))  # 0.1 · mean(2, 6)
     assert network[1].momentum == 0.1
+
+
+def test_the_published_radius_is_the_default() -> None:
+    """y = 8.8, g = (8.8, 17.6), θ + 0.05·g = (3.44, 3.78), C = (0, 3.78): y = 7.56."""
+    network = line()
+    current = Round(2.0, {"parameters": 2, "macs": 2}, INPUT, {})
+    hook = get_method("cram").hook(Ticket(network, {}), settings_of({"method": "cram"}), current)
+    loss = hook.gradients(0, lambda: closure_of(network))
+    assert torch.isclose(loss, torch.tensor(7.56**2 / 2))
+    assert network.weight.grad is not None
+    torch.testing.assert_close(network.weight.grad, torch.tensor([[7.56, 15.12]]))

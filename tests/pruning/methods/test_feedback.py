@@ -133,3 +133,26 @@ def test_masks_of_the_largest_weights_reach_the_target_exactly() -> None:
         sum(int(m.sum()) for m in half.values()) == 150 - 83
     )  # half of all 165 parameters, rounded up
     assert sum(int(m.sum()) for m in draw(0.99).values()) == 20
+
+
+def test_a_weight_that_stays_open_is_counted_once() -> None:
+    """Three weights; one is closed and opened, one stays open, one stays closed: 1 of 2."""
+    network = nn.Linear(3, 1, bias=False)
+    masks = iter(
+        [
+            [True, False, False],
+            [True, True, False],
+            [True, True, False],
+            [True, True, False],
+        ]
+    )
+    hook = FeedbackHook(
+        network, Ramp(0.5, 0, 1000, 1), lambda _: {"weight": torch.tensor([next(masks)])}
+    )
+    shares, flips = [], []
+    for step in range(4):
+        hook.gradients(step, lambda: torch.zeros(()))
+        shares.append(hook.diagnostics()["share_came_back"])
+        flips.append(hook.diagnostics()["flips_per_refresh"])
+    assert shares == [0, 0.5, 0.5, 0.5]
+    assert flips == [2, 3 / 2, 3 / 3, 3 / 4]

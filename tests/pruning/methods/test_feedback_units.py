@@ -1,6 +1,7 @@
 """Feedback on units: the straight-through gate, a unit that comes back, the ablation."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods import Round, Ticket, get_method
+from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.pipeline import rank_units, select_units
 from mirtrim.pruning.schedule import Ramp
@@ -149,3 +150,82 @@ def test_evaluation_leaves_every_weight_to_the_bit() -> None:
         assert network(X).item() == 0.0  # the open unit is not listened to
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_the_registered_method_has_feedback_and_its_ablation_has_none() -> None:
+    """y = 1·x + 0.9·x, unit 2 is closed: y = 1, error −4 towards 5.
+
+    The gradient of the closed unit is −4·1·1 straight through, and nothing without.
+    """
+    for name, expected in (("feedback_units", -4.0), ("hard_gate", 0.0)):
+        network = two_units()
+        with torch.no_grad():
+            network[1].weight.fill_(1.0)
+        settings = settings_of({"method": name, "minimum_units": 1, "ramp_end": 0.0})
+        hook = get_method(name).hook(Ticket(network, {}), settings, current())
+
+        def closure(network: nn.Module = network) -> Tensor:
+            network.zero_grad()
+            loss = (network(X) - 5).square().sum() / 2
+            loss.backward()
+            return loss.detach()
+
+        network.train()
+        for step in range(2):  # the ramp ends at step 1
+            loss = hook.gradients(step, closure)
+        assert loss.item() == 8.0, name
+        gradient = network[0].weight.grad
+        assert gradient is not None
+        assert gradient.flatten().tolist() == [-4.0, expected], name
+
+
+def test_units_close_along_the_ramp() -> None:
+    """8 units of 2 weights each, ratio 4: at most 16·(1 − s) weights, s = ¾·(1 − (1 − t/48)³).
+
+    t = 0: 16, all 8 units. t = 16: 16 · 0.472 = 7.6, 3 units. t = 32: 4.4, 2. From 48 on: 4, 2.
+    """
+    network = nn.Sequential(nn.Linear(1, 8, bias=False), nn.Linear(8, 1, bias=False))
+    with torch.no_grad():
+        network[0].weight.copy_(torch.arange(1.0, 9.0)[:, None])
+        network[1].weight.fill_(1.0)
+    settings = settings_of({"method": "feedback_units", "minimum_units": 1})
+    round_ = replace(current(), ratio=4, dense={"parameters": 16, "macs": 16}, steps=64)
+    hook = get_method("feedback_units").hook(Ticket(network, {}), settings, round_)
+    assert isinstance(hook, UnitFeedbackHook)
+    open_units = {}
+    for step in range(64):
+        hook.gradients(step, lambda: torch.zeros(()))
+        open_units[step] = hook.keep[1:].tolist()
+    assert [sum(open_units[step]) for step in (0, 15, 16, 31, 32, 47, 48, 63)] == [
+        8, 8, 3, 3, 2, 2, 2, 2,
+    ]  # fmt: skip
+    assert open_units[16] == [False] * 5 + [True] * 3  # the largest ones
+    assert [step for step in range(1, 64) if hook.eligible(step)] == list(range(49, 64))
+
+
+def test_a_unit_that_stays_open_has_come_back_once() -> None:
+    """Both units were closed once, one was opened again: ½, however long it stays open."""
+    network = two_units()
+    hook = hook_for(network, straight_through=True)
+    for step in range(3):
+        step_towards_five(network, hook, step)
+    for step in range(3, 10):
+        step_towards_five(network, hook, step)
+        assert hook.keep.tolist() == [True, False, True]
+        assert hook.diagnostics()["share_came_back"] == 0.5
+
+
+def test_units_that_were_never_closed_have_not_come_back() -> None:
+    network = two_units()
+    graph = discover(network, X)
+    hook = UnitFeedbackHook(network, graph, Ramp(0.5, 0, 10, period=1), lambda _: keep, True)
+    keep = graph.all_kept()
+    for step in range(3):
+        hook.gradients(step, lambda: torch.zeros(()))
+    assert hook.diagnostics()["share_came_back"] == 0
+    keep = np.array([True, True, False])
+    hook.gradients(3, lambda: torch.zeros(()))
+    assert hook.diagnostics()["share_came_back"] == 0  # the other one is open all the time
+    keep = graph.all_kept()
+    hook.gradients(4, lambda: torch.zeros(()))
+    assert hook.diagnostics()["share_came_back"] == 1

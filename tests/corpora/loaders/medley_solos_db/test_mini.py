@@ -4,6 +4,7 @@ import csv
 import hashlib
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import soundfile
 from mirtrim.corpora.prepare import open_prepared, prepare
 from mirtrim.corpora.reader import Making
 from mirtrim.corpora.rendering.scene import Scene
+from mirtrim.corpora.rendering.solos import mini
 from mirtrim.corpora.rendering.solos.mini import METADATA_NAME, MINI_SOLOS, _jobs
 from mirtrim.corpora.rendering.solos.soloists import SOLOISTS
 from mirtrim.corpora.rendering.solos.solos import Song, _within, draw_song, microphone, song_parts
@@ -193,3 +195,29 @@ def test_impossible_sizes(
 ) -> None:
     with pytest.raises(CorpusError, match=message):
         MINI_SOLOS.generate(tmp_path, pieces, seconds, 0)
+
+
+def test_the_second_clip_of_a_song_begins_where_the_first_one_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both are told the same performance, 3 s apart, and songs begin in places of their own."""
+    asked: list[tuple[Song, float]] = []
+
+    class Asked(Exception):
+        pass
+
+    def song_parts(song: Song, soloist: Any, tune: Any, begin: float, *rest: Any) -> Any:
+        asked.append((song, begin))
+        raise Asked
+
+    monkeypatch.setattr(mini, "song_parts", song_parts)
+    jobs = list(_jobs({"train": 32, "validation": 0, "test": 0}, 3.0, 1))
+    pairs = [(a, b) for a, b in pairwise(jobs) if a.song_id == b.song_id]
+    assert len(pairs) == 16
+    for job in (job for pair in pairs[:3] for job in pair):
+        with pytest.raises(Asked):
+            job.make(tmp_path)
+    for (song, begin), (again, later) in zip(asked[::2], asked[1::2], strict=True):
+        assert song == again
+        assert later - begin == pytest.approx(3.0)
+    assert len({begin for _, begin in asked}) == 6

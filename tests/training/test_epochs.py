@@ -112,3 +112,26 @@ def test_validation_chooses_the_epoch_though_training_gets_better() -> None:
 def test_it_stops_once_more_than_the_patience_was_waited() -> None:
     result = chosen([0.5, 0.2, 0.3, 0.3, 0.3, 0.3, 0.1], stop_patience=2)
     assert (result.best_epoch, result.epochs) == (2, 5)
+
+
+class Moving(Told):
+    """The training loss is the mean output, so that the weight falls in every epoch."""
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return super().loss(outputs, targets) if targets.any() else outputs.mean()
+
+
+def test_the_network_is_left_as_the_chosen_epoch_left_it() -> None:
+    network, weights = Noisy(), []
+    settings = replace(SETTINGS, epochs=4, learning_rate=0.1)
+    result = fit(
+        network,
+        Moving([0.5, 0.2, 0.3, 0.4]),
+        settings,
+        0,
+        report=lambda _: weights.append(network.weight.item()),
+    )
+    assert weights == pytest.approx([0.9, 0.8, 0.7, 0.6], abs=0.02)  # Adam: 0.1 per step
+    assert result.best_epoch == 2
+    assert network.weight.item() == result.best["weight"].item() == weights[1]
+    assert not network.training

@@ -102,7 +102,11 @@ def source_linked(material: Material) -> Outcome:
     if material.citation is None:
         return None, "no citation file was given"
     link = material.citation.get("repository-code") or material.citation.get("url")
-    return bool(link), str(link or "the citation file has no repository-code")
+    return bool(link), str(
+        link
+        or "the citation file has no repository-code; whoever publishes the source writes its "
+        "address into the line that CITATION.cff keeps for it"
+    )
 
 
 @check

@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "figures", "*.egg-info")
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::\S[^\n]*?|\S+\.py)(?: - .*)?$", re.MULTILINE)
 
 

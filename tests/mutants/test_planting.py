@@ -133,6 +133,8 @@ def test_a_sample_is_seeded(package: Path) -> None:
     assert first == again != other
     assert len(first) == 5
     assert sample(package, ["gardens"], 5, 1) == []
+    (package / "houses" / "house.py").write_text(f"import matplotlib.pyplot as plt\n{CODE}")
+    assert sample(package, ["houses"], 5, 1) == []
 
 
 def test_tests_that_name_the_definition_come_first(package: Path, tmp_path: Path) -> None:

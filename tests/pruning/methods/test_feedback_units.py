@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
@@ -229,3 +230,27 @@ def test_units_that_were_never_closed_have_not_come_back() -> None:
     keep = graph.all_kept()
     hook.gradients(4, lambda: torch.zeros(()))
     assert hook.diagnostics()["share_came_back"] == 1
+
+
+def test_the_stated_cost_is_the_counted_one() -> None:
+    """Of three passes per example, one forward and two backward, the forward one runs twice."""
+    for name, forward, cost in (("feedback_units", 2, 4 / 3), ("hard_gate", 1, 1.0)):
+        network = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+        round_ = replace(current(), dense={"parameters": 13, "macs": 8})
+        settings = settings_of({"method": name, "minimum_units": 1, "ramp_end": 0.0})
+        hook = get_method(name).hook(Ticket(network, {}), settings, round_)
+        operations = []
+
+        def closure(network: nn.Module = network, operations: list[int] = operations) -> Tensor:
+            network.zero_grad()
+            with FlopCounterMode(display=False) as counter:
+                loss = network(X).square().sum()
+            operations.append(counter.get_total_flops())
+            loss.backward()
+            return loss.detach()
+
+        network.train()
+        for step in range(2):  # units are closed at step 1
+            hook.gradients(step, closure)
+        assert operations[1] == forward * 2 * (4 + 4), name
+        assert get_method(name).training_cost == cost == (forward + 2) / 3

@@ -167,12 +167,12 @@ def computing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         code = {"dense onset": name, "compress onset trim": name, "dense pitch": "same"}
         return {"default": {"code": code, "settings": {"task onset": name}}}
 
-    def methods_of(home: Path) -> set[str]:
+    def known_to(home: Path) -> set[str]:
         new = (home / "code.py").read_text() == "two"
         return {"trim", "later"} if new else {"trim"}
 
     monkeypatch.setattr(equivalence, "train", train)
-    monkeypatch.setattr(equivalence, "methods_of", methods_of)
+    monkeypatch.setattr(equivalence, "known_to", known_to)
     monkeypatch.setattr(equivalence, "digests_of", digests)
     return errors
 
@@ -221,7 +221,7 @@ def test_a_commit_that_cannot_train_the_sample_is_named(tmp_path: Path) -> None:
 def test_runs_of_a_method_that_only_one_commit_knows_are_left_out() -> None:
     runs = [{"method": "trim"}, {"method": "later"}]
     config = {"runs": list(runs), "studies": {"all": {"runs": list(runs)}}}
-    found = sample.with_methods(config, {"trim"})
+    found = sample.with_known(config, {"trim"})
     assert found == {"runs": runs[:1], "studies": {"all": {"runs": runs[:1]}}}
-    assert sample.with_methods({"runs": runs, "studies": None}, {"trim"})["runs"] == runs[:1]
-    assert {"mask", "trim", "same_mask"} <= sample.methods_of(ROOT)
+    assert sample.with_known({"runs": runs, "studies": None}, {"trim"})["runs"] == runs[:1]
+    assert {"mask", "trim", "same_mask"} <= sample.known_to(ROOT)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring
 from mirtrim.pruning.pipeline import COUNTED, UnitCut, prune_units
-from mirtrim.pruning.report import LayerReport, TrimReport
+from mirtrim.pruning.report import LayerReport, TrimReport, modules_of
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
@@ -104,9 +104,9 @@ def with_report(found: UnitCut) -> nn.Module:
     report = make_report(found.graph, found.keep, found.difference)
     if report.unreached:
         warnings.warn(
-            f"the example does not reach {_modules(report.unreached)}: kept whole, and inputs that "
-            "do reach it may not fit the rest any more; give an example that does, or protect what "
-            "feeds it",
+            f"the example does not reach {modules_of(report.unreached)}: kept whole, and inputs "
+            "that do reach it may not fit the rest any more; give an example that does, or "
+            "protect what feeds it",
             stacklevel=3,
         )
     object.__setattr__(found.network, "trim_report", report)

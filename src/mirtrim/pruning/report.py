@@ -13,7 +13,7 @@ ROW_INCHES = 0.28  # height of a layer
 BEFORE, AFTER = "#d0d4da", "#2f6f9f"
 
 
-def _modules(names: Sequence[str]) -> str:
+def modules_of(names: Sequence[str]) -> str:
     """Modules of parameters, each once; bare parameters by name."""
     return ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
 
@@ -124,7 +124,7 @@ class TrimReport:
         if self.unreached:
             share = self.unreached_parameters / self.parameters_before
             lines.append(
-                f"not reached by the example, so kept whole: {_modules(self.unreached)} "
+                f"not reached by the example, so kept whole: {modules_of(self.unreached)} "
                 f"({self.unreached_parameters:,} parameters, {share:.0%}; the others pay for them)"
             )
         lines += [f"note: {note}" for note in self.notes]

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mirtrim.runs.freshness import LEDGER
-from mirtrim.runs.sample import SAMPLE, compare, environment, methods_of, train
+from mirtrim.runs.sample import SAMPLE, compare, environment, known_to, train
 from mirtrim.utils import provenance
 from mirtrim.utils.errors import ConfigError, MirtrimError
 from mirtrim.utils.files import read_json, write_json
@@ -47,9 +47,9 @@ def prove(root: Path, old: str, new: str, keep: Path | None = None) -> str:
         homes = [folder / name for name in ("old", "new")]
         for commit, home in zip(commits, homes, strict=True):
             _check_out(root, commit, home)
-        methods = set.intersection(*map(methods_of, homes))
+        known = set.intersection(*map(known_to, homes))
         for home in homes:
-            train(home, root / SAMPLE, methods)
+            train(home, root / SAMPLE, known)
         compared = compare(*homes)
         digests = [digests_of(home) for home in homes]
     profiles = write_proofs(root, commits, digests, compared)

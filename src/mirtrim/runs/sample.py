@@ -42,13 +42,17 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(home / "src")}
 
 
-def methods_of(home: Path) -> set[str]:
-    """The methods that the code of a checkout in `home` knows.
+def known_to(home: Path) -> set[str]:
+    """The methods and criteria that the code of a checkout in `home` knows.
 
     Raises:
         ConfigError: that code does not say.
     """
-    asked = "from mirtrim.pruning.methods import METHODS; print(*METHODS)"
+    asked = (
+        "from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA\n"
+        "from mirtrim.pruning.methods import METHODS\n"
+        "print(*METHODS, *UNIT_CRITERIA, *WEIGHT_CRITERIA)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", asked],
         cwd=home, env=environment(home), capture_output=True, text=True,
@@ -58,11 +62,15 @@ def methods_of(home: Path) -> set[str]:
     return set(done.stdout.split())
 
 
-def with_methods(config: dict[str, Any], methods: Collection[str]) -> dict[str, Any]:
-    """A configuration without the runs of other methods: of what is new, nothing is proven."""
-    blocks = [config, *(config["studies"] or {}).values()]
-    for block in blocks:
-        block["runs"] = [run for run in block.get("runs", ()) if run["method"] in methods]
+def with_known(config: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """A configuration without runs of other methods and criteria: of what is new, nothing is
+    proven."""
+    for block in [config, *(config["studies"] or {}).values()]:
+        block["runs"] = [
+            run
+            for run in block.get("runs", ())
+            if {run["method"], run.get("criterion", run["method"])} <= set(known)
+        ]
     return config
 
 
@@ -85,15 +93,15 @@ def _name(text: str) -> str:
     return text
 
 
-def train(home: Path, sample: Path, methods: Collection[str]) -> None:
-    """Train the sample's runs of these methods with the code of a checkout in `home`, on one core.
+def train(home: Path, sample: Path, known: Collection[str]) -> None:
+    """Train the sample's runs of what is known with the code of a checkout in `home`, on one core.
 
     Raises:
         ConfigError: that code does not know or cannot train it.
     """
     for config in variants(yaml.safe_load(sample.read_text(encoding="utf-8"))):
         path = home / f"{config['profile']}.yaml"
-        lean = in_words_of(home, with_methods(config, methods))
+        lean = in_words_of(home, with_known(config, known))
         path.write_text(yaml.safe_dump(lean, sort_keys=False), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "all", *(config["studies"] or ())]
         done = subprocess.run(

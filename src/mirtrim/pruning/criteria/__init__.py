@@ -9,7 +9,7 @@ A new criterion is one function with one decorator, in a file of this folder tha
 `UnitScores` maps the name of each layer of the unit graph to a tensor (units,).
 """
 
-from mirtrim.pruning.criteria import activity, bits, flow, sensitivity, weights
+from mirtrim.pruning.criteria import activity, bits, flow, second_order, sensitivity, weights
 from mirtrim.pruning.criteria.scoring import (
     UNIT_CRITERIA,
     WEIGHT_CRITERIA,
@@ -21,7 +21,7 @@ from mirtrim.pruning.criteria.scoring import (
     weight_criterion,
 )
 
-MODULES = (activity, bits, flow, sensitivity, weights)
+MODULES = (activity, bits, flow, second_order, sensitivity, weights)
 
 __all__ = [
     "UNIT_CRITERIA",

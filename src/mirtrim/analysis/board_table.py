@@ -5,12 +5,13 @@ flash and in RAM. The dense network is where every method begins. A ratio fits o
 networks of all its seeds fit, and only if it has all the seeds of the dense network.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from mirtrim.analysis.boards import Board, fits
+from mirtrim.analysis.markup import latex_table, markdown_table
 from mirtrim.analysis.tables import mean_and_deviation
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path, write_text
@@ -166,25 +167,7 @@ def write_board_table(table: pd.DataFrame, csv: Path, markdown: Path, latex: Pat
     cells = [_cells(row) for _, row in table.iterrows()]
     with atomic_path(csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
-    write_text(markdown, _markdown(cells, board_sentences(table)))
-    write_text(latex, _latex(cells))
-
-
-def _markdown(cells: Iterable[Sequence[str]], sentences: Iterable[str]) -> str:
-    numbers = len(HEAD) - TEXT_COLUMNS
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * TEXT_COLUMNS + " ---: |" * numbers]
-    lines += ["| " + " | ".join(row) + " |" for row in cells]
-    bullets = [f"* {sentence}" for sentence in sentences]
-    return "\n".join([*lines, "", NOTE, "", *bullets]) + "\n"
-
-
-def _latex(cells: Iterable[Sequence[str]]) -> str:
-    head, *rows = (" & ".join(map(_escaped, row)) + r" \\" for row in (HEAD, *cells))
-    columns = "l" * TEXT_COLUMNS + "r" * (len(HEAD) - TEXT_COLUMNS)
-    begin = rf"\begin{{tabular}}{{{columns}}}"
-    body = [r"\hline", head, r"\hline", *rows, r"\hline"]
-    return "\n".join([f"% {NOTE}", begin, *body, r"\end{tabular}"]) + "\n"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
+    bullets = [f"* {sentence}" for sentence in board_sentences(table)]
+    lines = [*markdown_table(HEAD, cells, TEXT_COLUMNS), "", NOTE, "", *bullets]
+    write_text(markdown, "\n".join(lines) + "\n")
+    write_text(latex, latex_table(HEAD, cells, NOTE, TEXT_COLUMNS))

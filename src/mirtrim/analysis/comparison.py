@@ -17,6 +17,7 @@ from mirtrim.analysis import style
 from mirtrim.analysis.curves import save_figure
 from mirtrim.analysis.figures.lines import nearest_ratio
 from mirtrim.analysis.figures.placing import columns, spread
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.tables import mean_and_deviation
 from mirtrim.runs.labels import label_of
 from mirtrim.utils.files import atomic_path, write_text
@@ -88,10 +89,8 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
     head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
     lines = []
     for asked, part in table.groupby("target_ratio", sort=True):
-        lines += [f"## Ratio {asked:g}", "", "| " + " | ".join(head) + " |"]
-        lines.append("| --- |" + " ---: |" * (len(head) - 1))
-        for row in part.itertuples():
-            cells = (
+        cells = (
+            (
                 str(row.run),
                 f"{row.ratio:.2f}",
                 mean_and_deviation(row.test_error_mean, row.test_error_deviation),
@@ -100,8 +99,9 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
                 f"{row.trainings:g}",
                 f"{row.cost:.2f}",
             )
-            lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
+            for row in part.itertuples()
+        )
+        lines += [f"## Ratio {asked:g}", "", *markdown_table(head, cells), ""]
     seeds = " or ".join(map(str, sorted(set(table.seeds))))
     lines.append(
         f"Mean ± sample deviation over {seeds} seed(s); minus dense: paired by seed. Cost: "

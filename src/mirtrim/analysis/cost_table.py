@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.tables import mean_and_deviation
 from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS
@@ -108,8 +109,7 @@ def write_cost_table(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the whole table as CSV, the reader's view as Markdown."""
     with atomic_path(csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
-    lines = ["| " + " | ".join(HEAD) + " |", "| --- |" + " ---: |" * (len(HEAD) - 1)]
-    lines += ["| " + " | ".join(_cells(row)) + " |" for _, row in table.iterrows()]
+    lines = markdown_table(HEAD, (_cells(row) for _, row in table.iterrows()))
     write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mirtrim.analysis.markup import latex_table, markdown_table
 from mirtrim.analysis.tables import mean_and_deviation
 from mirtrim.runs.labels import label_of
 from mirtrim.utils.files import atomic_path, write_text
@@ -94,14 +95,6 @@ def write_operating_points(table: pd.DataFrame, csv: Path, markdown: Path, latex
     cells = [_cells(row) for _, row in table.iterrows()]
     with atomic_path(csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
-    lines = ["| " + " | ".join(HEAD) + " |", "| --- | --- |" + " ---: |" * (len(HEAD) - 2)]
-    lines += ["| " + " | ".join(row) + " |" for row in cells]
-    write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
-    rows = [" & ".join(map(_latex, row)) + r" \\" for row in (HEAD, *cells)]
-    body = [r"\hline", rows[0], r"\hline", *rows[1:], r"\hline"]
-    begin = rf"\begin{{tabular}}{{ll{'r' * (len(HEAD) - 2)}}}"
-    write_text(latex, "\n".join([f"% {NOTE}", begin, *body, r"\end{tabular}"]) + "\n")
-
-
-def _latex(cell: str) -> str:
-    return cell.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
+    lines = [*markdown_table(HEAD, cells, 2), "", NOTE]
+    write_text(markdown, "\n".join(lines) + "\n")
+    write_text(latex, latex_table(HEAD, cells, NOTE, 2))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.utils.files import atomic_path, write_text
 
@@ -85,10 +86,7 @@ def write_table(table: pd.DataFrame, csv_path: Path, markdown_path: Path, html_p
 
 def to_markdown(table: pd.DataFrame) -> str:
     """The reader's view of `summary_table`, for a text file."""
-    numbers = len(HEAD) - TEXT_COLUMNS
-    lines = ["| " + " | ".join(HEAD) + " |"]
-    lines.append("|" + " --- |" * TEXT_COLUMNS + " ---: |" * numbers)
-    lines += ["| " + " | ".join(cells) + " |" for cells in reader_cells(table)]
+    lines = markdown_table(HEAD, reader_cells(table), TEXT_COLUMNS)
     return "\n".join([*lines, "", note(table)]) + "\n"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mirtrim.analysis.markup import latex_table, markdown_table
 from mirtrim.analysis.statistics import DRAWS, LEVEL, MOST_SEEDS, POWER
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path, write_text
@@ -70,8 +71,7 @@ def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
     lines += ["", *_regimes(table), *_notes(table, gaps)]
     for name, part in table.groupby("hypothesis", sort=False):
         lines += ["", f"## {name}", "", part.sentence.iloc[0], ""]
-        lines += ["| " + " | ".join(HEAD) + " |", "| --- " * len(HEAD) + "|"]
-        lines += ["| " + " | ".join(cells) + " |" for cells in _cells(part)]
+        lines += markdown_table(HEAD, _cells(part), len(HEAD))
         measures = [m for m in dict.fromkeys(part.measure) if m]
         if measures:
             lines += ["", f"Effect: {'; '.join(measures)}. Family: {part.family.iloc[0]}."]
@@ -195,21 +195,14 @@ def to_latex(table: pd.DataFrame) -> str:
             f"{kinds.count(kind)}{letter}" for kind, letter in LETTERS.items() if kind in kinds
         )
         lines.append([str(name), overall, *cells])
-    rows = [" & ".join(_latex(cell) for cell in cells) + r" \\" for cells in (head, *lines)]
     note = (
-        "% S supported, R refuted, ? undecided, -- or blank: not run; beside it the effect. "
+        "S supported, R refuted, ? undecided, -- or blank: not run; beside it the effect. "
         "What each line claims stands in the Markdown page."
     )
-    begin = rf"\begin{{tabular}}{{ll{'r' * len(tasks)}}}"
-    body = [r"\hline", rows[0], r"\hline", *rows[1:], r"\hline"]
-    return "\n".join([note, begin, *body, r"\end{tabular}"]) + "\n"
+    return latex_table(head, lines, note, 2)
 
 
 def _latex_cell(row: pd.Series) -> str:
     if row.verdict == "not run":
         return ""
     return f"{LETTERS[row.verdict]} {effect_text(row)}"
-
-
-def _latex(cell: str) -> str:
-    return cell.replace("_", r"\_").replace("−", "$-$").replace("'", "$'$").replace("–", "--")

@@ -36,7 +36,11 @@ LEVEL_LOOKS = (
     Look("#882255", "v", "-", ""),
     Look("#000000", "p", "-", ""),
 )
-SCRATCH_LOOK = Look("#000000", "x", ":", "trained at that size")
+SCRATCH_LOOKS = {
+    DENSE: Look("#000000", "x", ":", "trained at that size"),
+    SCRATCH: Look("#777777", "+", "none", "trained in the shape of a trim"),
+}
+ALONE = Look("#000000", "o", "-", "")  # a line that is told apart from no other
 DIMENSIONS = {
     "width": "width",
     "epochs": "epochs",
@@ -78,7 +82,8 @@ def draw_task(rows: pd.DataFrame) -> Figure:
                 _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))
                 told = [f"{value:g} {name}" for name, value in column.items()]
                 axes.set_title(", ".join([RUNS[run], *told]), fontsize=9, loc="left")
-        panels.legend(figure, list(grid.flat), None)
+        looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
+        panels.legend(figure, list(grid.flat), None, looks)
         figure.supxlabel("parameters left", fontsize=9)
         figure.supylabel("test error", fontsize=9)
     return figure
@@ -87,15 +92,18 @@ def draw_task(rows: pd.DataFrame) -> Figure:
 def _error_panel(
     axes: Axes, rows: pd.DataFrame, run: str, dimension: str, levels: Sequence[float]
 ) -> None:
-    scratch = rows[rows.run.isin([DENSE, SCRATCH])]
-    by_level = scratch.groupby([f"{LEVEL}{dimension}", "target_ratio"])
-    means = by_level[["parameters", "test_error"]].mean().sort_values("parameters")
-    # All of one size are one network; without widths there is one dense network, and no line.
-    look = SCRATCH_LOOK
-    axes.plot(
-        means.parameters, means.test_error, color=look.colour, ls=look.dash, marker=look.marker,
-        ms=4, lw=1, label=look.label,
-    )  # fmt: skip
+    # A line through the networks that are narrower from the start; those of the shapes that trims
+    # have found are no series, and stand as points.
+    key = [f"{LEVEL}{dimension}", "target_ratio"]
+    scratch = rows[rows.run.isin([DENSE, SCRATCH])].groupby(["run", *key])
+    means = scratch[["parameters", "test_error"]].mean().sort_values("parameters").reset_index()
+    for name, look in SCRATCH_LOOKS.items():
+        part = means[means.run == name]
+        if len(part) > (name == DENSE):
+            axes.plot(
+                part.parameters, part.test_error, color=look.colour, marker=look.marker,
+                ls=look.dash, ms=4, lw=1, label=look.label, zorder=3,
+            )  # fmt: skip
     for level, look in zip(levels, LEVEL_LOOKS * len(levels), strict=False):
         part = at(rows, **{dimension: level})
         part = part[part.run.isin([run, DENSE])]
@@ -108,7 +116,7 @@ def _error_panel(
             points["mean"] + points.spread,
         )
         if len(points):
-            label = f"{DIMENSIONS.get(dimension, dimension)} {_share(dimension, level)}"
+            label = _level_words(dimension, level)
             panels.band_line(
                 axes, points.reset_index(), Look(look.colour, look.marker, "-", label), 0.12
             )
@@ -168,13 +176,17 @@ def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
     others = [n for n in dimensions if n != across and len(levels_of(rows, n)) > 1][:1]
     for dash, limit in LIMITS.items():
         table = free_ratios(rows, [across, *others], TRIM, **limit)
-        groups = table.groupby(others[0]) if others else [(None, table)]
-        for (level, part), look in zip(groups, LEVEL_LOOKS, strict=False):
+        groups = list(table.groupby(others[0])) if others else [(None, table)]
+        looks = LEVEL_LOOKS if others else (ALONE,)
+        for number, ((level, part), look) in enumerate(zip(groups, looks, strict=False)):
+            # Ratios are few: lines beside each other, so that none covers another.
+            beside = 2 ** (0.1 * (number - (len(groups) - 1) / 2))
             name = f"{level:g} {others[0]}" if others else "trained out"
+            solid = dash == "-"
             axes.plot(
-                part[across], part.ratio, color=look.colour, marker=look.marker, ls=dash, ms=4,
-                lw=1.4, label=name if dash == "-" else None,
-                mfc=look.colour if dash == "-" else "white",
+                part[across] * beside, part.ratio, color=look.colour, marker=look.marker, ls=dash,
+                lw=1.4, ms=4 if solid else 7, mfc=look.colour if solid else "none",
+                label=name if solid else None,
             )  # fmt: skip
     if across == "width":
         axes.set_xscale("log", base=2)
@@ -189,6 +201,11 @@ def _has_trims(rows: pd.DataFrame) -> bool:
 def _dimensions(rows: pd.DataFrame) -> list[str]:
     """Dimensions that have levels in these rows."""
     return [n.removeprefix(LEVEL) for n in levels_in(rows) if rows[n].notna().any()]
+
+
+def _level_words(dimension: str, level: float) -> str:
+    """ "width 1/8"."""
+    return f"{DIMENSIONS.get(dimension, dimension)} {_share(dimension, level)}"
 
 
 def _axis_words(dimension: str) -> str:

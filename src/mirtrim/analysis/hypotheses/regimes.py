@@ -39,7 +39,8 @@ def over_seeds(
     values: pd.Series, compared: str, measure: str, ratios: Sequence[float], note: str
 ) -> Finding:
     """The finding that the mean of `values`, one for each seed, is below 0."""
-    count, mean = len(values), float(values.mean())
+    # Slopes of nothing are a last digit, not nothing.
+    count, mean = len(values), round(float(values.mean()), 12)
     spread = float(values.std(ddof=1)) if count > 1 else nan
     p_value, low, high = nan, nan, nan
     if count < 2:
@@ -51,7 +52,7 @@ def over_seeds(
     else:
         p_value, low, high = (2.0 ** (1 - count) if mean else 1.0), mean, mean
     return Finding(
-        compared, tuple(ratios), measure, mean, mean < 0, low, high,
+        compared, tuple(map(float, ratios)), measure, mean, mean < 0, low, high,
         p_value=p_value, seeds=count, distance=mean, note=note,
     )  # fmt: skip
 

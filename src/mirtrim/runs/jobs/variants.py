@@ -23,6 +23,8 @@ from typing import Any
 
 from mirtrim.utils.errors import ConfigError
 
+# In names and figures; others follow by alphabet.
+ORDER = ("width", "epochs", "rewind")
 # What a level may change: what a network needs to know of its data stays.
 CHANGES = ("network", "training", "rewind_epoch", "ratios")
 
@@ -41,6 +43,8 @@ def variants_of(config: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str,
             if task not in block["tasks"]:
                 continue  # the profile has left it out
             where = f"config key studies.{study}.variants.{task}"
+            # In an order of its own: names must not hang on that of the keys.
+            dimensions = {name: dimensions[name] for name in sorted(dimensions, key=_place)}
             for name, levels in dimensions.items():
                 _check_levels(levels, f"{where}.{name}")
             for chosen in itertools.product(*dimensions.values()):
@@ -58,6 +62,10 @@ def name_of(task: str, values: Mapping[str, float]) -> str:
     return "-".join(
         [task, *(n.replace(".", "p").replace("-", "m").replace("+", "") for n in levels)]
     )
+
+
+def _place(dimension: str) -> tuple[int, str]:
+    return ORDER.index(dimension) if dimension in ORDER else len(ORDER), dimension
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ def written(folder: Path, *tables: pd.DataFrame) -> list[Path]:
 
 
 def test_the_columns_that_came_later() -> None:
-    assert LATER == {"minimum_units": 2, "hyperparameters": "{}"}
+    assert LATER == {"minimum_units": 2, "hyperparameters": "{}", "variant": "{}"}
 
 
 @pytest.mark.parametrize("lacking", [list(LATER), ["minimum_units"], ["hyperparameters"]])
@@ -67,6 +67,7 @@ def test_bad_values_of_the_new_columns_are_refused(tmp_path: Path) -> None:
     for bad, message in (
         (NEW.assign(minimum_units=2.5), "minimum_units: 2.5 is not an integer"),
         (NEW.assign(hyperparameters="[]"), "hyperparameters: not a JSON object"),
+        (NEW.assign(variant="[]"), "variant: not a JSON object"),
     ):
         with pytest.raises(ArtefactError, match=rf"1\.csv .*{message}"):
             read_rows(written(tmp_path, NEW, bad))

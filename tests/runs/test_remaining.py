@@ -31,11 +31,14 @@ def test_then_other_runs_of_the_task_by_their_trainings() -> None:
 
 
 def test_then_variants_by_their_work() -> None:
-    """Twice the units and a third of the epochs: 4/3 of the work."""
+    """Twice the units and a third of the epochs: 4/3 of the work; one of a hundredth is farther."""
     work = {"chord-a": Work("chord", 2.0**2 * 10), "chord": Work("chord", 1.0 * 30)} | {
-        "pitch": Work("pitch", 1.0)
+        "pitch": Work("pitch", 1.0),
+        "chord-b": Work("chord", 0.3),
     }
-    rows = {"chord": {"dense_seed0": lines(30)}, "pitch": {"dense_seed0": lines(1)}}
+    rows = {"chord-b": {"dense_seed0": lines(9)}, "chord": {"dense_seed0": lines(30)}} | {
+        "pitch": {"dense_seed0": lines(1)}
+    }
     assert estimate(Pending("chord-a", "dense"), rows, work, HERE).seconds == pytest.approx(40)
     assert estimate(Pending("chord-a", "trim", 3), rows, work, HERE).seconds == pytest.approx(120)
 

@@ -5,9 +5,10 @@ long as, in this order,
 
 1. the same run of the same task with other seeds: its mean seconds per round, times its rounds;
 2. other runs of the task: the mean seconds of one training, times the rounds;
-3. tasks that differ from it in their dense settings alone (variants): the mean seconds of one of
-   their trainings, times the ratio of the work, times the rounds. Work is epochs · units², because
-   multiply-accumulates of most layers grow with inputs · outputs.
+3. of tasks that differ from it in their dense settings alone (variants), the one nearest in work:
+   the mean seconds of one of its trainings, times the ratio of the work, times the rounds. Work is
+   epochs · units², because multiply-accumulates of most layers grow with inputs · outputs. The
+   nearest, because small networks are slower than that.
 
 Rows of this machine come before those of others. Where none of it is known nothing is said but
 that; corpora, features and figures are not counted.
@@ -15,6 +16,7 @@ that; corpora, features and figures are not counted.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from statistics import fmean
 
 # Rows as `runs.tables` reads them: task → job → its lines.
@@ -101,6 +103,8 @@ def estimate(job: Pending, rows: Rows, work: Mapping[str, Work], machine: str) -
     if not of_task and job.task in work:
         mine = work[job.task]
         siblings = [name for name, other in work.items() if other.kind == mine.kind]
+        siblings = [name for name in siblings if rows.get(name)]
+        siblings = sorted(siblings, key=lambda name: _apart(mine, work[name]))[:1]
     lines = {
         (name, number): line
         for name in siblings
@@ -123,6 +127,10 @@ def in_words(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{seconds / 3600:.1f} h" if seconds < 36000 else f"{seconds / 3600:.0f} h"
+
+
+def _apart(one: Work, other: Work) -> float:
+    return abs(log(one.amount / other.amount))
 
 
 def _scale(work: Mapping[str, Work], task: str, other: str) -> float:

@@ -211,3 +211,29 @@ def test_sizes_complex_and_computed_weights_are_stored(name, tmp_path):
     if name == "Own":
         assert again.hidden == small.first.out_features < 12
         assert again.rate == 44100
+
+
+class Used(nn.Module):
+    """Counts its calls, and notes a size while it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 16), nn.Linear(16, 3)
+        self.calls, self.width = 0, 16
+
+    def forward(self, x):
+        y = self.first(x).relu()
+        self.calls, self.seen = self.calls + 1, y.shape[1]
+        return self.last(y.reshape(-1, self.width))
+
+
+def test_counts_and_sizes_that_come_with_use_are_no_loss(tmp_path):
+    x = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    small = trim(Used(), x, ratio=2)
+    small(x), small(x)
+    assert small.calls == 2
+    save(small, tmp_path / "small")
+    again = load(tmp_path / "small", Used)
+    assert (again.calls, again.width) == (0, small.first.out_features)
+    assert not hasattr(again, "seen")
+    assert torch.equal(again(x), small(x))

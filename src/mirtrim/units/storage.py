@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mirtrim.units.widths import cut_attributes, own_sizes, tensor_attributes
+from mirtrim.units.widths import cut_attributes, of_torch, own_sizes, tensor_attributes
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, write_json
 from mirtrim.utils.tensors import read_tensors, write_tensors
@@ -208,6 +208,18 @@ def _resize(
             module._init_flat_weights()
 
 
+def _comes_with_use(module: nn.Module, attribute: str, value: Any) -> bool:
+    """Whether an integer of somebody's own module is no size of the dense network.
+
+    Sizes only shrink. What the dense network lacks, or has smaller, is a count or is made anew by
+    every pass.
+    """
+    if of_torch(type(module)) or attribute in cut_attributes(module) or type(value) is not int:
+        return False
+    own = vars(module).get(attribute)
+    return own is None or (type(own) is int and value > own)
+
+
 def _set_attributes(model: nn.Module, modules: dict[str, dict[str, Any]], path: Path) -> None:
     known = dict(model.named_modules())
     for name, attributes in modules.items():
@@ -217,6 +229,8 @@ def _set_attributes(model: nn.Module, modules: dict[str, dict[str, Any]], path: 
         for attribute, value in attributes.items():
             sizes = value if isinstance(value, list) else [value]
             own = attribute in own_sizes(module, least=1)
+            if _comes_with_use(module, attribute, value):
+                continue
             if not (own or attribute in cut_attributes(module)) or not all(
                 type(size) is int and size > 0 for size in sizes
             ):

@@ -9,7 +9,7 @@ import yaml
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded import load_recorded
 from mirtrim.analysis.regime import regimes_of
-from mirtrim.analysis.replication import write_replication
+from mirtrim.analysis.replication import _of_tasks, write_replication
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.utils.errors import ConfigError
 from tests.analysis.worlds import GLOBAL, KEPT, MASK, TRIM, about, world
@@ -176,3 +176,26 @@ def test_a_bad_record_is_named(tmp_path: Path, change: dict[str, object], messag
         load_recorded(path)
     assert str(path) in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_a_claim_says_on_which_tasks_it_was_run_and_on_which_not() -> None:
+    lines = {
+        "task": ["chord", "drums", "onset", "pitch", "overall"],
+        "verdict": ["refuted", "not run", "undecided", "undecided", "refuted"],
+        "compared": ["a − b"] * 5,
+        "measure": ["difference of errors"] * 5,
+        "effect": [0.1, float("nan"), 0.01, 0.02, float("nan")],
+        "low": [0.05, float("nan"), -0.01, -0.01, float("nan")],
+        "high": [0.15, float("nan"), 0.03, 0.05, float("nan")],
+        "counted": [False] * 5,
+        "seeds": [3, 0, 3, 3, 0],
+        "seeds_needed": [float("nan"), float("nan"), 12, float("nan"), float("nan")],
+    }
+    assert list(_of_tasks(pd.DataFrame(lines))) == [
+        "Refuted: chord +0.100 (+0.050 to +0.150)",
+        "Undecided: onset +0.010 (−0.010 to +0.030), pitch +0.020 (−0.010 to +0.050)",
+        "Numbers: difference of errors, a − b",
+        "Seeds that would decide (now 3): onset 12",
+        "More seeds alone would hardly decide: pitch",
+        "Not run on drums",
+    ]

@@ -115,7 +115,7 @@ def test_tests_are_looked_for_in_the_verdicts() -> None:
         CHECKS["verdicts_tested"](Material(base.rows, base.pieces, CONFIG, verdicts=table))
         for table in tables
     ]
-    assert states[0] == (True, "1 tests, paired over seeds and pieces, corrected")
+    assert states[0] == (True, "1 tests, paired over seeds and clusters of pieces, corrected")
     assert states[1] == (False, "H1 on onset has no test")
 
 

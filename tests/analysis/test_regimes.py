@@ -100,7 +100,7 @@ def test_trimmed_is_compared_with_trained_at_equal_size() -> None:
 def found(hypothesis: str, rows: pd.DataFrame | None) -> Any:
     by_id = {one.id: one for one in load_hypotheses(ROOT / "config/hypotheses.yaml")}
     one = by_id[hypothesis]
-    evidence = TaskEvidence("chord", pd.DataFrame(), {}, rows)
+    evidence = TaskEvidence("chord", pd.DataFrame(), {}, variants=rows)
     return COMPUTATIONS[one.computation](evidence, np.random.default_rng(0), **one.settings)
 
 
@@ -142,7 +142,8 @@ def planted(folder: Path, name: str, task: str, values: dict[str, float] | None)
             bytes_gzip=1, peak_activation_bytes=1, validation_error=0.1, test_error=0.1 * ratio,
             scores="{}",
             epochs=1, best_epoch=1, train_seconds=1.0, training_macs=1, trainings=1,
-            total_train_seconds=1.0, total_training_macs=1, equivalence_difference=-1.0, diagnostics="{}",
+            total_train_seconds=1.0, total_training_macs=1, equivalence_difference=-1.0,
+            diagnostics="{}",
             code_digest="a", data_digest="b", config_digest="c", versions="v", machine="m",
         )  # fmt: skip
         path = folder / "jobs/rows" / name / f"{settings.name}_seed0.csv"

@@ -189,6 +189,7 @@ def test_a_claim_says_on_which_tasks_it_was_run_and_on_which_not() -> None:
         "high": [0.15, float("nan"), 0.03, 0.05, float("nan")],
         "counted": [False] * 5,
         "seeds": [3, 0, 3, 3, 0],
+        "note": [""] * 5,
         "seeds_needed": [float("nan"), float("nan"), 12, float("nan"), float("nan")],
     }
     assert list(_of_tasks(pd.DataFrame(lines))) == [

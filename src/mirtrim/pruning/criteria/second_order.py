@@ -42,7 +42,7 @@ def weight_optimal_surgeon(context: Scoring, tensor: str) -> Tensor:
     weights = context.tensors()[tensor].double()
     inverse = inverse_of(hessian_blocks(context, tensor))
     spread = inverse.diagonal(dim1=1, dim2=2).flatten()[: weights.numel()]
-    return weights.square() / (2 * spread.view_as(weights))
+    return weights.square() / (2 * spread.to(weights.device).view_as(weights))
 
 
 def hessian_blocks(context: Scoring, tensor: str, block: int = BLOCK) -> Tensor:

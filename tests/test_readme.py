@@ -10,8 +10,11 @@ from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
-ROWS = sorted((ROOT / "results" / "default" / "rows").glob("*.csv"))
-SEEDS = [0, 1, 2, 3, 4]  # of every run in the table
+# Head of the table → its profile, and the seeds of every run in it.
+TABLES = {
+    "test error": ("default", [0, 1, 2, 3, 4]),
+    "at published width": ("published", [0, 1, 2]),
+}
 
 
 def cells_of(heading: str) -> list[list[str]]:
@@ -26,20 +29,29 @@ def cells_of(heading: str) -> list[list[str]]:
     return [table[0], *table[2:]]
 
 
-@pytest.mark.skipif(not ROWS, reason="results of the default profile are not here")
-def test_every_number_of_the_table_stands_in_the_rows() -> None:
-    rows = read_rows([], tables=ROWS)
-    rows = rows[rows.seed.isin(SEEDS)].copy()
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_number_of_a_table_stands_in_the_rows(heading: str) -> None:
+    profile, seeds = TABLES[heading]
+    folder = ROOT / "results" / profile / "rows"
+    head, *lines = cells_of(heading)
+    tasks = [line[0].split(" ")[0] for line in lines]
+    tables = [folder / f"{task}.csv" for task in tasks]
+    if not all(table.is_file() for table in tables):
+        pytest.skip(f"results of the profile {profile} are not here")
+    rows = read_rows([], tables=tables)
+    rows = rows[rows.seed.isin(seeds)].copy()
     rows["label"] = [label_of(keys) for keys in rows[RUN_KEYS].to_dict("records")]
-    head, *lines = cells_of("test error")
-    assert {line[0].split(" ")[0] for line in lines} == set(rows.task)
-    for line in lines:
-        of_task = rows[rows.task == line[0].split(" ")[0]]
+    for task, line in zip(tasks, lines, strict=True):
+        of_task = rows[rows.task == task]
         for column, cell in zip(head[1:], line[1:], strict=True):
             label, ratio = re.fullmatch(r"([a-z ()]+?)(?:, ([\d.]+)x)?", column).groups()
             chosen = of_task[of_task.label == label]
             if ratio:
                 chosen = chosen[chosen.target_ratio == float(ratio)]
             errors = chosen.test_error
-            assert len(errors) == len(SEEDS), (line[0], column)
-            assert cell == mean_and_deviation(errors.mean(), errors.std(ddof=1)), (line[0], column)
+            assert len(errors) == len(seeds), (task, column)
+            assert cell == mean_and_deviation(errors.mean(), errors.std(ddof=1)), (task, column)
+
+
+def test_the_first_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150

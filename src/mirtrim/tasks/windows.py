@@ -12,7 +12,7 @@ def random_starts(
     """First frames of `count` random windows, (count,).
 
     Every admissible position of every track is equally likely. Tracks shorter than the
-    window are not used (`pad_short` in feature extraction makes sure there are none).
+    window are not used; feature extraction pads them, so there are none.
     """
     room = (tracks["count"].to_numpy() - window_frames + 1).clip(min=0)
     ends = np.cumsum(room)

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from mirtrim.training.kernels.axes import per_axis
 
-# Where the matrix product is the faster one (benchmarks/convolutions.py).
+# Where the matrix product is the faster one (benchmarks/kernels.py).
 SHORTEST_KERNEL = 16
 MOST_PAIRS = 128
 BLOCK = 8

@@ -13,7 +13,7 @@ from mirtrim.tasks.store import write_store
 from mirtrim.utils.errors import ConfigError
 from tests.runs.jobs.synthetic import FEATURES, store
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PITCH = {"sample_rate": 8000, "frame_samples": 512, "hop": 128, "score_every_frames": 8}
 CHORD = {
     "sample_rate": 16000, "hop": 1024, "lowest_hz": 55, "bins": 105, "window_frames": 15,

@@ -10,7 +10,7 @@ from mirtrim.runs.jobs.variants import merge, name_of
 from mirtrim.runs.plan import Plan, make_plan
 from mirtrim.utils.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 WIDTHS = [{"value": 0.5, "network": {"channels": 4}}, {"value": 1}]

@@ -65,7 +65,7 @@ def test_round_trip_in_a_fresh_process(stored, tmp_path):
         import sys; sys.path.insert(0, {str(tmp_path)!r})
         import numpy as np, torch
         from factory import Net
-        from mirtrim.pruning.storage import load
+        from mirtrim.units.storage import load
         net = load({str(path)!r}, Net).eval()
         assert net.again.weight is net.decode.weight
         x = torch.from_numpy(np.load({str(tmp_path / "x.npy")!r}))

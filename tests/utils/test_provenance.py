@@ -58,19 +58,6 @@ def test_an_unknown_module_is_named(package: Path) -> None:
         code_digest("tiny.nowhere")
 
 
-def test_jobs_depend_on_their_own_plugins() -> None:
-    def files(*roots: str) -> set[str]:
-        return {str(path.relative_to(provenance.PACKAGE)) for path in sources(*roots)}
-
-    trim = files("mirtrim.runs.jobs.compress", "mirtrim.pruning.methods.trim")
-    assert "pruning/methods/trim.py" in trim
-    assert "training/fitting.py" in trim
-    assert "counting/operations.py" in trim
-    assert "pruning/methods/feedback.py" not in trim
-    assert "tasks/chord.py" not in trim
-    assert not any(name.startswith("analysis/curves") for name in trim)
-
-
 def test_each_job_has_a_digest_of_its_own() -> None:
     corpus = {"loader": "groove_midi", "mode": "embedded"}
     runs = [{"method": "mask"}, {"method": "trim"}, {"method": "trim", "criterion": "activation"}]

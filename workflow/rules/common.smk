@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mirtrim.runs.config import check_finite
+from mirtrim.runs.config_values import check_finite
 from mirtrim.corpora.reader import state_of_folder
 from mirtrim.utils.errors import MirtrimError
 from mirtrim.analysis.figures.choices import drawable

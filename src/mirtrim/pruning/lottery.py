@@ -10,10 +10,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
+from mirtrim.pruning.after_step import AfterStep, Slots, Train
 from mirtrim.pruning.api import TrimReport, make_report
-from mirtrim.pruning.distilling import Distance, distillation, frozen
+from mirtrim.pruning.distilling import Distance, frozen
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.pipeline import UnitCut, size_of
 from mirtrim.pruning.reset import drawn_anew
@@ -26,92 +26,6 @@ from mirtrim.units.cutting import cut_slots
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import ConfigError, MirtrimError, RatioError
 from mirtrim.utils.seeds import torch_generator
-
-Train = Callable[[nn.Module, "AfterStep"], object]
-Slots = dict[str, dict[str, Any]]  # what an optimiser remembers, by name of parameter
-
-
-class AfterStep:
-    """What a training loop is given besides the network; called after every optimiser step.
-
-    Attributes:
-        ratio: that of the ticket that is being trained, 1 for the dense network.
-        steps: steps made so far in this training.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        stepper: Stepper,
-        ratio: float,
-        slots: Slots,
-        teacher: nn.Module | None,
-        distance: Distance,
-    ) -> None:
-        self.ratio = ratio
-        self._network, self._stepper, self._slots = network, stepper, slots
-        self._teacher, self._distance = teacher, distance
-        self._optimizer: Optimizer | None = None
-        self.rewind: tuple[State, Slots] | None = None
-
-    @property
-    def steps(self) -> int:
-        """Steps made so far in this training."""
-        return self._stepper.step
-
-    def __call__(self) -> None:
-        """Call once after every `optimizer.step()`."""
-        self._stepper.after_step()
-
-    def rewind_here(self) -> None:
-        """Name the present state as the one that tickets are rewound to.
-
-        Only the training of the dense network has a say; without it that is its initial state.
-        """
-        self.rewind = state_of(self._network), slots_of(self._optimizer, self._network)
-
-    def carry(self, optimizer: Optimizer) -> Optimizer:
-        """The optimiser with the state that the reset leaves it, cut like the network.
-
-        After "finetune" that is its state at the end of the last training, after "rewind" its
-        state where `rewind_here` was called, otherwise nothing. Rates and other options stay
-        those of `optimizer`.
-        """
-        self._optimizer = optimizer
-        fill_slots(optimizer, self._network, self._slots)
-        return optimizer
-
-    def distillation(self, outputs: Any, *inputs: Any, **named: Any) -> Tensor:
-        """How far `outputs` are from the teacher's for the same inputs; 0 without a teacher."""
-        return distillation(self._teacher, self._distance, outputs, *inputs, **named)
-
-    def slots(self) -> Slots:
-        """State of the carried optimiser by name of parameter; empty if none was carried."""
-        return slots_of(self._optimizer, self._network)
-
-
-def slots_of(optimizer: Optimizer | None, network: nn.Module) -> Slots:
-    """A copy of what an optimiser remembers of the parameters of `network`, by name."""
-    if optimizer is None:
-        return {}
-    return {
-        name: {k: v.clone() if isinstance(v, Tensor) else v for k, v in optimizer.state[p].items()}
-        for name, p in network.named_parameters()
-        if p in optimizer.state
-    }
-
-
-def fill_slots(optimizer: Optimizer, network: nn.Module, slots: Slots) -> None:
-    """Make an optimiser of `network` remember `slots`, which are copied."""
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    parameters = dict(network.named_parameters())
-    if not held & {id(p) for p in parameters.values()}:
-        raise ConfigError("the optimizer holds no parameter of the model; make it of this one")
-    for name, state in slots.items():
-        if id(parameters[name]) in held:
-            optimizer.state[parameters[name]] = {
-                k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()
-            }
 
 
 @dataclass(frozen=True)

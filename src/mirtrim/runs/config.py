@@ -1,11 +1,7 @@
 """Checking a configuration against its JSON schema, with messages of one line."""
 
 import copy
-import itertools
-import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,81 +12,15 @@ from jsonschema.validators import extend
 
 from mirtrim.pruning.methods import METHODS, settings_of
 from mirtrim.pruning.settings import run_schema
+from mirtrim.runs.config_values import (
+    as_number,
+    check_finite,
+    drop_nulls,
+    expand_home,
+    expand_sweeps,
+)
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
-
-
-def as_number(value: Any, schema: Mapping[str, Any]) -> Any:
-    """A number that was written as text where only a number may stand, as a number.
-
-    `--config seeds=[0,1]` gives texts, and so does 1e-3 in YAML, which wants 1.0e-3.
-    """
-    wanted = schema.get("type")
-    if not isinstance(value, str) or wanted not in ("integer", "number"):
-        return value
-    with suppress(ValueError):
-        return int(value)
-    with suppress(ValueError):
-        return float(value) if wanted == "number" else value
-    return value
-
-
-def check_finite(value: Any, key: str = "") -> None:
-    """Raise a `ConfigError` that names the first key whose value is NaN or infinite."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"config key {key}: {value} is no number to work with; write another")
-    parts: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, Mapping):
-        parts = value.items()
-    elif isinstance(value, list):
-        parts = enumerate(value)
-    for name, part in parts:
-        check_finite(part, f"{key}.{name}" if key else str(name))
-
-
-def expand_home(config: dict[str, Any]) -> None:
-    """Put the home folder in for ~ in every path, as a shell would have."""
-    paths = [("data_folder", config, "data_folder")]
-    for name, block in config["corpora"].items():
-        paths += [(f"corpora.{name}.{key}", block, key) for key in ("folder", "index")]
-    for key, block, name in paths:
-        if isinstance(block.get(name), str):
-            block[name] = os.path.expanduser(block[name])
-            if block[name].startswith("~"):
-                raise ConfigError(
-                    f"config key {key}: {block[name]} is in no home folder; write the whole path"
-                )
-
-
-def drop_nulls(config: dict[str, Any]) -> None:
-    """What a profile leaves out by setting it to null: one of the tasks or studies, or all of the
-    latter, all runs, all that is weighed or published."""
-    for key in ("studies", "runs", "costs", "models"):
-        if key in config and config[key] is None:
-            del config[key]
-    for key in ("tasks", "studies"):
-        if isinstance(config.get(key), dict):
-            config[key] = {name: block for name, block in config[key].items() if block is not None}
-
-
-def expand_sweeps(config: dict[str, Any]) -> None:
-    """A run with a list in the place of a value stands for one run per value."""
-    studies = config.get("studies")
-    blocks = [config, *(studies.values() if isinstance(studies, dict) else ())]
-    for block in blocks:
-        if isinstance(block, dict) and isinstance(block.get("runs"), list):
-            block["runs"] = [one for run in block["runs"] for one in _swept(run)]
-
-
-def _swept(run: Any) -> list[Any]:
-    if not isinstance(run, dict):
-        return [run]
-    lists = {k: v for k, v in run.items() if isinstance(v, list) and k != "ratios"}
-    return [
-        {**run, **dict(zip(lists, values, strict=True))}
-        for values in itertools.product(*lists.values())
-    ]
-
 
 # What a person can ask the workflow for, besides tasks and studies.
 TARGETS = ("all", "data", "tables", "figures", "costs", "models", "report")

@@ -29,6 +29,11 @@ for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
 # What the command line changes of the profile, before defaults are filled in.
 OVERRIDES = copy.deepcopy(dict(workflow.config_settings.overwrite_config))
 
+# Snakemake takes `True` on the command line for a boolean, and YAML's `true` for a word.
+for key, value in OVERRIDES.items():
+    if value in ("true", "false"):
+        config[key] = value == "true"
+
 try:
     check_finite(config)
     PLAN = cached_plan(
@@ -59,15 +64,40 @@ DATA = config["data_folder"]
 RESULTS = f"results/{PROFILE}"
 FIGURES = f"figures/{PROFILE}"
 RESUME = f"{DATA}/resume"
+ROWS = {
+    task: jobs_in(table_path(Path(RESULTS), "rows", task))
+    for task in [*config["tasks"], *PLAN.variants]
+}
+# Whether what has not been trained yet is left out, instead of trained.
+SO_FAR = config["so_far"]
+if SO_FAR:
+    config["tasks"] = {
+        task: block
+        for task, block in config["tasks"].items()
+        if any(job.startswith("dense_seed") for job in ROWS[task])
+    }
+    if not config["tasks"]:
+        raise WorkflowError(
+            f"so_far: {RESULTS}/rows has no dense network of any task yet; train some first: "
+            "snakemake rows"
+        )
 TASKS = list(config["tasks"])
 # Those that compare runs on the tasks as they are, and those that vary the tasks themselves.
-STUDIES = {
-    study: block for study, block in config["studies"].items() if not block["variants"]
+VARIANTS = {
+    name: variant
+    for name, variant in PLAN.variants.items()
+    if not SO_FAR or ROWS[variant["rows"]]
 }
-VARIED = {
-    study: block for study, block in config["studies"].items() if block["variants"]
-}
-VARIANTS = PLAN.variants
+STUDIES, VARIED = {}, {}
+for study, block in config["studies"].items():
+    # A study of tasks none of which there is has nothing to show.
+    of_it = [
+        variant["task"] for variant in VARIANTS.values() if study in variant["study"]
+    ]
+    having = of_it if block["variants"] else TASKS
+    block = block | {"tasks": [task for task in block["tasks"] if task in having]}
+    if block["tasks"]:
+        (VARIED if block["variants"] else STUDIES)[study] = block
 # Tasks and variants whose tables have rows of variants.
 VARIED_ROWS = list(dict.fromkeys(variant["rows"] for variant in VARIANTS.values()))
 
@@ -81,11 +111,6 @@ def runs_of_task(task, names=None):
             if task in block["tasks"]:
                 names += [name for name in PLAN.studies[study] if name not in names]
     return [name for name in names if PLAN.rounds[f"{task} {name}"]]
-
-
-FIGURES_OF_ALL = drawable(
-    [PLAN.columns[name] for name in runs_of_task(task)] for task in TASKS
-)
 
 
 wildcard_constraints:
@@ -119,13 +144,14 @@ def rendered_seconds(block):
 
 def base_of(task):
     """The task that a variant is one of; any other is its own."""
-    return VARIANTS[task]["task"] if task in VARIANTS else task
+    return PLAN.variants[task]["task"] if task in PLAN.variants else task
 
 
 def features_folder(task):
     task = base_of(task)
     digest = PLAN.settings[f"features {task}"][:10]
-    return f"{DATA}/features/{task}-{config['tasks'][task]['corpus']}-{digest}"
+    corpus = PLAN.config["tasks"][task]["corpus"]
+    return f"{DATA}/features/{task}-{corpus}-{digest}"
 
 
 def settings_of_task(wildcards):
@@ -165,13 +191,37 @@ def job_file(kind, task, job):
     return str(job_path(Path(RESULTS), kind, task, job))
 
 
-def jobs_of(task, runs=PLAN.runs, seeds=None):
+def planned(task, runs, seeds):
     """Names of jobs of a task: the dense network and `runs`, of every seed."""
     return expand(
-        "{run}_seed{seed}",
-        run=["dense", *runs_of_task(task, runs)],
-        seed=seeds or config["seeds"],
+        "{run}_seed{seed}", run=["dense", *runs_of_task(task, runs)], seed=seeds
     )
+
+
+def jobs_of(task, runs=PLAN.runs, seeds=None):
+    """The same, with `so_far` those alone that have been trained."""
+    jobs = planned(task, runs, seeds or config["seeds"])
+    return [job for job in jobs if not SO_FAR or why_stale_now(task, job) is None]
+
+
+def left_of(task):
+    """Jobs of a task and of its variants that `so_far` leaves out: task or variant → names."""
+    wanted = {task: planned(task, PLAN.runs, config["seeds"])}
+    for study, block in PLAN.config["studies"].items():
+        runs = [*PLAN.runs, *PLAN.studies[study]]
+        names = [
+            variant["rows"]
+            for variant in PLAN.variants.values()
+            if variant["task"] == task and study in variant["study"]
+        ]
+        if not block["variants"] and task in block["tasks"]:
+            names = [task]
+        for name in names:
+            wanted.setdefault(name, []).extend(planned(name, runs, block["seeds"]))
+    return {
+        name: [job for job in dict.fromkeys(jobs) if why_stale_now(name, job)]
+        for name, jobs in wanted.items()
+    }
 
 
 def varied_jobs(study):
@@ -219,13 +269,35 @@ def every_job():
 def exported_jobs(tasks=TASKS):
     """Task → jobs whose networks are exported and scored."""
     seeds = config["costs"]["seeds"]
-    return {task: jobs_of(task, cost_runs(task), seeds) for task in tasks}
+    jobs = {task: jobs_of(task, cost_runs(task), seeds) for task in tasks}
+    return measurable("exports", jobs)
 
 
 def boarded_jobs(tasks=TASKS):
     """Task → jobs whose networks are fitted to boards."""
     runs, seeds = config["costs"]["board_runs"], config["costs"]["board_seeds"]
-    return {task: jobs_of(task, runs_there(runs, task), seeds) for task in tasks}
+    jobs = {task: jobs_of(task, runs_there(runs, task), seeds) for task in tasks}
+    return measurable("arenas", jobs)
+
+
+def measurable(kind, jobs):
+    """Those of {task: jobs} that have been measured, or can be: without `so_far`, all."""
+    return {
+        task: [
+            job
+            for job in names
+            if not SO_FAR
+            or is_measured(kind, task, job)
+            or network_of(task, job).exists()
+        ]
+        for task, names in jobs.items()
+    }
+
+
+def network_of(task, job):
+    """What a job leaves: a file of the dense network, a folder of all others."""
+    ending = ".safetensors" if job.startswith("dense_seed") else ""
+    return Path(f"{RESULTS}/networks/{task}/{job}{ending}")
 
 
 # Other profiles whose verdicts are there and are told beside those of this one.
@@ -242,10 +314,6 @@ BASELINES = [
     if Path(path).exists()
 ]
 EXPECTED = PLAN.expected()
-ROWS = {
-    task: jobs_in(table_path(Path(RESULTS), "rows", task))
-    for task in [*TASKS, *VARIANTS]
-}
 TABLES = {"rows": ROWS}
 for kind in ("exports", "arenas", "latency"):
     TABLES[kind] = {
@@ -257,7 +325,7 @@ for kind in ("exports", "arenas", "latency"):
 def data_of_task(task):
     """See mirtrim.runs.freshness.data_at_hand."""
     task = base_of(task)
-    corpus = config["tasks"][task]["corpus"]
+    corpus = PLAN.config["tasks"][task]["corpus"]
     return data_at_hand(
         Path(corpus_folder(corpus), "corpus.json"),
         Path(features_folder(task), "store.json"),
@@ -271,7 +339,7 @@ def networks_wanted():
     are trained, and their rows take the place of the committed ones."""
     # Known once the workflow has been read, and in the process that plans it alone.
     targets = set(workflow.dag_settings.targets or ["all"])
-    return workflow.is_main_process and bool(targets & {"all", *TASKS})
+    return not SO_FAR and workflow.is_main_process and bool(targets & {"all", *TASKS})
 
 
 def later(function, *arguments):
@@ -280,15 +348,21 @@ def later(function, *arguments):
 
 
 @functools.cache
+def why_stale_now(task, job):
+    """Why the rows that the task's table has of a job, if any, are not true of it now."""
+    run = job.rpartition("_seed")[0]
+    lines, data = ROWS[task].get(job, []), data_of_task(task)
+    return why_stale(lines, EXPECTED[task][run], KNOWN, data)
+
+
+@functools.cache
 def why_trained(task, job):
     """Why the rows of a job that the task's table has will not do; None if they will."""
-    run, _, seed = job.rpartition("_seed")
-    lines, data = ROWS[task].get(job, []), data_of_task(task)
-    why = why_stale(lines, EXPECTED[task][run], KNOWN, data)
-    if why is None and networks_wanted() and task in TASKS and job in jobs_of(task):
-        ending = ".safetensors" if run == "dense" else ""
-        if not Path(f"{RESULTS}/networks/{task}/{job}{ending}").exists():
-            why = "its networks are wanted"
+    run = job.rpartition("_seed")[0]
+    why = why_stale_now(task, job)
+    wanted = networks_wanted() and task in TASKS and job in jobs_of(task)
+    if why is None and wanted and not network_of(task, job).exists():
+        why = "its networks are wanted"
     return why
 
 
@@ -336,7 +410,8 @@ def latency_files(tasks):
     return [
         job_file("latency", task, "timed")
         for task in tasks
-        if not all(
+        if not SO_FAR
+        and not all(
             is_measured("latency", task, job)
             for job in jobs_of(task, cost_runs(task), [seed])
         )
@@ -345,6 +420,8 @@ def latency_files(tasks):
 
 def networks_of_task(task):
     """What a training of the task's main runs leaves, and no checkout has."""
+    if SO_FAR:
+        return []
     return [
         f"{RESULTS}/networks/{task}/{run}_seed{seed}{ending}"
         for run, ending in {
@@ -406,19 +483,21 @@ def evidence_of_the_report(wildcards):
         for study, block in STUDIES.items()
         for task in block["tasks"]
     ]
+    costs = [
+        f"{RESULTS}/boards.md",
+        f"{FIGURES}/bytes.svg",
+        *expand(f"{RESULTS}/costs/{{task}}.md", task=TASKS),
+    ]
     return [
         f"{RESULTS}/REPLICATION.md",
         f"{RESULTS}/verdicts.md",
         f"{RESULTS}/checklist.md",
-        f"{RESULTS}/boards.md",
         f"{RESULTS}/curves.html",
         f"{FIGURES}/overview.svg",
-        f"{FIGURES}/bytes.svg",
+        *(costs if not SO_FAR or all(exported_jobs().values()) else []),
         *expand(f"{FIGURES}/{{figure}}.svg", figure=FIGURES_OF_ALL),
         *expand(f"{FIGURES}/{{task}}_curve.svg", task=TASKS),
-        *expand(
-            f"{RESULTS}/{{kind}}/{{task}}.md", kind=["summary", "costs"], task=TASKS
-        ),
+        *expand(f"{RESULTS}/summary/{{task}}.md", task=TASKS),
         *expand(f"{RESULTS}/tables/{{task}}.html", task=TASKS),
         *studies,
     ]
@@ -446,3 +525,16 @@ def model_files(task):
 def jobs_of_models(task):
     """The jobs whose networks are published."""
     return {task: jobs_of(task, model_runs(task), [config["models"]["seed"]])}
+
+
+# What has been trained of the runs of each task, dense networks aside.
+TRAINED = {
+    task: dict.fromkeys(
+        job.rpartition("_seed")[0] for job in jobs if not job.startswith("dense_seed")
+    )
+    for task, jobs in all_jobs().items()
+}
+FIGURES_OF_ALL = drawable(
+    [PLAN.columns[name] for name in runs] for runs in TRAINED.values()
+)
+LEFT = {task: left_of(task) for task in PLAN.config["tasks"]} if SO_FAR else {}

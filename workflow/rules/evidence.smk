@@ -277,6 +277,7 @@ rule conclusions:
         jobs=all_jobs(),
         exported=exported_jobs(),
         variants=VARIANTS,
+        left=LEFT,
         rng_seed=config["evidence_seed"],
         # Not inputs, which would have to be older: by what they say, this job runs again.
         others=OTHER_VERDICTS,

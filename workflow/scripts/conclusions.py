@@ -72,4 +72,5 @@ with job(snakemake, "conclusions"):
         regimes,
         {profile: read_verdicts(Path(path)) for profile, path in settings.others.items()},
         rules,
+        settings.left,
     )

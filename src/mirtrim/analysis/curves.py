@@ -59,7 +59,8 @@ def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
         paths: one file per format wanted (.svg, .pdf, .png).
     """
     tasks = sorted(rows.task.unique())
-    columns = min(3, len(tasks))
+    # The legend has a place of its own, beside two panels.
+    columns = 3 if len(tasks) > 1 else 1
     lines = -(-(len(tasks) + (len(tasks) > 1)) // columns)
     with style.styled():
         figure, grid = plt.subplots(

@@ -1,6 +1,6 @@
 """The replication on one page: what was run, what holds, what does not, beside the record."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ def write_replication(
     regimes: Mapping[str, Regime] | None = None,
     others: Mapping[str, pd.DataFrame] | None = None,
     rules: pd.DataFrame | None = None,
+    left: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> None:
     """Write the page.
 
@@ -50,6 +51,8 @@ def write_replication(
         others: profile → its verdicts, told beside those of this one where they are of the same
             hypothesis and task.
         rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
+        left: task → task or variant of it → trainings that have not been run yet
+            ("dense_seed0"), where the page is of what there is so far.
     """
     recorded = load_recorded(recorded_path)
     rows = with_labels(rows)
@@ -66,6 +69,7 @@ def write_replication(
         "",
         *_what_was_run(rows, pieces, regimes or {}),
         "",
+        *_what_is_left(left or {}),
         "A claim stands below under “holds” if it is supported on one task at least and refuted on "
         "none, under “does not hold” the other way round.",
     ]
@@ -86,6 +90,26 @@ def write_replication(
     lines += ["", "## Sources", ""]
     lines += [f"* [{tag}] {text}." for tag, text in recorded.sources.items()]
     write_text(markdown, "\n".join(lines) + "\n")
+
+
+def _what_is_left(left: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[str]:
+    """A table of trainings that have not been run yet; nothing where none is left."""
+    if not any(jobs for parts in left.values() for jobs in parts.values()):
+        return
+    yield "**This page is written before all trainings are done.** Not trained yet:"
+    yield ""
+    yield "| task | runs (seeds) | trainings of other widths and lengths |"
+    yield "| --- | --- | ---: |"
+    for task, parts in left.items():
+        seeds: dict[str, list[str]] = {}
+        for job in parts.get(task, ()):
+            run, _, seed = job.rpartition("_seed")
+            seeds.setdefault(run, []).append(seed)
+        runs = "; ".join(f"`{run}` ({', '.join(of)})" for run, of in seeds.items())
+        others = sum(len(jobs) for name, jobs in parts.items() if name != task)
+        if runs or others:
+            yield f"| {task} | {runs or '–'} | {others} |"
+    yield ""
 
 
 def _what_was_run(
@@ -117,7 +141,7 @@ def _what_was_run(
     yield ""
     yield (
         f"{len(rows)} networks, {hours:.1f} hours of training; mean ± sample deviation over seeds. "
-        "No run is left out."
+        "Every row is in what follows."
     )
     rendered = sorted({corpus for corpus in rows.corpus if corpus.startswith("mini_")})
     if rendered:

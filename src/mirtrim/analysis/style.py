@@ -44,6 +44,7 @@ VARIANTS = {
     "trim_reinit": Look("#E69F00", "D", "--", "trim, fresh weights (reinit)"),
     "trim_finetune": Look("#882255", "p", "-", "trim, weights kept (finetune)"),
     "trim_random_local": Look("#56B4E9", "<", ":", "trim, random units (local)"),
+    "trim_shuffled": Look("#56B4E9", "<", "--", "control: as many units per layer, at random"),
     "trim_random_global": Look("#666666", ">", ":", "trim, random units (global)"),
     "nothing_removed": Look("#999999", "P", ":", "control: same rounds, nothing removed"),
     "dense_longer": Look("#000000", "X", ":", "control: dense, trained as long"),

@@ -99,6 +99,8 @@ def read_cost_rows(
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
+    if _nothing(paths, tables, jobs):
+        return pd.DataFrame(columns=list(COLUMNS))
     text = [field.name for field in fields(CostRow) if field.type is str]
     keys = ["task", *RUN_KEYS, "seed", "round", "format"]
     table = read_jobs(paths, tables, jobs, text=text, check=_check, what="cost rows")
@@ -119,6 +121,8 @@ def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.Dat
     Raises:
         ArtefactError: a file is damaged.
     """
+    if _nothing(paths, tables, None):
+        return pd.DataFrame(columns=[*SHARED, "run", "runtime", "median_ms"])
     columns = {"task", "runtime", "median_ms"}
     return with_labels(_read_measured(paths, tables, None, "latencies", columns))
 
@@ -134,6 +138,13 @@ def read_arenas(
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
     return _read_measured(paths, tables, jobs, "arenas", {"task", "variant", "arena_bytes"})
+
+
+def _nothing(
+    paths: Sequence[Path], tables: Sequence[Path], jobs: Mapping[str, Collection[str]] | None
+) -> bool:
+    """Whether nothing has been measured yet, and nothing is asked for."""
+    return not paths and not tables and not any((jobs or {}).values())
 
 
 def _read_measured(

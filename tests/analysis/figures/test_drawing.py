@@ -99,6 +99,26 @@ def test_without_recorded_curves_there_is_no_heading() -> None:
     style.close(figure)
 
 
+def test_controls_stand_beside_trims() -> None:
+    shuffled = table(*(trimmed(seed, 0.45, order="shuffled") for seed in (0, 1)))
+    rows = pd.concat([ROWS, shuffled], ignore_index=True)
+    assert "controls" in drawable([rows.to_dict("records")])
+    assert "controls" not in drawable([ROWS.to_dict("records")])
+    figure = catalogue.draw("controls", rows, RECORDED)
+    words = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    # The authors have recorded none.
+    assert words == [
+        "dense (band: its seeds)",
+        "trim: units removed",
+        "mask: weights set to zero",
+        "control: as many units per layer, at random",
+    ]
+    drawn = line(figure.axes[0], "control: as many units per layer, at random")
+    # The mean of 0.45 / 0.2 and 0.45 / 0.1.
+    np.testing.assert_allclose(drawn, [[1, 1], [2, 3.375]])
+    style.close(figure)
+
+
 def test_contrasts_use_the_seeds_that_all_lines_have() -> None:
     rows = pd.concat([ROWS, REINIT[REINIT.seed == 0]])
     figure = catalogue.draw("resets", rows)

@@ -8,6 +8,7 @@ from mirtrim.analysis.figures.choices import compared, drawable
 from mirtrim.analysis.figures.lines import (
     CONTROL_LINES,
     MAIN_LINES,
+    TRIMS_AND_CONTROLS,
     dense_band,
     matches,
     mean_and_band,
@@ -116,6 +117,7 @@ def test_what_differs_in_one_choice_alone() -> None:
 def test_lines_differ_without_colour_and_colours_are_safe() -> None:
     groups = (
         [line.look for line in (*MAIN_LINES, *CONTROL_LINES)],
+        [line.look for line in TRIMS_AND_CONTROLS],
         [style.CHOICES[name] for name in ("local", "global")],
         [style.CHOICES[name] for name in ("rewind", "reinit", "finetune")],
         [

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from mirtrim.analysis.figures import contrasts, relative_error, speed_up, training_cost
 from mirtrim.analysis.figures.choices import CONTRASTS
+from mirtrim.analysis.figures.lines import TRIMS_AND_CONTROLS
 from mirtrim.analysis.recorded_curves import RecordedCurves
 from mirtrim.runs.rows import RUN_KEYS
 
@@ -38,6 +39,8 @@ def draw(
     rows = rows[COLUMNS]
     if name == "relative_error":
         return relative_error.draw(rows, recorded)
+    if name == "controls":
+        return relative_error.draw(rows, None, TRIMS_AND_CONTROLS)
     if name == "speed_up":
         return speed_up.draw(rows, latency)
     if name == "training_cost":

@@ -19,7 +19,12 @@ def drawable(runs_of_tasks: Iterable[Iterable[Mapping[str, str]]]) -> list[str]:
     contrasts = [
         name for name, key in CONTRASTS.items() if any(compared(runs, key) for runs in tasks)
     ]
-    return [*ALWAYS, *contrasts]
+    controlled = any(
+        run["method"] == "same_shape" or run["order"] == "shuffled"
+        for runs in tasks
+        for run in runs
+    )
+    return [*ALWAYS, *(["controls"] if controlled else []), *contrasts]
 
 
 def compared(runs: Iterable[Mapping[str, str]], key: str) -> dict[str, list[str]]:

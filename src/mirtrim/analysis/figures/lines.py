@@ -39,6 +39,15 @@ MAIN_LINES = (
     Line("trim", style.VARIANTS["trim_random_local"], {"criterion": "random"}),
     Line("trim", style.VARIANTS["trim_random_global"], {"criterion": "random", "scope": "global"}),
 )
+# What a trim has to be better than, beside trims themselves.
+TRIMS_AND_CONTROLS = (
+    Line("trim", style.LOOKS["trim"]),
+    Line("trim", style.VARIANTS["trim_finetune"], {"reset": "finetune"}),
+    Line("mask", style.LOOKS["mask"]),
+    Line("trim", style.VARIANTS["trim_shuffled"], {"order": "shuffled"}),
+    Line("same_shape", style.VARIANTS["same_shape"]),
+    Line("nothing_removed", style.VARIANTS["nothing_removed"]),
+)
 CONTROL_LINES = tuple(
     Line(name, style.VARIANTS[name])
     for name in ("nothing_removed", "dense_longer", "narrower", "same_shape")

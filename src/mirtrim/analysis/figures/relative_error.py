@@ -1,5 +1,7 @@
 """Relative error against true compression, every task, with the authors' recorded curves."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +11,7 @@ from mirtrim.analysis.curves import RATIO_LABEL
 from mirtrim.analysis.figures import panels
 from mirtrim.analysis.figures.lines import (
     MAIN_LINES,
+    Line,
     dense_band,
     mean_and_band,
     relative,
@@ -31,39 +34,49 @@ RECORDED_LABELS = {
 }
 
 
-def draw(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Figure:
+def draw(
+    rows: pd.DataFrame,
+    recorded: RecordedCurves | None = None,
+    lines: Sequence[Line] = MAIN_LINES,
+) -> Figure:
     """One panel per task: mean over seeds and one sample deviation, paired with the dense network.
 
     Args:
         rows: result rows of any tasks; a line without rows is left out.
         recorded: the authors' curves, drawn thin where there are any of a task. They do not
             widen a panel: what lies outside is cut off.
+        lines: what is drawn, in the order of the legend.
 
     Raises:
         ArtefactError: no line has rows.
     """
     rows = relative(rows)
-    tasks = tasks_of(rows, MAIN_LINES)
+    tasks = tasks_of(rows, lines)
     if not tasks:
         raise ArtefactError("figure relative_error: no rows of mask, trim or feedback to draw")
     with style.styled():
         figure, axes, place = panels.grid(len(tasks), spare=True)
         for panel, task in zip(axes, tasks, strict=True):
             of_task = rows[rows.task == task]
-            _panel(panel, of_task, recorded.of_task(task) if recorded else ())
+            _panel(panel, of_task, recorded.of_task(task) if recorded else (), lines)
             panel.set_title(f"{task} ({seeds_of(of_task)})", fontsize=9, loc="left")
-        panels.legend(figure, axes, place, [line.look for line in MAIN_LINES])
+        panels.legend(figure, axes, place, [line.look for line in lines])
         figure.supxlabel(RATIO_LABEL, fontsize=9)
         figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, recorded: tuple[RecordedCurve, ...]) -> None:
+def _panel(
+    axes: Axes,
+    rows: pd.DataFrame,
+    recorded: tuple[RecordedCurve, ...],
+    lines: Sequence[Line],
+) -> None:
     dense = rows[rows.method == "dense"]
     band = dense_band(dense)
     panels.dense_line(axes, band)
     bands, highest = [band], 2.0
-    for line in MAIN_LINES:
+    for line in lines:
         run = rows_of(rows, line)
         if run.empty:
             continue

@@ -14,7 +14,7 @@ from tests.analysis.figures.rows import DENSE, REINIT, ROWS, table, trimmed
 LATENCY = pd.DataFrame(
     [
         ("onset", "dense", 1.0, 0, "torch", 2.0),
-        ("onset", "trim", 2.0, 0, "torch", 0.5),
+        ("onset", "trim_magnitude_local_rewind", 2.0, 0, "torch", 0.5),
     ],
     columns=["task", "run", "target_ratio", "seed", "runtime", "median_ms"],
 )

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from mirtrim.analysis.conditions import conditions_of
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded import load_recorded
-from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.replication import _of_tasks, write_replication
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.utils.errors import ConfigError
@@ -71,7 +71,7 @@ def page(tmp_path: Path) -> str:
         "corpus": "mini_groove", "rewind_epoch": 2, "network": {"channels": 8},
         "training": {"epochs": 8, "optimizer": "adam"},
     }  # fmt: skip
-    regimes = regimes_of({"onset": block}, {"onset": {"network": {"channels": 256}}})
+    conditions = conditions_of({"onset": block}, {"onset": {"network": {"channels": 256}}})
     # Another profile has another task as well, and lacks a run.
     longer = {**block, "training": {"epochs": 40, "optimizer": "sgd"}}
     better = [
@@ -83,10 +83,10 @@ def page(tmp_path: Path) -> str:
         table,
         *(tmp_path / f"other.{ending}" for ending in ("csv", "md", "tex")),
         rng_seed=0,
-        regimes=regimes_of({"onset": longer, "drums": longer}),
+        conditions=conditions_of({"onset": longer, "drums": longer}),
     )
     others = {"longer": other[~other.hypothesis.isin(["H1'", "H2"])]}
-    write_replication(rows, pieces, verdicts, RECORDED, CURVES, path, regimes, others)
+    write_replication(rows, pieces, verdicts, RECORDED, CURVES, path, conditions, others)
     return path.read_text()
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from mirtrim.analysis.checks import CHECKS, Material
-from mirtrim.runs.labels import in_words, labels_in
+from mirtrim.runs.labels import in_words, labels_in, labels_of
 from mirtrim.runs.rows import with_names
 from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.files import write_text
@@ -99,7 +99,8 @@ def write_checklist(
         citation: what the citation file says.
     """
     items = load_items(items_path)
-    rows, labels = with_names(rows)
+    rows, settings = with_names(rows)
+    labels = labels_of(settings)
     table = checklist(items, Material(rows, pieces, config, verdicts, citation))
     for item in items:
         labels |= labels_in(item.settings)

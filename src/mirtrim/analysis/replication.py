@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirtrim.analysis.conditions import Conditions, in_one_line
 from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
-from mirtrim.analysis.regime import Regime, in_one_line
 from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
 from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
 from mirtrim.runs.labels import with_labels
@@ -35,7 +35,7 @@ def write_replication(
     recorded_path: Path,
     curves_path: Path,
     markdown: Path,
-    regimes: Mapping[str, Regime] | None = None,
+    conditions: Mapping[str, Conditions] | None = None,
     others: Mapping[str, pd.DataFrame] | None = None,
     rules: pd.DataFrame | None = None,
 ) -> None:
@@ -46,7 +46,7 @@ def write_replication(
         verdicts: as `verdicts.write_verdicts` returns or writes it.
         recorded_path: `config/recorded.yaml`.
         curves_path: `config/recorded_curves.yaml`.
-        regimes: task → what was run there, told beside every heading.
+        conditions: task → what was run there, told beside every heading.
         others: profile → its verdicts, told beside those of this one where they are of the same
             hypothesis and task.
         rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
@@ -64,14 +64,14 @@ def write_replication(
         "",
         "## What was run",
         "",
-        *_what_was_run(rows, pieces, regimes or {}),
+        *_what_was_run(rows, pieces, conditions or {}),
         "",
         "A claim stands below under “holds” if it is supported on one task at least and refuted on "
         "none, under “does not hold” the other way round.",
     ]
     if rules is not None and len(rules):
         lines += ["", "## Beside rules without a network", "", *_rules(rules)]
-    about = in_one_line(list(regimes.values())) if regimes else ""
+    about = in_one_line(list(conditions.values())) if conditions else ""
     first: dict[str, str] = {}
     for state, heading in HEADINGS.items():
         told = list(_told(verdicts, state, recorded, first, others or {}))
@@ -89,9 +89,9 @@ def write_replication(
 
 
 def _what_was_run(
-    rows: pd.DataFrame, pieces: pd.DataFrame, regimes: Mapping[str, Regime]
+    rows: pd.DataFrame, pieces: pd.DataFrame, conditions: Mapping[str, Conditions]
 ) -> Iterator[str]:
-    texts = ("task", "corpus", *(("width", "training", "rewound to epoch") if regimes else ()))
+    texts = ("task", "corpus", *(("width", "training", "rewound to epoch") if conditions else ()))
     numbers = (
         "test pieces", "seeds", "dense parameters", "dense MACs", "dense test error", "runs",
         "networks",
@@ -103,7 +103,7 @@ def _what_was_run(
         cells = (
             str(task),
             ", ".join(sorted(set(part.corpus))),
-            *_cells_of(regimes, str(task)),
+            *_cells_of(conditions, str(task)),
             str(pieces[pieces.task == task].track_id.nunique()),
             str(dense.seed.nunique()),
             f"{dense.parameters.mean():,.0f}",
@@ -149,12 +149,12 @@ def _rules(rules: pd.DataFrame) -> Iterator[str]:
         yield line.replace(" -", " −")
 
 
-def _cells_of(regimes: Mapping[str, Regime], task: str) -> tuple[str, ...]:
+def _cells_of(conditions: Mapping[str, Conditions], task: str) -> tuple[str, ...]:
     """Width, training and rewind epoch of a task; nothing if they are told of no task."""
-    if not regimes:
+    if not conditions:
         return ()
-    regime = regimes[task]
-    return regime.width_text, regime.training_text, str(regime.rewind_epoch)
+    of_task = conditions[task]
+    return of_task.width_text, of_task.training_text, str(of_task.rewind_epoch)
 
 
 def _told(
@@ -191,7 +191,7 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
         run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
         for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
             interval = "" if row.counted else f" ({interval_text(row)})"
-            about = f" ({row.regime})" if row.regime else ""
+            about = f" ({row.conditions})" if row.conditions else ""
             yield (
                 f"  * Beside it, profile {profile}{about}: {row.verdict} on {row.task} "
                 f"{effect_text(row)}{interval}."

@@ -35,12 +35,12 @@ def write_verdict_tables(
 
 TEXTS = (
     "hypothesis", "sentence", "family", "task", "verdict", "compared", "ratios", "measure",
-    "cluster_kind", "note", "twin", "regime",
+    "cluster_kind", "note", "twin", "conditions",
 )  # fmt: skip
 
 
 # Columns that came later. A table without them, which another profile may still have, is read.
-LATER = {"p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "regime": ""}
+LATER = {"p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "conditions": ""}
 
 
 def read_verdicts(path: Path) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
         lines.append(
             f"| {name} | {part.sentence.iloc[0]} | **{overall_text(part)}** | {' | '.join(cells)} |"
         )
-    lines += ["", *_regimes(table), *_notes(table, gaps)]
+    lines += ["", *_conditions(table), *_notes(table, gaps)]
     for name, part in table.groupby("hypothesis", sort=False):
         lines += ["", f"## {name}", "", part.sentence.iloc[0], ""]
         lines += markdown_table(HEAD, _cells(part), len(HEAD))
@@ -92,12 +92,13 @@ def overall_text(part: pd.DataFrame) -> str:
     return ", ".join(f"{kind} on {kinds.count(kind)}" for kind in LETTERS if kind in kinds)
 
 
-def _regimes(table: pd.DataFrame) -> list[str]:
+def _conditions(table: pd.DataFrame) -> list[str]:
     """What was run on each task, if it is known."""
-    known = table[(table.task != "overall") & (table.regime != "")].groupby("task").regime.first()
+    known = table[(table.task != "overall") & (table.conditions != "")]
+    known = known.groupby("task").conditions.first()
     if known.empty:
         return []
-    lines = [f"* {task}: {regime}." for task, regime in known.items()]
+    lines = [f"* {task}: {told}." for task, told in known.items()]
     return ["All of it is about these networks:", "", *lines, ""]
 
 

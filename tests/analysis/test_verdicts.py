@@ -277,7 +277,7 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
         "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
     )
     assert "missing: trim (global)" in markdown
-    assert "judged time" not in markdown  # here rows and pieces agree
+    assert "scored time" not in markdown  # here rows and pieces agree
     latex = paths[2].read_text()
     assert r"H1 & 1R & R +0.100 \\" in latex
     assert r"H1$'$ & 1S & S $-$0.050 \\" in latex
@@ -292,7 +292,7 @@ def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
     table.write_text(yaml.safe_dump([entry]))
     paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
     write_verdicts(rows, pieces, table, *paths, rng_seed=1)
-    assert "differ at most: onset by 0.0040." in paths[1].read_text()
+    assert "the largest differences: onset by 0.0040." in paths[1].read_text()
 
 
 def test_a_table_of_before_there_were_clusters_is_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 
 from mirtrim.analysis.checks import CHECKS, Material
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.runs.labels import in_words, labels_in, labels_of
 from mirtrim.runs.rows import with_names
 from mirtrim.utils.errors import ConfigError
@@ -113,12 +114,13 @@ def write_checklist(
         "work. Every state is computed from rows, scores of pieces and the configuration. "
         f"{', '.join(counts)}.",
         "",
-        "| | asked | state | evidence | how it is checked |",
-        "| --- | --- | --- | --- | --- |",
     ]
+    items_shown = []
     for row in table.itertuples():
         state = row.state if row.state == "pass" else f"**{row.state}**"
         cells = (row.id, row.text, state, row.evidence, row.how)
-        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
+        items_shown.append([str(cell).replace("|", "/") for cell in cells])
+    head = ["", "question", "state", "evidence", "how it is checked"]
+    lines += markdown_table(head, items_shown, len(head))
     write_text(markdown, "\n".join(lines) + "\n")
     return table

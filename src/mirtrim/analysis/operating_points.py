@@ -45,8 +45,8 @@ def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) 
             limit = times * dense.validation_error.mean()
             # "At most" for Best, "less than" for the others, as the paper has it.
             enough = validation <= limit if point == "Best" else validation < limit
-            asked = validation.index[enough].max()  # NaN if there is none
-            chosen = of_run[of_run.target_ratio == asked]
+            target = validation.index[enough].max()  # NaN if there is none
+            chosen = of_run[of_run.target_ratio == target]
             lines.append(_line(run, point, chosen, dense))
     table = pd.DataFrame(lines)
     if latencies is not None:

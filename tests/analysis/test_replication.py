@@ -141,7 +141,7 @@ def test_another_profile_is_told_beside_the_same_hypothesis(page: str) -> None:
         "mini_groove): supported on onset −0.050 (−0.050 to −0.050)."
     ]
     lost = page.split("\n## What does not hold")[1]
-    assert lost.index("**H1**") < lost.index("Beside it") < lost.index("**H1k**")
+    assert lost.index("**H1**") < lost.index("In profile") < lost.index("**H1k**")
 
 
 def test_beside_the_record(page: str) -> None:

@@ -1,5 +1,6 @@
 """The tables of methods, criteria, checks and computations name every file that adds to them."""
 
+import ast
 import pkgutil
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +31,12 @@ def test_files_that_register_something_are_named(
         for path in folder.glob("*.py")
         if path != own and any(mark in path.read_text() for mark in decorators)
     }
-    named = {module.__name__.rpartition(".")[2] for module in package.MODULES}
+    named = {
+        alias.name
+        for node in ast.walk(ast.parse(own.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == package.__name__
+        for alias in node.names
+    }
     assert found
     assert found == named
 

@@ -90,7 +90,7 @@ def test_what_is_lacking_is_named() -> None:
         return text
 
     short = evidence("target_is_reached", material(ratio=1.9), except_runs=[], tolerance=0.001)
-    assert short.startswith(f"onset, {TRIM}: 1.90 where 2 is asked")
+    assert short.startswith(f"onset, {TRIM}: 1.90 where the target is 2")
     runs = evidence("runs_everywhere", material(), runs=[TRIM, MASK])
     assert runs == f"onset: 1 of 2 (without {MASK})"
     assert "2 sets of versions" in evidence("one_software", material(versions="other"))

@@ -39,7 +39,7 @@ def latencies() -> pd.DataFrame:
             "onnxruntime rewritten": 1.5,
             "onnxruntime int8": 1.0,
         },
-        ("trim", 4.0): {
+        ("trim_magnitude_local_rewind", 4.0): {
             "torch": 0.3,
             "onnxruntime": 0.5,
             "onnxruntime rewritten": 0.5,
@@ -58,7 +58,12 @@ def latencies() -> pd.DataFrame:
 
 def test_speed_ups_and_errors_by_hand() -> None:
     arenas = pd.DataFrame(
-        {"method": ["trim"], "target_ratio": [4.0], "variant": ["int8"], "arena_bytes": [4096]}
+        {
+            "run": ["trim_magnitude_local_rewind"],
+            "target_ratio": [4.0],
+            "variant": ["int8"],
+            "arena_bytes": [4096],
+        }
     )
     table = cost_table(costs(), latencies(), arenas).set_index("run")
     trim = table.loc["trim"]

@@ -14,7 +14,7 @@ from tests.analysis.figures.rows import DENSE, REINIT, ROWS, table, trimmed
 LATENCY = pd.DataFrame(
     [
         ("onset", "dense", 1.0, 0, "torch", 2.0),
-        ("onset", "trim", 2.0, 0, "torch", 0.5),
+        ("onset", "trim_magnitude_local_rewind", 2.0, 0, "torch", 0.5),
     ],
     columns=["task", "run", "target_ratio", "seed", "runtime", "median_ms"],
 )
@@ -48,7 +48,7 @@ def test_points_are_networks_with_their_numbers() -> None:
     text = trim.text[trim.x.index(2.0)]
     for part in (
         "<b>trim</b>, onset, seed 0, round 1",
-        "ratio 2.00 (asked 2)",
+        "ratio 2.00 (target 2)",
         "test error 0.3000, 1.50 times the dense one",
         "50 of 50 parameters not zero, 350 bytes (gzip)",
         "250 MACs, 4.00 times fewer than dense",

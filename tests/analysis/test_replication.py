@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from mirtrim.analysis.conditions import conditions_of
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded import load_recorded
-from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.replication import _of_tasks, write_replication
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.utils.errors import ConfigError
@@ -71,7 +71,7 @@ def page(tmp_path: Path) -> str:
         "corpus": "mini_groove", "rewind_epoch": 2, "network": {"channels": 8},
         "training": {"epochs": 8, "optimizer": "adam"},
     }  # fmt: skip
-    regimes = regimes_of({"onset": block}, {"onset": {"network": {"channels": 256}}})
+    conditions = conditions_of({"onset": block}, {"onset": {"network": {"channels": 256}}})
     # Another profile has another task as well, and lacks a run.
     longer = {**block, "training": {"epochs": 40, "optimizer": "sgd"}}
     better = [
@@ -83,10 +83,10 @@ def page(tmp_path: Path) -> str:
         table,
         *(tmp_path / f"other.{ending}" for ending in ("csv", "md", "tex")),
         rng_seed=0,
-        regimes=regimes_of({"onset": longer, "drums": longer}),
+        conditions=conditions_of({"onset": longer, "drums": longer}),
     )
     others = {"longer": other[~other.hypothesis.isin(["H1'", "H2"])]}
-    write_replication(rows, pieces, verdicts, RECORDED, CURVES, path, regimes, others)
+    write_replication(rows, pieces, verdicts, RECORDED, CURVES, path, conditions, others)
     return path.read_text()
 
 
@@ -106,7 +106,7 @@ def test_what_came_out(page: str) -> None:
     assert "Claimed or recorded: see H1 as well." in lost
     undecided = parts["What is undecided at this width and length"]
     assert "* **H4** (undecided on 1) Masks lose nothing." in undecided
-    assert "Seeds that would decide (now 3): onset" in undecided
+    assert "Seeds needed to decide (now 3): onset" in undecided
     assert "missing: trim (global)." in parts["What was not run"]
     assert not any(heading.startswith("What holds") for heading in parts)
 
@@ -135,13 +135,13 @@ def test_rewound_and_kept_stand_side_by_side(page: str) -> None:
 
 def test_another_profile_is_told_beside_the_same_hypothesis(page: str) -> None:
     """Of the same task alone, with what its networks are, and not where it was not run."""
-    beside = [line for line in page.splitlines() if "Beside it" in line]
+    beside = [line for line in page.splitlines() if "In profile" in line]
     assert beside == [
-        "  * Beside it, profile longer (channels 8; SGD, 40 epochs; rewound to epoch 2; "
+        "  * In profile longer (channels 8; SGD, 40 epochs; rewound to epoch 2; "
         "mini_groove): supported on onset −0.050 (−0.050 to −0.050)."
     ]
     lost = page.split("\n## What does not hold")[1]
-    assert lost.index("**H1**") < lost.index("Beside it") < lost.index("**H1k**")
+    assert lost.index("**H1**") < lost.index("In profile") < lost.index("**H1k**")
 
 
 def test_beside_the_record(page: str) -> None:
@@ -196,7 +196,7 @@ def test_a_claim_says_on_which_tasks_it_was_run_and_on_which_not() -> None:
         "Refuted: chord +0.100 (+0.050 to +0.150)",
         "Undecided: onset +0.010 (−0.010 to +0.030), pitch +0.020 (−0.010 to +0.050)",
         "Numbers: difference of errors, a − b",
-        "Seeds that would decide (now 3): onset 12",
-        "More seeds alone would hardly decide: pitch",
+        "Seeds needed to decide (now 3): onset 12",
+        "More seeds alone would not decide: pitch",
         "Not run on drums",
     ]

@@ -15,6 +15,7 @@ from mirtrim.analysis.task_evidence import (
     read_pieces,
     rows_of,
 )
+from mirtrim.runs.labels import labels_of
 from mirtrim.runs.rows import RUN_KEYS, with_names
 from mirtrim.utils.errors import ArtefactError
 from tests.analysis.worlds import GLOBAL, MASK, TRIM, about, evidence, world
@@ -78,7 +79,7 @@ def test_a_lost_or_doubled_piece_is_refused() -> None:
     [
         ("minimum_units", 4, f"{TRIM}_minimum_units_4", "trim (minimum units 4)"),
         ("hyperparameters", '{"decay": 0.5}', f"{TRIM}_decay_0p5", "trim (decay 0.5)"),
-        ("reference", "mask_a", f"{TRIM}_reference_mask_a", "trim (of mask)"),
+        ("reference", "mask_a", f"{TRIM}_reference_mask_a", "trim (of mask a)"),
     ],
 )
 def test_runs_that_differ_in_one_column_are_two_runs(
@@ -89,7 +90,7 @@ def test_runs_that_differ_in_one_column_are_two_runs(
     others = [table.assign(**{column: value}) for table in world({(TRIM, 4): about(0.4)})]
     (found,) = gather(pd.concat([rows, others[0]]), pd.concat([pieces, others[1]]))
     assert set(found.networks) == set(found.errors) == {("dense", 1), (TRIM, 4), (name, 4)}
-    labels = with_names(pd.concat([rows, others[0]]))[1]
+    labels = labels_of(with_names(pd.concat([rows, others[0]]))[1])
     assert labels == {"dense": "dense", TRIM: "trim", name: label}
     for run, error in ((TRIM, 0.3), (name, 0.4)):
         assert rows_of(found, run, 4).test_error.mean() == pytest.approx(error)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from mirtrim.analysis.conditions import conditions_of
 from mirtrim.analysis.hypotheses.loading import Hypothesis
-from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import gather
 from mirtrim.analysis.verdict_tables import overall_text, read_verdicts
@@ -84,9 +84,9 @@ def test_what_was_run_stands_beside_every_verdict(tmp_path: Path) -> None:
         "corpus": "mini", "rewind_epoch": 1, "network": {"channels": 8, "kernel": 3},
         "training": {"epochs": 4, "optimizer": "sgd"},
     }  # fmt: skip
-    regimes = regimes_of({"a": block, "b": {**block, "rewind_epoch": 3}})
-    lines = verdicts(tasks(a=BETTER, b=WORSE), [claim("H1")], 0, regimes)
-    assert [line.regime for line in lines] == [
+    conditions = conditions_of({"a": block, "b": {**block, "rewind_epoch": 3}})
+    lines = verdicts(tasks(a=BETTER, b=WORSE), [claim("H1")], 0, conditions)
+    assert [line.conditions for line in lines] == [
         "channels 8; SGD, 4 epochs; rewound to epoch 1; mini",
         "channels 8; SGD, 4 epochs; rewound to epoch 3; mini",
         "4 epochs of SGD, rewound to epoch 1 to 3, mini",
@@ -277,7 +277,7 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
         "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
     )
     assert "missing: trim (global)" in markdown
-    assert "judged time" not in markdown  # here rows and pieces agree
+    assert "scored time" not in markdown  # here rows and pieces agree
     latex = paths[2].read_text()
     assert r"H1 & 1R & R +0.100 \\" in latex
     assert r"H1$'$ & 1S & S $-$0.050 \\" in latex
@@ -292,17 +292,17 @@ def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
     table.write_text(yaml.safe_dump([entry]))
     paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
     write_verdicts(rows, pieces, table, *paths, rng_seed=1)
-    assert "differ at most: onset by 0.0040." in paths[1].read_text()
+    assert "the largest differences: onset by 0.0040." in paths[1].read_text()
 
 
 def test_a_table_of_before_there_were_clusters_is_read(tmp_path: Path) -> None:
     """Another profile's may be older: two profiles that tell of each other must both be written."""
     line = verdicts(tasks(a=BETTER), [claim("H1")], 0)[0]
-    later = ["p_signs", "clusters", "cluster_kind", "twin", "regime"]
+    later = ["p_signs", "clusters", "cluster_kind", "twin", "conditions"]
     path = tmp_path / "verdicts.csv"
     pd.DataFrame([vars(line)]).drop(columns=later).to_csv(path, index=False)
     found = read_verdicts(path).iloc[0]
-    assert (found.verdict, found.regime, found.clusters) == ("supported", "", 0)
+    assert (found.verdict, found.conditions, found.clusters) == ("supported", "", 0)
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:

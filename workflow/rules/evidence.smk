@@ -169,11 +169,11 @@ for study, block in VARIED.items():
                 for name, variant in VARIANTS.items()
                 if study in variant["study"]
             },
-            code=code_of("regimes.py"),
+            code=code_of("free_ratios.py"),
         message:
             f"Study {study}: error against size, and how far trimming is free"
         script:
-            "../scripts/regimes.py"
+            "../scripts/free_ratios.py"
 
 
 rule figures_of_all:

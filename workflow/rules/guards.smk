@@ -1,4 +1,4 @@
-# What is seen to before any job starts, locks of the dead and folders that cannot be written to,
+# What is done before any job starts: locks of killed runs, folders that cannot be written to,
 # and when all have ended.
 #
 # Snakemake keeps others out of a folder with files, which a killed run leaves behind; the next

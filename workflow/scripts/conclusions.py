@@ -6,9 +6,9 @@ import yaml
 from job import job, paths, rows_of
 
 from mirtrim.analysis.checklist import write_checklist
+from mirtrim.analysis.conditions import conditions_of
+from mirtrim.analysis.free_ratios import read_variants
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
-from mirtrim.analysis.regime import regimes_of
-from mirtrim.analysis.regimes import read_variants
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.simple_rules import dense_beside_rules, read_rules
 from mirtrim.analysis.task_evidence import read_pieces
@@ -27,7 +27,7 @@ with job(snakemake, "conclusions"):
         paths(given.get("costs")), paths(given.get("cost_tables")), settings.exported
     )
     published = yaml.safe_load(Path(given.published).read_text(encoding="utf-8"))
-    regimes = regimes_of(snakemake.config["tasks"], published["tasks"])
+    conditions = conditions_of(snakemake.config["tasks"], published["tasks"])
     write_verdicts(
         rows,
         pieces,
@@ -37,7 +37,7 @@ with job(snakemake, "conclusions"):
         costs=costs,
         latency=latency,
         corpora=snakemake.config["corpora"],
-        regimes=regimes,
+        conditions=conditions,
         variants=read_variants(settings.variants, paths(given.get("variant_tables"))),
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))
@@ -69,7 +69,7 @@ with job(snakemake, "conclusions"):
         Path(given.recorded),
         Path(given.curves),
         Path(output.replication),
-        regimes,
+        conditions,
         {profile: read_verdicts(Path(path)) for profile, path in settings.others.items()},
         rules,
         settings.left,

@@ -14,7 +14,8 @@ import pandas as pd
 import yaml
 
 from mirtrim.analysis.checks import CHECKS, Material
-from mirtrim.runs.labels import in_words, labels_in
+from mirtrim.analysis.markup import markdown_table
+from mirtrim.runs.labels import in_words, labels_in, labels_of
 from mirtrim.runs.rows import with_names
 from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.files import write_text
@@ -99,7 +100,8 @@ def write_checklist(
         citation: what the citation file says.
     """
     items = load_items(items_path)
-    rows, labels = with_names(rows)
+    rows, settings = with_names(rows)
+    labels = labels_of(settings)
     table = checklist(items, Material(rows, pieces, config, verdicts, citation))
     for item in items:
         labels |= labels_in(item.settings)
@@ -112,12 +114,13 @@ def write_checklist(
         "work. Every state is computed from rows, scores of pieces and the configuration. "
         f"{', '.join(counts)}.",
         "",
-        "| | asked | state | evidence | how it is checked |",
-        "| --- | --- | --- | --- | --- |",
     ]
+    items_shown = []
     for row in table.itertuples():
         state = row.state if row.state == "pass" else f"**{row.state}**"
         cells = (row.id, row.text, state, row.evidence, row.how)
-        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
+        items_shown.append([str(cell).replace("|", "/") for cell in cells])
+    head = ["", "question", "state", "evidence", "how it is checked"]
+    lines += markdown_table(head, items_shown, len(head))
     write_text(markdown, "\n".join(lines) + "\n")
     return table

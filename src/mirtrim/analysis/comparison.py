@@ -41,7 +41,7 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 
     Args:
         rows: result rows of one task.
-        ratios: asked ratios at which runs are compared; where no run has been asked for one, the
+        ratios: target ratios at which runs are compared; where no run has been asked for one, the
             nearest that some have been asked for (by quotient).
 
     Returns:
@@ -88,7 +88,7 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
         table.to_csv(temporary, index=False, float_format="%.6g")
     head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
     lines = []
-    for asked, part in table.groupby("target_ratio", sort=True):
+    for target, part in table.groupby("target_ratio", sort=True):
         cells = (
             (
                 str(row.run),
@@ -101,7 +101,7 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
             )
             for row in part.itertuples()
         )
-        lines += [f"## Ratio {asked:g}", "", *markdown_table(head, cells), ""]
+        lines += [f"## Ratio {target:g}", "", *markdown_table(head, cells), ""]
     seeds = " or ".join(map(str, sorted(set(table.seeds))))
     lines.append(
         f"Mean ± sample deviation over {seeds} seed(s); minus dense: paired by seed. Cost: "

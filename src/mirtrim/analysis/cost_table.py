@@ -6,8 +6,8 @@ import pandas as pd
 
 from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.tables import mean_and_deviation
-from mirtrim.runs.labels import label_of
-from mirtrim.runs.rows import RUN_KEYS
+from mirtrim.runs.labels import labels_of
+from mirtrim.runs.rows import with_names
 from mirtrim.utils.files import atomic_path, write_text
 
 MEANS = ("ratio", "parameters", "nonzeros", "macs", "peak_activation_bytes")
@@ -28,9 +28,9 @@ def cost_table(
     """One line per run and ratio, the dense network first.
 
     Args:
-        costs: cost rows of one task (`evidence.cost_rows`), any number of seeds.
-        latencies: what `experiments.latencies` wrote for the same task.
-        arenas: what `experiments.microcontrollers` wrote: memory that the interpreter of a
+        costs: cost rows of one task (`runs.cost_rows`), any number of seeds.
+        latencies: as `cost_rows.read_latencies` gives it for the same task.
+        arenas: as `cost_rows.read_arenas` gives it: memory that the interpreter of a
             microcontroller needs; None where it was not measured.
 
     Returns:
@@ -41,7 +41,7 @@ def cost_table(
         of the first that it reaches; best_ms and speed_up_best (each network in its best fp32
         runtime); arena_int8_bytes. NaN where nothing was measured.
     """
-    costs = costs.assign(run=costs.apply(lambda row: label_of(row[RUN_KEYS]), axis=1))
+    costs, settings = with_names(costs)
     groups = costs.groupby(["run", "target_ratio"], sort=True)
     table = groups[list(MEANS)].mean()
     table.insert(0, "seeds", groups.seed.nunique())
@@ -66,9 +66,10 @@ def cost_table(
     if arenas is None:
         table["arena_int8_bytes"] = float("nan")
     else:
-        small = arenas[arenas.variant == "int8"].rename(columns={"method": "run"})
+        small = arenas[arenas.variant == "int8"]
         table["arena_int8_bytes"] = small.groupby(["run", "target_ratio"]).arena_bytes.mean()
     table = table.reset_index()
+    table["run"] = table.run.map(labels_of(settings))
     order = table.run.ne("dense")
     return (
         table.assign(order=order)

@@ -193,7 +193,7 @@ def _text(row: dict[str, object]) -> str:
     return (
         f"<b>{html.escape(str(row['run']))}</b>, {html.escape(str(row['task']))}, "
         f"seed {row['seed']}, round {row['round']}"
-        f"<br>ratio {row['ratio']:.2f} (asked {row['target_ratio']:g})"
+        f"<br>ratio {row['ratio']:.2f} (target {row['target_ratio']:g})"
         f"<br>test error {row['test_error']:.4f}, {row['relative_error']:.2f} times the dense one"
         f"<br>{row['nonzeros']:,} of {row['parameters']:,} parameters not zero, "
         f"{row['bytes_gzip']:,} bytes (gzip)"

@@ -11,7 +11,8 @@ import pandas as pd
 
 from mirtrim.analysis.markup import latex_table, markdown_table
 from mirtrim.analysis.tables import mean_and_deviation
-from mirtrim.runs.labels import label_of
+from mirtrim.runs.labels import labels_of
+from mirtrim.runs.rows import with_names
 from mirtrim.utils.files import atomic_path, write_text
 
 # Name of the point, and how many times the dense error is allowed.
@@ -24,7 +25,7 @@ def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) 
 
     Args:
         rows: result rows of one task. A run is compared with the dense networks of its own seeds.
-        latencies: what `experiments.latencies` wrote for the task, if it did.
+        latencies: as `cost_rows.read_latencies` gives it for the task, if it did.
 
     Returns:
         Columns run, point, seeds, target_ratio (NaN where no ratio is good enough), the means of
@@ -32,26 +33,27 @@ def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) 
         mean test error of the dense network) and, with `latencies`, latency_ms (median of ONNX
         Runtime; NaN where a run was not timed).
     """
-    dense = rows[rows.method == "dense"]
-    labels = rows.apply(lambda row: label_of(row), axis=1)
-    lines = [_line("dense", "-", dense, dense)]
-    all_dense = dense
-    for run, of_run in rows[rows.method != "dense"].groupby(labels, sort=True):
+    rows, settings = with_names(rows)
+    labels = labels_of(settings)
+    all_dense = rows[rows.method == "dense"]
+    lines = [_line("dense", "-", all_dense, all_dense)]
+    for run in sorted(set(rows.run) - {"dense"}, key=labels.__getitem__):
+        of_run = rows[rows.run == run]
         dense = all_dense[all_dense.seed.isin(of_run.seed)]
         validation = of_run.groupby("target_ratio").validation_error.mean()
         for point, times in POINTS.items():
             limit = times * dense.validation_error.mean()
             # "At most" for Best, "less than" for the others, as the paper has it.
             enough = validation <= limit if point == "Best" else validation < limit
-            asked = validation.index[enough].max()  # NaN if there is none
-            chosen = of_run[of_run.target_ratio == asked]
-            lines.append(_line(str(run), point, chosen, dense))
+            target = validation.index[enough].max()  # NaN if there is none
+            chosen = of_run[of_run.target_ratio == target]
+            lines.append(_line(run, point, chosen, dense))
     table = pd.DataFrame(lines)
     if latencies is not None:
         timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "target_ratio"])
         places = pd.MultiIndex.from_frame(table[["run", "target_ratio"]])
         table["latency_ms"] = timed.median_ms.reindex(places).to_numpy()
-    return table
+    return table.assign(run=table.run.map(labels))
 
 
 def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> dict[str, object]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mirtrim.analysis.conditions import Conditions, in_one_line
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
-from mirtrim.analysis.regime import Regime, in_one_line
 from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
 from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
 from mirtrim.runs.labels import with_labels
@@ -35,7 +36,7 @@ def write_replication(
     recorded_path: Path,
     curves_path: Path,
     markdown: Path,
-    regimes: Mapping[str, Regime] | None = None,
+    conditions: Mapping[str, Conditions] | None = None,
     others: Mapping[str, pd.DataFrame] | None = None,
     rules: pd.DataFrame | None = None,
     left: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
@@ -47,7 +48,7 @@ def write_replication(
         verdicts: as `verdicts.write_verdicts` returns or writes it.
         recorded_path: `config/recorded.yaml`.
         curves_path: `config/recorded_curves.yaml`.
-        regimes: task → what was run there, told beside every heading.
+        conditions: task → what was run there, told beside every heading.
         others: profile → its verdicts, told beside those of this one where they are of the same
             hypothesis and task.
         rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
@@ -62,20 +63,20 @@ def write_replication(
         "",
         "Of Esling, Bazin, Bitton, Carsault and Devis, “Ultra-light deep MIR by trimming lottery "
         "tickets” (2020), and of unit-wise pruning after Lin et al., “Dynamic model pruning with "
-        "feedback” (2020). Every number and every verdict is computed from rows; what is marked "
-        "*claimed* or *recorded* comes from the authors, from other corpora and other networks.",
+        "feedback” (2020). Numbers and verdicts are computed from rows. What is marked *claimed* "
+        "or *recorded* is the authors', on other corpora and other networks.",
         "",
         "## What was run",
         "",
-        *_what_was_run(rows, pieces, regimes or {}),
+        *_what_was_run(rows, pieces, conditions or {}),
         "",
         *_what_is_left(left or {}),
-        "A claim stands below under “holds” if it is supported on one task at least and refuted on "
-        "none, under “does not hold” the other way round.",
+        "A claim holds if it is supported on at least one task and refuted on none; it does not "
+        "hold if it is refuted on at least one and supported on none.",
     ]
     if rules is not None and len(rules):
         lines += ["", "## Beside rules without a network", "", *_rules(rules)]
-    about = in_one_line(list(regimes.values())) if regimes else ""
+    about = in_one_line(list(conditions.values())) if conditions else ""
     first: dict[str, str] = {}
     for state, heading in HEADINGS.items():
         told = list(_told(verdicts, state, recorded, first, others or {}))
@@ -113,21 +114,20 @@ def _what_is_left(left: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[s
 
 
 def _what_was_run(
-    rows: pd.DataFrame, pieces: pd.DataFrame, regimes: Mapping[str, Regime]
+    rows: pd.DataFrame, pieces: pd.DataFrame, conditions: Mapping[str, Conditions]
 ) -> Iterator[str]:
-    texts = ("task", "corpus", *(("width", "training", "rewound to epoch") if regimes else ()))
+    texts = ("task", "corpus", *(("width", "training", "rewound to epoch") if conditions else ()))
     numbers = (
         "test pieces", "seeds", "dense parameters", "dense MACs", "dense test error", "runs",
         "networks",
     )  # fmt: skip
-    yield "| " + " | ".join((*texts, *numbers)) + " |"
-    yield "|" + " --- |" * len(texts) + " ---: |" * len(numbers)
+    lines = []
     for task, part in rows.groupby("task"):
         dense = part[part.run == "dense"]
-        cells = (
+        cells = [
             str(task),
             ", ".join(sorted(set(part.corpus))),
-            *_cells_of(regimes, str(task)),
+            *_cells_of(conditions, str(task)),
             str(pieces[pieces.task == task].track_id.nunique()),
             str(dense.seed.nunique()),
             f"{dense.parameters.mean():,.0f}",
@@ -135,8 +135,9 @@ def _what_was_run(
             mean_and_deviation(dense.test_error.mean(), dense.test_error.std(ddof=1)),
             str(part.run.nunique()),
             str(len(part)),
-        )
-        yield "| " + " | ".join(cells) + " |"
+        ]
+        lines.append(cells)
+    yield from markdown_table((*texts, *numbers), lines, len(texts))
     hours = rows.train_seconds.sum() / 3600
     yield ""
     yield (
@@ -154,8 +155,8 @@ def _what_was_run(
 
 def _rules(rules: pd.DataFrame) -> Iterator[str]:
     yield (
-        "A few lines that learn nothing, or little, on the same pieces, scored alike. Where the "
-        "dense network is not ahead, what is told of its trimmed children is told of a weak one."
+        "Simple rules that learn little or nothing, scored on the same pieces. Where a rule is as "
+        "good as the dense network, the trimmed networks started from a weak one."
     )
     yield ""
     yield "| task | rule | its error | dense error | dense − rule | 95 % interval | clusters |"
@@ -173,12 +174,12 @@ def _rules(rules: pd.DataFrame) -> Iterator[str]:
         yield line.replace(" -", " −")
 
 
-def _cells_of(regimes: Mapping[str, Regime], task: str) -> tuple[str, ...]:
+def _cells_of(conditions: Mapping[str, Conditions], task: str) -> tuple[str, ...]:
     """Width, training and rewind epoch of a task; nothing if they are told of no task."""
-    if not regimes:
+    if not conditions:
         return ()
-    regime = regimes[task]
-    return regime.width_text, regime.training_text, str(regime.rewind_epoch)
+    of_task = conditions[task]
+    return of_task.width_text, of_task.training_text, str(of_task.rewind_epoch)
 
 
 def _told(
@@ -215,9 +216,9 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
         run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
         for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
             interval = "" if row.counted else f" ({interval_text(row)})"
-            about = f" ({row.regime})" if row.regime else ""
+            about = f" ({row.conditions})" if row.conditions else ""
             yield (
-                f"  * Beside it, profile {profile}{about}: {row.verdict} on {row.task} "
+                f"  * In profile {profile}{about}: {row.verdict} on {row.task} "
                 f"{effect_text(row)}{interval}."
             )
 
@@ -232,14 +233,15 @@ def _twins(verdicts: pd.DataFrame) -> Iterator[str]:
     if not pairs:
         return
     tasks = list(dict.fromkeys(verdicts.task[verdicts.task != "overall"]))
-    yield f"| | weights | overall | {' | '.join(tasks)} |"
-    yield "| --- | --- | --- |" + " --- |" * len(tasks)
+    lines = []
     for pair in pairs:
         for name, weights in zip(pair, ("rewound", "kept"), strict=True):
             part = verdicts[verdicts.hypothesis == name]
             of_task = part.set_index("task")
             cells = [_verdict_cell(of_task.loc[t]) if t in of_task.index else "" for t in tasks]
-            yield f"| {name} | {weights} | {overall_text(part)} | {' | '.join(cells)} |"
+            lines.append([name, weights, overall_text(part), *cells])
+    head = ["", "weights", "overall", *tasks]
+    yield from markdown_table(head, lines, len(head))
 
 
 def _verdict_cell(row: pd.Series) -> str:
@@ -275,10 +277,10 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
         if not pd.isna(row.seeds_needed)
     ]
     if needed:
-        yield f"Seeds that would decide (now {run.seeds.min()}): {', '.join(needed)}"
+        yield f"Seeds needed to decide (now {run.seeds.min()}): {', '.join(needed)}"
     without = [row.task for _, row in open_ones.iterrows() if pd.isna(row.seeds_needed)]
     if without:
-        yield f"More seeds alone would hardly decide: {', '.join(without)}"
+        yield f"More seeds alone would not decide: {', '.join(without)}"
     lacking = part[(part.task != "overall") & (part.verdict == "not run")]
     if len(lacking):
         yield f"Not run on {', '.join(lacking.task)}"
@@ -287,12 +289,11 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
 def _curves(rows: pd.DataFrame, recorded: RecordedCurves) -> Iterator[str]:
     yield (
         "Test error / dense test error of the same seed, mean ± sample deviation over seeds; "
-        "recorded: on other data, read off the authors' figures at the same true ratio (linear "
-        "between their points; – where they did not go so far, counted truly)."
+        "recorded: the authors' figures, on other data, interpolated linearly at the same counted "
+        "ratio (– beyond their last point)."
     )
     yield ""
-    yield "| task | run | ratio | here | recorded |"
-    yield "| --- | --- | ---: | ---: | ---: |"
+    lines = []
     for task, part in rows.groupby("task"):
         relative = with_relative_error(part)
         for curve in recorded.of_task(str(task)):
@@ -305,30 +306,32 @@ def _curves(rows: pd.DataFrame, recorded: RecordedCurves) -> Iterator[str]:
                 there = "–"
                 if curve.ratio[0] <= ratio <= curve.ratio[-1]:
                     there = f"{np.interp(ratio, curve.ratio, curve.relative_error):.2f}"
-                yield f"| {task} | {run} | {ratio:.2f} | {here} | {there} |"
+                lines.append([str(task), run, f"{ratio:.2f}", here, there])
+    yield from markdown_table(["task", "run", "ratio", "here", "recorded"], lines, 2)
 
 
 def _points(rows: pd.DataFrame, recorded: Recorded) -> Iterator[str]:
     tag = recorded.points["source"]
     yield (
-        "Share of parameters removed by the smallest trimmed network with at most 1 (Best), less "
-        "than 1.1 (Optim) and less than 1.6 (Small) times the dense error. Here chosen on the "
-        f"validation error of one configuration; recorded [{tag}]: on the least test error of all "
-        "epochs, over all configurations."
+        "Share of parameters removed in the smallest trimmed network with at most 1 (Best), less "
+        "than 1.1 (Optim) or less than 1.6 (Small) times the dense error. Here chosen by the "
+        f"validation error of one configuration; recorded [{tag}]: by the least test error over "
+        "all epochs and configurations."
     )
     yield ""
-    yield "| task | point | here | relative test error | recorded |"
-    yield "| --- | --- | ---: | ---: | ---: |"
+    lines = []
     for task, part in rows.groupby("task"):
         points = operating_points(part[part.run.isin(["dense", POINT_RUN])])
         for _, row in points[points.run == POINT_RUN].iterrows():
             theirs = recorded.points.get(task, {}).get(row.point)
             found = np.isfinite(row.target_ratio)
-            cells = (
+            cells = [
                 str(task),
                 row.point,
                 f"{1 - 1 / row.ratio:.1%}" if found else "none",
                 f"{row.relative_error:.2f}" if found else "–",
                 "–" if theirs is None else f"{theirs:.1%}",
-            )
-            yield "| " + " | ".join(cells) + " |"
+            ]
+            lines.append(cells)
+    head = ["task", "point", "here", "relative test error", "recorded"]
+    yield from markdown_table(head, lines, 2)

@@ -16,7 +16,7 @@ TEXTS = ("task", "corpus", "baseline", "track_id", "data_digest")
 
 
 def read_rules(paths: Sequence[Path]) -> pd.DataFrame:
-    """Read what `experiments.baselines.write_baseline` wrote; damage is an `ArtefactError`."""
+    """Read what `runs.jobs.baselines.write_baseline` wrote; damage is an `ArtefactError`."""
     return read_tables(paths, TEXTS, _check, "scores of simple rules", {})
 
 

@@ -39,7 +39,7 @@ class TaskEvidence:
         errors: for each run and asked ratio 1 − score, seeds × pieces.
         cluster_kind: what the pieces belong to, for instance "player".
         cluster_of: piece → its cluster; a piece that is not there stands alone.
-        variants: rows of studies that vary the task itself (`regimes.read_variants`), of all
+        variants: rows of studies that vary the task itself (`free_ratios.read_variants`), of all
             tasks; None where there are none.
     """
 
@@ -69,7 +69,7 @@ def read_pieces(
     tables: Sequence[Path] = (),
     jobs: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
-    """Read scores per test piece into one table, in a fixed order; as `evidence.rows.read_rows`.
+    """Read scores per test piece into one table, in a fixed order; as `runs.rows.read_rows`.
 
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.

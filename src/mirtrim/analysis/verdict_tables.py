@@ -35,12 +35,12 @@ def write_verdict_tables(
 
 TEXTS = (
     "hypothesis", "sentence", "family", "task", "verdict", "compared", "ratios", "measure",
-    "cluster_kind", "note", "twin", "regime",
+    "cluster_kind", "note", "twin", "conditions",
 )  # fmt: skip
 
 
 # Columns that came later. A table without them, which another profile may still have, is read.
-LATER = {"p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "regime": ""}
+LATER = {"p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "conditions": ""}
 
 
 def read_verdicts(path: Path) -> pd.DataFrame:
@@ -60,15 +60,14 @@ def read_verdicts(path: Path) -> pd.DataFrame:
 def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
     """Overview, then each hypothesis with its numbers, then how they were computed."""
     tasks = _tasks(table)
-    lines = ["# Verdicts", "", f"| | claim | overall | {' | '.join(tasks)} |"]
-    lines.append("| --- | --- | --- |" + " --- |" * len(tasks))
+    head = ["", "claim", "overall", *tasks]
+    overview = []
     for name, part in table.groupby("hypothesis", sort=False):
         of_task = part.set_index("task")
         cells = [str(of_task.verdict.get(task, "")) for task in tasks]
-        lines.append(
-            f"| {name} | {part.sentence.iloc[0]} | **{overall_text(part)}** | {' | '.join(cells)} |"
-        )
-    lines += ["", *_regimes(table), *_notes(table, gaps)]
+        overview.append([str(name), part.sentence.iloc[0], f"**{overall_text(part)}**", *cells])
+    lines = ["# Verdicts", "", *markdown_table(head, overview, len(head))]
+    lines += ["", *_conditions(table), *_notes(table, gaps)]
     for name, part in table.groupby("hypothesis", sort=False):
         lines += ["", f"## {name}", "", part.sentence.iloc[0], ""]
         lines += markdown_table(HEAD, _cells(part), len(HEAD))
@@ -92,13 +91,14 @@ def overall_text(part: pd.DataFrame) -> str:
     return ", ".join(f"{kind} on {kinds.count(kind)}" for kind in LETTERS if kind in kinds)
 
 
-def _regimes(table: pd.DataFrame) -> list[str]:
+def _conditions(table: pd.DataFrame) -> list[str]:
     """What was run on each task, if it is known."""
-    known = table[(table.task != "overall") & (table.regime != "")].groupby("task").regime.first()
+    known = table[(table.task != "overall") & (table.conditions != "")]
+    known = known.groupby("task").conditions.first()
     if known.empty:
         return []
-    lines = [f"* {task}: {regime}." for task, regime in known.items()]
-    return ["All of it is about these networks:", "", *lines, ""]
+    lines = [f"* {task}: {told}." for task, told in known.items()]
+    return ["These verdicts are about:", "", *lines, ""]
 
 
 def _notes(table: pd.DataFrame, gaps: Mapping[str, float]) -> list[str]:
@@ -112,28 +112,28 @@ def _notes(table: pd.DataFrame, gaps: Mapping[str, float]) -> list[str]:
         "Error of a run: mean of 1 − score over test pieces and seeds, paired with the other run "
         "by seed and piece. Tested with Student's t on the variance of seeds and of clusters of "
         "pieces, crossed (Hillis 2007), two-sided; p (Holm) is corrected over all tests of the "
-        f"family, on all tasks. Decided where it is below {LEVEL:g}, by the side of the line on "
-        "which the effect lies. Intervals are not corrected: bootstrap over seeds and clusters "
-        f"({DRAWS} draws), stretched to the tails of t, because few seeds vary too little.",
+        f"family, on all tasks. A verdict needs p (Holm) below {LEVEL:g}; the side of the margin "
+        "on which the effect lies says which. Intervals are not corrected: bootstrap over seeds "
+        f"and clusters ({DRAWS} draws), widened to the tails of t, as few seeds vary too little.",
         "",
-        "A cluster is what pieces share that makes them alike, and is drawn and tested whole: "
-        f"{'; '.join(clusters) or 'here every piece stands alone'}. p (signs) turns the signs of "
-        "whole clusters, takes the seeds as they are, and decides nothing: with n clusters it is "
-        "2^(1 − n) at best.",
+        "A cluster is a group of similar pieces, such as those of one player, drawn and tested as "
+        f"a whole: {'; '.join(clusters) or 'here every piece is its own cluster'}. p (signs) flips "
+        "the signs of whole clusters with the seeds fixed. It decides nothing: with n clusters it "
+        "cannot be below 2^(1 − n).",
         "",
         "Counts are exact and the same for every seed; they are decided without a test.",
         "",
-        "Overall: on how many tasks a claim is what. Would decide: seeds with which the t test, "
-        f"at the strictest step of Holm, has a power of {POWER:.0%}, if effect and variances are "
-        f"those observed and the clusters stay the same; – if {MOST_SEEDS} would not do or nothing "
-        "is tested.",
+        "Overall: the number of tasks with each verdict. Would decide: seeds with which the t "
+        f"test, at the strictest step of Holm, has a power of {POWER:.0%}, given the observed "
+        f"effect, variances and clusters; – if {MOST_SEEDS} seeds would not suffice or nothing is "
+        "tested.",
     ]
     odd = [f"{task} by {gap:.4f}" for task, gap in gaps.items() if gap > ROUNDING]
     if odd:
         notes += [
             "",
-            "Here errors are means over pieces. The error in rows weighs pieces by their judged "
-            f"time on some tasks; the two differ at most: {', '.join(odd)}.",
+            "Errors here are means over pieces. On some tasks the error in rows weights pieces by "
+            f"their scored time; the largest differences: {', '.join(odd)}.",
         ]
     return notes
 
@@ -196,8 +196,8 @@ def to_latex(table: pd.DataFrame) -> str:
         )
         lines.append([str(name), overall, *cells])
     note = (
-        "S supported, R refuted, ? undecided, -- or blank: not run; beside it the effect. "
-        "What each line claims stands in the Markdown page."
+        "S supported, R refuted, ? undecided, -- or blank: not run; with the effect. The "
+        "Markdown page has the claims."
     )
     return latex_table(head, lines, note, 2)
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mirtrim.analysis.conditions import Conditions, in_one_line
 from mirtrim.analysis.hypotheses import COMPUTATIONS, Finding
 from mirtrim.analysis.hypotheses.loading import Hypothesis, load_hypotheses
-from mirtrim.analysis.regime import Regime, in_one_line
 from mirtrim.analysis.statistics import LEVEL, holm, seeds_to_decide
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence, gather, largest_gap
 from mirtrim.analysis.verdict_tables import write_verdict_tables
@@ -39,7 +39,7 @@ class Verdict:
         seeds_needed: seeds that would decide with a chance of 80 %; empty where it is decided,
             where nothing was tested, or where 100 would not do.
         twin: the hypothesis that claims the same of rewound weights.
-        regime: what the networks are, how they were trained, and on what; empty if it was not
+        conditions: what the networks are, how they were trained, and on what; empty if it was not
             given.
     """
 
@@ -65,14 +65,14 @@ class Verdict:
     seeds_needed: int | None = None
     note: str = ""
     twin: str = ""
-    regime: str = ""
+    conditions: str = ""
 
 
 def verdicts(
     evidence: Sequence[TaskEvidence],
     hypotheses: Sequence[Hypothesis],
     rng_seed: int,
-    regimes: Mapping[str, Regime] | None = None,
+    conditions: Mapping[str, Conditions] | None = None,
 ) -> list[Verdict]:
     """Compute every hypothesis on every task.
 
@@ -83,8 +83,9 @@ def verdicts(
     no task decides. How many they are is told with it.
 
     Args:
-        regimes: task → what was run there.
+        conditions: task → what was run there.
     """
+    known = conditions or {}
     found = [
         (hypothesis, part.task, _find(hypothesis, part, rng_seed))
         for hypothesis in hypotheses
@@ -106,16 +107,16 @@ def verdicts(
             _line(hypothesis, task, finding, p_corrected, max(tested[hypothesis.family], 1)),
             cluster_kind=kinds[task],
             twin=hypothesis.twin,
-            regime=str((regimes or {}).get(task, "")),
+            conditions=str(known.get(task, "")),
         )
         for (hypothesis, task, finding), p_corrected in zip(found, corrected, strict=True)
     ]
-    told = [regimes[part.task] for part in evidence if part.task in regimes] if regimes else []
+    told = [known[part.task] for part in evidence if part.task in known]
     ordered: list[Verdict] = []
     for hypothesis in hypotheses:
         of_this = [line for line in lines if line.hypothesis == hypothesis.id]
         overall = _overall(hypothesis, of_this)
-        ordered += [*of_this, replace(overall, regime=in_one_line(told) if told else "")]
+        ordered += [*of_this, replace(overall, conditions=in_one_line(told) if told else "")]
     return ordered
 
 
@@ -212,7 +213,7 @@ def write_verdicts(
     costs: pd.DataFrame | None = None,
     latency: pd.DataFrame | None = None,
     corpora: Mapping[str, Mapping[str, Any]] | None = None,
-    regimes: Mapping[str, Regime] | None = None,
+    conditions: Mapping[str, Conditions] | None = None,
     variants: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Compute all verdicts and write them as CSV, Markdown and LaTeX; returns the table.
@@ -224,15 +225,15 @@ def write_verdicts(
         costs, latency: further measurements, see `task_evidence.gather`. Hypotheses name their
             columns, for instance latency_ms.
         corpora: settings of the corpora, see `task_evidence.gather`.
-        regimes: task → what was run there.
-        variants: rows of studies that vary the tasks, see `regimes.read_variants`.
+        conditions: task → what was run there.
+        variants: rows of studies that vary the tasks, see `free_ratios.read_variants`.
     """
     hypotheses = load_hypotheses(hypotheses_path)
     measures = [table for table in (costs, latency) if table is not None]
     gathered = gather(rows, pieces, measures, corpora)
     evidence = [replace(part, variants=variants) for part in gathered]
     table = pd.DataFrame(
-        [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed, regimes)],
+        [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed, conditions)],
         columns=list(Verdict.__dataclass_fields__),
     )
     table["seeds_needed"] = table.seeds_needed.astype("Int64")

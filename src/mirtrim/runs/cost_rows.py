@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
-from mirtrim.runs.labels import with_labels
-from mirtrim.runs.rows import RUN_KEYS, read_jobs
+from mirtrim.runs.rows import RUN_KEYS, read_jobs, with_names
 from mirtrim.utils.files import atomic_path
 
 FORMATS = ("fp32", "int8")
@@ -94,7 +93,7 @@ def read_cost_rows(
     tables: Sequence[Path] = (),
     jobs: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
-    """Read cost rows into one table in a fixed order; as `evidence.rows.read_rows`.
+    """Read cost rows into one table in a fixed order; as `runs.rows.read_rows`.
 
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
@@ -116,7 +115,7 @@ def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.Dat
     """What the latency jobs wrote, in a fixed order; job files take the place of tables.
 
     Returns:
-        Their columns, `run` being the label of the run.
+        Their columns, `run` being the name of the run.
 
     Raises:
         ArtefactError: a file is damaged.
@@ -124,7 +123,7 @@ def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.Dat
     if _nothing(paths, tables, None):
         return pd.DataFrame(columns=[*SHARED, "run", "runtime", "median_ms"])
     columns = {"task", "runtime", "median_ms"}
-    return with_labels(_read_measured(paths, tables, None, "latencies", columns))
+    return with_names(_read_measured(paths, tables, None, "latencies", columns))[0]
 
 
 def read_arenas(
@@ -134,10 +133,14 @@ def read_arenas(
 ) -> pd.DataFrame:
     """What the microcontroller jobs wrote, in a fixed order; job files take the place of tables.
 
+    Returns:
+        Their columns, `run` being the name of the run.
+
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
-    return _read_measured(paths, tables, jobs, "arenas", {"task", "variant", "arena_bytes"})
+    columns = {"task", "variant", "arena_bytes"}
+    return with_names(_read_measured(paths, tables, jobs, "arenas", columns))[0]
 
 
 def _nothing(

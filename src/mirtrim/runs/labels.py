@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mirtrim.pruning.settings import DEFAULTS, PruningSettings
+from mirtrim.pruning.settings import DEFAULTS, UNUSED, PruningSettings
 from mirtrim.runs.rows import with_names
 from mirtrim.utils.errors import ConfigError
 
@@ -23,13 +23,32 @@ NAMING = ("run", "against", "runs", "unchanged", "reduced", "faster", "except_ru
 
 def label_of(row: Mapping[str, Any]) -> str:
     """What legends and tables call a run."""
-    return PruningSettings.of_columns(row).label
+    return label_of_settings(PruningSettings.of_columns(row))
+
+
+@cache
+def label_of_settings(settings: PruningSettings) -> str:
+    """The same of a run's settings; two runs that differ have two labels.
+
+    `PruningSettings.label` says only the method of a reference. Where that is not all of it, the
+    reference's own label stands there: "same shape (of trim (finetune))".
+    """
+    method = settings.reference.split("_")[0]
+    usual = PruningSettings(method).name  # what a run of that name says needs no words
+    if settings.reference in (UNUSED, method, usual):
+        return settings.label
+    return settings.label.replace(f"of {method}", f"of {label_of_name(settings.reference)}", 1)
 
 
 def with_labels(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the label of each row's run as a column `run`."""
-    named, labels = with_names(table)
-    return named.assign(run=named.run.map(labels))
+    named, settings = with_names(table)
+    return named.assign(run=named.run.map(labels_of(settings)))
+
+
+def labels_of(settings: Mapping[str, PruningSettings]) -> dict[str, str]:
+    """Label by name of the runs that `with_names` found."""
+    return {name: label_of_settings(found) for name, found in settings.items()}
 
 
 @cache
@@ -39,7 +58,7 @@ def label_of_name(name: str) -> str:
     from mirtrim.pruning.methods import settings_of_name
 
     try:
-        return settings_of_name(name).label
+        return label_of_settings(settings_of_name(name))
     except ConfigError:
         return name.replace("_", " ")
 

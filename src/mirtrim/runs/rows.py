@@ -45,7 +45,7 @@ class Row:
         versions, machine: what they were computed with.
         minimum_units: units that every layer keeps at least.
         hyperparameters: everything particular to the method that is not its default, JSON.
-        variant: what a study has changed of the task's dense training (`experiments.variants`),
+        variant: what a study has changed of the task's dense training (`runs.jobs.variants`),
             JSON; tables of tasks as they are do not have this column.
     """
 
@@ -194,8 +194,8 @@ def select_jobs(
     return found.drop(columns=["job", "run"])
 
 
-def with_names(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table with a column `run`, the name of each row's run, and the label of each name."""
+def with_names(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, PruningSettings]]:
+    """The table with a column `run`, the name of each row's run, and the settings of each name."""
     table = completed(table, COLUMN_DEFAULTS)
     kinds = table[RUN_KEYS].drop_duplicates()
     settings = [PruningSettings.of_columns(kind) for kind in kinds.to_dict("records")]
@@ -203,7 +203,7 @@ def with_names(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     named = table.drop(columns="run", errors="ignore").merge(
         kinds, on=RUN_KEYS, how="left", validate="many_to_one"
     )
-    return named, {found.name: found.label for found in settings}
+    return named, {found.name: found for found in settings}
 
 
 def _check(table: pd.DataFrame) -> None:

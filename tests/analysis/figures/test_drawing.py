@@ -26,10 +26,10 @@ LATENCY = pd.DataFrame(
     [
         ("onset", "dense", 1.0, 0, "torch", 2.0),
         ("onset", "dense", 1.0, 1, "torch", 3.0),
-        ("onset", "trim", 2.0, 0, "torch", 1.0),
-        ("onset", "trim", 2.0, 1, "torch", 1.2),
+        ("onset", "trim_magnitude_local_rewind", 2.0, 0, "torch", 1.0),
+        ("onset", "trim_magnitude_local_rewind", 2.0, 1, "torch", 1.2),
         ("onset", "dense", 1.0, 0, "onnxruntime", 1.0),
-        ("onset", "trim", 2.0, 0, "onnxruntime", 0.8),
+        ("onset", "trim_magnitude_local_rewind", 2.0, 0, "onnxruntime", 0.8),
     ],
     columns=["task", "run", "target_ratio", "seed", "runtime", "median_ms"],
 )
@@ -166,11 +166,29 @@ def test_speed_up_theoretical_and_measured_by_hand() -> None:
     style.close(figure)
 
 
+def test_shapes_of_different_resets_keep_their_own_latency() -> None:
+    """Networks of one method that copy two trims are told apart by the run, not by a label."""
+    references = ("trim_magnitude_local_rewind", "trim_magnitude_local_finetune")
+    shapes = [trimmed(0, 0.4, method="same_shape", reference=name) for name in references]
+    timed = [
+        ("onset", name, 2.0, 0, "torch", milliseconds)
+        for name, milliseconds in zip(
+            (f"same_shape_magnitude_local_rewind_reference_{name}" for name in references),
+            (0.5, 0.25),
+            strict=True,
+        )
+    ]
+    latency = pd.concat([LATENCY, pd.DataFrame(timed, columns=LATENCY.columns)])
+    found = with_measured(table(*DENSE, *shapes), latency)
+    speed_ups = found[found.method == "same_shape"].set_index("reference").speed_up_measured
+    assert speed_ups.to_dict() == pytest.approx(dict(zip(references, (4.0, 8.0), strict=True)))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda t: t.drop(columns="median_ms"), "no column median_ms"),
-        (lambda t: pd.concat([t, t.iloc[2:3]]), "onset, trim, ratio 2, seed 0, torch is there tw"),
+        (lambda t: pd.concat([t, t.iloc[2:3]]), "rewind, ratio 2, seed 0, torch is there twice"),
         (lambda t: t[~((t.run == "dense") & (t.seed == 1))], "no dense network of onset, seed 1"),
     ],
 )

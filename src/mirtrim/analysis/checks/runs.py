@@ -118,11 +118,11 @@ def target_is_reached(material: Material, *, except_runs: list[str], tolerance: 
     rows = material.rows[~material.rows.run.isin(except_runs)]
     short = rows[rows.ratio < rows.target_ratio * (1 - tolerance)]
     wrong = [
-        f"{row.task}, {row.run}: {row.ratio:.2f} where {row.target_ratio:g} is asked"
+        f"{row.task}, {row.run}: {row.ratio:.2f} where the target is {row.target_ratio:g}"
         for row in short.head(5).itertuples()
     ]
     most = (rows.ratio / rows.target_ratio).max()
-    return outcome(wrong, f"{len(rows)} networks; at most {most:.2f} times what is asked")
+    return outcome(wrong, f"{len(rows)} networks; at most {most:.2f} times the target")
 
 
 @check

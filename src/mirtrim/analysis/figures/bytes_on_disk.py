@@ -28,7 +28,7 @@ def draw(costs: pd.DataFrame) -> Figure:
     """One panel per task: mean over seeds and one sample deviation, fp32 and int8.
 
     Args:
-        costs: cost rows of any tasks (`evidence.cost_rows`).
+        costs: cost rows of any tasks (`runs.cost_rows`).
 
     Returns:
         Errors are quotients with the dense fp32 network of the same task and seed; sizes are of

@@ -100,16 +100,16 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def nearest_ratio(rows: pd.DataFrame, ratio: float) -> float:
-    """The asked ratio of `rows` whose quotient with `ratio` is nearest to 1.
+    """The target ratio of `rows` whose quotient with `ratio` is nearest to 1.
 
     Dense networks are not counted; `ratio` itself where there is nothing else.
     """
-    asked = np.array(sorted(set(rows.target_ratio[rows.method != "dense"])) or [ratio])
-    return float(asked[np.argmin(np.abs(np.log(asked / ratio)))])
+    target = np.array(sorted(set(rows.target_ratio[rows.method != "dense"])) or [ratio])
+    return float(target[np.argmin(np.abs(np.log(target / ratio)))])
 
 
 def mean_and_band(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """One line per asked ratio, in rising order: x (mean), mean, low and high of `y`.
+    """One line per target ratio, in rising order: x (mean), mean, low and high of `y`.
 
     Low and high are one sample deviation (n − 1) below and above the mean, or the mean itself
     where there is but one seed. Seeds: how many there are.

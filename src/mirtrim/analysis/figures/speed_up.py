@@ -15,7 +15,7 @@ from mirtrim.analysis.figures.lines import (
     rows_of,
     tasks_of,
 )
-from mirtrim.runs.labels import label_of
+from mirtrim.runs.rows import with_names
 from mirtrim.utils.errors import ArtefactError
 
 LINES = tuple(line for line in MAIN_LINES if line.choices.get("criterion") != "random")
@@ -27,7 +27,7 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rows: result rows of any tasks.
-        latency: columns task, run (as `label_of` names it), target_ratio, seed, runtime and
+        latency: columns task, run (its name), target_ratio, seed, runtime and
             median_ms, the dense networks among them (run "dense", target_ratio 1).
 
     Returns:
@@ -57,8 +57,7 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
             f"{lonely.runtime}; measure it as well"
         )
     timed["speed_up_measured"] = timed.dense_ms / timed.median_ms
-    labels = rows.apply(lambda row: label_of(row), axis=1)
-    return rows.assign(run=labels).merge(
+    return with_names(rows)[0].merge(
         timed.drop(columns="dense_ms"), on=["task", "run", "target_ratio", "seed"], validate="1:m"
     )
 

@@ -1,7 +1,7 @@
 """Criteria: functions that score units or weights; low scores are removed first.
 
-A new criterion is one function with one decorator, in a file of this folder that stands in
-`MODULES`:
+A new criterion is one function with one decorator, in a file of this folder that is
+imported here:
 
     @unit_criterion("mine")
     def mine(context: Scoring) -> UnitScores: ...
@@ -9,7 +9,14 @@ A new criterion is one function with one decorator, in a file of this folder tha
 `UnitScores` maps the name of each layer of the unit graph to a tensor (units,).
 """
 
-from mirtrim.pruning.criteria import activity, bits, flow, second_order, sensitivity, weights
+from mirtrim.pruning.criteria import (  # noqa: F401 - every file registers what it defines
+    activity,
+    bits,
+    flow,
+    second_order,
+    sensitivity,
+    weights,
+)
 from mirtrim.pruning.criteria.scoring import (
     UNIT_CRITERIA,
     WEIGHT_CRITERIA,
@@ -20,8 +27,6 @@ from mirtrim.pruning.criteria.scoring import (
     unit_criterion,
     weight_criterion,
 )
-
-MODULES = (activity, bits, flow, second_order, sensitivity, weights)
 
 __all__ = [
     "UNIT_CRITERIA",

@@ -1,6 +1,6 @@
-"""The methods by name. A new one is a class with one decorator, in a file named in `MODULES`."""
+"""The methods by name. A new one is a class with one decorator, in a file imported here."""
 
-from mirtrim.pruning.methods import (
+from mirtrim.pruning.methods import (  # noqa: F401 - every file registers what it defines
     controls,
     cram,
     feedback,
@@ -29,26 +29,6 @@ from mirtrim.pruning.methods.interface import (
     settings_of_name,
 )
 from mirtrim.utils.errors import ConfigError
-
-MODULES = (
-    controls,
-    cram,
-    feedback,
-    feedback_units,
-    gradual,
-    mask,
-    one_shot,
-    optimal_surgeon,
-    platon,
-    powerpropagation,
-    same_mask,
-    semi_structured,
-    snip,
-    soup,
-    top_kast,
-    trim,
-    trim_fast,
-)
 
 
 def get_method(name: str) -> Method:

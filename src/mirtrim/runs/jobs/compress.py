@@ -90,7 +90,7 @@ def compress(
     with the same bits; `remove_ended` clears that folder.
 
     Args:
-        code: digest of the code behind the job (`experiments.code`), for its rows.
+        code: digest of the code behind the job (`runs.code`), for its rows.
     """
     rounds = list(run.rounds.items())
     folder = resume_folder / job_digest(

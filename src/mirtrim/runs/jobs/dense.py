@@ -45,7 +45,7 @@ def train_dense(
     What a killed job needs to continue is kept in `resume_folder`; `remove_ended` clears that.
 
     Args:
-        code: digest of the code behind the job (`experiments.code`), for its row.
+        code: digest of the code behind the job (`runs.code`), for its row.
     """
     network = setting.new_network(seed)
     initial = state_of(network)

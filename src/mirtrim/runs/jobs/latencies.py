@@ -48,7 +48,7 @@ def measure_latencies(
 
     All networks of the task take turns in one measurement, on one thread, so that any two of
     them can be compared. Runtimes: torch, ONNX Runtime with the exported file, with the same in
-    a form that it computes faster (`cost.runtime_graph`), and with the int8 file. Peak resident
+    a form that it computes faster (`deploy.runtime_graph`), and with the int8 file. Peak resident
     memory is that of a fresh process with ONNX Runtime; 0 where it is not measured.
 
     Args:

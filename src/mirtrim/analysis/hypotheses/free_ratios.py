@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mirtrim.analysis.free_ratios import LEVEL, at, at_equal_size, growth, levels_in, levels_of
 from mirtrim.analysis.hypotheses.finding import Finding, computation
-from mirtrim.analysis.regimes import LEVEL, at, at_equal_size, growth, levels_in, levels_of
 from mirtrim.analysis.statistics import LEVEL as SIGNIFICANCE
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
 

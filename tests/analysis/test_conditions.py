@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mirtrim.analysis.regime import in_one_line, regimes_of
+from mirtrim.analysis.conditions import conditions_of, in_one_line
 from mirtrim.runs.config import validate
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +20,9 @@ BLOCK = {
 
 def test_widths_stand_beside_the_published_ones() -> None:
     known = {"chord": {"network": {"widths": [16, 20, 24], "hidden": 200}}}
-    regime = regimes_of({"chord": BLOCK}, known)["chord"]
-    assert regime.shares == [0.5] * 4
-    assert str(regime) == (
+    conditions = conditions_of({"chord": BLOCK}, known)["chord"]
+    assert conditions.shares == [0.5] * 4
+    assert str(conditions) == (
         "widths 8-10-12, hidden 100 (published 16-20-24, 200); Adam, 5 epochs; "
         "rewound to epoch 1; mini"
     )
@@ -30,19 +30,19 @@ def test_widths_stand_beside_the_published_ones() -> None:
 
 def test_networks_without_published_widths_are_told_without() -> None:
     for known in (None, {}, {"chord": None}, {"chord": {"network": {"widths": [16, 20]}}}):
-        regime = regimes_of({"chord": BLOCK}, known)["chord"]
-        assert regime.width_text == "widths 8-10-12, hidden 100"
-    bare = regimes_of({"genre": {**BLOCK, "network": {}}})["genre"]
+        conditions = conditions_of({"chord": BLOCK}, known)["chord"]
+        assert conditions.width_text == "widths 8-10-12, hidden 100"
+    bare = conditions_of({"genre": {**BLOCK, "network": {}}})["genre"]
     assert bare.width_text == "widths at their defaults"
 
 
 def test_published_widths_and_precision_are_told() -> None:
     training = {"epochs": 30, "optimizer": "adam", "precision": "bfloat16"}
     block = {**BLOCK, "training": training}
-    regime = regimes_of({"chord": block}, {"chord": block})["chord"]
-    assert regime.width_text == "widths 8-10-12, hidden 100 (as published)"
-    assert regime.training_text == "Adam, 30 epochs in bfloat16"
-    assert in_one_line([regime]).startswith("published widths, 30 epochs of Adam")
+    conditions = conditions_of({"chord": block}, {"chord": block})["chord"]
+    assert conditions.width_text == "widths 8-10-12, hidden 100 (as published)"
+    assert conditions.training_text == "Adam, 30 epochs in bfloat16"
+    assert in_one_line([conditions]).startswith("published widths, 30 epochs of Adam")
 
 
 def test_one_line_says_from_where_to_where() -> None:
@@ -54,12 +54,12 @@ def test_one_line_says_from_where_to_where() -> None:
         "training": {"epochs": 40, "optimizer": "sgd"},
     }
     known = {"chord": BLOCK, "onset": {"network": {"channels": 256}}}
-    regimes = list(regimes_of({"chord": BLOCK, "onset": other}, known).values())
-    assert in_one_line(regimes) == (
+    conditions = list(conditions_of({"chord": BLOCK, "onset": other}, known).values())
+    assert in_one_line(conditions) == (
         "0.094 to 1 of the published widths, 5 to 40 epochs of Adam and SGD, "
         "rewound to epoch 1 to 6, mini, maxi"
     )
-    with pytest.raises(ValueError, match="no regime"):
+    with pytest.raises(ValueError, match="no conditions"):
         in_one_line([])
 
 
@@ -84,6 +84,6 @@ def profile(name: str) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize("name", ["default", "feedback"])
 def test_the_first_page_says_what_its_headlines_are_about(name: str) -> None:
     """The line is the configuration's; where that changes, the page has to."""
-    line = in_one_line(list(regimes_of(profile(name), PUBLISHED).values()))
+    line = in_one_line(list(conditions_of(profile(name), PUBLISHED).values()))
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert line in readme.replace("`", "")

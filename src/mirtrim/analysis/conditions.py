@@ -14,7 +14,7 @@ NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
 @dataclass(frozen=True)
-class Regime:
+class Conditions:
     """What the networks of one task are and how they are trained.
 
     Attributes:
@@ -68,10 +68,10 @@ class Regime:
         )
 
 
-def regimes_of(
+def conditions_of(
     tasks: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any] | None = None
-) -> dict[str, Regime]:
-    """The regime of every task.
+) -> dict[str, Conditions]:
+    """The conditions of every task.
 
     Args:
         tasks: block `tasks` of a checked configuration.
@@ -82,7 +82,7 @@ def regimes_of(
     for task, block in tasks.items():
         training = block["training"]
         known = ((published or {}).get(task) or {}).get("network", {})
-        found[task] = Regime(
+        found[task] = Conditions(
             task,
             block["corpus"],
             training.get("optimizer", "adam"),
@@ -95,16 +95,16 @@ def regimes_of(
     return found
 
 
-def in_one_line(regimes: Sequence[Regime]) -> str:
+def in_one_line(tasks: Sequence[Conditions]) -> str:
     """What several tasks have in common, and from where to where they differ.
 
     Raises:
         ValueError: there is none.
     """
-    if not regimes:
-        raise ValueError("there is no regime to tell")
-    shares = [share for regime in regimes for share in regime.shares]
-    epochs = [regime.epochs for regime in regimes]
+    if not tasks:
+        raise ValueError("there are no conditions to tell")
+    shares = [share for task in tasks for share in task.shares]
+    epochs = [task.epochs for task in tasks]
     words = []
     if shares:
         least, most = _share(min(shares)), _share(max(shares))
@@ -112,10 +112,10 @@ def in_one_line(regimes: Sequence[Regime]) -> str:
             words.append("published widths" if most == "1" else f"{most} of the published widths")
         else:
             words.append(f"{least} to {most} of the published widths")
-    trained = " and ".join(dict.fromkeys(_named(regime.optimizer) for regime in regimes))
+    trained = " and ".join(dict.fromkeys(_named(task.optimizer) for task in tasks))
     words.append(f"{_range(epochs)} epochs of {trained}")
-    words.append(f"rewound to epoch {_range([regime.rewind_epoch for regime in regimes])}")
-    return ", ".join([*words, *dict.fromkeys(regime.corpus for regime in regimes)])
+    words.append(f"rewound to epoch {_range([task.rewind_epoch for task in tasks])}")
+    return ", ".join([*words, *dict.fromkeys(task.corpus for task in tasks)])
 
 
 def _widths(network: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

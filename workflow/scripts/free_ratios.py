@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job, paths
 
+from mirtrim.analysis.figures.free_ratios import draw_free, draw_task
 from mirtrim.analysis.figures.panels import write
-from mirtrim.analysis.figures.regimes import draw_free, draw_task
+from mirtrim.analysis.free_ratios import read_variants, write_free_ratios
 from mirtrim.analysis.recorded_curves import read_recorded_curves
-from mirtrim.analysis.regimes import read_variants, write_free_ratios
 
 given, wanted, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, f"study {wanted.study}"):

@@ -1,7 +1,7 @@
 """When is trimming free? What the rows of studies that vary a task's dense training say.
 
 A study such as `regimes` trains every task at several widths and lengths
-(`experiments.variants`); its rows carry the levels as columns `level_width`, `level_epochs`, … .
+(`runs.jobs.variants`); its rows carry the levels as columns `level_width`, `level_epochs`, … .
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.runs.labels import label_of_name
 from mirtrim.runs.rows import read_rows, with_names
 from mirtrim.utils.files import atomic_path, write_text
@@ -34,7 +35,7 @@ def read_variants(
     """The rows of all variants of which there are some, with what tells them apart.
 
     Args:
-        variants: as `experiments.plan.Plan.variants`.
+        variants: as `runs.plan.Plan.variants`.
         tables: tables of rows, called by the task or variant whose they are.
         files: of jobs, in folders that are called so; they come before tables.
         runs: study → the runs it compares besides the dense network; None for all.
@@ -206,14 +207,14 @@ def write_free_ratios(rows: pd.DataFrame, csv: Path, markdown: Path) -> None:
     table = table[[*first, *last]].sort_values([*first, "run"], ignore_index=True)
     with atomic_path(csv) as temporary:
         table.round(6).to_csv(temporary, index=False)
-    head = ["| " + " | ".join(table.columns) + " |", "| --- " * len(table.columns) + "|"]
     lines = []
     for row in table.to_dict("records"):
         row["run"] = label_of_name(str(row["run"]))
         cells = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(cells).replace("nan", "") + " |")
+        lines.append(["" if cell == "nan" else cell for cell in cells])
     says = (
         "Largest counted ratio at which the mean test error over seeds is at most one point above "
         "that of the dense network, and at most 1.1 times it; 1 where no trim is."
     )
-    write_text(markdown, "\n".join([*head, *lines, "", says]) + "\n")
+    shown = markdown_table(list(table.columns), lines, len(table.columns))
+    write_text(markdown, "\n".join([*shown, "", says]) + "\n")

@@ -8,11 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirtrim.analysis.figures import regimes as figures
-from mirtrim.analysis.hypotheses import COMPUTATIONS
-from mirtrim.analysis.hypotheses.loading import load_hypotheses
-from mirtrim.analysis.recorded_curves import read_recorded_curves
-from mirtrim.analysis.regimes import (
+from mirtrim.analysis.figures import free_ratios as figures
+from mirtrim.analysis.free_ratios import (
     KEPT,
     RANDOM,
     SCRATCH,
@@ -24,6 +21,9 @@ from mirtrim.analysis.regimes import (
     read_variants,
     write_free_ratios,
 )
+from mirtrim.analysis.hypotheses import COMPUTATIONS
+from mirtrim.analysis.hypotheses.loading import load_hypotheses
+from mirtrim.analysis.recorded_curves import read_recorded_curves
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
 from mirtrim.pruning.settings import DENSE as DENSE_SETTINGS
 from mirtrim.pruning.settings import PruningSettings

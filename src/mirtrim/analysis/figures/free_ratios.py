@@ -10,8 +10,7 @@ from matplotlib.lines import Line2D
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.recorded_curves import RecordedCurves
-from mirtrim.analysis.regimes import (
+from mirtrim.analysis.free_ratios import (
     DENSE,
     KEPT,
     LEVEL,
@@ -23,6 +22,7 @@ from mirtrim.analysis.regimes import (
     levels_in,
     levels_of,
 )
+from mirtrim.analysis.recorded_curves import RecordedCurves
 from mirtrim.analysis.style import Look
 from mirtrim.utils.errors import ArtefactError
 
@@ -60,7 +60,7 @@ def draw_task(rows: pd.DataFrame) -> Figure:
     bands one sample deviation, over seeds.
 
     Args:
-        rows: of one task and study (`evidence.regimes.read_variants`).
+        rows: of one task and study (`free_ratios.read_variants`).
 
     Raises:
         ArtefactError: no run has rows.
@@ -68,7 +68,7 @@ def draw_task(rows: pd.DataFrame) -> Figure:
     varied = [n for n in _dimensions(rows) if len(levels_of(rows, n)) > 1] or _dimensions(rows)
     runs = [run for run in RUNS if (rows.run == run).any()]
     if not runs or not varied:
-        raise ArtefactError("figure of regimes: no rows of trims to draw; train some")
+        raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
     lines, *more = varied
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
     width, height = panels.PANEL_INCHES
@@ -139,7 +139,7 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
     """
     tasks = [task for task in dict.fromkeys(rows.task) if _has_trims(rows[rows.task == task])]
     if not tasks:
-        raise ArtefactError("figure of regimes: no rows of trims to draw; train some")
+        raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
     with style.styled():
         figure, all_axes, place = panels.grid(len(tasks), spare=True)
         for axes, task in zip(all_axes, tasks, strict=True):

@@ -93,6 +93,8 @@ def test_the_page_fetches_nothing_and_uploads_nothing(tmp_path: Path) -> None:
     assert "http" not in loads.policy
     assert "@import" not in page
     assert '"showSendToCloud": false' in page
+    assert '"responsive": true' in page
+    assert '"displaylogo": false' in page
     assert "<title>a &lt; b</title>" in page
     assert page.count('id="mirtrim-curves"') == 1
 

@@ -93,7 +93,11 @@ def test_means_and_sample_deviations_by_hand(tmp_path: Path) -> None:
     assert trim.relative_error_mean == pytest.approx(1.75)
     assert trim.relative_error_deviation == pytest.approx(0.5 / np.sqrt(2))
     assert trim.speed_up_theoretical == pytest.approx(4.0)
-    assert "0.250 ± 0.071" in to_markdown(table)
+    head, rule, _, line = to_markdown(table).splitlines()[:4]
+    assert head.startswith("| method | criterion | scope | reset | ratio |")
+    assert rule == "|" + " --- |" * 4 + " ---: |" * 7
+    assert "| 2.05 |" in line
+    assert "| 0.250 ± 0.071 | 1.750 ± 0.354 |" in line
 
 
 def test_one_seed_has_no_deviation() -> None:

@@ -157,6 +157,8 @@ def test_seeds_to_decide_is_the_power_of_the_t_test() -> None:
     """Effect of one deviation between seeds: 10 pairs have power 0.80, 9 have 0.75 (Cohen)."""
     assert seeds_to_decide(1.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0)) == 10
     assert seeds_to_decide(10.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0)) == 3
+    # With one degree of freedom the line is at 12.7 standard errors, and this is 141 of them.
+    assert seeds_to_decide(100.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0)) == 2
     assert seeds_to_decide(1.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0), level=0.005) > 10
 
 

@@ -186,7 +186,7 @@ def outcome_of(
 
     Returns:
         "unreached" if there are no tests; "alive" if none that ran failed; "stopped" if they took
-        five times as long as without the fault, and half a minute.
+        four times as long as without the fault, and 20 s.
     """
     if not about:
         return Outcome("unreached", "", 0.0)
@@ -199,7 +199,7 @@ def outcome_of(
             break
         parts[spent > FIRST_SECONDS and bool(parts[0])].append(test)
     for part in filter(None, parts):
-        limit = 30 + 5 * sum(test.seconds + 0.1 for test in part)
+        limit = 20 + 4 * sum(test.seconds + 0.1 for test in part)
         with copy.changed(path, mutant.text):
             outcome = copy.run([test.name for test in part], limit)
         seconds += outcome.seconds
@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--rooms", nargs="+", default=list(ROOMS), help="of the sample")
     parser.add_argument(
-        "--budget", type=float, default=60, help="seconds of tests for each, without a fault"
+        "--budget", type=float, default=20, help="seconds of tests for each, without a fault"
     )
     parser.add_argument("--limit", type=float, default=30, help="seconds of tests of a file")
     given = parser.parse_args()

@@ -2,7 +2,6 @@
 
 import gc
 import importlib
-import importlib.util
 import io
 import os
 import re
@@ -13,13 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.mutants.choosing import imported
 from tests.mutants.reaching import Lines
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
@@ -27,29 +27,9 @@ FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::\S[^\n]*?|\S+\.py)(?: - .*)?$", re
 
 
 MEMORY = 12 * 2**30
-# What takes long to import and is none of the project.
-IMPORTED = (
-    "numpy",
-    "pandas",
-    "torch",
-    "scipy.signal",
-    "scipy.fft",
-    "mir_eval",
-    "mirdata",
-    "librosa",
-    "pretty_midi",
-    "soundfile",
-    "soxr",
-    "matplotlib.pyplot",
-    "plotly.graph_objects",
-    "onnx",
-    "onnxruntime",
-    "jsonschema",
-    "numba",
-    "hypothesis",
-    "pytest",
-    "yaml",
-)
+# So many times the limit of computing may pass.
+WAITING = 10
+OWN = ("mirtrim", "tests")
 
 
 @dataclass(frozen=True)
@@ -88,11 +68,17 @@ class Copy:
     project.
     """
 
-    def __init__(self, folder: Path, imported: Sequence[str] = IMPORTED) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in imported:
-            if importlib.util.find_spec(name.partition(".")[0]):
-                importlib.import_module(name)
+        # pytest's plugin of hypothesis imports it in every process.
+        names = {"hypothesis"}
+        for file in (folder / "src").rglob("*.py"):
+            names |= imported(file.read_text(encoding="utf-8"))
+        for name in sorted(names):
+            # Names of what is taken from a module are no modules.
+            if name.partition(".")[0] not in OWN:
+                with suppress(ImportError):
+                    importlib.import_module(name)
         # Else each process would go through all of that whenever pytest collects garbage.
         gc.collect()
         gc.freeze()
@@ -117,7 +103,7 @@ class Copy:
 
         Args:
             tests: names of tests, or files.
-            limit_seconds: after which they are stopped.
+            limit_seconds: of computing, after which they are stopped.
         """
         files = list(dict.fromkeys(name.partition("::")[0] for name in tests))
         plugins = [Chosen(tests)] if any("::" in name for name in tests) else []
@@ -126,7 +112,7 @@ class Copy:
         begun = time.monotonic()
         code = self._forked(lambda: self._pytest(["-x", *files], plugins, log), limit_seconds)
         seconds = time.monotonic() - begun
-        if code is None:
+        if code in (None, -signal.SIGXCPU):
             return Outcome("stopped", "", seconds)
         if code == 0:
             return Outcome("alive", "", seconds)
@@ -152,18 +138,24 @@ class Copy:
             lines.start()
             return self._pytest([file], [lines], self.folder / "reach.log")
 
-        self._forked(measured, 30 + 10 * limit_seconds)
+        self._forked(measured, 30 + 2 * limit_seconds)
         part.replace(kept)
 
     def _forked(self, work: Callable[[], int], limit_seconds: float) -> int | None:
-        """What `work` returns in a process of its own, or None if it took too long."""
-        end = time.monotonic() + limit_seconds
+        """What `work` returns in a process of its own, or None if it waited for too long.
+
+        Other work must not make a fault of a processor's: what counts is the time of computing, at
+        the end of which the process has the signal SIGXCPU.
+        """
+        end = time.monotonic() + 60 + WAITING * limit_seconds
+        seconds = max(1, round(limit_seconds))
         child = os.fork()
         if child == 0:
             code = 1
             try:
                 os.setsid()
                 resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+                resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
                 code = work()
             finally:
                 os._exit(code)
@@ -183,7 +175,7 @@ class Copy:
         sys.path[:0] = [str(self.folder / "src"), str(self.folder)]
         os.environ["PYTHONPATH"] = str(self.folder / "src")
         for name in list(sys.modules):
-            if name.partition(".")[0] in ("tests", "mirtrim"):
+            if name.partition(".")[0] in OWN:
                 del sys.modules[name]
         stream = io.StringIO()
         quiet = ["-q", "-n", "0", "--tb=no", "-p", "no:cacheprovider"]

@@ -252,7 +252,7 @@ def test_error():
 
 def test_lines_are_counted_for_each_test_apart(package: Path, tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(REACHING)
-    copy = Copy(tmp_path, imported=())
+    copy = Copy(tmp_path)
     copy.reach("test_it.py", package, tmp_path / "kept.jsonl", 60)
     found = {}
     for test in read_tests(tmp_path / "kept.jsonl"):
@@ -303,8 +303,8 @@ def test_a_fault_is_noticed_and_gone_afterwards(package: Path, tmp_path: Path) -
     (tmp_path / "test_height.py").write_text(
         "from town.houses.house import height\n\n\ndef test_three():\n    assert height(1) == 4\n"
     )
-    (tmp_path / "test_slow.py").write_text("import time\n\n\ndef test_it():\n    time.sleep(60)\n")
-    copy, path = Copy(tmp_path, imported=()), package / "houses" / "house.py"
+    (tmp_path / "test_slow.py").write_text("def test_it():\n    while True:\n        pass\n")
+    copy, path = Copy(tmp_path), package / "houses" / "house.py"
     assert copy.run(["test_height.py"], 60).state == "alive"
     with copy.changed(path, CODE.replace("3 * floors + 1", "3 * floors")):
         found = copy.run(["test_height.py"], 60)
@@ -338,7 +338,7 @@ def test_the_tests_about_a_fault_run_in_their_order_up_to_the_budget(
     (tmp_path / "test_it.py").write_text(ORDERED)
     two, one = (MeasuredTest(f"test_it.py::test_{name}", 5.0, {}) for name in ("two", "one"))
     broken = MeasuredTest("test_it.py::test_broken", 50.0, {})
-    path, copy = package / "houses" / "house.py", Copy(tmp_path, imported=())
+    path, copy = package / "houses" / "house.py", Copy(tmp_path)
     wrong, right = (
         Mutant(path, CODE.replace("3 * floors + 1", by), "height", ast.parse(by).body, "")
         for by in ("4 * floors", "1 + 3 * floors")

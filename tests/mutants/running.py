@@ -22,7 +22,7 @@ import pytest
 from tests.mutants.choosing import imported
 from tests.mutants.reaching import Lines
 
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::\S[^\n]*?|\S+\.py)(?: - .*)?$", re.MULTILINE)
 
 
@@ -189,10 +189,6 @@ class Copy:
 @contextmanager
 def copy_of(root: Path) -> Iterator[Copy]:
     """A copy of the tree below `root` in a temporary folder."""
-    import compileall
-
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(root, Path(folder) / "tree", ignore=LEFT_OUT)
-        for name in ("src", "tests"):
-            compileall.compile_dir(Path(folder) / "tree" / name, quiet=2)
         yield Copy(Path(folder) / "tree")

@@ -31,6 +31,10 @@ def test_onsets_closer_than_30_ms_are_one() -> None:
     np.testing.assert_allclose(merged, [0.01, 0.5, 0.531, 1.0])
 
 
+def test_onsets_as_far_apart_as_the_limit_stay_two() -> None:
+    np.testing.assert_array_equal(merge_close(np.array([0.0, 0.5, 0.75]), 0.5), [0.0, 0.625])
+
+
 def test_a_roll_does_not_collapse() -> None:
     # Seven strokes 20 ms apart: pairs are merged, never the whole roll.
     merged = merge_close(np.arange(7) * 0.02, 0.03)

@@ -64,6 +64,12 @@ def test_filters_are_designed_once() -> None:
     assert constant_q_filters(*settings) is not constant_q_filters(22_050, *settings[1:])
 
 
+def test_bins_up_to_half_the_sample_rate_are_taken() -> None:
+    """The last of 139 bins lies at 55 · 2 ** (138 / 24) = 2960 Hz, beyond a third of the rate."""
+    filters = constant_q_filters(8000, 512, 55.0, 139, 24)
+    assert sum(octave.filters.shape[0] for octave in filters.octaves) == 139
+
+
 def test_bins_above_the_sample_rate_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"240 bins above 55 Hz reach \d+ Hz.*8000 Hz"):
         constant_q_filters(16_000, 1024, 55.0, 240, 24)

@@ -91,6 +91,10 @@ def test_what_is_lacking_is_named() -> None:
 
     short = evidence("target_is_reached", material(ratio=1.9), except_runs=[], tolerance=0.001)
     assert short.startswith(f"onset, {TRIM}: 1.90 where the target is 2")
+    # The tolerance itself is within it: 1 of 2 at a tolerance of one half.
+    half = material(ratio=1.0, target_ratio=2.0)
+    reached = CHECKS["target_is_reached"](half, except_runs=[], tolerance=0.5)
+    assert reached[0] is True
     runs = evidence("runs_everywhere", material(), runs=[TRIM, MASK])
     assert runs == f"onset: 1 of 2 (without {MASK})"
     assert "2 sets of versions" in evidence("one_software", material(versions="other"))

@@ -89,6 +89,8 @@ def test_signs_by_hand(contrast: list[int], clusters: list[int] | None, p_value:
 
 def test_many_signs_are_drawn() -> None:
     random = generator(3)
+    # 2 ** 12 ways are still gone through, of which two are as far.
+    assert sign_flip_p(np.ones((2, 12)), random) == 2 / 4096
     assert sign_flip_p(np.ones((2, 40)), random) == pytest.approx(1 / 4097)
     uneven = np.tile(np.array([1.0, -1.0] * 20), (2, 1))
     assert sign_flip_p(uneven, random) == 1.0

@@ -67,6 +67,11 @@ def test_lines_are_means_over_seeds() -> None:
     assert lines["trim"].y == (1.0, 1.75, 2.5)
 
 
+def test_the_axis_has_ticks_from_the_lowest_to_the_highest_error() -> None:
+    """Quotients from 0.5 to 3, a twentieth more on both sides: from 0.475 to 3.15."""
+    assert draw(ALL).layout.yaxis.tickvals == (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+
+
 def test_side_runs_wait_in_the_legend() -> None:
     figure = draw(ALL)
     assert points(figure, "trim (reinit)").visible is True
@@ -93,6 +98,8 @@ def test_the_page_fetches_nothing_and_uploads_nothing(tmp_path: Path) -> None:
     assert "http" not in loads.policy
     assert "@import" not in page
     assert '"showSendToCloud": false' in page
+    assert '"responsive": true' in page
+    assert '"displaylogo": false' in page
     assert "<title>a &lt; b</title>" in page
     assert page.count('id="mirtrim-curves"') == 1
 

@@ -200,3 +200,26 @@ def test_a_claim_says_on_which_tasks_it_was_run_and_on_which_not() -> None:
         "More seeds alone would not decide: pitch",
         "Not run on drums",
     ]
+
+
+def test_verdicts_stand_in_the_order_of_their_first_task() -> None:
+    lines = {
+        "task": ["chord", "drums", "onset"],
+        "verdict": ["undecided", "refuted", "undecided"],
+        "compared": ["a − b", "a − b", "a − c"],
+        "measure": ["difference of errors", "quotient", "difference of errors"],
+        "effect": [0.01, 0.1, 0.02],
+        "low": [-0.01, 0.05, -0.01],
+        "high": [0.03, 0.15, 0.05],
+        "counted": [False, True, False],
+        "seeds": [3, 3, 3],
+        "note": [""] * 3,
+        "seeds_needed": [float("nan")] * 3,
+    }
+    # Two measures are told with each effect, and what was counted has no interval.
+    assert list(_of_tasks(pd.DataFrame(lines))) == [
+        "Undecided: chord difference of errors +0.010 (−0.010 to +0.030), "
+        "onset difference of errors +0.020 (−0.010 to +0.050)",
+        "Refuted: drums quotient 0.100",
+        "More seeds alone would hardly decide: chord, onset",
+    ]

@@ -143,6 +143,15 @@ def test_intervals_cover_what_was_planted() -> None:
     assert 0.9 <= np.mean(ratios) <= 0.99
 
 
+def test_a_quotient_has_no_interval_where_a_draw_has_no_error() -> None:
+    """Drawn from two pieces, the one without errors comes alone one time in four."""
+    first = np.array([[0.0, 1.0], [0.0, 1.0]])
+    result = compare(first, np.ones((2, 2)), generator())
+    assert result.ratio == 0.5
+    assert np.isnan(result.ratio_interval).all()
+    assert np.isfinite(result.difference_interval).all()
+
+
 def test_holm_by_hand() -> None:
     """0.01·4, then 0.02·3 = 0.06, then 0.03·2 lifted to no less, then 0.9·1."""
     assert holm([0.03, 0.01, 0.9, 0.02]) == pytest.approx([0.06, 0.04, 0.9, 0.06])
@@ -157,6 +166,8 @@ def test_seeds_to_decide_is_the_power_of_the_t_test() -> None:
     """Effect of one deviation between seeds: 10 pairs have power 0.80, 9 have 0.75 (Cohen)."""
     assert seeds_to_decide(1.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0)) == 10
     assert seeds_to_decide(10.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0)) == 3
+    # With one degree of freedom the line is at 12.7 standard errors, and this is 141 of them.
+    assert seeds_to_decide(100.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0)) == 2
     assert seeds_to_decide(1.0, Spread(3, 50, of_seeds=1.0, of_pieces=0.0), level=0.005) > 10
 
 

@@ -278,6 +278,7 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     )
     assert "missing: trim (global)" in markdown
     assert "scored time" not in markdown  # here rows and pieces agree
+    assert "These verdicts are about" not in markdown  # nobody said which
     latex = paths[2].read_text()
     assert r"H1 & 1R & R +0.100 \\" in latex
     assert r"H1$'$ & 1S & S $-$0.050 \\" in latex
@@ -291,8 +292,15 @@ def test_a_score_that_is_no_mean_over_pieces_is_told(tmp_path: Path) -> None:
     entry = {k: v for k, v in vars(claim("H1")).items() if k not in ("tasks", "twin")}
     table.write_text(yaml.safe_dump([entry]))
     paths = [tmp_path / f"verdicts.{ending}" for ending in ("csv", "md", "tex")]
-    write_verdicts(rows, pieces, table, *paths, rng_seed=1)
+    block = {
+        "corpus": "mini", "rewind_epoch": 3, "network": {"channels": 8},
+        "training": {"epochs": 4, "optimizer": "sgd"},
+    }  # fmt: skip
+    conditions = conditions_of({"onset": block})
+    write_verdicts(rows, pieces, table, *paths, rng_seed=1, conditions=conditions)
     assert "the largest differences: onset by 0.0040." in paths[1].read_text()
+    told = f"These verdicts are about:\n\n* onset: {conditions['onset']}.\n\n"
+    assert told in paths[1].read_text()
 
 
 def test_a_table_of_before_there_were_clusters_is_read(tmp_path: Path) -> None:

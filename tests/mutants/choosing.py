@@ -1,6 +1,8 @@
-"""Which tests are about a module: those of its room, the nearest ones first."""
+"""Which tests are about a module: how near each file of tests is to it."""
 
 import ast
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 
@@ -9,32 +11,34 @@ def room_of(path: Path, package: Path) -> str:
     return path.relative_to(package).with_suffix("").parts[0]
 
 
-def files_about(path: Path, definition: str, package: Path, tests: Path) -> list[Path]:
-    """Test files that import a module or belong to its room.
+def nearness(path: Path, definition: str, package: Path) -> Callable[[str], float]:
+    """How near a file of tests is to a definition: 1 if it names it, 3 if it imports the module
+    or belongs to its room, 10 otherwise.
 
     Args:
         path: the module, below `package`.
         definition: qualified name of what was changed in it.
-        tests: the folder of all tests.
+        package: the folder of the package, whose copy of the project the tests belong to.
 
     Returns:
-        Those that name the definition come first, then those that import the module, then the
-        rest of the room; within these, short files first.
+        A function of the path of a file of tests, from the folder of the project.
     """
+    root = package.parents[1]
     room = room_of(path, package)
     module = ".".join((package.name, *path.relative_to(package).with_suffix("").parts))
     module = module.removesuffix(".__init__")
     words = {definition.partition(".")[0], definition.rpartition(".")[2]}
-    ranked = []
-    for file in sorted(tests.rglob("test_*.py")):
-        text = file.read_text(encoding="utf-8")
-        below = file.relative_to(tests).parts
-        of_room = below[0] in (room, f"test_{room}.py") and below[0] != "mutants"
+
+    @cache
+    def near(name: str) -> float:
+        text = (root / name).read_text(encoding="utf-8")
+        below = Path(name).parts[1:]
         imports = module in text and module in imported(text)
-        named = imports and any(word in text for word in words)
-        if of_room or imports:
-            ranked.append((not named, not imports, len(text), file))
-    return [file for *_, file in sorted(ranked)]
+        if imports and any(word in text for word in words):
+            return 1.0
+        return 3.0 if imports or below[0] in (room, f"test_{room}.py") else 10.0
+
+    return near
 
 
 def imported(text: str) -> set[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.mutants.choosing import imported, room_of
+from tests.mutants.choosing import imported
 from tests.mutants.planting import definitions, replaced
 
 FLIPS: dict[type[Any], type[Any]] = {
@@ -63,17 +63,24 @@ class Change:
 
 
 def sample(package: Path, rooms: Sequence[str], count: int, seed: int) -> list[Change]:
-    """`count` of all changes in `rooms`, drawn without replacement; fewer if there are fewer.
+    """`count` of all changes in `rooms`, each with its share; fewer if there are fewer.
 
     Modules that draw are left out: no test says how thick a line is.
     """
     every = [
         change
-        for path in sorted(package.rglob("*.py"))
-        if room_of(path, package) in rooms and not _draws(path)
+        for room in rooms
+        for path in sorted((package / room).rglob("*.py"))
+        if not _draws(path)
         for change in changes(path)
     ]
-    return random.Random(seed).sample(every, min(count, len(every)))
+    # Every step-th of all in the order of rooms and files, from a place within the first step: the
+    # rooms have their shares, give or take one.
+    step = max(1.0, len(every) / count)
+    begin = random.Random(seed).random() * step
+    chosen = [every[int(begin + step * n)] for n in range(min(count, len(every)))]
+    random.Random(seed).shuffle(chosen)
+    return chosen
 
 
 def _draws(path: Path) -> bool:

@@ -45,7 +45,12 @@ class Planted:
 
     path: Path
     text: str
-    line: int
+    nodes: list[Any]
+
+    @property
+    def line(self) -> int:
+        """The first line of the place, from 1."""
+        return int(self.nodes[0].lineno)
 
 
 def read_faults(path: Path) -> list[Fault]:
@@ -83,7 +88,7 @@ def plant(fault: Fault, package: Path) -> Planted:
     if len(found) != 1:
         raise DoesNotFit(f"{fault.definition}: {len(found)} places for: {fault.replace.strip()}")
     path, text, nodes = found[0]
-    return Planted(path, replaced(text, nodes, fault.by), nodes[0].lineno)
+    return Planted(path, replaced(text, nodes, fault.by), nodes)
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, Definition]]:

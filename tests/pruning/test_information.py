@@ -12,6 +12,7 @@ from scipy.stats import norm, spearmanr
 from torch import Tensor
 
 from mirtrim.pruning.criteria.information import (
+    _entropy_bias,
     binned_information,
     column_information,
     gaussian_copula_information,
@@ -215,6 +216,24 @@ def test_columns_agree_with_labels() -> None:
     one_by_one = binned_information(values, labels, bins=8)
     together = column_information(values, labels[:, None].float(), bins=8)
     torch.testing.assert_close(one_by_one, together)
+
+
+@pytest.mark.parametrize("rare", [0, 1])
+def test_ten_samples_of_the_rarer_value_are_left_for_every_bin(rare: int) -> None:
+    """60 of 400 are rare, zeros or ones: six bins, not the ten that 340 would allow."""
+    values = torch.randn(400, 3, generator=generator(2))
+    columns = torch.full((400, 1), 1.0 - rare)
+    columns[torch.randperm(400, generator=generator(3))[:60]] = float(rare)
+    found = column_information(values, columns)
+    assert torch.equal(found, column_information(values, columns, bins=6))
+    assert not torch.equal(found, column_information(values, columns, bins=10))
+
+
+def test_the_bias_of_a_variance_of_three_samples() -> None:
+    """½ (ψ(1) + ln(2 / 2)), and ψ(1) is −0.5772 (Euler's constant)."""
+    assert _entropy_bias(1, 3) == pytest.approx(-0.5 * 0.5772156649)
+    # ½ (ψ(1) + ψ(½) + 2 ln 1), and ψ(½) = −0.5772 − 2 ln 2.
+    assert _entropy_bias(2, 3) == pytest.approx(-0.5772156649 - math.log(2))
 
 
 def test_rare_columns_leave_no_minimum_units_of_noise() -> None:

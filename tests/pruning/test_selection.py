@@ -11,6 +11,7 @@ from mirtrim.pruning.selection import (
     blocks,
     choose_units,
     group_scores,
+    macs_of_groups,
     smallest_cut,
 )
 from mirtrim.pruning.weight_selection import choose_weights
@@ -163,3 +164,10 @@ def test_impossible_weight_targets_are_errors() -> None:
         choose_weights(SCORES, MASKS, 1)
     with pytest.raises(RatioError, match="cannot keep 13 weights"):
         choose_weights(SCORES, MASKS, 13)
+
+
+def test_macs_of_a_group_are_those_that_go_with_it_alone() -> None:
+    """Each of three units takes two weights in and one out; nothing is left out twice."""
+    network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    graph = discover(network, torch.zeros(1, 2))
+    assert macs_of_groups(graph).tolist() == [0, 3, 3, 3]

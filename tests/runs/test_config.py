@@ -285,6 +285,15 @@ def test_of_two_studies_with_one_run_the_later_has_the_last_word() -> None:
     assert "studies.methods: run cram_local is left out, studies.mine has other ratios" in notes
 
 
+def test_a_study_without_seeds_has_those_of_the_profile() -> None:
+    config = default()
+    config["seeds"] = [4, 7]
+    mine = {"tasks": ["onset"], "ratios": [2], "runs": [{"method": "cram"}]}
+    config["studies"] = {"all": mine, "one": {**mine, "seeds": [7]}}
+    studies = validate(config, SCHEMA)["studies"]
+    assert [studies[name]["seeds"] for name in ("all", "one")] == [[4, 7], [7]]
+
+
 def test_numbers_are_finite() -> None:
     config = default()
     config["tasks"]["onset"]["training"]["learning_rate"] = float("nan")

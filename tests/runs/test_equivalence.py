@@ -226,3 +226,11 @@ def test_runs_of_a_method_that_only_one_commit_knows_are_left_out() -> None:
     assert found == {"runs": runs[:1], "studies": {"all": {"runs": runs[:1]}}}
     assert sample.with_known({"runs": runs, "studies": None}, {"trim"})["runs"] == runs[:1]
     assert {"mask", "trim", "same_mask"} <= sample.known_to(ROOT)
+
+
+def test_an_archive_that_git_cannot_make_is_an_error_of_git(tmp_path: Path) -> None:
+    """Not one of unpacking nothing, of which it could not be told what went wrong."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        equivalence._check_out(tmp_path, "f" * 40, tmp_path / "home")
+    assert caught.value.cmd[0] == "git"

@@ -135,6 +135,19 @@ def test_what_means_something_changes_it(same: Callable[..., bool], change: Chan
     assert not same(change)
 
 
+def test_a_field_of_one_special_type_is_not_one_of_another(tmp_path: Path) -> None:
+    """`ClassVar` is no field of a dataclass, `InitVar` an argument that is not kept."""
+    found = {
+        digest(
+            tmp_path / kind,
+            "tool.work.start",
+            changes=(("tool/work.py", "size: int = 3", f"size: {kind}[int] = 3"),),
+        )
+        for kind in ("ClassVar", "InitVar", "list")
+    }
+    assert len(found) == 3
+
+
 def test_a_definition_may_move(same: Callable[..., bool]) -> None:
     text = SOURCES["tool/maths.py"]
     begin, end = text.index("def double"), text.index("def looked_up")

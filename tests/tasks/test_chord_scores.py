@@ -43,6 +43,12 @@ def test_scores_by_hand(reference, estimate, majmin, seconds):
     assert scores["seconds_majmin"] == pytest.approx(seconds)
 
 
+def test_half_a_second_counts_as_much_as_a_song():
+    scores = chord_scores(of((0, 0.5, "C")), of((0, 0.25, "C"), (0.25, 0.5, "G")))
+    assert scores["majmin"] == pytest.approx(0.5)
+    assert scores["seconds_majmin"] == pytest.approx(0.5)
+
+
 def test_an_annotation_that_lies_wholly_behind_the_recording_scores_nothing():
     scores = chord_scores(of((50, 60, "C")), of((0, 10, "C")))
     assert (scores["majmin"], scores["seconds_majmin"]) == (0.0, 10.0)

@@ -79,6 +79,15 @@ def test_a_recording_is_scaled_to_full_range_and_padded(tmp_path: Path) -> None:
     assert recording.reference.label.tolist() == ["rock"]
 
 
+@pytest.mark.parametrize(("window", "length"), [(3, 4), (4, 4), (5, 5), (6, 6)])
+def test_a_recording_is_as_long_as_a_window_at_least(
+    tmp_path: Path, window: int, length: int
+) -> None:
+    features = {**FEATURES, "window_samples": window, "classes": ["rock"]}
+    track = one_track(tmp_path, np.array([0.1, -0.2, 0.05, 0.1]), genre="rock")
+    assert len(Genre().recording(track, features).arrays["samples"]) == length
+
+
 def test_an_unlisted_class_and_pure_silence_are_named(tmp_path: Path) -> None:
     features = {**FEATURES, "classes": ["jazz", "rock"]}
     with pytest.raises(CorpusError, match="track t is a 'polka', which is not in `classes`"):

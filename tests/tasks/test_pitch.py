@@ -80,6 +80,14 @@ def test_an_annotation_does_not_last_beyond_its_end() -> None:
     assert f0_at(times, f0, np.array([0.25, 0.4])).tolist() == [100, 0]
 
 
+@pytest.mark.parametrize(("gap", "sounds"), [(2.5, True), (2.75, False)])
+def test_a_gap_of_two_hops_and_a_half_is_still_filled(gap: float, sounds: bool) -> None:
+    """Hops of 1/4 s, which are exact, and a time in the middle of the gap."""
+    times = np.concatenate([np.arange(5), 4 + gap + np.arange(5)]) / 4
+    found = f0_at(times, np.full(10, 220.0), np.array([1 + gap / 8]))
+    assert (found > 0).tolist() == [sounds]
+
+
 def test_between_annotations_far_apart_there_is_silence() -> None:
     times = np.concatenate([np.arange(11) / 100, 2 + np.arange(11) / 100])  # 0-0.1 s, 2-2.1 s
     at = np.array([0.0, 0.055, 0.1, 0.109, 0.12, 1.0, 1.98, 1.991, 2.0, 2.105, 2.12])

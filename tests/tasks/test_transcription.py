@@ -1,5 +1,6 @@
 """Onsets: merging, targets, peaks, scores, windows, with literal numbers."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,10 @@ def test_onsets_closer_than_30_ms_are_one() -> None:
     np.testing.assert_allclose(merged, [0.01, 0.5, 0.531, 1.0])
 
 
+def test_onsets_as_far_apart_as_the_limit_stay_two() -> None:
+    np.testing.assert_array_equal(merge_close(np.array([0.0, 0.5, 0.75]), 0.5), [0.0, 0.625])
+
+
 def test_a_roll_does_not_collapse() -> None:
     # Seven strokes 20 ms apart: pairs are merged, never the whole roll.
     merged = merge_close(np.arange(7) * 0.02, 0.03)
@@ -50,6 +55,14 @@ def test_peaks_are_local_maxima_at_or_above_the_threshold() -> None:
     activation = np.array([0.9, 0.2, 0.5, 0.4, 0.6, 0.1, 0.3, 0.8])
     np.testing.assert_allclose(peak_times(activation, 0.5, 0.05), [0.0, 0.1, 0.2, 0.35])
     assert len(peak_times(activation, 0.95, 0.05)) == 0
+
+
+def test_nothing_found_scores_nothing_and_says_nothing() -> None:
+    """mir_eval warns of an empty list; that is no news where a network hears nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = onset_scores(np.array([1.0]), np.zeros(0))
+    assert (scores["f_measure"], scores["count_hit"], scores["count_reference"]) == (0.0, 0, 1)
 
 
 def test_scores_use_a_window_of_50_ms_in_seconds() -> None:

@@ -369,3 +369,12 @@ def test_long_convolutions_agree_with_float32_on_this_processor(channels: int, s
         results.append([outputs, *gradients])
     for exact, found in zip(*results, strict=True):
         assert (found - exact).norm() < 0.01 * exact.norm()
+
+
+def test_signs_are_plus_and_minus_one() -> None:
+    """In the layout and the type of what they stand for, both equally often."""
+    like = torch.zeros(4, 8, 16, 16, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+    signs = guard._signs(like, torch.Generator().manual_seed(0))
+    assert set(signs.unique().tolist()) == {-1.0, 1.0}
+    assert (signs.dtype, signs.stride()) == (like.dtype, like.stride())
+    assert abs(signs.float().mean().item()) < 0.05

@@ -224,6 +224,16 @@ def test_a_small_training_loss_is_no_fault() -> None:
         assert_kept_company(network(), Parity(), [near])
 
 
+def test_the_check_leaves_the_network_and_the_generator_as_they_are() -> None:
+    """It runs the network, whose statistics of batches and dropout are not to move by that."""
+    model = network()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    assert_kept_company(model, Parity(), [EpochReport(1, 1, 1e-4, 0.6, 0.0, 1.0)])
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_an_error_of_proportion_stands_after_a_resume(tmp_path: Path) -> None:
     path = tmp_path / "fit.safetensors"
     for _ in range(2):

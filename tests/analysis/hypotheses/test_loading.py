@@ -78,6 +78,25 @@ def test_what_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("at_most", "accepted"),
+    [({"onset": 2.0}, True), ({"onset": "two"}, False), ({3: 2.0}, False), ([2.0], False)],
+)
+def test_keys_and_values_of_a_mapping_are_checked(
+    tmp_path: Path, at_most: object, accepted: bool
+) -> None:
+    settings = {"run": "trim", "times": 1.0, "at_most": at_most}
+    path = tmp_path / "hypotheses.yaml"
+    path.write_text(
+        yaml.safe_dump([{**GOOD, "computation": "within_budget", "settings": settings}])
+    )
+    if accepted:
+        assert load_hypotheses(path)[0].settings["at_most"] == at_most
+        return
+    with pytest.raises(ConfigError, match=r"settings\.at_most: must be dict\[str, float\], not"):
+        load_hypotheses(path)
+
+
+@pytest.mark.parametrize(
     ("entries", "message"),
     [
         ({}, "must be a list of hypotheses"),

@@ -7,9 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirtrim.runs.jobs.baselines import RULES, measure, pitch_classes, triads
+from mirtrim.runs.jobs.baselines import (
+    COLUMNS,
+    RULES,
+    _spectra,
+    measure,
+    pitch_classes,
+    spectral_flux,
+    triads,
+    write_baseline,
+)
 from mirtrim.tasks.chord_labels import LABELS
-from mirtrim.tasks.store import write_store
+from mirtrim.tasks.registry import get_task
+from mirtrim.tasks.store import open_store, write_store
 from mirtrim.utils.errors import ConfigError
 from tests.runs.jobs.synthetic import FEATURES, store
 
@@ -61,6 +71,17 @@ def test_flux_finds_what_raises_all_bands(tmp_path: Path) -> None:
     assert loud.score.mean() > 0.6
 
 
+def test_flux_is_what_rises_and_nothing_that_falls(tmp_path: Path) -> None:
+    """Rises 0, 1 + 0.5 and 1.5 (what falls by 0.5 is no rise), over the highest of them."""
+    frames = np.zeros((3, 8), dtype=np.float32)
+    frames[:, :2] = [[0.0, 0.0], [1.0, 0.5], [0.5, 2.0]]
+    events = pd.DataFrame({"time_seconds": [0.05], "label": ["onset"]})
+    arrays = {"frames": frames, "targets": np.zeros((3, 1), dtype=np.uint8)}
+    write_store(tmp_path, [(row(split), arrays, events) for split in SPLITS], "frames")
+    found = spectral_flux(get_task("onset"), open_store(tmp_path), "test", FEATURES)
+    np.testing.assert_allclose(found["test"], [[0.0, 1.0, 1.0]])
+
+
 def test_templates_name_a_chord_and_its_kind(tmp_path: Path) -> None:
     tracks = []
     for split in SPLITS:
@@ -103,6 +124,29 @@ def test_the_nearest_mean_spectrum_tells_low_from_high(tmp_path: Path) -> None:
             )
     write_store(tmp_path, tracks, None)
     assert measure("instrument", "tones", tmp_path, SOLO).score.tolist() == [1.0, 1.0]
+
+
+def test_silence_and_tones_have_finite_spectra(tmp_path: Path) -> None:
+    """Of a window without sound every band is as good as empty; 1e-8 stands for nothing."""
+    silent = {"samples": np.zeros(8192, dtype=np.int16)}
+    tracks = [
+        (row(split, label), silent, pd.DataFrame({"label": [label]}))
+        for split in SPLITS
+        for label in ("low", "high")
+    ]
+    write_store(tmp_path, tracks, None)
+    spectra = _spectra(get_task("instrument"), open_store(tmp_path), "test", SOLO)
+    assert len(spectra) == 2
+    for bands in spectra.values():
+        np.testing.assert_allclose(bands, np.log(1e-8))
+
+
+def test_what_was_measured_is_written_without_numbers_of_lines(tmp_path: Path) -> None:
+    table = pd.DataFrame([["onset", "tones", "flux", "a", 0.5, "d"]], columns=list(COLUMNS))
+    write_baseline(tmp_path / "baseline.csv", table)
+    assert (tmp_path / "baseline.csv").read_text() == (
+        "task,corpus,baseline,track_id,score,data_digest\nonset,tones,flux,a,0.5,d\n"
+    )
 
 
 def test_a_task_without_a_rule_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import onnx
 import pandas as pd
 import pytest
 
-from mirtrim.runs.cost_rows import read_cost_rows, write_cost_rows
+from mirtrim.runs.cost_rows import read_cost_rows, read_latencies, write_cost_rows
 from mirtrim.runs.jobs.costs import cost
 from mirtrim.runs.jobs.latencies import FinishedRun, measure_latencies
 from mirtrim.runs.jobs.networks import trained_networks
@@ -46,6 +46,9 @@ def test_the_exported_network_has_the_error_of_the_trained_one(
         trained = read_rows([undisturbed / f"{method}.csv"])
         assert plain.test_error.to_numpy() == pytest.approx(trained.test_error.to_numpy(), abs=1e-6)
         assert (plain.difference <= 1e-5).all()
+        # Only files of floats are held against the network; some sum is rounded differently.
+        assert (plain.difference > 0).any()
+        assert (exported.difference[exported.format == "int8"] == 0).all()
         assert set(exported.format) == {"fp32", "int8"}
         assert "threshold_onset" in json.loads(exported.scores.iloc[0])
 
@@ -87,6 +90,12 @@ def test_every_network_is_timed_in_every_runtime(
     assert set(table.runtime) == runtimes
     assert (table.p5_ms <= table.median_ms).all()
     assert (table.median_ms <= table.p95_ms).all()
+    # Memory is measured where a process can be asked to run a file and nothing else.
+    other = table[~table.runtime.isin(["onnxruntime", "onnxruntime int8"])]
+    assert (other[["baseline_bytes", "peak_bytes"]] == 0).all().all()
+    read = read_latencies([tmp_path / "latency.csv"])
+    assert read.run.tolist() == ["dense"] * 4 + ["trim"] * 8
+    assert read.target_ratio.tolist() == [1] * 4 + [2] * 4 + [4] * 4
     plain = table[table.runtime == "onnxruntime"]
     assert (plain.peak_bytes > plain.baseline_bytes).all()
     expected = plain.macs / plain.median_ms / 1e6

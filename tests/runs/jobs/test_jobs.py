@@ -28,6 +28,9 @@ def test_rows_are_counted_and_scored(undisturbed: Path) -> None:
     trim, dense = rows(undisturbed / "trim.csv"), rows(undisturbed / "dense.csv").iloc[0]
     assert (trim.ratio >= RATIOS).all()
     assert trim["round"].tolist() == [1, 2]
+    # Only what was cut is held against what was gated.
+    assert dense.equivalence_difference == -1
+    assert (trim.equivalence_difference >= 0).all()
     assert dense.training_macs == 3 * dense.macs * 3 * 64
     assert 0 < dense.test_error < 0.7
     assert json.loads(dense.scores)["f_measure"] == pytest.approx(1 - dense.test_error, abs=1e-6)
@@ -73,8 +76,11 @@ def test_a_job_that_had_ended_trains_nothing_when_its_outputs_are_deleted(
     job = Job(tmp_path)
     job.dense()
     epochs: list[int] = []
+    stages: list[str] = []
     run = partial(job.dense if kind == "dense" else partial(job.compress, kind))
-    run()
+    run(progress=lambda stage, epoch: stages.append(stage))
+    told = ["dense"] if kind == "dense" else ["round 1/2, ratio 2", "round 2/2, ratio 4"]
+    assert list(dict.fromkeys(stages)) == told
     first = (tmp_path / f"{kind}.csv").read_bytes()
     (tmp_path / f"{kind}.csv").unlink()
     run(progress=lambda stage, epoch: epochs.append(epoch.epoch))

@@ -45,6 +45,16 @@ def test_windows_that_overlap_add_up(pooled: list[Tensor]) -> None:
     assert inputs.grad.flatten().tolist() == [0.0, 2.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize(("window", "ours"), [(2, 1), (8, 1), (9, 0)])
+def test_a_window_of_more_than_eight_is_left_to_torch(
+    pooled: list[Tensor], window: int, ours: int
+) -> None:
+    """Each neighbour is one pass more, and torch's kernel takes the same time for all."""
+    inputs = torch.arange(18.0).reshape(1, 1, 18)
+    assert run(nn.MaxPool1d(window), inputs).flatten()[0] == window - 1
+    assert len(pooled) == ours
+
+
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(
     axes=st.sampled_from([1, 2]),

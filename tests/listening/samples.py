@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import torch
 
-from mirtrim.listening.bundle import About
+from mirtrim.listening.about import About
 from mirtrim.tasks.registry import get_task
 
 SPECTRAL = {

@@ -1,7 +1,8 @@
 """Model cards: what a trained network is for, how good it is, and what it is not good for."""
 
-from mirtrim.listening.bundle import About, Bundle
-from mirtrim.listening.decoding import SURE_ACCURACY, SURE_FROM
+from mirtrim.listening.about import SURE_FROM, About
+from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.decoding import SURE_ACCURACY
 from mirtrim.runs.labels import label_of
 from mirtrim.tasks.task import Task
 

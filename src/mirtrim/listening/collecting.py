@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from mirtrim.listening.bundle import About, read_bundle, write_bundle
+from mirtrim.listening.about import SURE_FROM, About
+from mirtrim.listening.bundle import read_bundle, write_bundle
 from mirtrim.listening.card import model_card
-from mirtrim.listening.decoding import SURE_FROM, decoding_names, names_classes, sure_from
+from mirtrim.listening.decoding import decoding_names, names_classes, sure_from
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.tasks.registry import get_task

@@ -1,10 +1,4 @@
-"""Rows: what every network and every simple rule scores on every recording.
-
-Columns: set (name of the recordings), task, recording, estimator (name of a network's files, or of
-a rule), kind ("network" or "rule"), library (of a rule), ratio (of a network), weights (digest of a
-network's), measure, value, digest (of all that the value depends on: recording, annotation,
-estimator, code).
-"""
+"""What every network and every simple rule scores on every recording."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,16 +19,11 @@ from mirtrim.listening.recordings.scores import scores_of
 from mirtrim.listening.recordings.truth import Annotated, ClassTruth, Truth
 from mirtrim.listening.results import Heard
 from mirtrim.listening.shelf import bundles_in
+from mirtrim.runs.recording_rows import COLUMNS, NETWORK, RULE
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.errors import ConfigError, CorpusError, MirtrimError
-from mirtrim.utils.files import atomic_path, sha256_of_file, sha256_of_value
+from mirtrim.utils.files import sha256_of_file, sha256_of_value
 
-COLUMNS = (
-    "set", "task", "recording", "estimator", "kind", "library", "ratio", "weights", "measure",
-    "value", "digest",
-)  # fmt: skip
-TEXTS = tuple(name for name in COLUMNS if name not in ("ratio", "value"))
-NETWORK, RULE = "network", "rule"
 DIGITS = 16
 # What of a block changes scores; where files lie does not.
 SCORING_SETTINGS = ("task", "remove_shift")
@@ -125,7 +114,7 @@ def measure(
             ]
             done += 1
             count(done, total)
-    return pd.DataFrame(rows)[list(COLUMNS)].astype({"ratio": float})
+    return pd.DataFrame(rows)[list(COLUMNS)].astype({"ratio": float, "rendered": float})
 
 
 def _annotated(
@@ -136,7 +125,7 @@ def _annotated(
         return annotated_tracks(block, block["task"], kind, folder, making)
     if not block.get("folder"):
         raise ConfigError(f"recordings {block['name']}: set `folder` or `loader`")
-    return annotated_files(Path(block["folder"]), block["task"], kind)
+    return annotated_files(Path(block["folder"]).expanduser(), block["task"], kind)
 
 
 def _truth(one: Annotated) -> Truth:
@@ -175,6 +164,7 @@ def _rules(task: str, scene: Scene) -> Iterator[Estimator]:
             "library": rule.library,
             "ratio": None,
             "weights": "-",
+            "rendered": None,
         }
         yield Estimator(partial(_heard_by_rule, rule, scene), said)
 
@@ -191,6 +181,7 @@ def _network(bundle: Bundle) -> Estimator:
         "library": "-",
         "ratio": round(bundle.about.ratio, 4),
         "weights": weights[:DIGITS],
+        "rendered": round(1 - bundle.about.test_error, 6),
     }
     return Estimator(lambda path: listen(path, bundle), said)
 
@@ -221,28 +212,3 @@ def _by_digest(known: pd.DataFrame | None) -> dict[str, dict[str, float]]:
         str(digest): dict(zip(part.measure, part.value.astype(float), strict=True))
         for digest, part in known.groupby("digest", sort=False)
     }
-
-
-def write_rows(path: Path, rows: pd.DataFrame) -> None:
-    """Write rows as CSV, atomically."""
-    with atomic_path(path) as temporary:
-        rows.to_csv(temporary, index=False, float_format="%.6g")
-
-
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read what `write_rows` wrote.
-
-    Raises:
-        CorpusError: the file is damaged.
-    """
-    try:
-        rows = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str))
-        lacking = [name for name in COLUMNS if name not in rows.columns]
-        if lacking:
-            raise ValueError(f"column {lacking[0]} is missing")
-        rows["value"] = rows["value"].astype(float)
-    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise CorpusError(
-            f"{path} does not hold scores on recordings ({error}); delete it and run again"
-        ) from error
-    return rows

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import pandas as pd
 
 from mirtrim.corpora.rendering.chords.harmony import PITCH_NAMES
 from mirtrim.listening.recordings.truth import ClassTruth, Truth
-from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags
+from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags, in_order
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.chord_labels import CLASSES, NO_CHORD, segments, smoothest_path
 
@@ -63,11 +62,12 @@ def heard_by(rule: Rule, path: Path, scene: Scene) -> Heard:
 
 
 def _events(times: Mapping[str, np.ndarray], samples: np.ndarray) -> Events:
-    parts = [pd.DataFrame({"time_seconds": of, "label": name}) for name, of in times.items()]
-    table = pd.concat(parts, ignore_index=True).sort_values("time_seconds", ignore_index=True)
+    found, labels, sure = in_order(times, {name: np.ones(len(of)) for name, of in times.items()})
     return Events(
         duration_seconds=len(samples) / RATE,
-        table=table.assign(confidence=1.0),
+        times_seconds=found,
+        labels=labels,
+        confidence=sure,
         detectors=tuple(times),
     )
 

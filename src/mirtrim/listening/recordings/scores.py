@@ -54,10 +54,7 @@ def _scores(heard: Heard, truth: Any) -> dict[str, float]:
 def _event_scores(heard: Heard, truth: EventTruth, remove_shift: bool) -> dict[str, float]:
     """Onset F-measure within 50 ms of each detector, and their means."""
     assert isinstance(heard, Events)
-    times = {
-        name: heard.table.time_seconds[heard.table.label == name].to_numpy(dtype=float)
-        for name in heard.detectors
-    }
+    times = {name: heard.of(name)[0] for name in heard.detectors}
     reference = reference_of(truth, heard.detectors)
     _check_end(truth.times, heard.duration_seconds, "onset")
     best: dict[str, float] = {}

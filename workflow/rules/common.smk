@@ -241,6 +241,8 @@ BASELINES = [
     for path in expand(f"{RESULTS}/baselines/{{task}}.csv", task=TASKS)
     if Path(path).exists()
 ]
+# What networks score on recordings, where that has been measured (target `recordings`).
+RECORDED = [path for path in [f"{RESULTS}/recordings.csv"] if Path(path).exists()]
 EXPECTED = PLAN.expected()
 ROWS = {
     task: jobs_in(table_path(Path(RESULTS), "rows", task))

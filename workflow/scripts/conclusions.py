@@ -7,6 +7,7 @@ from job import job, paths, rows_of
 
 from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.recordings import read_summary
 from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.regimes import read_variants
 from mirtrim.analysis.replication import write_replication
@@ -62,6 +63,7 @@ with job(snakemake, "conclusions"):
             snakemake.config["corpora"],
             settings.rng_seed,
         )
+    recordings = read_summary(Path(settings.recordings[0])) if settings.recordings else None
     write_replication(
         rows,
         pieces,
@@ -72,4 +74,5 @@ with job(snakemake, "conclusions"):
         regimes,
         {profile: read_verdicts(Path(path)) for profile, path in settings.others.items()},
         rules,
+        recordings=recordings,
     )

@@ -16,7 +16,6 @@ with job(snakemake, "recordings"):
             "there are no recordings to hear; set recordings.sets in a configuration "
             "(docs/listening.md)"
         )
-    write_recordings(
-        read_recording_rows(paths(given.rows)), *map(Path, (output.csv, output.markdown, output.shelf))
-    )
+    rows = read_recording_rows(paths(given.rows))
+    write_recordings(rows, *map(Path, (output.csv, output.markdown, output.shelf)))
     write_cards(Path(output.shelf).parent)

@@ -14,6 +14,7 @@ import pandas as pd
 from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.statistics import paired_interval
 from mirtrim.runs.recording_rows import NETWORK, RULE
+from mirtrim.runs.tables_on_disk import read_tables
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.files import atomic_path, write_text
 
@@ -139,6 +140,20 @@ def write_recordings(rows: pd.DataFrame, csv_path: Path, markdown: Path, shelf: 
         "test split of the corpus that the network was trained on.",
     ]
     write_text(markdown, "\n".join(lines) + "\n")
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read the CSV of `write_recordings`; a damaged file is an `ArtefactError`."""
+    texts = ("set", "task", "estimator", "kind", "library", "weights", "measure", "rule")
+    return read_tables([path], texts, _check_summary, "a summary of scores on recordings")
+
+
+def _check_summary(table: pd.DataFrame) -> None:
+    numbers = ("ratio", "rendered", "score", "recordings", "dense_low", "dense_high")
+    lacking = [n for n in ("set", "task", "kind", *numbers) if n not in table.columns]
+    if lacking:
+        raise ValueError(f"column {lacking[0]} is missing")
+    table[list(numbers)].astype(float)
 
 
 def _table(part: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
+from mirtrim.analysis.recordings import order_survives
 from mirtrim.analysis.regime import Regime, in_one_line
 from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
 from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
@@ -38,6 +39,7 @@ def write_replication(
     regimes: Mapping[str, Regime] | None = None,
     others: Mapping[str, pd.DataFrame] | None = None,
     rules: pd.DataFrame | None = None,
+    recordings: pd.DataFrame | None = None,
 ) -> None:
     """Write the page.
 
@@ -50,6 +52,7 @@ def write_replication(
         others: profile → its verdicts, told beside those of this one where they are of the same
             hypothesis and task.
         rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
+        recordings: what networks score on recordings (`recordings.summarised`).
     """
     recorded = load_recorded(recorded_path)
     rows = with_labels(rows)
@@ -80,6 +83,9 @@ def write_replication(
     twins = list(_twins(verdicts))
     if twins:
         lines += ["", "## Rewound, and with the weights kept", "", *twins]
+    if recordings is not None and len(recordings):
+        lines += ["", "## Does the order of the ratios survive on recordings?", ""]
+        lines += [f"* {sentence}" for sentence in order_survives(recordings)]
     lines += ["", "## Error along the ratios, beside the record", ""]
     lines += _curves(rows, read_recorded_curves(curves_path))
     lines += ["", "## Smallest good networks, beside the record", "", *_points(rows, recorded)]

@@ -148,13 +148,11 @@ def beside(base: Path, ending: str) -> Path:
     return base.with_name(base.name + ending)
 
 
-def read_said(path: str | Path) -> Said:
-    """Read and check a description.
-
-    Only what listening needs is checked; `mirtrim.listening.bundle` checks the rest.
+def read_content(path: str | Path) -> dict[str, Any]:
+    """The content of a description of this version.
 
     Raises:
-        ArtefactError: it is missing, damaged, of another version or says what cannot be.
+        ArtefactError: it is missing, damaged, of another version or of something else.
     """
     path = beside(base_of(path), ENDING)
     if not path.is_file():
@@ -166,24 +164,42 @@ def read_said(path: str | Path) -> Said:
         raise ArtefactError(
             f"{path} has version {content.get('version')!r}, this reads {VERSION}; {REMEDY}"
         )
-    said = {key: content[key] for key in content if key not in OWN_KEYS}
-    problem = _problem(said) or _problem_of_files(content)
+    return content
+
+
+def read_said(path: str | Path) -> Said:
+    """Read and check a description.
+
+    Only what listening needs is checked; `mirtrim.listening.bundle` checks the rest.
+
+    Raises:
+        ArtefactError: it is missing, damaged, of another version or says what cannot be.
+    """
+    path, content = beside(base_of(path), ENDING), read_content(path)
+    about = about_part(content)
+    problem = _problem(about) or _problem_of_files(content)
+    manner = None
+    if problem is None and content["manner"] is not None:
+        manner = _manner(content["manner"])
+        problem = _problem_of_manner(about, manner)
     if problem:
         raise ArtefactError(f"{path}: {problem}; {REMEDY}")
-    given = content["manner"]
-    manner = None
-    if given is not None:
-        lists = ("formats", "detectors", "limits")
-        manner = Manner(
-            kind=given["kind"], says=given["says"], **{key: tuple(given[key]) for key in lists}
-        )
-        problem = problem_of_manner(said, manner)
-        if problem:
-            raise ArtefactError(f"{path}: {problem}; {REMEDY}")
-    return Said(About(**said), content["weights_sha256"], manner, content["files"])
+    return Said(About(**about), content["weights_sha256"], manner, content["files"])
 
 
-NAMES = {Mapping: "object", str: "text", int: "integer", float: "number"}
+def about_part(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a description belongs to `About`."""
+    return {key: value for key, value in content.items() if key not in OWN_KEYS}
+
+
+def _manner(given: Mapping[str, Any]) -> Manner:
+    lists = ("formats", "detectors", "limits")
+    return Manner(
+        kind=given["kind"], says=given["says"], **{key: tuple(given[key]) for key in lists}
+    )
+
+
+NAMES: Mapping[Any, str] = {Mapping: "object", str: "text", int: "integer", float: "number"}
 OWN_KEYS = ("format", "version", "weights_sha256", "manner", "files")
 
 
@@ -224,7 +240,7 @@ def _problem_of_files(content: Mapping[str, Any]) -> str | None:
     return None
 
 
-def problem_of_manner(said: Mapping[str, Any], manner: Manner) -> str | None:
+def _problem_of_manner(said: Mapping[str, Any], manner: Manner) -> str | None:
     """What listening needs and does not find, in one line; None if nothing is lacking."""
     if manner.kind not in KINDS:
         return f"manner.kind: {manner.kind!r} is none of {', '.join(KINDS)}"

@@ -20,8 +20,10 @@ from mirtrim.listening.about import (
     About,
     Manner,
     Said,
+    about_part,
     base_of,
     beside,
+    read_content,
     read_said,
 )
 from mirtrim.listening.bundle_schema import problem_of
@@ -123,9 +125,10 @@ def read_bundle(path: str | Path) -> Bundle:
         ArtefactError: a file is missing, damaged, of another version or of another bundle.
     """
     base = base_of(path)
+    # The whole schema first: it says more exactly what is wrong.
+    task = _task_of(about_part(read_content(base)), base)
     said = read_said(base)
     about, digest = said.about, said.weights_sha256
-    task = _task_of(asdict(about), base)
     weights = beside(base, ".safetensors")
     if not weights.is_file():
         raise ArtefactError(f"{weights} is missing; {REMEDY}")
@@ -142,9 +145,8 @@ def read_bundle(path: str | Path) -> Bundle:
 def read_about(path: str | Path) -> About:
     """What a bundle says of its network, checked, without reading the network."""
     base = base_of(path)
-    about = read_said(base).about
-    _task_of(asdict(about), base)
-    return about
+    _task_of(about_part(read_content(base)), base)
+    return read_said(base).about
 
 
 def _task_of(said: Mapping[str, Any], base: Path) -> Task:

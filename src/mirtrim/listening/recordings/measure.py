@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mirtrim.corpora.reader import Making
-from mirtrim.listening.bundle import Bundle, read_bundle
+from mirtrim.listening.about import base_of, read_said
 from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.listen import listen
 from mirtrim.listening.recordings.folders import annotated_files
@@ -18,6 +18,7 @@ from mirtrim.listening.recordings.rules import RULES_OF_TASK, Scene, heard_by
 from mirtrim.listening.recordings.scores import scores_of
 from mirtrim.listening.recordings.truth import Annotated, ClassTruth, Truth
 from mirtrim.listening.results import Heard
+from mirtrim.listening.runtime import OnnxListener, open_listener
 from mirtrim.listening.shelf import bundles_in
 from mirtrim.runs.recording_rows import COLUMNS, NETWORK, RULE
 from mirtrim.tasks.registry import get_task
@@ -48,8 +49,7 @@ def networks_of(task: str, given: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             found += [base for base, about in bundles_in(path).items() if about.task == task]
         else:
-            bundle = read_bundle(path)
-            found += [bundle.path] if bundle.about.task == task else []
+            found += [base_of(path)] if read_said(path).about.task == task else []
     if not found:
         where = ", ".join(str(path) for path in given) or "no folder"
         raise ConfigError(f"no network of task {task} lies in {where}; run `snakemake models`")
@@ -86,7 +86,7 @@ def measure(
     kind = hearing_of(task).kind
     recordings = _annotated(block, kind, data_folder, making or Making())
     truths = {one.name: _truth(one) for one in recordings}
-    bundles = [read_bundle(path) for path in networks_of(task.name, networks)]
+    bundles = [open_listener(path) for path in networks_of(task.name, networks)]
     bundles.sort(key=lambda bundle: (bundle.about.ratio, bundle.path.name))
     names = [bundle.path.name for bundle in bundles]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -137,7 +137,7 @@ def _truth(one: Annotated) -> Truth:
         raise CorpusError(f"{one.audio}: {error}") from error
 
 
-def _scene(task: Any, bundles: Sequence[Bundle], truths: Sequence[Truth]) -> Scene:
+def _scene(task: Any, bundles: Sequence[OnnxListener], truths: Sequence[Truth]) -> Scene:
     classes = [name for b in bundles for name in b.about.features.get("classes", ())]
     return Scene(getattr(task, "detectors", ()), tuple(dict.fromkeys(classes)), truths)
 
@@ -173,14 +173,13 @@ def _heard_by_rule(rule: Any, scene: Scene, path: Path) -> Heard:
     return heard_by(rule, path, scene)
 
 
-def _network(bundle: Bundle) -> Estimator:
-    weights = sha256_of_file(bundle.path.with_name(f"{bundle.path.name}.safetensors"))
+def _network(bundle: OnnxListener) -> Estimator:
     said = {
         "estimator": bundle.path.name,
         "kind": NETWORK,
         "library": "-",
         "ratio": round(bundle.about.ratio, 4),
-        "weights": weights[:DIGITS],
+        "weights": bundle.said.weights_sha256[:DIGITS],
         "rendered": round(1 - bundle.about.test_error, 6),
     }
     return Estimator(lambda path: listen(path, bundle), said)

@@ -73,6 +73,7 @@ def add(verbs: Any, help_text: str) -> None:
 
 def _listen(options: argparse.Namespace) -> int:
     with needing_extra("listen"):
+        import mirtrim.listening.listen  # a missing package is named before any file is heard
         from mirtrim.listening.about import FP32, INT8
         from mirtrim.listening.runtime import open_listener
         from mirtrim.listening.shelf import find_bundle
@@ -83,11 +84,12 @@ def _listen(options: argparse.Namespace) -> int:
     form = _format(bundle, options)
     targets = _targets(options, bundle.about.task, form)
     if bundle.about.ratio > 1 and (options.ratio or 1) == 1:
-        print(
-            f"note: {folder} holds no dense network of task {bundle.about.task}; "
-            f"{_name(bundle)} is the largest",
-            file=sys.stderr,
-        )
+        largest = find_bundle(folder, options.task, force=True)
+        if largest == bundle.path:
+            why = f"{folder} holds no dense network of task {bundle.about.task}"
+        else:
+            why = f"{largest.name} is not offered, it stays below a simple rule on recordings"
+        print(f"note: {why}; {_name(bundle)} is the largest", file=sys.stderr)
     failed = 0
     for source, target in targets.items():
         try:

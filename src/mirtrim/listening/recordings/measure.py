@@ -26,8 +26,6 @@ from mirtrim.utils.errors import ConfigError, CorpusError, MirtrimError
 from mirtrim.utils.files import sha256_of_file, sha256_of_value
 
 DIGITS = 16
-# What of a block changes scores; where files lie does not.
-SCORING_SETTINGS = ("task", "remove_shift")
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,8 @@ def measure(
     scene = _scene(task, bundles, list(truths.values()))
     _check_labels(recordings, truths, scene)
     estimators = [*_rules(task.name, scene), *map(_network, bundles)]
-    common = {name: block.get(name) for name in SCORING_SETTINGS} | {"code": code}
+    # What of a block changes scores; where files lie does not.
+    common = {"task": task.name, "remove_shift": bool(block.get("remove_shift")), "code": code}
     before = _by_digest(known)
     rows: list[dict[str, Any]] = []
     total, done = len(recordings) * len(estimators), 0

@@ -1,6 +1,7 @@
 """mirtrim listen: what a trained network hears in audio files."""
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -73,7 +74,8 @@ def add(verbs: Any, help_text: str) -> None:
 
 def _listen(options: argparse.Namespace) -> int:
     with needing_extra("listen"):
-        import mirtrim.listening.listen  # a missing package is named before any file is heard
+        # A missing package is named before any file is heard.
+        importlib.import_module("mirtrim.listening.listen")
         from mirtrim.listening.about import FP32, INT8
         from mirtrim.listening.runtime import open_listener
         from mirtrim.listening.shelf import find_bundle

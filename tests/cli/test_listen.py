@@ -144,15 +144,26 @@ def test_a_broken_file_leaves_what_was_there(place):
 
 
 def test_networks_of_the_checkout_are_the_second_choice(place, monkeypatch, tmp_path):
-    assert listen._models_folder() == Path("results/default/models")
+    usual = Path("results/default/models")
+    monkeypatch.setattr(mirtrim, "__file__", str(place / "src" / "mirtrim" / "__init__.py"))
+    assert listen._shelf_of("onset") == usual
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    monkeypatch.setattr(mirtrim, "__file__", str(place / "src" / "mirtrim" / "__init__.py"))
-    assert listen._models_folder() == place.resolve() / "results" / "default" / "models"
+    assert listen._shelf_of("onset") == place.resolve() / usual
     monkeypatch.setattr(mirtrim, "__file__", str(elsewhere / "a" / "b" / "__init__.py"))
     with pytest.raises(mirtrim.MirtrimError, match="holds no trained networks; run `snakemake"):
-        listen._models_folder()
+        listen._shelf_of("onset")
+
+
+def test_networks_for_listening_are_the_first_choice(place, monkeypatch):
+    """Where both have a network of the task; a task that only the others have is found there."""
+    monkeypatch.setattr(mirtrim, "__file__", str(place / "src" / "mirtrim" / "__init__.py"))
+    network = network_of("onset")
+    first = Path("results/listening/models")
+    write_bundle(first, "onset-better", network, about_of("onset", network, **DENSE))
+    assert listen._shelf_of("onset") == first
+    assert listen._shelf_of("chord") == Path("results/default/models")
 
 
 def test_progress_on_a_terminal_and_in_a_log(monkeypatch):
@@ -203,7 +214,8 @@ def test_the_trained_network_hears_planted_clicks(tmp_path):
         start = int(time * rate)
         samples[start : start + len(stroke)] += 0.5 * stroke * rng.standard_normal(len(stroke))
     path = write(tmp_path / "clicks.wav", samples, rate)
-    assert main(["listen", str(path), "--task", "onset", "--models", str(REAL_MODELS)]) == 0
+    words = ["listen", str(path), "--task", "onset", "--models", str(REAL_MODELS), "--force"]
+    assert main(words) == 0
     found = mir_eval.io.load_events(str(tmp_path / "clicks.onset.csv"))
     _, precision, recall = mir_eval.onset.f_measure(times, found, window=0.05)
     assert recall > 0.9

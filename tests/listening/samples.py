@@ -1,5 +1,6 @@
 """Small untrained bundles of every kind of task, and audio to listen to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import numpy as np
 import soundfile
 import torch
 
-from mirtrim.listening.bundle import About
+from mirtrim.listening.about import About, read_said
+from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.card import model_card
+from mirtrim.listening.evidence import Evidence
 from mirtrim.tasks.registry import get_task
 
 SPECTRAL = {
@@ -92,6 +96,11 @@ def about_of(task: str, network: torch.nn.Module, **changes: Any) -> About:
         **SETTINGS[task],
     }
     return About(**{**said, **changes})
+
+
+def card_of(bundle: Bundle, recorded: Sequence[Evidence] = ()) -> str:
+    """The model card of a bundle."""
+    return model_card(bundle, read_said(bundle.path), recorded)
 
 
 def music(seconds: float, rate: int, seed: int = 0) -> np.ndarray:

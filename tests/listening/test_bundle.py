@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from mirtrim.listening.bundle import read_about, read_bundle, write_bundle
-from mirtrim.listening.card import model_card
 from mirtrim.listening.shelf import find_bundle
 from mirtrim.tasks.registry import get_task
 from mirtrim.units.cutting import cut
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
-from .samples import CHOICES, SETTINGS, about_of, network_of
+from .samples import CHOICES, SETTINGS, about_of, card_of, network_of
 
 
 @pytest.mark.parametrize("task", ["onset", "drums", "pitch", "chord", "instrument"])
@@ -31,9 +30,9 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
     base = write_bundle(tmp_path / "new", "small-1.5", small, about)
     assert base == tmp_path / "new" / "small-1.5"
     assert sorted(path.name for path in base.parent.iterdir()) == [
-        "small-1.5.json", "small-1.5.model.json", "small-1.5.safetensors",
+        "small-1.5.json", "small-1.5.model.json", "small-1.5.onnx", "small-1.5.safetensors",
     ]  # fmt: skip
-    for ending in ("", ".json", ".model.json", ".safetensors"):
+    for ending in ("", ".json", ".model.json", ".onnx", ".safetensors"):
         bundle = read_bundle(f"{base}{ending}")
         assert bundle.about == about
         assert bundle.path == base
@@ -49,7 +48,7 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
     ("key", "value", "message"),
     [
         ("format", "else", "does not describe a trained network; choose another file"),
-        ("version", 3, "has version 3, this reads 2"),
+        ("version", 2, "has version 2, this reads 3"),
         ("task", "cooking", "task 'cooking' is unknown; known: chord"),
         ("weights_sha256", None, "weights_sha256 is missing"),
         ("weights_sha256", "0", "is not what onset.model.json describes"),
@@ -62,6 +61,8 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
         ("statistics", {"mean": [0.0] * 8, "deviation": [0.0] * 8}, "statistics.deviation.0: 0.0"),
         ("statistics", {"mean": [0.0] * 7, "deviation": [1.0] * 8}, "7 numbers for 8 columns"),
         ("surprise", 1, "'surprise' was unexpected"),
+        ("files", {"fp16": {"sha256": "0"}}, "files: does not describe ONNX files"),
+        ("manner", {"kind": "events"}, "manner: does not say how to listen"),
         ("network", {"channels": 4, "hidden": 8, "dropout": 0.25}, "does not fit the factory"),
         ("network", {"channels": 4}, "network: 'hidden' is a required property"),
         ("features", {**SETTINGS["onset"]["features"], "mel_bands": 12}, "8 numbers for 12"),
@@ -129,7 +130,7 @@ def test_the_nearest_ratio_that_is_enough(make_bundle, tmp_path):
 
 
 def test_the_card_says_what_the_numbers_say(make_bundle):
-    card = model_card(make_bundle("drums", corpus="mini_groove_midi", test_error=0.6))
+    card = card_of(make_bundle("drums", corpus="mini_groove_midi", test_error=0.6))
     for words in (
         "# drums\n",
         "when kick, snare, hihat begin to sound, every 50 ms",
@@ -144,7 +145,7 @@ def test_the_card_says_what_the_numbers_say(make_bundle):
     ):
         assert words in card
     assert "confusion" not in card
-    card = model_card(make_bundle("instrument", corpus="tinysol"))
+    card = card_of(make_bundle("instrument", corpus="tinysol"))
     assert "flute, piano, violin" in card
     assert "rendered" not in card
     assert "more often" not in card

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from mirtrim.listening.bundle import read_bundle, write_bundle
-from mirtrim.listening.card import model_card
 from mirtrim.listening.collecting import calibrated, collect_bundles
 from mirtrim.listening.decoding import sure_from
 from mirtrim.pruning.methods import settings_of
@@ -21,7 +20,7 @@ from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import open_store, write_store
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
-from .samples import SPECTRAL, about_of, network_of
+from .samples import SPECTRAL, about_of, card_of, network_of
 
 BLOCK = {
     "corpus": "mini_noise",
@@ -149,6 +148,6 @@ def test_the_threshold_is_chosen_on_validation_alone(tmp_path):
     with_it = replace(about, decoding={"sure_from": 0.5})
     bundle = read_bundle(write_bundle(tmp_path / "models", "a", network, with_it))
     assert bundle.about.decoding == {"sure_from": 0.5}
-    assert "it is unsure below a probability of 0.50" in model_card(bundle)
+    assert "it is unsure below a probability of 0.50" in card_of(bundle)
     with pytest.raises(ArtefactError, match="sure_from"):
         write_bundle(tmp_path, "b", network, replace(about, decoding={"sure_from": 1.5}))

@@ -5,26 +5,25 @@ from dataclasses import replace
 
 import mir_eval
 import numpy as np
-import pandas as pd
 import pretty_midi
 import pytest
 
-from mirtrim.listening.formats import ENDINGS, formats_of, notes_of, write_heard
+from mirtrim.listening.decoding import hearing_of
+from mirtrim.listening.formats import ENDINGS, notes_of, write_heard
 from mirtrim.listening.results import Chords, Events, PitchCurve, Tags, summary_of
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.errors import ConfigError
 
 DRUMS = Events(
     duration_seconds=2.5,
-    table=pd.DataFrame(
-        {
-            "time_seconds": [0.0, 0.5, 0.53, 1.23456],
-            "label": ["kick", "snare", "snare", "hihat"],
-            "confidence": [0.5, 0.75, 1.0, 0.25],
-        }
-    ),
+    times_seconds=np.array([0.0, 0.5, 0.53, 1.23456]),
+    labels=np.array(["kick", "snare", "snare", "hihat"]),
+    confidence=np.array([0.5, 0.75, 1.0, 0.25]),
     detectors=("kick", "snare", "hihat"),
 )
+NOTHING = {
+    "times_seconds": np.zeros(0), "labels": np.zeros(0, dtype=str), "confidence": np.zeros(0),
+}  # fmt: skip
 PITCH = PitchCurve(
     duration_seconds=0.2,
     notes=("a note",),
@@ -41,12 +40,8 @@ CHORDS = Chords(
 TAGS = Tags(
     duration_seconds=4.0, classes=("flute", "piano"), probabilities=np.array([0.8125, 0.1875])
 )
-ONSETS = Events(duration_seconds=2.5, table=DRUMS.table.assign(label="onset"), detectors=("onset",))
-EMPTY = Events(
-    duration_seconds=1.0,
-    table=DRUMS.table.iloc[:0],
-    detectors=("onset",),
-)
+ONSETS = replace(DRUMS, labels=np.full(4, "onset"), detectors=("onset",))
+EMPTY = replace(ONSETS, duration_seconds=1.0, **NOTHING)
 
 
 def written(heard, path, form):
@@ -55,14 +50,14 @@ def written(heard, path, form):
 
 
 def test_which_formats_there_are():
-    assert formats_of(get_task("drums")) == ("midi", "csv", "jams")
-    assert formats_of(get_task("drums_five"))[0] == "midi"
-    assert formats_of(get_task("onset")) == ("csv", "jams")
-    assert formats_of(get_task("pitch")) == ("csv", "midi", "jams")
-    assert formats_of(get_task("chord")) == ("lab", "jams")
-    assert formats_of(get_task("genre")) == ("csv", "jams")
+    assert hearing_of(get_task("drums")).formats == ("midi", "csv", "jams")
+    assert hearing_of(get_task("drums_five")).formats[0] == "midi"
+    assert hearing_of(get_task("onset")).formats == ("csv", "jams")
+    assert hearing_of(get_task("pitch")).formats == ("csv", "midi", "jams")
+    assert hearing_of(get_task("chord")).formats == ("lab", "jams")
+    assert hearing_of(get_task("genre")).formats == ("csv", "jams")
     with pytest.raises(ConfigError, match="cannot be listened with"):
-        formats_of(object.__new__(type("Odd", (), {"name": "odd", "hearing": None})))
+        hearing_of(object.__new__(type("Odd", (), {"name": "odd", "hearing": None})))
 
 
 def test_midi(tmp_path):
@@ -78,7 +73,7 @@ def test_midi(tmp_path):
 
 
 def test_an_empty_midi_file(tmp_path):
-    empty = Events(duration_seconds=1.0, table=DRUMS.table.iloc[:0], detectors=DRUMS.detectors)
+    empty = replace(DRUMS, duration_seconds=1.0, **NOTHING)
     path = written(empty, tmp_path / "a.mid", "midi")
     assert sum(len(part.notes) for part in pretty_midi.PrettyMIDI(str(path)).instruments) == 0
 

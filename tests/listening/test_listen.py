@@ -70,8 +70,8 @@ def song(request, tmp_path):
 def test_events(make_bundle, song, tmp_path, task):
     bundle = make_bundle(task.name)
     activation = whole_file(bundle, task, song, tmp_path / "store")
-    expected = decode(task, activation, bundle, 400 / 8000)
-    heard = hear_events(bundle, task, open_audio(song), no_progress)
+    expected = decode(bundle, activation, 400 / 8000).table
+    heard = hear_events(bundle, open_audio(song), no_progress)
     assert len(heard.table) > 100
     assert set(heard.table.label) == set(task.detectors)
     pd.testing.assert_frame_equal(heard.table, expected, rtol=0, atol=1e-5)
@@ -312,7 +312,7 @@ def test_no_event_comes_from_the_padding_behind_a_file(make_bundle, tmp_path, se
     steady = 0.5 * np.sin(2 * np.pi * 220 * times)
     path = write(tmp_path / "a.wav", steady, 8000)
     raw = whole_file(bundle, StillOnset(), path, tmp_path / "store")
-    late = decode(bundle.task, raw, bundle, 0.05).time_seconds
+    late = decode(bundle, raw, 0.05).times_seconds
     assert ((late > seconds - 0.3) & (late <= seconds)).any()
     heard = listen(path, bundle).table.time_seconds
     assert not (heard > 0.1).any()
@@ -356,9 +356,8 @@ def test_loud_and_soft_files_have_the_same_chords(make_bundle, tmp_path):
     bundle = make_bundle("chord")
     loud, soft = (
         hear_chords(
-            bundle, bundle.task, open_audio(write(tmp_path / "a.wav", gain * samples, 8000)),
-            no_progress,
+            bundle, open_audio(write(tmp_path / "a.wav", gain * samples, 8000)), no_progress
         )
         for gain in (1.0, 0.25)
-    )  # fmt: skip
+    )
     assert loud.labels == soft.labels

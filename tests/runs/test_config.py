@@ -60,6 +60,21 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
             "loudness",
             r"^config key runs.0.criterion: mask has no criterion 'loudness'; known: ",
         ),
+        (
+            ["recordings"],
+            {"sets": [{"name": "a", "task": "smell", "folder": "x"}]},
+            r"^config key recordings.sets.0.task: 'smell' is no task to listen with; known: chord",
+        ),
+        (
+            ["recordings"],
+            {"sets": [{"name": "a", "task": "onset"}]},
+            r"^config key recordings.sets.0: set folder or loader$",
+        ),
+        (
+            ["recordings"],
+            {"sets": 2 * [{"name": "a", "task": "onset", "folder": "x"}]},
+            r"^config key recordings.sets.1.name: a is there twice$",
+        ),
         (["runs", 1, "method"], "mask", r"^config key runs.1: run mask_magnitude_local_rewind is"),
         (
             ["studies", "methods", "tasks"],

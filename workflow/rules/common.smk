@@ -313,6 +313,8 @@ BASELINES = [
     for path in expand(f"{RESULTS}/baselines/{{task}}.csv", task=TASKS)
     if Path(path).exists()
 ]
+# What networks score on recordings, where that has been measured (target `recordings`).
+RECORDED = [path for path in [f"{RESULTS}/recordings.csv"] if Path(path).exists()]
 EXPECTED = PLAN.expected()
 TABLES = {"rows": ROWS}
 for kind in ("exports", "arenas", "latency"):

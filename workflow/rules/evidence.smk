@@ -282,9 +282,10 @@ rule conclusions:
         # Not inputs, which would have to be older: by what they say, this job runs again.
         others=OTHER_VERDICTS,
         baselines=BASELINES,
+        recordings=RECORDED,
         said=[
             sha256_of_file(Path(path))
-            for path in [*OTHER_VERDICTS.values(), *BASELINES]
+            for path in [*OTHER_VERDICTS.values(), *BASELINES, *RECORDED]
         ],
         code=code_of("conclusions.py"),
     message:

@@ -9,6 +9,7 @@ from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.conditions import conditions_of
 from mirtrim.analysis.free_ratios import read_variants
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.recordings import read_summary
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.simple_rules import dense_beside_rules, read_rules
 from mirtrim.analysis.task_evidence import read_pieces
@@ -62,6 +63,7 @@ with job(snakemake, "conclusions"):
             snakemake.config["corpora"],
             settings.rng_seed,
         )
+    recordings = read_summary(Path(settings.recordings[0])) if settings.recordings else None
     write_replication(
         rows,
         pieces,
@@ -73,4 +75,5 @@ with job(snakemake, "conclusions"):
         {profile: read_verdicts(Path(path)) for profile, path in settings.others.items()},
         rules,
         settings.left,
+        recordings=recordings,
     )

@@ -11,6 +11,7 @@ from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
+from mirtrim.analysis.recordings import order_survives
 from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
 from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
 from mirtrim.runs.labels import with_labels
@@ -40,6 +41,7 @@ def write_replication(
     others: Mapping[str, pd.DataFrame] | None = None,
     rules: pd.DataFrame | None = None,
     left: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    recordings: pd.DataFrame | None = None,
 ) -> None:
     """Write the page.
 
@@ -54,6 +56,7 @@ def write_replication(
         rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
         left: task → task or variant of it → trainings that have not been run yet
             ("dense_seed0"), where the page is of what there is so far.
+        recordings: what networks score on recordings (`recordings.summarised`).
     """
     recorded = load_recorded(recorded_path)
     rows = with_labels(rows)
@@ -85,6 +88,9 @@ def write_replication(
     twins = list(_twins(verdicts))
     if twins:
         lines += ["", "## Rewound, and with the weights kept", "", *twins]
+    if recordings is not None and len(recordings):
+        lines += ["", "## Does the order of the ratios survive on recordings?", ""]
+        lines += [f"* {sentence}" for sentence in order_survives(recordings)]
     lines += ["", "## Error along the ratios, beside the record", ""]
     lines += _curves(rows, read_recorded_curves(curves_path))
     lines += ["", "## Smallest good networks, beside the record", "", *_points(rows, recorded)]

@@ -289,6 +289,19 @@ def _widened(estimate: float, draws: np.ndarray, spread: Spread) -> tuple[float,
     return estimate + below, estimate + above
 
 
+def paired_interval(differences: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of paired differences of one network, (pieces,).
+
+    Student's t over pieces, which are taken for independent; NaN with one piece.
+    """
+    pieces = len(differences)
+    if pieces < 2:
+        return (nan, nan)
+    mean = float(differences.mean())
+    reach = float(differences.std(ddof=1)) / sqrt(pieces) * stats.t.ppf(1 - LEVEL / 2, pieces - 1)
+    return mean - float(reach), mean + float(reach)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for their number (Holm 1979), in the order given; NaN stays NaN."""
     corrected = [nan] * len(p_values)

@@ -6,15 +6,21 @@ mirtrim listen song.wav --task drums --ratio 8
 """
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from mirtrim.cli import listen, measure, trim
 from mirtrim.utils.errors import MirtrimError
 
-VERBS = (trim, measure, listen)
+# Name of a verb, which is that of its module, and what it does. A verb is imported if it is asked
+# for: torch alone takes longer than to listen to a song.
+VERBS = {
+    "trim": "trim a network and save it",
+    "measure": "count and time a network",
+    "listen": "hear drums, onsets, pitch, chords or instruments in audio files",
+}
 STOPPED = 130  # what shells report after Ctrl-C
 PIPE_CLOSED = 141  # and after a closed pipe
 
@@ -22,7 +28,8 @@ PIPE_CLOSED = 141  # and after a closed pipe
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; expected errors become one line and exit status 1."""
     _print_anything()
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(words).parse_args(words)
     try:
         status: int = options.verb(options)
         sys.stdout.flush()
@@ -45,12 +52,15 @@ def _print_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mirtrim",
         description="Make networks smaller by removing whole units; measure them; use them.",
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for verb in VERBS:
-        verb.add(verbs)
+    for name, help_text in VERBS.items():
+        if words[:1] == [name]:
+            importlib.import_module(f"mirtrim.cli.{name}").add(verbs, help_text)
+        else:
+            verbs.add_parser(name, help=help_text)
     return parser

@@ -1,6 +1,7 @@
 """mirtrim listen: what a trained network hears in audio files."""
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -13,19 +14,33 @@ from mirtrim.utils.errors import ConfigError, MirtrimError
 from mirtrim.utils.files import is_special
 
 if TYPE_CHECKING:
-    from mirtrim.listening.bundle import Bundle
+    from mirtrim.listening.about import Network
+    from mirtrim.listening.runtime import OnnxListener
 
-MODELS = Path("results") / "default" / "models"
+# Where trained networks lie, the first that has one of the task first.
+SHELVES = tuple(Path("results") / profile / "models" for profile in ("listening", "default"))
 FORMATS = ("midi", "csv", "lab", "jams")
 
 
-def add(verbs: Any) -> None:
+class _Help(argparse.Action):
+    """Help with what each task is good at, which is read when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *others: Any) -> None:
+        parser.epilog = _good_at()
+        parser.print_help()
+        parser.exit()
+
+
+def add(verbs: Any, help_text: str) -> None:
     """Add the verb to the parser's verbs."""
     verb = verbs.add_parser(
         "listen",
-        help="hear drums, onsets, pitch, chords or instruments in audio files",
+        help=help_text,
         description="Run a trained network on audio files of any length.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
+    verb.add_argument("-h", "--help", action=_Help, nargs=0, help="show this and what is heard how")
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="wav, flac, ogg, mp3 …")
     verb.add_argument("--task", required=True, help="drums, onset, pitch, chord or instrument")
     verb.add_argument(
@@ -37,8 +52,14 @@ def add(verbs: Any) -> None:
         "--models",
         type=Path,
         metavar="FOLDER",
-        help=f"where the trained networks lie (default: {MODELS.as_posix()}, here or in the "
-        "checkout of mirtrim)",
+        help="where the trained networks lie (default: "
+        f"{' or '.join(shelf.as_posix() for shelf in SHELVES)}, here or in the checkout)",
+    )
+    verb.add_argument("--int8", action="store_true", help="use the network in eight bits")
+    verb.add_argument(
+        "--force",
+        action="store_true",
+        help="use a network even if it stays below a simple rule on recordings",
     )
     verb.add_argument(
         "--output",
@@ -53,22 +74,24 @@ def add(verbs: Any) -> None:
 
 def _listen(options: argparse.Namespace) -> int:
     with needing_extra("listen"):
-        import torch
-
-        from mirtrim.listening.bundle import read_bundle
+        # A missing package is named before any file is heard.
+        importlib.import_module("mirtrim.listening.listen")
+        from mirtrim.listening.about import FP32, INT8
+        from mirtrim.listening.runtime import open_listener
         from mirtrim.listening.shelf import find_bundle
-    # Small networks are faster on one thread, and give the same bits on any machine's cores.
-    torch.set_num_threads(1)
-    folder = options.models or _models_folder()
-    bundle = read_bundle(find_bundle(folder, options.task, options.ratio))
+    folder = options.models or _shelf_of(options.task)
+    path = find_bundle(folder, options.task, options.ratio, force=options.force)
+    bundle = open_listener(path, INT8 if options.int8 else FP32)
+    _tell_rules(folder, bundle)
     form = _format(bundle, options)
     targets = _targets(options, bundle.about.task, form)
     if bundle.about.ratio > 1 and (options.ratio or 1) == 1:
-        print(
-            f"note: {folder} holds no dense network of task {bundle.about.task}; "
-            f"{_name(bundle)} is the largest",
-            file=sys.stderr,
-        )
+        largest = find_bundle(folder, options.task, force=True)
+        if largest == bundle.path:
+            why = f"{folder} holds no dense network of task {bundle.about.task}"
+        else:
+            why = f"{largest.name} is not offered, it stays below a simple rule on recordings"
+        print(f"note: {why}; {_name(bundle)} is the largest", file=sys.stderr)
     failed = 0
     for source, target in targets.items():
         try:
@@ -85,7 +108,7 @@ def _listen(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _hear(source: Path, target: Path, bundle: "Bundle", form: str) -> None:
+def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
     """Listen to one file, write what was heard, and say so."""
     from mirtrim.listening.formats import write_heard
     from mirtrim.listening.listen import listen
@@ -104,27 +127,64 @@ def _hear(source: Path, target: Path, bundle: "Bundle", form: str) -> None:
     print(f"{source}: {summary_of(heard)} ({_name(bundle)}) -> {target}")
 
 
-def _name(bundle: "Bundle") -> str:
+def _name(bundle: "Network") -> str:
     """Which network it is, how much smaller than the dense one, and where it lies."""
     return f"network {bundle.path.name}, ratio {bundle.about.ratio:.2f}, {bundle.path.parent}"
 
 
-def _models_folder() -> Path:
-    """The usual folder below the current one, else in the checkout that the package lies in."""
+def _tell_rules(folder: Path, bundle: "OnnxListener") -> None:
+    """Say on which recordings a simple rule has been better."""
+    from mirtrim.listening.evidence import evidence_of, read_evidence
+
+    known = evidence_of(read_evidence(folder), bundle.path.name, bundle.said)
+    for one in known:
+        if one.is_below:
+            print(f"note: {bundle.path.name}: {one.sentence}", file=sys.stderr)
+
+
+def _shelves() -> list[Path]:
+    """The usual folders that are there, below the current one, else in the checkout that the
+    package lies in."""
     checkout = Path(mirtrim.__file__).resolve().parents[2]
-    for folder in (MODELS, checkout / MODELS):
-        if folder.is_dir():
-            return folder
-    raise ConfigError(
-        f"{MODELS} holds no trained networks; run `snakemake models`, or give their --models FOLDER"
-    )
+    return [
+        next(folder for folder in (shelf, checkout / shelf) if folder.is_dir())
+        for shelf in SHELVES
+        if shelf.is_dir() or (checkout / shelf).is_dir()
+    ]
 
 
-def _format(bundle: "Bundle", options: argparse.Namespace) -> str:
+def _shelf_of(task: str) -> Path:
+    """The first of the usual folders that holds a network of the task, else the last one."""
+    from mirtrim.listening.shelf import bundles_in
+
+    shelves = _shelves()
+    if not shelves:
+        raise ConfigError(
+            f"{SHELVES[-1]} holds no trained networks; run `snakemake models`, or give their "
+            "--models FOLDER"
+        )
+    holds = (s for s in shelves if any(a.task == task for a in bundles_in(s).values()))
+    return next(holds, shelves[-1])
+
+
+def _good_at() -> str:
+    """What each task is good at, by the descriptions and the table of the usual folders."""
+    from mirtrim.listening.shelf import told
+
+    lines = []
+    for shelf in _shelves():
+        try:
+            lines += [f"{shelf}:", *(f"  {line}" for line in told(shelf)), ""]
+        except MirtrimError as error:
+            lines += [f"{error}", ""]
+    return "\n".join(lines) or "There are no trained networks yet; run `snakemake models`."
+
+
+def _format(bundle: "Network", options: argparse.Namespace) -> str:
     """The format asked for, or that of the output's ending, or the task's usual one."""
-    from mirtrim.listening.formats import ENDINGS, formats_of
+    from mirtrim.listening.formats import ENDINGS
 
-    possible = formats_of(bundle.task)
+    possible = bundle.manner.formats
     by_ending = {ending: form for form, ending in ENDINGS.items()}
     output = _output(options)
     meant = by_ending.get(output.suffix) if output and not _is_folder(options.output) else None

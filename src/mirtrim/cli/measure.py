@@ -19,9 +19,9 @@ from mirtrim.units import storage
 from mirtrim.utils.errors import ConfigError
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, help_text: str) -> None:
     """Add the verb to the parser's verbs."""
-    verb = verbs.add_parser("measure", help="count and time a network")
+    verb = verbs.add_parser("measure", help=help_text)
     verb.add_argument(
         "network",
         help="package.module:function that returns the network, or a bundle (path of one of its "
@@ -85,7 +85,7 @@ def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]
 
 def _is_bundle(path: str) -> bool:
     with needing_extra("a bundle"):
-        from mirtrim.listening.bundle import ENDING, base_of
+        from mirtrim.listening.about import ENDING, base_of
 
         base = base_of(path)
         return base.with_name(base.name + ENDING).exists()

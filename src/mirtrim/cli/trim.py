@@ -16,9 +16,9 @@ CRITERIA = ("magnitude", "batchnorm", "random")
 NEED_DATA = tuple(name for name in UNIT_CRITERIA if name not in CRITERIA)
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, help_text: str) -> None:
     """Add the verb to the parser's verbs."""
-    verb = verbs.add_parser("trim", help="trim a network and save it")
+    verb = verbs.add_parser("trim", help=help_text)
     verb.add_argument("factory", help="package.module:function that returns the dense network")
     verb.add_argument(
         "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"

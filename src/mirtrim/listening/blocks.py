@@ -7,13 +7,11 @@ stretch of it at any time.
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import pandas as pd
-import torch
-from torch import Tensor
 
-from mirtrim.listening.bundle import Bundle
-from mirtrim.tasks.store import FeatureStore
-from mirtrim.tasks.windowed import WindowedTask, outputs_at
+from mirtrim.listening.about import Network
+from mirtrim.listening.features import windows_at
+
+BATCH = 256
 
 
 def in_multiples(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
@@ -107,33 +105,26 @@ def windowed(
 
 
 def outputs_of(
-    bundle: Bundle,
-    task: WindowedTask,
-    array: str,
+    network: Network,
     rows: Iterable[np.ndarray],
+    length: int,
     step: int,
+    inputs: Callable[[np.ndarray], np.ndarray],
     *,
     flush: bool,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Outputs in evaluation mode, batch by batch.
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Outputs, batch by batch.
 
     Args:
-        array: name under which the task keeps such rows in a store.
+        length: rows of a window.
         step: rows between windows.
+        inputs: windows (windows, length, …) → what the network takes.
         flush: whether a last window ends with the last row.
 
     Yields:
         Outputs (windows, …), and first rows of the windows in the file, (windows,).
     """
-    features = bundle.about.features
-    for held, first, starts in windowed(rows, task.window_rows(features), step, flush=flush):
-        store = FeatureStore(
-            arrays={array: torch.from_numpy(held)},
-            tracks=pd.DataFrame(),
-            reference=pd.DataFrame(),
-            statistics=bundle.about.statistics,
-            digest="",
-        )
-        within = torch.from_numpy(starts - first)
-        outputs = outputs_at(bundle.network, task.inputs(store, features), within)
-        yield outputs, torch.from_numpy(starts)
+    for held, first, starts in windowed(rows, length, step, flush=flush):
+        # The windows overlap and would fill the memory.
+        for part in np.array_split(starts, -(-len(starts) // BATCH)):
+            yield network.outputs(inputs(windows_at(held, part - first, length))), part

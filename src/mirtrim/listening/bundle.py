@@ -1,71 +1,38 @@
-"""A bundle: a trained network with everything that is needed to use it.
-
-Three files with one name: `.safetensors` and `.json` (weights and widths, as
-`mirtrim.units.storage` has them) and `.model.json`, which says what the network is and is
-written last.
-"""
+"""A bundle: a trained network with everything that is needed to use it (`listening.about`)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from mirtrim.deploy.onnx_export import export_onnx
+from mirtrim.listening.about import (
+    ENDING,
+    FORMAT,
+    FP32,
+    ONNX_ENDINGS,
+    REMEDY,
+    VERSION,
+    About,
+    Manner,
+    Said,
+    about_part,
+    base_of,
+    beside,
+    read_content,
+    read_said,
+)
 from mirtrim.listening.bundle_schema import problem_of
+from mirtrim.listening.decoding import decoding_names, hearing_of
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.task import Task
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
-from mirtrim.utils.files import read_json, sha256_of_file, write_json
-
-FORMAT = "mirtrim model"
-VERSION = 2
-ENDING = ".model.json"
-REMEDY = "collect or download it again"
-
-
-@dataclass(frozen=True)
-class About:
-    """What a bundle says of its network.
-
-    Attributes:
-        task: name of the task.
-        features, network: the parameters that the task makes features and the network from.
-        statistics: numbers measured on the training split, `FeatureStore.statistics`.
-        decoding: numbers chosen on validation, `decoding_names`.
-        corpus, profile: what it was trained on, at which widths and budgets.
-        licence: of the weights.
-        pruning: how it was made, the columns `RUN_KEYS` of its row.
-        seed: of its training.
-        target_ratio, ratio: compression ratio asked for and reached.
-        parameters, nonzeros: entries of all parameters, and those that are not zero.
-        macs: multiply-accumulates for one example.
-        validation_error, test_error: 1 − main score.
-        scores: every score on the test split.
-        versions: libraries that trained it.
-    """
-
-    task: str
-    features: Mapping[str, Any]
-    network: Mapping[str, Any]
-    statistics: Mapping[str, list[float]]
-    decoding: Mapping[str, float]
-    corpus: str
-    profile: str
-    licence: str
-    pruning: Mapping[str, str]
-    seed: int
-    target_ratio: float
-    ratio: float
-    parameters: int
-    nonzeros: int
-    macs: int
-    validation_error: float
-    test_error: float
-    scores: Mapping[str, float]
-    versions: str
+from mirtrim.utils.files import sha256_of_file, write_json
 
 
 @dataclass(frozen=True)
@@ -80,9 +47,38 @@ class Bundle:
     task: Task
     network: nn.Module
 
+    @property
+    def manner(self) -> Manner:
+        """How it is listened with; a `ConfigError` if its task does not say."""
+        hearing_of(self.task)
+        manner = manner_of(self.task, self.about)
+        assert manner is not None
+        return manner
+
+    def outputs(self, inputs: np.ndarray) -> np.ndarray:
+        """(batch, …) → (batch, …), in torch."""
+        with torch.no_grad():
+            outputs: np.ndarray = self.network(torch.from_numpy(inputs)).numpy()
+        return outputs
+
+
+def manner_of(task: Task, about: About) -> Manner | None:
+    """How networks of a task are listened with; None if they are not."""
+    hearing = task.hearing
+    if hearing is None:
+        return None
+    names = decoding_names(task)
+    return Manner(
+        hearing.kind,
+        tuple(hearing.formats),
+        tuple(name.removeprefix("threshold_") for name in names if hearing.kind == "events"),
+        hearing.says(about.features),
+        tuple(hearing.limits(about.features)),
+    )
+
 
 def write_bundle(folder: Path, name: str, network: nn.Module, about: About) -> Path:
-    """Write the three files of a bundle; returns their path without endings.
+    """Write the files of a bundle, all but an int8 network; returns their path without endings.
 
     Raises:
         ArtefactError: `about` is not what a bundle may say, or is of another network.
@@ -91,12 +87,35 @@ def write_bundle(folder: Path, name: str, network: nn.Module, about: About) -> P
     task = _task_of(asdict(about), base)
     _check_network(network, about, task, base)
     storage.save(network, base)
-    digest = sha256_of_file(_beside(base, ".safetensors"))
-    write_json(
-        _beside(base, ENDING),
-        {"format": FORMAT, "version": VERSION, "weights_sha256": digest, **asdict(about)},
-    )
+    file = beside(base, ONNX_ENDINGS[FP32])
+    was_training = network.training
+    try:
+        export_onnx(network.eval(), task.example_input(about.features), file)
+    finally:
+        network.train(was_training)
+    weights = sha256_of_file(beside(base, ".safetensors"))
+    write_said(base, Said(about, weights, manner_of(task, about), {FP32: said_of_file(file)}))
     return base
+
+
+def said_of_file(file: Path) -> dict[str, Any]:
+    """What a description says of an ONNX file."""
+    return {"sha256": sha256_of_file(file), "bytes": file.stat().st_size}
+
+
+def write_said(base: Path, said: Said) -> None:
+    """Write the description of a bundle whose other files are there."""
+    write_json(
+        beside(base, ENDING),
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "weights_sha256": said.weights_sha256,
+            "manner": asdict(said.manner) if said.manner else None,
+            "files": {name: dict(of) for name, of in said.files.items()},
+            **asdict(said.about),
+        },
+    )
 
 
 def read_bundle(path: str | Path) -> Bundle:
@@ -106,9 +125,11 @@ def read_bundle(path: str | Path) -> Bundle:
         ArtefactError: a file is missing, damaged, of another version or of another bundle.
     """
     base = base_of(path)
-    about, digest = _read(base)
-    task = _task_of(asdict(about), base)
-    weights = _beside(base, ".safetensors")
+    # The whole schema first: it says more exactly what is wrong.
+    task = _task_of(about_part(read_content(base)), base)
+    said = read_said(base)
+    about, digest = said.about, said.weights_sha256
+    weights = beside(base, ".safetensors")
     if not weights.is_file():
         raise ArtefactError(f"{weights} is missing; {REMEDY}")
     if sha256_of_file(weights) != digest:
@@ -124,42 +145,8 @@ def read_bundle(path: str | Path) -> Bundle:
 def read_about(path: str | Path) -> About:
     """What a bundle says of its network, checked, without reading the network."""
     base = base_of(path)
-    about, _ = _read(base)
-    _task_of(asdict(about), base)
-    return about
-
-
-def base_of(path: str | Path) -> Path:
-    """The path of a bundle without the ending of one of its files."""
-    path = Path(path)
-    for ending in (ENDING, ".json", ".safetensors"):
-        if path.name.endswith(ending):
-            return path.with_name(path.name.removesuffix(ending))
-    return path
-
-
-def _beside(base: Path, ending: str) -> Path:
-    """File of a bundle; a name may have dots in it."""
-    return base.with_name(base.name + ending)
-
-
-def _read(base: Path) -> tuple[About, str]:
-    path = _beside(base, ENDING)
-    if not path.is_file():
-        raise ArtefactError(f"{path} is missing; {REMEDY}")
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ArtefactError(f"{path} does not describe a trained network; choose another file")
-    if content.get("version") != VERSION:
-        raise ArtefactError(
-            f"{path} has version {content.get('version')!r}, this reads {VERSION}; {REMEDY}"
-        )
-    digest = content.get("weights_sha256")
-    said = {k: v for k, v in content.items() if k not in ("format", "version", "weights_sha256")}
-    problem = problem_of(said)
-    if problem or not isinstance(digest, str):
-        raise ArtefactError(f"{path}: {problem or 'weights_sha256 is missing'}; {REMEDY}")
-    return About(**said), digest
+    _task_of(about_part(read_content(base)), base)
+    return read_said(base).about
 
 
 def _task_of(said: Mapping[str, Any], base: Path) -> Task:

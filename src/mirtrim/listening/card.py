@@ -1,9 +1,18 @@
 """Model cards: what a trained network is for, how good it is, and what it is not good for."""
 
-from mirtrim.listening.bundle import About, Bundle
-from mirtrim.listening.decoding import SURE_ACCURACY, SURE_FROM
+from collections.abc import Mapping, Sequence
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from mirtrim.listening.about import SURE_FROM, About, Said, beside
+from mirtrim.listening.bundle import Bundle, read_bundle
+from mirtrim.listening.decoding import SURE_ACCURACY
+from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
+from mirtrim.listening.shelf import said_in
 from mirtrim.runs.labels import label_of
 from mirtrim.tasks.task import Task
+from mirtrim.utils.files import write_text
 
 RENDERED = "mini_"
 # What sounds in a corpus, without `RENDERED`.
@@ -18,8 +27,21 @@ CONTENT = {
 }
 
 
-def model_card(bundle: Bundle) -> str:
-    """A model card in Markdown."""
+def write_cards(folder: Path) -> None:
+    """Write the card (`.md`) of every bundle in a folder, with what the table beside them says of
+    recordings."""
+    evidence = read_evidence(folder)
+    for base, said in said_in(folder).items():
+        known = evidence_of(evidence, base.name, said)
+        write_text(beside(base, ".md"), model_card(read_bundle(base), said, known))
+
+
+def model_card(bundle: Bundle, said: Said, recorded: Sequence[Evidence] = ()) -> str:
+    """A model card in Markdown.
+
+    Args:
+        recorded: what this network has scored on recordings.
+    """
     about, task = bundle.about, bundle.task
     scores = [(name, value) for name, value in sorted(about.scores.items()) if "/" not in name]
     lines = [
@@ -40,6 +62,8 @@ def model_card(bundle: Bundle) -> str:
         f"error {about.validation_error:.3f}; on pieces of the same corpus that training never "
         "saw.",
         "",
+        *on_recordings(recorded),
+        "",
         "| score on test | value |",
         "| --- | ---: |",
         *(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores),
@@ -52,6 +76,7 @@ def model_card(bundle: Bundle) -> str:
         f"| of them not zero | {about.nonzeros:,} |",
         f"| compression ratio | {about.ratio:.2f} (asked: {about.target_ratio:g}) |",
         f"| multiply-accumulates for one example | {about.macs:,} |",
+        *(line for name, of in sorted(said.files.items()) for line in _of_file(name, of, about)),
         "",
         "## What it is not good for",
         "",
@@ -63,6 +88,41 @@ def model_card(bundle: Bundle) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def on_recordings(recorded: Sequence[Evidence]) -> list[str]:
+    """A table of scores on recordings beside the best simple rule, and what follows from it."""
+    if not recorded:
+        return ["On recordings it has not been measured (`snakemake recordings`)."]
+    lines = [
+        "| recordings | pieces | score | rendered | best simple rule | its score | difference |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for one in recorded:
+        interval = f" [{one.rule_low:+.3f}, {one.rule_high:+.3f}]"
+        lines.append(
+            f"| {one.set} ({one.measure.replace('_', ' ')}) | {one.recordings} | {one.score:.3f} "
+            f"| {one.rendered:.3f} | {one.who} | {one.rule_score:.3f} "
+            f"| {one.rule_difference:+.3f}{'' if isnan(one.rule_low) else interval} |"
+        )
+    if (reason := withheld(recorded)) is not None:
+        lines += [
+            "",
+            f"**Not offered** by `mirtrim listen` without `--force`: {reason.who} is better.",
+        ]
+    return lines
+
+
+def _of_file(name: str, of: Mapping[str, Any], about: About) -> list[str]:
+    lines = [f"| bytes of the {name} network (ONNX) | {of.get('bytes', 0):,} |"]
+    if "test_error" in of:
+        lines.append(f"| test error of the {name} network | {of['test_error']:.3f} |")
+    if "milliseconds" in of:
+        lines.append(
+            f"| milliseconds for one example, {name}, one thread | {of['milliseconds']:.3g} "
+            f"({of['machine']}) |"
+        )
+    return lines
 
 
 def made_by(about: About) -> str:

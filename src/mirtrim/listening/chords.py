@@ -5,27 +5,32 @@ from functools import partial
 
 import numpy as np
 
+from mirtrim.listening.about import Network
 from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks, share
 from mirtrim.listening.blocks import framed, outputs_of
-from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.features import (
+    BINS_PER_OCTAVE,
+    LEVEL_RMS,
+    SILENCE_RMS,
+    as_images,
+    log_constant_q,
+    log_softmax,
+)
 from mirtrim.listening.results import Chords
-from mirtrim.tasks.audio import LEVEL_RMS, SILENCE_RMS
-from mirtrim.tasks.chord import BINS_PER_SEMITONE, Chord
 from mirtrim.tasks.chord_labels import LABELS, NO_CHORD, segments, smoothest_path
-from mirtrim.tasks.constant_q import log_constant_q
-from mirtrim.tasks.task import Parameters
+from mirtrim.tasks.hearing import Features
 
 BLOCK_SECONDS = 30.0
 REST_SECONDS = 0.5
 
 
-def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progress) -> Chords:
+def hear_chords(network: Network, audio: AudioFile, progress: Progress) -> Chords:
     """Chords of a file, as the task decodes them.
 
     The file is read twice: features are computed at a common level (`tasks.audio.at_level`),
     and the level of a file is known at its end.
     """
-    features = bundle.about.features
+    features = network.about.features
     rate, hop, around = features["sample_rate"], features["hop"], features["window_frames"]
     meter = Meter(rate, hop)
     for _ in meter.through(mono_blocks(audio, rate, share(progress, 0, 2))):
@@ -49,10 +54,10 @@ def hear_chords(bundle: Bundle, task: Chord, audio: AudioFile, progress: Progres
     step = features["score_every_frames"]  # the cost of a change was chosen for this step
     rows = _surrounded(frames, around // 2, around - 1 - around // 2)
     parts = [
-        task.activation(outputs, starts, 0)
-        for outputs, starts in outputs_of(bundle, task, "frames", rows, step, flush=False)
+        log_softmax(outputs)
+        for outputs, _ in outputs_of(network, rows, around, step, as_images, flush=False)
     ]
-    path = smoothest_path(np.concatenate(parts), bundle.about.decoding["change_penalty"])
+    path = smoothest_path(np.concatenate(parts), network.about.decoding["change_penalty"])
     path[silent_frames(meter, len(path), step, rate / hop)] = NO_CHORD
     intervals, labels = segments(path, step * hop / rate)
     intervals[-1, 1] = audio.duration_seconds
@@ -80,7 +85,7 @@ def silent_frames(meter: Meter, count: int, step: int, hops_per_second: float) -
     return silent[::step]
 
 
-def margin_frames(features: Parameters) -> int:
+def margin_frames(features: Features) -> int:
     """How far a constant-Q frame sees to each side, in hops.
 
     The longest filter is Q periods of the lowest bin, Q = 1 / (2^(1 / bins per octave) − 1). Its
@@ -90,12 +95,12 @@ def margin_frames(features: Parameters) -> int:
     octave that is 1.24 s; from 0.77 s on, frames of noise differ from those of the whole file
     by the rounding of 32 bits (1e-5) and by no more if the margin is doubled.
     """
-    q = 1 / (2 ** (1 / (12 * BINS_PER_SEMITONE)) - 1)
+    q = 1 / (2 ** (1 / BINS_PER_OCTAVE) - 1)
     longest_seconds = q / features["lowest_hz"]
     return int(np.ceil(2 * longest_seconds * features["sample_rate"] / features["hop"]))
 
 
-def _constant_q(samples: np.ndarray, features: Parameters) -> np.ndarray:
+def _constant_q(samples: np.ndarray, features: Features) -> np.ndarray:
     """Constant-Q frames, (1 + samples // hop, bins).
 
     A whole file shorter than the margin is continued with silence, as its filters are longer
@@ -110,7 +115,6 @@ def _constant_q(samples: np.ndarray, features: Parameters) -> np.ndarray:
         hop,
         features["lowest_hz"],
         features["bins"],
-        12 * BINS_PER_SEMITONE,
         features["gain"],
     )
     return frames if short <= 0 else frames[: 1 + len(samples) // hop]

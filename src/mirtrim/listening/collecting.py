@@ -9,16 +9,17 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from mirtrim.listening.bundle import About, read_bundle, write_bundle
-from mirtrim.listening.card import model_card
-from mirtrim.listening.decoding import SURE_FROM, decoding_names, names_classes, sure_from
+from mirtrim.listening.about import SURE_FROM, About
+from mirtrim.listening.bundle import write_bundle
+from mirtrim.listening.card import write_cards
+from mirtrim.listening.decoding import decoding_names, names_classes, sure_from
+from mirtrim.listening.packing import pack
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
-from mirtrim.utils.files import write_text
 
 DENSE = "dense"
 
@@ -48,8 +49,8 @@ def collect_bundles(
         ratios: ratios asked for. A run that has none of them is an error; a ratio that only
             some runs have gives the bundles that there are.
         licence: of the weights.
-        store: the task's features; with them a classifier learns on validation from which
-            probability on it is sure.
+        store: the task's features; with them every network is also packed in eight bits and
+            timed, and a classifier learns on validation from which probability on it is sure.
 
     Returns:
         Paths of the bundles, without endings.
@@ -69,8 +70,10 @@ def collect_bundles(
             about = replace(about, decoding={**about.decoding, **calibrated(network, about, store)})
             name = f"{about.task}-{run}" + ("" if run == DENSE else f"-ratio-{row.target_ratio:g}")
             base = write_bundle(target_folder, name, network, about)
-            write_text(base.with_name(f"{name}.md"), model_card(read_bundle(base)))
+            if store is not None:
+                pack(base, task_block, store, seed)
             written.append(base)
+    write_cards(target_folder)
     return written
 
 

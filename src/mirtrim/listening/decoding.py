@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mirtrim.listening.about import SURE_FROM
 from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.task import Task
 from mirtrim.utils.errors import ConfigError
 
-# Optional, of a classifier: the probability from which on its answer is sure.
-SURE_FROM = "sure_from"
 # So many of the sure answers shall be right on validation.
 SURE_ACCURACY = 0.8
 

@@ -4,25 +4,26 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
-import pandas as pd
-import torch
 
+from mirtrim.listening.about import Network
 from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
 from mirtrim.listening.blocks import at_least, framed, outputs_of
-from mirtrim.listening.bundle import Bundle
-from mirtrim.listening.results import Events
-from mirtrim.tasks.audio import log_mel
-from mirtrim.tasks.onset_scores import peak_times
-from mirtrim.tasks.transcription import Transcription
+from mirtrim.listening.features import (
+    MEL_FLOOR,
+    as_images,
+    log_mel,
+    overlap_mean,
+    peaks_of,
+    sigmoid,
+)
+from mirtrim.listening.results import Events, in_order
 
 BLOCK_FRAMES = 500
 
 
-def hear_events(
-    bundle: Bundle, task: Transcription, audio: AudioFile, progress: Progress
-) -> Events:
+def hear_events(network: Network, audio: AudioFile, progress: Progress) -> Events:
     """Events of a file, as the task decodes them."""
-    features = bundle.about.features
+    features = network.about.features
     rate, window, hop = features["sample_rate"], features["window"], features["hop"]
     compute = partial(
         log_mel,
@@ -37,25 +38,27 @@ def hear_events(
     blocks = meter.through(mono_blocks(audio, rate, progress))
     # A frame sees half a Fourier window to each side.
     margin = -(-(window // 2) // hop)
-    length = task.window_rows(features)
+    length = features["window_frames"]
     tail = Tail(3 * length)
     frames = tail.through(framed(blocks, hop, margin, BLOCK_FRAMES, compute))
-    silence = np.full(features["mel_bands"], np.log(1e-5), dtype=np.float32)
-    activation = _activation(bundle, task, at_least(frames, length, silence), flush=True)
-    heard = decode(task, activation, bundle, hop / rate)
-    # A file shorter than a window is continued with silence; nothing sounds behind its end.
-    heard = heard[heard.time_seconds <= audio.duration_seconds]
-    at = np.rint(heard.time_seconds.to_numpy() * rate / hop).astype(int)
+    silence = np.full(features["mel_bands"], np.log(MEL_FLOOR), dtype=np.float32)
+    activation = _activation(network, at_least(frames, length, silence), flush=True)
+    heard = decode(network, activation, hop / rate)
+    at = np.rint(heard.times_seconds * rate / hop).astype(int)
     whole = max(0, (meter.samples - window // 2) // hop + 1)  # frames that see no padding behind
-    judged = at >= tail.seen - length - margin - 1
-    real = meter.sounds_at(at, 1, margin)
+    # A file shorter than a window is continued with silence; nothing sounds behind its end.
+    real = (heard.times_seconds <= audio.duration_seconds) & meter.sounds_at(at, 1, margin)
+    judged = real & (at >= tail.seen - length - margin - 1)
     if judged.any():
-        real[judged] &= _without_padding(bundle, task, tail, whole, heard[judged], at[judged])
+        labels = heard.labels[judged]
+        real[judged] &= _without_padding(network, tail, whole, labels, at[judged])
     return Events(
         duration_seconds=audio.duration_seconds,
         notes=_notes(meter, audio.duration_seconds, length * hop / rate),
-        table=heard[real].reset_index(drop=True),
-        detectors=task.detectors,
+        times_seconds=heard.times_seconds[real],
+        labels=heard.labels[real],
+        confidence=heard.confidence[real],
+        detectors=heard.detectors,
     )
 
 
@@ -81,23 +84,27 @@ class Tail:
             yield block
 
 
-def _activation(
-    bundle: Bundle, task: Transcription, rows: Iterable[np.ndarray], *, flush: bool
-) -> np.ndarray:
+def _activation(network: Network, rows: Iterable[np.ndarray], *, flush: bool) -> np.ndarray:
     """Activation of rows of log-mel frames, (detectors, frames)."""
-    length = task.window_rows(bundle.about.features)
+    length = network.about.features["window_frames"]
+    mean, deviation = (
+        np.array(network.about.statistics[name], dtype=np.float32) for name in ("mean", "deviation")
+    )
+
+    def inputs(windows: np.ndarray) -> np.ndarray:
+        return as_images((windows - mean) / deviation)
+
     # Windows overlap by half, as in `Transcription.predicted_starts`.
-    batches = list(outputs_of(bundle, task, "frames", rows, length // 2, flush=flush))
-    outputs, starts = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    return task.activation(outputs, starts, int(starts[-1]) + length)
+    batches = list(outputs_of(network, rows, length, length // 2, inputs, flush=flush))
+    outputs, starts = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return overlap_mean(sigmoid(outputs), starts.tolist(), int(starts[-1]) + length)
 
 
 def _without_padding(
-    bundle: Bundle,
-    task: Transcription,
+    network: Network,
     tail: Tail,
     whole: int,
-    events: pd.DataFrame,
+    labels: np.ndarray,
     at: np.ndarray,
 ) -> np.ndarray:
     """Which events near the end of a file are heard as well if the sound goes on, (events,).
@@ -108,10 +115,10 @@ def _without_padding(
 
     Args:
         whole: frames of the file that see only the file.
-        events: with a column label.
+        labels: of the events.
         at: their frames, (events,).
     """
-    length = task.window_rows(bundle.about.features)
+    length = network.about.features["window_frames"]
     step = length // 2
     first = max(0, tail.seen - 2 * length) // step * step
     held = tail.rows[len(tail.rows) - (tail.seen - first) :]
@@ -119,34 +126,37 @@ def _without_padding(
     if not len(sound):
         return np.zeros(len(at), dtype=bool)
     continued = np.concatenate([sound, np.repeat(sound[-1:], len(held) - len(sound) + length, 0)])
-    activation = _activation(bundle, task, iter([continued]), flush=False)
+    activation = _activation(network, iter([continued]), flush=False)
     around = np.pad(activation, ((0, 0), (1, 1)))
     highest = np.maximum.reduce([around[:, :-2], around[:, 1:-1], around[:, 2:]])
-    detectors = events.label.map(task.detectors.index).to_numpy(dtype=int)
-    thresholds = np.array([bundle.about.decoding[f"threshold_{d}"] for d in task.detectors])
+    names = network.manner.detectors
+    detectors = np.array([names.index(label) for label in labels])
+    thresholds = np.array([network.about.decoding[f"threshold_{name}"] for name in names])
     found: np.ndarray = highest[detectors, at - first] >= thresholds[detectors]
     return found
 
 
-def decode(
-    task: Transcription, activation: np.ndarray, bundle: Bundle, hop_seconds: float
-) -> pd.DataFrame:
+def decode(network: Network, activation: np.ndarray, hop_seconds: float) -> Events:
     """Peaks above the thresholds, in the order of time.
 
     Args:
         activation: (detectors, frames).
     """
-    parts = []
-    for index, detector in enumerate(task.detectors):
-        threshold = bundle.about.decoding[f"threshold_{detector}"]
-        times = peak_times(activation[index], threshold, hop_seconds)
-        frames = np.rint(times / hop_seconds).astype(int)
-        confidence = activation[index, frames].astype(float)
-        parts.append(
-            pd.DataFrame({"time_seconds": times, "label": detector, "confidence": confidence})
-        )
-    heard = pd.concat(parts, ignore_index=True)
-    return heard.sort_values(["time_seconds", "label"], ignore_index=True)
+    frames = {
+        name: peaks_of(activation[index], network.about.decoding[f"threshold_{name}"])
+        for index, name in enumerate(network.manner.detectors)
+    }
+    times, labels, confidence = in_order(
+        {name: of * hop_seconds for name, of in frames.items()},
+        {name: activation[index, of] for index, (name, of) in enumerate(frames.items())},
+    )
+    return Events(
+        duration_seconds=activation.shape[1] * hop_seconds,
+        times_seconds=times,
+        labels=labels,
+        confidence=confidence,
+        detectors=network.manner.detectors,
+    )
 
 
 def _notes(meter: Meter, duration_seconds: float, window_seconds: float) -> tuple[str, ...]:

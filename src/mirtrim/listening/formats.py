@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pretty_midi
 
-from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.jams import jams_of
 from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags
-from mirtrim.tasks.task import Task
 from mirtrim.utils.files import atomic_path, write_text
 
 ENDINGS = {"midi": ".mid", "csv": ".csv", "lab": ".lab", "jams": ".jams"}
@@ -21,20 +17,17 @@ DRUM_NOTES: Mapping[str, int] = {"kick": 36, "snare": 38, "hihat": 42, "tom": 45
 VELOCITY = 100  # the networks do not say how loud a stroke is
 NOTE_SECONDS = 0.05
 SHORTEST_NOTE_SECONDS = 0.05
-# At 120 beats per minute a tick is about half a millisecond.
+DRUM_CHANNEL = 9  # counted from 0
+BEATS_PER_MINUTE = 120
+# At this tempo a tick is about half a millisecond.
 TICKS_PER_BEAT = 960
-
-
-def formats_of(task: Task) -> tuple[str, ...]:
-    """Formats for what a task hears, the usual one first."""
-    return hearing_of(task).formats
 
 
 def write_heard(heard: Heard, path: Path, form: str, title: str, tool: str) -> None:
     """Write a result in one atomic step.
 
     Args:
-        form: one of `formats_of` the task.
+        form: one of the formats of the network's `Manner`.
         title: name of the piece, kept by jams.
         tool: what heard it, kept by jams.
     """
@@ -46,30 +39,55 @@ def write_heard(heard: Heard, path: Path, form: str, title: str, tool: str) -> N
 
 def write_midi(events: Events, path: Path) -> None:
     """Drum strokes on channel 10 of a MIDI file."""
-    drums = pretty_midi.Instrument(program=0, is_drum=True, name="drums")
-    for label, strokes in events.table.groupby("label"):
-        starts = strokes.time_seconds.to_list()
+    notes = []
+    for label in sorted(set(events.labels.tolist())):
+        starts = events.of(label)[0].tolist()
         # A note ends before the next one of its drum.
         for start, following in zip(starts, [*starts[1:], float("inf")], strict=True):
-            end = min(start + NOTE_SECONDS, following)
-            drums.notes.append(pretty_midi.Note(VELOCITY, DRUM_NOTES[str(label)], start, end))
-    _write_midi(drums, path)
-
-
-def _write_midi(instrument: pretty_midi.Instrument, path: Path) -> None:
-    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_BEAT, initial_tempo=120)
-    midi.instruments.append(instrument)
-    with atomic_path(path) as temporary:
-        midi.write(str(temporary))
+            notes.append((DRUM_NOTES[label], start, min(start + NOTE_SECONDS, following)))
+    _write_midi("drums", DRUM_CHANNEL, notes, path)
 
 
 def write_notes(pitch: PitchCurve, path: Path) -> None:
     """The melody as notes of equal temperament in a MIDI file."""
-    melody = pretty_midi.Instrument(program=0, name="melody")
-    melody.notes = [
-        pretty_midi.Note(VELOCITY, number, start, end) for number, start, end in notes_of(pitch)
-    ]
-    _write_midi(melody, path)
+    _write_midi("melody", 0, notes_of(pitch), path)
+
+
+def _write_midi(
+    name: str, channel: int, notes: Sequence[tuple[int, float, float]], path: Path
+) -> None:
+    """Notes (number, beginning and end in seconds) on one track beside that of the tempo."""
+    import mido  # not by those who write something else
+
+    ticks_per_second = TICKS_PER_BEAT * BEATS_PER_MINUTE / 60
+    # At one tick, what ends stands before what begins.
+    changes = sorted(
+        (round(seconds * ticks_per_second), begins, number)
+        for number, start, end in notes
+        for begins, seconds in ((1, start), (0, end))
+    )
+    tempo = mido.MidiTrack(
+        [
+            mido.MetaMessage("set_tempo", tempo=round(6e7 / BEATS_PER_MINUTE)),
+            mido.MetaMessage("time_signature", numerator=4, denominator=4),
+            mido.MetaMessage("end_of_track", time=1),
+        ]
+    )
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
+    track.append(mido.Message("program_change", program=0, channel=channel))
+    before = 0
+    for tick, begins, number in changes:
+        velocity = VELOCITY if begins else 0
+        track.append(
+            mido.Message(
+                "note_on", note=number, velocity=velocity, channel=channel, time=tick - before
+            )
+        )
+        before = tick
+    track.append(mido.MetaMessage("end_of_track", time=1))
+    midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, tracks=[tempo, track])
+    with atomic_path(path) as temporary:
+        midi.save(str(temporary))
 
 
 def notes_of(pitch: PitchCurve) -> list[tuple[int, float, float]]:
@@ -107,8 +125,10 @@ def write_events_csv(events: Events, path: Path) -> None:
 
     `mir_eval.io.load_events` reads the former, `load_labeled_events(…, delimiter=",")` the latter.
     """
-    names = ["time_seconds", "label"] if len(events.detectors) > 1 else ["time_seconds"]
-    _write_csv(events.table[names], path)
+    columns: dict[str, Sequence[Any]] = {"time_seconds": events.times_seconds.tolist()}
+    if len(events.detectors) > 1:
+        columns["label"] = events.labels.tolist()
+    _write_csv(columns, path)
 
 
 def write_pitch_csv(pitch: PitchCurve, path: Path) -> None:
@@ -117,10 +137,10 @@ def write_pitch_csv(pitch: PitchCurve, path: Path) -> None:
     `mir_eval.io.load_time_series(…, delimiter=",")` reads it.
     """
     columns = {
-        "time_seconds": pitch.times_seconds,
-        "frequency_hz": pitch.frequency_hz * pitch.voiced,
+        "time_seconds": pitch.times_seconds.tolist(),
+        "frequency_hz": (pitch.frequency_hz * pitch.voiced).tolist(),
     }
-    _write_csv(pd.DataFrame(columns), path)
+    _write_csv(columns, path)
 
 
 def write_lab(chords: Chords, path: Path) -> None:
@@ -134,15 +154,25 @@ def write_lab(chords: Chords, path: Path) -> None:
 
 def write_tags_csv(tags: Tags, path: Path) -> None:
     """Class and probability, the most probable first."""
-    columns = {"class": list(tags.classes), "probability": tags.probabilities}
-    _write_csv(pd.DataFrame(columns), path, [] if tags.sure else ["unsure"])
+    columns = {"class": list(tags.classes), "probability": tags.probabilities.tolist()}
+    _write_csv(columns, path, [] if tags.sure else ["unsure"])
 
 
-def _write_csv(table: pd.DataFrame, path: Path, remarks: Sequence[str] = ()) -> None:
+def _write_csv(
+    columns: Mapping[str, Sequence[Any]], path: Path, remarks: Sequence[str] = ()
+) -> None:
     """Columns are named in a comment, which readers of annotations skip; they take no header."""
-    head = "".join(f"# {line}\n" for line in (*remarks, ",".join(table.columns)))
-    rows = table.to_csv(index=False, header=False, float_format="%.4f", lineterminator="\n")
-    write_text(path, head + rows)
+    head = "".join(f"# {line}\n" for line in (*remarks, ",".join(columns)))
+    rows = (",".join(map(_cell, row)) + "\n" for row in zip(*columns.values(), strict=True))
+    write_text(path, head + "".join(rows))
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    if not set(text) & set(',"\n\r'):
+        return text
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"'
 
 
 WRITERS: Mapping[tuple[type[Heard], str], Callable[[Any, Path], None]] = {

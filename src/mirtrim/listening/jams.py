@@ -68,10 +68,9 @@ def _(heard: Events) -> list[tuple[str, Any, dict[str, Any]]]:
     """One annotation per detector, named in the sandbox: namespace onset has no labels."""
     result = []
     for detector in heard.detectors:
-        events = heard.table[heard.table.label == detector]
         data = [
             _observation(time, 0.0, None, confidence)
-            for time, confidence in zip(events.time_seconds, events.confidence, strict=True)
+            for time, confidence in zip(*heard.of(detector), strict=True)
         ]
         result.append(("onset", data, {"detector": detector}))
     return result

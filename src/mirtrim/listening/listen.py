@@ -3,19 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from mirtrim.listening.about import Network
 from mirtrim.listening.audio import AudioFile, Progress, no_progress, open_audio
-from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.chords import hear_chords
-from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.events import hear_events
 from mirtrim.listening.pitch import hear_pitch
 from mirtrim.listening.results import Heard
 from mirtrim.listening.tags import hear_class
 
 # Kind of hearing → how a file is heard, and how often it is read for that.
-LISTENERS: Mapping[str, tuple[Callable[[Bundle, Any, AudioFile, Progress], Heard], int]] = {
+LISTENERS: Mapping[str, tuple[Callable[[Network, AudioFile, Progress], Heard], int]] = {
     "events": (hear_events, 1),
     "pitch": (hear_pitch, 1),
     "chords": (hear_chords, 2),
@@ -23,7 +21,7 @@ LISTENERS: Mapping[str, tuple[Callable[[Bundle, Any, AudioFile, Progress], Heard
 }
 
 
-def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -> Heard:
+def listen(path: str | Path, network: Network, progress: Progress = no_progress) -> Heard:
     """Listen to a file of any length in bounded memory.
 
     It is decoded once to learn its length and what is wrong with it, and again to be heard.
@@ -33,7 +31,7 @@ def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -
 
     Args:
         path: anything libsndfile reads, any rate, any number of channels.
-        bundle: a trained network (`read_bundle`).
+        network: a trained network (`open_listener`, or `read_bundle` for one in torch).
         progress: called with (seconds read, seconds to read) after each block.
 
     Returns:
@@ -42,11 +40,11 @@ def listen(path: str | Path, bundle: Bundle, progress: Progress = no_progress) -
 
     Raises:
         AudioError: the file is missing, empty, no audio, or damaged.
-        ConfigError: the bundle's task does not say how it is listened with.
+        ConfigError: the network's task does not say how it is listened with.
     """
-    hear, readings = LISTENERS[hearing_of(bundle.task).kind]
+    hear, readings = LISTENERS[network.manner.kind]
     audio = open_audio(path, _first_of(progress, 1 + readings))
-    heard = hear(bundle, bundle.task, audio, _behind(progress, audio.duration_seconds))
+    heard = hear(network, audio, _behind(progress, audio.duration_seconds))
     return replace(heard, notes=(*audio.notes, *heard.notes))
 
 

@@ -4,27 +4,28 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from mirtrim.listening.about import Network
 from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
 from mirtrim.listening.blocks import in_multiples, outputs_of
-from mirtrim.listening.bundle import Bundle
+from mirtrim.listening.features import FULL_SCALE, fundamental, normalised_frames, sigmoid
 from mirtrim.listening.results import PitchCurve
-from mirtrim.tasks.pitch import FULL_SCALE, Pitch, blocks_per_frame
 
 
-def hear_pitch(bundle: Bundle, task: Pitch, audio: AudioFile, progress: Progress) -> PitchCurve:
+def hear_pitch(network: Network, audio: AudioFile, progress: Progress) -> PitchCurve:
     """The fundamental of a monophonic file, at every hop.
 
     Scoring may skip frames to save time (`score_every_frames`); the frames do not depend on
     each other, so a listener gets them all.
     """
-    features = bundle.about.features
-    rate, hop, per_frame = features["sample_rate"], features["hop"], blocks_per_frame(features)
+    features = network.about.features
+    rate, hop = features["sample_rate"], features["hop"]
+    per_frame = features["frame_samples"] // hop
     meter = Meter(rate, hop)
     samples = meter.through(mono_blocks(audio, rate, progress))
     rows = hops(samples, hop, per_frame)
     parts = [
-        task.activation(outputs, starts, 0)
-        for outputs, starts in outputs_of(bundle, task, "blocks", rows, 1, flush=False)
+        fundamental(sigmoid(outputs))
+        for outputs, _ in outputs_of(network, rows, per_frame, 1, _inputs, flush=False)
     ]
     frequency_hz, confidence = np.concatenate(parts, axis=1)
     # A network gives some activation for nothing as well. What is around the centre decides.
@@ -35,8 +36,13 @@ def hear_pitch(bundle: Bundle, task: Pitch, audio: AudioFile, progress: Progress
         times_seconds=np.arange(len(frequency_hz)) * hop / rate,
         frequency_hz=frequency_hz,
         confidence=confidence,
-        voiced=(confidence >= bundle.about.decoding["threshold"]) & sounds,
+        voiced=(confidence >= network.about.decoding["threshold"]) & sounds,
     )
+
+
+def _inputs(windows: np.ndarray) -> np.ndarray:
+    """Windows of hops, (windows, hops, hop), as frames."""
+    return normalised_frames(windows.reshape(len(windows), -1))
 
 
 def hops(blocks: Iterable[np.ndarray], hop: int, per_frame: int) -> Iterator[np.ndarray]:

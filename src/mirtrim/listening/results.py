@@ -1,10 +1,14 @@
 """What was heard in a file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +29,45 @@ class Events(Heard):
     """Things that begin to sound.
 
     Attributes:
-        table: columns time_seconds (rising), label, confidence (activation at the peak, 0 to 1).
+        times_seconds: rising, (events,).
+        labels: one of the detectors for each, (events,), text.
+        confidence: activation at the peak, 0 to 1, (events,).
         detectors: every label that there can be.
     """
 
-    table: pd.DataFrame
+    times_seconds: np.ndarray
+    labels: np.ndarray
+    confidence: np.ndarray
     detectors: tuple[str, ...]
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The same as a table: columns time_seconds, label, confidence."""
+        import pandas as pd  # whose import takes longer than to listen to a song
+
+        return pd.DataFrame(
+            {
+                "time_seconds": self.times_seconds,
+                "label": self.labels.astype(object),
+                "confidence": self.confidence,
+            }
+        )
+
+    def of(self, detector: str) -> tuple[np.ndarray, np.ndarray]:
+        """Times and confidence of one detector."""
+        kept = self.labels == detector
+        return self.times_seconds[kept], self.confidence[kept]
+
+
+def in_order(
+    times: Mapping[str, np.ndarray], confidence: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, labels and confidence of all detectors in the order of time, then of labels."""
+    joined = np.concatenate([np.zeros(0), *times.values()])
+    labels = np.array([name for name, of in times.items() for _ in of], dtype=np.str_)
+    sure = np.concatenate([np.zeros(0), *(confidence[name] for name in times)])
+    order = np.lexsort((labels, joined))
+    return joined[order], labels[order], sure[order]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +123,7 @@ def summary_of(heard: Heard) -> str:
 
 @summary_of.register
 def _(heard: Events) -> str:
-    counts = heard.table.label.value_counts()
-    return ", ".join(f"{counts.get(name, 0)} {name}" for name in heard.detectors)
+    return ", ".join(f"{int((heard.labels == name).sum())} {name}" for name in heard.detectors)
 
 
 @summary_of.register

@@ -1,50 +1,101 @@
 """Finding a bundle in a folder of them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mirtrim.listening.bundle import ENDING, About, base_of, read_about
+from mirtrim.listening.about import ENDING, About, Said, base_of, read_said
+from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 
 def bundles_in(folder: Path) -> dict[Path, About]:
     """Path without ending → what is said of it, for every bundle in `folder`."""
+    return {path: said.about for path, said in said_in(folder).items()}
+
+
+def said_in(folder: Path) -> dict[Path, Said]:
+    """Path without ending → all that is said of it, for every bundle in `folder`."""
     found = sorted(folder.glob(f"*{ENDING}")) if folder.is_dir() else []
-    return {base_of(path): read_about(path) for path in found}
+    return {base_of(path): read_said(path) for path in found}
 
 
-def find_bundle(models_folder: Path, task: str, ratio: float | None = None) -> Path:
+def find_bundle(
+    models_folder: Path, task: str, ratio: float | None = None, *, force: bool = False
+) -> Path:
     """Path (without ending) of a trained network of `task`.
 
     Args:
         ratio: how many times smaller than the dense network it has to be at least; the nearest
             one that reaches it is taken. None takes the largest that is there. Of equal ones, the
             one with the lowest validation error is taken.
+        force: also take a network that stays below a simple rule on recordings.
 
     Raises:
         ArtefactError: there is none; says which there are.
-        ConfigError: the ratio is below 1.
+        ConfigError: the ratio is below 1, or all that there are stay below a simple rule.
     """
     if ratio is not None and not ratio >= 1:
         raise ConfigError(f"ratio {ratio:g}: must be at least 1")
-    everything = bundles_in(models_folder)
-    of_task = {path: about for path, about in everything.items() if about.task == task}
+    everything = said_in(models_folder)
+    of_task = {path: said for path, said in everything.items() if said.about.task == task}
     if not of_task:
-        tasks = sorted({about.task for about in everything.values()})
+        tasks = sorted({said.about.task for said in everything.values()})
         raise ArtefactError(
             f"{models_folder} holds no network of task {task}; "
             + (f"it holds {', '.join(tasks)}" if tasks else "it holds none at all")
         )
-    fitting = {path: about for path, about in of_task.items() if about.ratio >= (ratio or 1)}
+    fitting = {path: said for path, said in of_task.items() if said.about.ratio >= (ratio or 1)}
     if not fitting:
         there = ", ".join(
-            f"{about.pruning['method']} {about.ratio:.1f}x"
-            for about in sorted(of_task.values(), key=lambda about: about.ratio)
+            f"{said.about.pruning['method']} {said.about.ratio:.1f}x"
+            for said in sorted(of_task.values(), key=lambda said: said.about.ratio)
         )
         raise ArtefactError(
             f"{models_folder}: of task {task} there is none that is {ratio:g} times "
             f"smaller, only {there}"
         )
-    return min(
-        fitting,
-        key=lambda path: (fitting[path].ratio, fitting[path].validation_error, path.name),
-    )
+    order = sorted(fitting, key=lambda path: _rank(fitting, path))
+    if force:
+        return order[0]
+    evidence = read_evidence(models_folder)
+    reasons = {path: withheld(evidence_of(evidence, path.name, fitting[path])) for path in fitting}
+    offered = [path for path in order if reasons[path] is None]
+    if not offered:
+        reason = reasons[order[0]]
+        assert reason is not None
+        use = f"use {reason.rule_library.split()[0]}" if reason.rule_library != "-" else "use that"
+        raise ConfigError(
+            f"task {task} is not offered: {order[0].name} stays below a simple rule, "
+            f"{reason.sentence}; {use}, or --force the network"
+        )
+    return offered[0]
+
+
+def _rank(fitting: Mapping[Path, Said], path: Path) -> tuple[float, float, str]:
+    about = fitting[path].about
+    return about.ratio, about.validation_error, path.name
+
+
+def told(folder: Path) -> list[str]:
+    """What each task of a folder is good at, a line each: its largest network in numbers."""
+    everything, evidence = said_in(folder), read_evidence(folder)
+    lines = []
+    for task in sorted({said.about.task for said in everything.values()}):
+        of_task = {path: said for path, said in everything.items() if said.about.task == task}
+        path = min(of_task, key=lambda path: _rank(of_task, path))
+        said = of_task[path]
+        known = evidence_of(evidence, path.name, said)
+        manner = f"{said.manner.says}; " if said.manner else ""
+        parts = [f"{1 - said.about.test_error:.3f} on rendered pieces", *_recorded(known)]
+        hidden = " (not offered)" if withheld(known) else ""
+        lines.append(f"{task}{hidden}: {manner}{path.name} scores {', '.join(parts)}")
+    return lines
+
+
+def _recorded(known: Sequence[Evidence]) -> list[str]:
+    found = [
+        f"{one.score:.3f} on {one.recordings} recordings ({one.set}; {one.who} "
+        f"{one.rule_score:.3f})"
+        for one in known
+    ]
+    return found or ["not measured on recordings"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mirtrim.listening.about import SURE_FROM, Network
 from mirtrim.listening.audio import (
     STEP,
     AudioFile,
@@ -15,11 +16,8 @@ from mirtrim.listening.audio import (
     share,
 )
 from mirtrim.listening.blocks import at_least, in_multiples, outputs_of
-from mirtrim.listening.bundle import Bundle
-from mirtrim.listening.decoding import SURE_FROM
+from mirtrim.listening.features import FULL_SCALE, SILENCE_FRAME, levelled_windows, log_softmax
 from mirtrim.listening.results import Tags
-from mirtrim.tasks.classification import SILENCE_FRAME, Classification
-from mirtrim.tasks.pitch import FULL_SCALE
 
 # Of a window, the part that must sound. Half a window of a validation clip is named rightly half as
 # often as a clip, and a quarter hardly more often than by chance.
@@ -43,13 +41,13 @@ class Loudness:
     kept_samples: int
 
 
-def hear_class(bundle: Bundle, task: Classification, audio: AudioFile, progress: Progress) -> Tags:
+def hear_class(network: Network, audio: AudioFile, progress: Progress) -> Tags:
     """Probability of every class, the mean over windows side by side.
 
     The file is read twice: what counts as silence, and the scale of the samples, depend on its
     loudest frame.
     """
-    features = bundle.about.features
+    features = network.about.features
     rate, length = features["sample_rate"], features["window_samples"]
     meter = Meter(rate, SILENCE_FRAME)
     first = meter.through(mono_blocks(audio, rate, share(progress, 0, 2)))
@@ -66,12 +64,12 @@ def hear_class(bundle: Bundle, task: Classification, audio: AudioFile, progress:
     second = mono_blocks(audio, rate, share(progress, 1, 2))
     rows = at_least(pulses(second, loudness), length, np.zeros((), dtype=np.int16))
     parts = [
-        task.activation(outputs, starts, 0)
-        for outputs, starts in outputs_of(bundle, task, "samples", rows, length, flush=True)
+        np.exp(log_softmax(outputs))
+        for outputs, _ in outputs_of(network, rows, length, length, levelled_windows, flush=True)
     ]
     mean = np.concatenate(parts).mean(0)
     order = np.argsort(-mean, kind="stable")
-    sure_from = bundle.about.decoding.get(SURE_FROM, 0.0)
+    sure_from = network.about.decoding.get(SURE_FROM, 0.0)
     sure = bool(mean[order[0]] >= sure_from)
     notes = []
     if loudness.kept_samples < length:

@@ -103,6 +103,7 @@ def validate(
             raise ConfigError(f"config key runs.{index}.ratios: {_no_ratio(config)}")
     _check_studies(config, notes)
     _check_named_runs(config, notes)
+    _check_recordings(config["recordings"]["sets"])
     return config
 
 
@@ -243,6 +244,24 @@ def _check_runs(runs: list[dict[str, Any]], key: str) -> None:
         if name in names:
             raise ConfigError(f"{where}: run {name} is there twice")
         names.add(name)
+
+
+def _check_recordings(sets: list[dict[str, Any]]) -> None:
+    """Names differ, tasks can be listened with, and it is said where the recordings are."""
+    names: set[str] = set()
+    for index, block in enumerate(sets):
+        where = f"config key recordings.sets.{index}"
+        if block["name"] in names:
+            raise ConfigError(f"{where}.name: {block['name']} is there twice")
+        names.add(block["name"])
+        known = [name for name, task in TASKS.items() if task.hearing is not None]
+        if block["task"] not in known:
+            raise ConfigError(
+                f"{where}.task: {block['task']!r} is no task to listen with; known: "
+                f"{', '.join(sorted(known))}"
+            )
+        if block["folder"] is None and block["loader"] is None:
+            raise ConfigError(f"{where}: set folder or loader")
 
 
 def _check_rising(ratios: list[float], key: str) -> None:

@@ -43,6 +43,8 @@ def expand_home(config: dict[str, Any]) -> None:
     paths = [("data_folder", config, "data_folder")]
     for name, block in config["corpora"].items():
         paths += [(f"corpora.{name}.{key}", block, key) for key in ("folder", "index")]
+    for index, block in enumerate(config["recordings"]["sets"]):
+        paths += [(f"recordings.sets.{index}.{key}", block, key) for key in ("folder", "index")]
     for key, block, name in paths:
         if isinstance(block.get(name), str):
             block[name] = os.path.expanduser(block[name])
@@ -55,7 +57,7 @@ def expand_home(config: dict[str, Any]) -> None:
 def drop_nulls(config: dict[str, Any]) -> None:
     """What a profile leaves out by setting it to null: one of the tasks or studies, or all of the
     latter, all runs, all that is weighed or published."""
-    for key in ("studies", "runs", "costs", "models"):
+    for key in ("studies", "runs", "costs", "models", "recordings"):
         if key in config and config[key] is None:
             del config[key]
     for key in ("tasks", "studies"):

@@ -1,0 +1,217 @@
+"""Networks on a person's recordings, beside simple rules and beside the dense network.
+
+All estimators hear the same recordings, so they are compared recording by recording. Intervals are
+over recordings alone (Student's t of the differences): a network is the one that is listened with,
+not a draw of seeds.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.statistics import paired_interval
+from mirtrim.runs.recording_rows import NETWORK, RULE
+from mirtrim.runs.tables_on_disk import read_tables
+from mirtrim.tasks.registry import get_task
+from mirtrim.utils.files import atomic_path, write_text
+
+ANSWERED = 0.8  # of recordings, if the least sure fifth may stay without an answer
+DENSE_RATIO = 1.0
+
+
+def summarised(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line per set and estimator.
+
+    Args:
+        rows: as `runs.recording_rows` has them.
+
+    Returns:
+        Columns set, task, estimator, kind, library, ratio, weights, rendered, measure (the main
+        score of the task), recordings, score (its mean), dense_difference with dense_low and
+        dense_high (less the dense network of the set, 95 %), rule, rule_library, rule_score (of the
+        best simple rule), rule_difference, rule_low, rule_high. Differences are NaN where there is
+        nothing to subtract, intervals also where there is but one recording.
+    """
+    lines = []
+    for name, part in rows.groupby("set", sort=False):
+        task = str(part.task.iloc[0])
+        measure = get_task(task).main_score
+        main = part[part.measure == measure]
+        scores = {
+            str(estimator): of.set_index("recording").value.sort_index()
+            for estimator, of in main.groupby("estimator", sort=False)
+        }
+        known = main.drop_duplicates("estimator").set_index("estimator")
+        rules = [e for e in scores if known.kind[e] == RULE]
+        best = max(rules, key=lambda e: float(scores[e].mean()), default=None)
+        dense = [e for e in scores if known.kind[e] == NETWORK and known.ratio[e] == DENSE_RATIO]
+        for estimator, values in scores.items():
+            said = known.loc[estimator]
+            line = {
+                "set": name, "task": task, "estimator": estimator, "kind": said.kind,
+                "library": said.library, "ratio": said.ratio, "weights": said.weights,
+                "rendered": said.rendered, "measure": measure, "recordings": len(values),
+                "score": float(values.mean()), "rule": best or "-",
+                "rule_library": known.library[best] if best else "-",
+                "rule_score": float(scores[best].mean()) if best else np.nan,
+            }  # fmt: skip
+            network = said.kind == NETWORK
+            against_dense = dense[0] if network and dense and estimator != dense[0] else None
+            line |= _difference("dense", values, scores.get(str(against_dense)))
+            line |= _difference("rule", values, scores.get(str(best)) if network else None)
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _difference(name: str, first: pd.Series, second: pd.Series | None) -> dict[str, float]:
+    keys = (f"{name}_difference", f"{name}_low", f"{name}_high")
+    if second is None:
+        return dict.fromkeys(keys, np.nan)
+    values = (first - second).to_numpy(dtype=float)
+    return dict(zip(keys, (float(values.mean()), *paired_interval(values)), strict=True))
+
+
+def of_shelf(summary: pd.DataFrame) -> pd.DataFrame:
+    """What lies beside the networks, for cards and for `mirtrim listen`: networks alone."""
+    columns = (
+        "set", "task", "estimator", "weights", "measure", "recordings", "score", "rendered",
+        "rule", "rule_library", "rule_score", "rule_difference", "rule_low", "rule_high",
+    )  # fmt: skip
+    return summary[summary.kind == NETWORK][list(columns)]
+
+
+def order_survives(summary: pd.DataFrame) -> Iterator[str]:
+    """Sentences: whether dense, then the lightly and the strongly trimmed are best on recordings.
+
+    A step of the order is decided where the interval of a difference from the dense network leaves
+    out 0.
+    """
+    for name, part in summary[summary.kind == NETWORK].groupby("set", sort=False):
+        networks = part.sort_values("ratio", kind="stable")
+        if len(networks) < 2:
+            continue
+        recorded, rendered = (networks[c].to_numpy(dtype=float) for c in ("score", "rendered"))
+        pairs = [(a, b) for a in range(len(networks)) for b in range(a + 1, len(networks))]
+        same = sum((recorded[a] - recorded[b]) * (rendered[a] - rendered[b]) > 0 for a, b in pairs)
+        trimmed = networks[networks.ratio > DENSE_RATIO]
+        worse = int((trimmed.dense_high < 0).sum())
+        better = int((trimmed.dense_low > 0).sum())
+        falls = "falls" if (np.diff(recorded) <= 0).all() else "does not fall"
+        if trimmed.dense_difference.isna().all():
+            beside = "there is no dense network to compare with"
+        else:
+            beside = (
+                f"of {len(trimmed)} trimmed networks, {worse} are worse and {better} better than "
+                "the dense one beyond the interval"
+            )
+        yield (
+            f"{name} ({networks.task.iloc[0]}, {networks.recordings.iloc[0]} recordings): the "
+            f"score {falls} from ratio to ratio; {same} of {len(pairs)} pairs of networks stand "
+            f"in the order of rendered pieces; {beside}."
+        )
+
+
+def write_recordings(rows: pd.DataFrame, csv_path: Path, markdown: Path, shelf: Path) -> None:
+    """Write the summary as CSV and Markdown, and what lies beside the networks."""
+    summary = summarised(rows)
+    for path, table in ((csv_path, summary), (shelf, of_shelf(summary))):
+        with atomic_path(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
+    lines = ["# On recordings", ""]
+    for name, part in summary.groupby("set", sort=False):
+        first = part.iloc[0]
+        lines += [
+            f"## {name}: {first.task}, {first.recordings} recordings",
+            "",
+            *_table(part),
+            "",
+            *_answered(rows[rows.set == name]),
+            *_parts(rows[rows.set == name], str(first.measure)),
+        ]
+    lines += ["## Does the order survive on recordings?", ""]
+    lines += [f"* {sentence}" for sentence in order_survives(summary)]
+    lines += [
+        "",
+        "Means over recordings; intervals hold 95 % (Student's t over the differences, recording "
+        "by recording) and are of this one network of each ratio. Rendered: the same score on the "
+        "test split of the corpus that the network was trained on.",
+    ]
+    write_text(markdown, "\n".join(lines) + "\n")
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read the CSV of `write_recordings`; a damaged file is an `ArtefactError`."""
+    texts = ("set", "task", "estimator", "kind", "library", "weights", "measure", "rule")
+    return read_tables([path], texts, _check_summary, "a summary of scores on recordings")
+
+
+def _check_summary(table: pd.DataFrame) -> None:
+    numbers = ("ratio", "rendered", "score", "recordings", "dense_low", "dense_high")
+    lacking = [n for n in ("set", "task", "kind", *numbers) if n not in table.columns]
+    if lacking:
+        raise ValueError(f"column {lacking[0]} is missing")
+    table[list(numbers)].astype(float)
+
+
+def _table(part: pd.DataFrame) -> list[str]:
+    head = ("estimator", "ratio", "rendered", "recorded", "minus dense", "minus best rule")
+    return markdown_table(
+        head,
+        (
+            (
+                f"{row.estimator} ({row.library})" if row.library != "-" else str(row.estimator),
+                _number(row.ratio, ".1f"),
+                _number(row.rendered, ".3f"),
+                f"{row.score:.3f}",
+                _interval(row.dense_difference, row.dense_low, row.dense_high),
+                _interval(row.rule_difference, row.rule_low, row.rule_high),
+            )
+            for row in part.itertuples()
+        ),
+    )
+
+
+def _answered(rows: pd.DataFrame) -> Iterator[str]:
+    """Accuracy of a classifier's surer answers."""
+    if "confidence" not in set(rows.measure):
+        return
+    wide = rows.pivot(index=["estimator", "recording"], columns="measure", values="value")
+    networks = dict.fromkeys(rows[rows.kind == NETWORK].estimator)
+    for estimator in networks:
+        of = wide.loc[estimator].sort_values("confidence", ascending=False, kind="stable")
+        kept = of.iloc[: max(1, round(ANSWERED * len(of)))]
+        sure = of[of.sure > 0]
+        alone = f"{sure.accuracy.mean():.3f}" if len(sure) else "none"
+        yield (
+            f"* {estimator}: {kept.accuracy.mean():.3f} of the surest {ANSWERED:.0%}; of the "
+            f"{len(sure)} that it calls sure itself, {alone}."
+        )
+    yield ""
+
+
+def _parts(rows: pd.DataFrame, measure: str) -> Iterator[str]:
+    """Means of what the main score is made of: drums, registers."""
+    names = [m for m in dict.fromkeys(rows.measure) if m.startswith(f"{measure}_")]
+    if not names:
+        return
+    means = rows.groupby(["estimator", "measure"], sort=False).value.agg(["mean", "size"])
+    sizes = {name: int(means["size"].xs(name, level=1).max()) for name in names}
+    head = ("estimator", *(f"{n.removeprefix(measure + '_')} ({sizes[n]})" for n in names))
+    cells = (
+        (estimator, *(f"{means['mean'].get((estimator, name), np.nan):.3f}" for name in names))
+        for estimator in dict.fromkeys(rows.estimator)
+    )
+    yield from (*markdown_table(head, cells), "")
+
+
+def _number(value: float, form: str) -> str:
+    return "" if np.isnan(value) else format(value, form)
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    if np.isnan(value):
+        return ""
+    return f"{value:+.3f}" + ("" if np.isnan(low) else f" [{low:+.3f}, {high:+.3f}]")

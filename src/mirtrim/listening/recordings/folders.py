@@ -1,0 +1,269 @@
+"""Recordings and annotations as plain files in a folder; docs/listening.md has the formats.
+
+An annotation has the name of its recording with another ending, or one table (`*.csv` whose first
+column is called `file`) says something of every recording: its class, or the pitch of its only
+note.
+"""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mirtrim.listening.recordings.truth import (
+    CLASS_OF_DRUM,
+    OTHER,
+    Annotated,
+    ChordTruth,
+    ClassTruth,
+    EventTruth,
+    PitchTruth,
+    Truth,
+    drum_class,
+    single_note,
+)
+from mirtrim.utils.errors import CorpusError
+
+AUDIO = (
+    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64",
+    ".w64", ".wav", ".wave",
+)  # fmt: skip
+ANNOTATIONS = (".csv", ".tsv", ".txt", ".lab")
+FILE = "file"
+CLASS_COLUMNS = ("label", "class", "instrument", "genre")
+NOTE_COLUMN = "midi_pitch"
+MIDI_PITCHES = range(128)
+SHOWN = 4
+
+
+def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
+    """Every recording of a folder with its annotation, in the order of names.
+
+    Args:
+        kind: how the task is listened with, "events", "pitch", "chords" or "classes".
+
+    Raises:
+        CorpusError: the folder is missing or holds no recording, a recording lacks an annotation
+            or has two, an annotation lacks its recording or cannot be read; names the file and,
+            where it can, the line. Per-recording annotations are read when they are asked for.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; correct `folder` of the recordings")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    audio = {path.name: path for path in files if path.suffix.lower() in AUDIO}
+    if not audio:
+        raise CorpusError(f"{folder}: holds no recording ({', '.join(AUDIO)})")
+    given = [path for path in files if path.suffix.lower() in ANNOTATIONS]
+    of_all = [path for path in given if _head(path)[:1] == [FILE]]
+    if kind == "classes" or (kind == "pitch" and of_all):
+        return _from_table(folder, of_all, audio, kind)
+    read = partial(_READERS[kind], task)
+    return _one_by_one(folder, [p for p in given if p not in of_all], audio, read)
+
+
+def _one_by_one(
+    folder: Path,
+    annotations: Sequence[Path],
+    audio: Mapping[str, Path],
+    read: Callable[[Path], Truth],
+) -> list[Annotated]:
+    by_stem: dict[str, list[Path]] = {}
+    for path in annotations:
+        by_stem.setdefault(path.stem, []).append(path)
+    found = []
+    for name, path in audio.items():
+        beside = by_stem.get(path.stem, [])
+        if len(beside) != 1:
+            what = f"two annotations, {beside[0].name} and {beside[1].name}" if beside else "none"
+            endings = ", ".join(ANNOTATIONS)
+            raise CorpusError(
+                f"{path}: one annotation of the same name ({endings}) is needed, there is "
+                f"{what}; add it, or move the recording elsewhere"
+            )
+        found.append(Annotated(name, path, partial(read, beside[0])))
+    stems = [path.stem for path in audio.values()]
+    twice = next((path for path in audio.values() if stems.count(path.stem) > 1), None)
+    if twice is not None:
+        raise CorpusError(f"{twice}: another recording has this name too; rename one")
+    return found
+
+
+def _from_table(
+    folder: Path, tables: Sequence[Path], audio: Mapping[str, Path], kind: str
+) -> list[Annotated]:
+    wanted = CLASS_COLUMNS if kind == "classes" else (NOTE_COLUMN,)
+    if len(tables) != 1:
+        how_many = f"{len(tables)} tables" if tables else "no table"
+        raise CorpusError(
+            f"{folder}: holds {how_many} whose first column is `{FILE}`; one is needed, with a "
+            f"column {' or '.join(wanted)}"
+        )
+    table = tables[0]
+    head = _head(table)
+    column = next((name for name in wanted if name in head), None)
+    if column is None:
+        raise CorpusError(f"{table}: has no column {' or '.join(wanted)}; add it")
+    found: dict[str, Annotated] = {}
+    for number, cells in _lines(table)[1:]:
+        if len(cells) != len(head):
+            raise CorpusError(
+                f"{table}: line {number} has {len(cells)} cells, the first line {len(head)}"
+            )
+        name, value = cells[0], cells[head.index(column)]
+        if name not in audio:
+            raise CorpusError(f"{table}: line {number}: {folder / name} is missing; add it")
+        if name in found:
+            raise CorpusError(f"{table}: line {number}: {name} stands here twice; delete one")
+        if kind == "classes":
+            if not value:
+                raise CorpusError(f"{table}: line {number}: column {column} is empty; fill it in")
+            truth: Callable[[], Truth] = partial(ClassTruth, value)
+        else:
+            pitch = _number(value, table, number)
+            if not MIDI_PITCHES.start <= pitch < MIDI_PITCHES.stop:
+                raise CorpusError(f"{table}: line {number}: {value} is no MIDI pitch (0 to 127)")
+            truth = partial(single_note, audio[name], pitch)
+        found[name] = Annotated(name, audio[name], truth)
+    lacking = [name for name in audio if name not in found]
+    if lacking:
+        raise CorpusError(f"{table}: has no line for {lacking[0]}; add it, or move the recording")
+    return [found[name] for name in sorted(found)]
+
+
+def read_onsets(task: str, path: Path) -> EventTruth:
+    """Seconds in the first column; for drums, a name of a drum in the second."""
+    drums = task.startswith("drums")
+    times, labels = [], []
+    for number, cells in _numbered(path):
+        times.append(_seconds(cells[0], path, number))
+        label: str | None = OTHER
+        if drums:
+            if len(cells) < 2:
+                raise CorpusError(
+                    f"{path}: line {number}: a second column must say which drum it is"
+                )
+            label = drum_class(cells[1])
+            if label is None:
+                known = ", ".join(sorted(CLASS_OF_DRUM))
+                raise CorpusError(
+                    f"{path}: line {number}: {cells[1]!r} is no drum; known: {known}, and pitches "
+                    "of General MIDI"
+                )
+        labels.append(str(label))
+    order = np.argsort(times, kind="stable")
+    return EventTruth(np.array(times, dtype=float)[order], tuple(labels[i] for i in order))
+
+
+def read_f0(task: str, path: Path) -> PitchTruth:
+    """Seconds, rising, and Hz, 0 where nothing sounds; a line for every frame."""
+    times, hertz = [], []
+    for number, cells in _numbered(path):
+        if len(cells) < 2:
+            raise CorpusError(f"{path}: line {number}: seconds and Hz are needed")
+        times.append(_seconds(cells[0], path, number))
+        hertz.append(max(_number(cells[1], path, number), 0.0))
+        if len(times) > 1 and times[-1] <= times[-2]:
+            raise CorpusError(
+                f"{path}: line {number}: {times[-1]:g} s does not follow {times[-2]:g} s"
+            )
+    if len(times) < 2:
+        raise CorpusError(f"{path}: holds {len(times)} values of f0, two at least are needed")
+    return PitchTruth(np.array(times), np.array(hertz))
+
+
+def read_chords(task: str, path: Path) -> ChordTruth:
+    """Beginning and end in seconds, and a label in Harte's notation."""
+    from mirtrim.tasks.chord_labels import class_of
+
+    intervals: list[tuple[float, float]] = []
+    labels: list[str] = []
+    for number, cells in _numbered(path):
+        if len(cells) < 3:
+            raise CorpusError(f"{path}: line {number}: beginning, end and label are needed")
+        start, end = (_seconds(cell, path, number) for cell in cells[:2])
+        if end < start or (intervals and start < intervals[-1][1] - OVERLAP_SECONDS):
+            raise CorpusError(
+                f"{path}: line {number}: {start:g} to {end:g} s overlaps what is before, or ends "
+                "before it begins"
+            )
+        try:
+            class_of(cells[2])
+        except CorpusError as error:
+            raise CorpusError(f"{path}: line {number}: {error}") from error
+        if end > start:
+            intervals.append((max(start, intervals[-1][1]) if intervals else start, end))
+            labels.append(cells[2])
+    if not intervals:
+        raise CorpusError(f"{path}: holds no chord")
+    return ChordTruth(np.array(intervals), tuple(labels))
+
+
+OVERLAP_SECONDS = 0.001  # of times that were rounded
+_READERS: Mapping[str, Callable[[str, Path], Truth]] = {
+    "events": read_onsets,
+    "pitch": read_f0,
+    "chords": read_chords,
+}
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Cells of every line that is neither empty nor a comment, with its number.
+
+    They are parted by commas or tabs if there are any in the first of them, else by blanks.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: is no text in UTF-8; save it as that") from error
+    kept = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    first = kept[0][1] if kept else ""
+    sign = next((sign for sign in ("\t", ",", ";") if sign in first), None)
+    if sign is None:
+        return [(number, line.split()) for number, line in kept]
+    rows = csv.reader((line for _, line in kept), delimiter=sign)
+    return [
+        (number, [cell.strip() for cell in cells])
+        for (number, _), cells in zip(kept, rows, strict=False)
+    ]
+
+
+def _head(path: Path) -> list[str]:
+    lines = _lines(path)
+    return [cell.lower() for cell in lines[0][1]] if lines else []
+
+
+def _numbered(path: Path) -> list[tuple[int, list[str]]]:
+    """The same without a first line that names the columns."""
+    lines = _lines(path)
+    if lines and not _is_number(lines[0][1][0]):
+        if len(lines) == 1:
+            raise CorpusError(f"{path}: line {lines[0][0]}: {lines[0][1][0]!r} is no number")
+        return lines[1:]
+    return lines
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(text: str, path: Path, line: int) -> float:
+    if not _is_number(text) or not np.isfinite(float(text)):
+        raise CorpusError(f"{path}: line {line}: {text!r} is no number; correct it")
+    return float(text)
+
+
+def _seconds(text: str, path: Path, line: int) -> float:
+    value = _number(text, path, line)
+    if value < 0:
+        raise CorpusError(f"{path}: line {line}: {text} s is before the recording; correct it")
+    return value

@@ -1,0 +1,212 @@
+"""What every network and every simple rule scores on every recording."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mirtrim.corpora.reader import Making
+from mirtrim.listening.about import base_of, read_said
+from mirtrim.listening.decoding import hearing_of
+from mirtrim.listening.listen import listen
+from mirtrim.listening.recordings.folders import annotated_files
+from mirtrim.listening.recordings.published import annotated_tracks
+from mirtrim.listening.recordings.rules import RULES_OF_TASK, Scene, heard_by
+from mirtrim.listening.recordings.scores import scores_of
+from mirtrim.listening.recordings.truth import Annotated, ClassTruth, Truth
+from mirtrim.listening.results import Heard
+from mirtrim.listening.runtime import OnnxListener, open_listener
+from mirtrim.listening.shelf import bundles_in
+from mirtrim.runs.recording_rows import COLUMNS, NETWORK, RULE
+from mirtrim.tasks.registry import get_task
+from mirtrim.utils.errors import ConfigError, CorpusError, MirtrimError
+from mirtrim.utils.files import sha256_of_file, sha256_of_value
+
+DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A network or a rule: how it hears a file, and what rows say of it."""
+
+    hear: Callable[[Path], Heard]
+    said: Mapping[str, Any]
+
+
+def networks_of(task: str, given: Sequence[Path]) -> list[Path]:
+    """Bundles of a task, without endings; a folder stands for all bundles in it.
+
+    Raises:
+        ConfigError: something given is neither a bundle nor a folder, or none is of the task.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += [base for base, about in bundles_in(path).items() if about.task == task]
+        else:
+            found += [base_of(path)] if read_said(path).about.task == task else []
+    if not found:
+        where = ", ".join(str(path) for path in given) or "no folder"
+        raise ConfigError(f"no network of task {task} lies in {where}; run `snakemake models`")
+    return found
+
+
+def measure(
+    block: Mapping[str, Any],
+    networks: Sequence[Path],
+    *,
+    data_folder: Path,
+    known: pd.DataFrame | None = None,
+    code: str = "",
+    making: Making | None = None,
+    count: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """Score networks and the task's simple rules on one set of recordings.
+
+    Args:
+        block: name, task, and folder (of plain files) or loader (of mirdata); `remove_shift`.
+        networks: bundles or folders of them (`networks_of`).
+        data_folder: where recordings that are fetched are kept.
+        known: rows of an earlier measurement; those of the same digest are taken as they are.
+        code: digest of the code that scores.
+        count: called with (recordings heard, recordings to hear).
+
+    Returns:
+        Rows with `COLUMNS`, rules first, then networks by rising ratio.
+
+    Raises:
+        MirtrimError: names the recording, the annotation or the key that is wrong.
+    """
+    task = get_task(block["task"])
+    kind = hearing_of(task).kind
+    recordings = _annotated(block, kind, data_folder, making or Making())
+    truths = {one.name: _truth(one) for one in recordings}
+    bundles = [open_listener(path) for path in networks_of(task.name, networks)]
+    bundles.sort(key=lambda bundle: (bundle.about.ratio, bundle.path.name))
+    names = [bundle.path.name for bundle in bundles]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two networks are called {twice}; rename the files of one")
+    scene = _scene(task, bundles, list(truths.values()))
+    _check_labels(recordings, truths, scene)
+    estimators = [*_rules(task.name, scene), *map(_network, bundles)]
+    # What of a block changes scores; where files lie does not.
+    common = {"task": task.name, "remove_shift": bool(block.get("remove_shift")), "code": code}
+    before = _by_digest(known)
+    rows: list[dict[str, Any]] = []
+    total, done = len(recordings) * len(estimators), 0
+    contents = {one.name: _content(one, truths[one.name]) for one in recordings}
+    for estimator in estimators:
+        for one in recordings:
+            said = {"set": block["name"], "task": task.name, "recording": one.name}
+            said |= estimator.said
+            digest = sha256_of_value([common, said, contents[one.name]])[:DIGITS]
+            scores = before.get(digest)
+            if scores is None:
+                scores = _scored(one, truths[one.name], estimator, block)
+            rows += [
+                {**said, "measure": name, "value": value, "digest": digest}
+                for name, value in scores.items()
+            ]
+            done += 1
+            count(done, total)
+    return pd.DataFrame(rows)[list(COLUMNS)].astype({"ratio": float, "rendered": float})
+
+
+def _annotated(
+    block: Mapping[str, Any], kind: str, data_folder: Path, making: Making
+) -> list[Annotated]:
+    if block.get("loader"):
+        folder = data_folder / "recordings" / str(block["loader"])
+        return annotated_tracks(block, block["task"], kind, folder, making)
+    if not block.get("folder"):
+        raise ConfigError(f"recordings {block['name']}: set `folder` or `loader`")
+    return annotated_files(Path(block["folder"]).expanduser(), block["task"], kind)
+
+
+def _truth(one: Annotated) -> Truth:
+    try:
+        return one.truth()
+    except CorpusError:
+        raise
+    except MirtrimError as error:
+        raise CorpusError(f"{one.audio}: {error}") from error
+
+
+def _scene(task: Any, bundles: Sequence[OnnxListener], truths: Sequence[Truth]) -> Scene:
+    classes = [name for b in bundles for name in b.about.features.get("classes", ())]
+    return Scene(getattr(task, "detectors", ()), tuple(dict.fromkeys(classes)), truths)
+
+
+def _check_labels(
+    recordings: Sequence[Annotated], truths: Mapping[str, Truth], scene: Scene
+) -> None:
+    """A class that no network can name would be an error of whoever wrote the table."""
+    known = {name.lower() for name in scene.classes}
+    for one in recordings:
+        truth = truths[one.name]
+        if isinstance(truth, ClassTruth) and truth.label.lower() not in known:
+            raise CorpusError(
+                f"{one.audio}: is a {truth.label!r}, which no network names; they know "
+                f"{', '.join(scene.classes)}; leave it out, or call it so"
+            )
+
+
+def _rules(task: str, scene: Scene) -> Iterator[Estimator]:
+    for rule in RULES_OF_TASK.get(task, ()):
+        said = {
+            "estimator": rule.name,
+            "kind": RULE,
+            "library": rule.library,
+            "ratio": None,
+            "weights": "-",
+            "rendered": None,
+        }
+        yield Estimator(partial(_heard_by_rule, rule, scene), said)
+
+
+def _heard_by_rule(rule: Any, scene: Scene, path: Path) -> Heard:
+    return heard_by(rule, path, scene)
+
+
+def _network(bundle: OnnxListener) -> Estimator:
+    said = {
+        "estimator": bundle.path.name,
+        "kind": NETWORK,
+        "library": "-",
+        "ratio": round(bundle.about.ratio, 4),
+        "weights": bundle.said.weights_sha256[:DIGITS],
+        "rendered": round(1 - bundle.about.test_error, 6),
+    }
+    return Estimator(lambda path: listen(path, bundle), said)
+
+
+def _content(one: Annotated, truth: Truth) -> str:
+    """Digest of a recording and of what is known of it."""
+    return sha256_of_value([sha256_of_file(one.audio), repr(_plain(truth))])
+
+
+def _plain(truth: Truth) -> list[Any]:
+    return [value.tolist() if hasattr(value, "tolist") else value for value in vars(truth).values()]
+
+
+def _scored(
+    one: Annotated, truth: Truth, estimator: Estimator, block: Mapping[str, Any]
+) -> dict[str, float]:
+    heard = estimator.hear(one.audio)
+    try:
+        return scores_of(heard, truth, remove_shift=bool(block.get("remove_shift")))
+    except CorpusError as error:
+        raise CorpusError(f"{one.audio}: {error}") from error
+
+
+def _by_digest(known: pd.DataFrame | None) -> dict[str, dict[str, float]]:
+    if known is None or known.empty:
+        return {}
+    return {
+        str(digest): dict(zip(part.measure, part.value.astype(float), strict=True))
+        for digest, part in known.groupby("digest", sort=False)
+    }

@@ -1,0 +1,114 @@
+"""A bundle's network in ONNX Runtime: what `mirtrim listen` uses, without torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from mirtrim.listening.about import (
+    FP32,
+    ONNX_ENDINGS,
+    REMEDY,
+    About,
+    Manner,
+    Said,
+    base_of,
+    beside,
+    read_said,
+)
+from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.files import sha256_of_file
+
+BATCH = 256
+LOG_FATAL = 4
+
+
+@dataclass(frozen=True)
+class OnnxListener:
+    """A network in ONNX Runtime, and what is known of it.
+
+    `path` is that of its files, without their endings.
+    """
+
+    path: Path
+    said: Said
+    manner: Manner
+    session: Any
+
+    @property
+    def about(self) -> About:
+        """What is said of it."""
+        return self.said.about
+
+    def outputs(self, inputs: np.ndarray) -> np.ndarray:
+        """(batch, …) → (batch, …), in parts of `BATCH`."""
+        name = self.session.get_inputs()[0].name
+        parts = [
+            self.session.run(None, {name: inputs[first : first + BATCH]})[0]
+            for first in range(0, len(inputs), BATCH)
+        ]
+        return np.concatenate(parts)
+
+
+def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
+    """Open the network of a bundle by the path of any of its files, or without an ending.
+
+    Args:
+        number_format: `about.FP32` or `about.INT8`.
+
+    Raises:
+        ArtefactError: a file is missing, damaged, or not the one that is described.
+        ConfigError: the task cannot be listened with, or there is no file of this format.
+    """
+    base = base_of(path)
+    said = read_said(base)
+    if said.manner is None:
+        raise ConfigError(f"task {said.about.task!r} cannot be listened with; choose another")
+    if number_format not in said.files:
+        raise ConfigError(
+            f"{base}: there is no {number_format} network; there is {', '.join(said.files)}"
+        )
+    file = beside(base, ONNX_ENDINGS[number_format])
+    if not file.is_file():
+        raise ArtefactError(f"{file} is missing; {REMEDY}")
+    if sha256_of_file(file) != said.files[number_format]["sha256"]:
+        raise ArtefactError(f"{file} is not what {base.name}.model.json describes; {REMEDY}")
+    try:
+        session = _session(file)
+    except Exception as error:  # the classes of the runtime share no base but this one
+        reason = " ".join(str(error).split())
+        raise ArtefactError(f"{file} cannot be loaded ({reason}); {REMEDY}") from error
+    _check_shape(session, said, base)
+    return OnnxListener(base, said, said.manner, session)
+
+
+def _session(file: Path) -> Any:
+    """A silent session on one thread: small networks are faster so, and give the same bits on any
+    machine's cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = LOG_FATAL
+    # As in `mirtrim.deploy.onnx_network`: exact sums of int8 products on older processors.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return onnxruntime.InferenceSession(
+        file.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _check_shape(session: Any, said: Said, base: Path) -> None:
+    """The network takes what its features give."""
+    assert said.manner is not None
+    features = said.about.features
+    wanted = {
+        "events": lambda: (1, features["mel_bands"], features["window_frames"]),
+        "chords": lambda: (1, features["bins"], features["window_frames"]),
+        "pitch": lambda: (1, features["frame_samples"]),
+        "classes": lambda: (1, features["window_samples"]),
+    }[said.manner.kind]()
+    found = tuple(session.get_inputs()[0].shape[1:])
+    if found != wanted:
+        raise ArtefactError(
+            f"{base}: does not fit its features (it takes {found}, they give {wanted}); {REMEDY}"
+        )

@@ -1,0 +1,128 @@
+"""Plain files beside recordings: what is read, and one line for whatever is wrong."""
+
+import numpy as np
+import pytest
+
+from mirtrim.listening.recordings.folders import annotated_files
+from mirtrim.listening.recordings.truth import ClassTruth, drum_class
+from mirtrim.utils.errors import CorpusError
+from tests.listening.samples import music, write
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path / "a.wav", music(2, 8000), 8000)
+    return tmp_path
+
+
+def only(folder, task, kind):
+    (one,) = annotated_files(folder, task, kind)
+    return one.truth()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "onset_seconds,midi_pitch\n1.5,60\n0.25,62\n"),
+        ("a.txt", "0.25\n\n# a remark\n1.5\n"),
+        ("a.tsv", "0.25\tKD\n1.5\tSD\n"),
+        ("a.lab", "0.25 x\n1.5 y\n"),
+        ("a.csv", "\ufeff0.25;1\n1.5;2\n"),
+    ],
+)
+def test_onsets(folder, name, text):
+    (folder / name).write_text(text, encoding="utf-8")
+    assert only(folder, "onset", "events").times.tolist() == [0.25, 1.5]
+
+
+def test_drums(folder):
+    (folder / "a.txt").write_text(
+        "0.010000 \t KD \n0.57 \t SD\n0.57\t42\n1.1\tOT\n1.2\tTT\n1.3\tride\n"
+    )
+    truth = only(folder, "drums", "events")
+    assert truth.labels == ("kick", "snare", "hihat", "other", "tom", "cymbal")
+    assert drum_class("Bass Drum") == "kick"
+    assert drum_class("triangle") is None
+    assert drum_class("3") is None
+
+
+def test_f0_and_chords(folder):
+    (folder / "a.csv").write_text("0.0,0\n0.01,220.5\n0.02,-3\n")
+    assert only(folder, "pitch", "pitch").frequency_hz.tolist() == [0, 220.5, 0]
+    (folder / "a.csv").unlink()
+    (folder / "a.lab").write_text("0.0\t1.26\tN\n1.26\t2.0\tC:min7\n")
+    truth = only(folder, "chord", "chords")
+    assert truth.labels == ("N", "C:min7")
+    assert truth.intervals.tolist() == [[0, 1.26], [1.26, 2.0]]
+
+
+def test_a_note_sounds_where_it_is_loud(tmp_path):
+    tone = np.concatenate([np.zeros(8000), 0.5 * np.sin(np.arange(8000)), np.zeros(8000)])
+    write(tmp_path / "n.wav", tone, 8000)
+    (tmp_path / "notes.csv").write_text("file,instrument,midi_pitch\nn.wav,flute,69\n")
+    truth = only(tmp_path, "pitch", "pitch")
+    sounds = truth.times[truth.frequency_hz > 0]
+    assert set(truth.frequency_hz) == {0.0, 440.0}
+    assert sounds[0] == pytest.approx(1.0, abs=0.04)
+    assert sounds[-1] == pytest.approx(2.0, abs=0.04)
+
+
+def test_a_table_of_classes(folder):
+    write(folder / "b.flac", music(1, 8000), 8000)
+    (folder / "clips.csv").write_text('file,Instrument\nb.flac,flute\na.wav,"piano"\n')
+    found = annotated_files(folder, "instrument", "classes")
+    assert [(one.name, one.truth()) for one in found] == [
+        ("a.wav", ClassTruth("piano")), ("b.flac", ClassTruth("flute")),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "name", "text", "message"),
+    [
+        ("onset", "events", "b.csv", "0.1", "a.wav: one annotation of the same name"),
+        ("onset", "events", "a.csv", "onsets\n", "a.csv: line 1: 'onsets' is no number"),
+        ("onset", "events", "a.csv", "0.1\nsoon\n", "a.csv: line 2: 'soon' is no number"),
+        ("onset", "events", "a.csv", "0.1\nnan\n", "a.csv: line 2: 'nan' is no number"),
+        ("onset", "events", "a.csv", "-1\n", "a.csv: line 1: -1 s is before the recording"),
+        ("drums", "events", "a.txt", "0.1\n", "a.txt: line 1: a second column"),
+        ("drums", "events", "a.txt", "0.1 spoon\n", "a.txt: line 1: 'spoon' is no drum; known: "),
+        ("pitch", "pitch", "a.csv", "0.1,5\n0.1,5\n", "a.csv: line 2: 0.1 s does not follow"),
+        ("pitch", "pitch", "a.csv", "0.1\n0.2\n", "a.csv: line 1: seconds and Hz are needed"),
+        ("pitch", "pitch", "a.csv", "0.1,5\n", "a.csv: holds 1 values of f0"),
+        ("pitch", "pitch", "n.csv", "file,midi_pitch\na.wav,200\n", "line 2: 200 is no MIDI pitch"),
+        ("pitch", "pitch", "n.csv", "file,pitch\na.wav,20\n", "n.csv: has no column midi_pitch"),
+        ("chord", "chords", "a.lab", "0 1 C\n0.5 2 G\n", "a.lab: line 2: 0.5 to 2 s overlaps"),
+        ("chord", "chords", "a.lab", "0 1 Do\n", "a.lab: line 1: 'Do' is not a chord label"),
+        ("chord", "chords", "a.lab", "0 1\n", "a.lab: line 1: beginning, end and label"),
+        ("instrument", "classes", "a.csv", "0.1,5\n", "holds no table whose first column is"),
+        ("instrument", "classes", "c.csv", "file,name\na.wav,x\n", "has no column label or class"),
+        ("instrument", "classes", "c.csv", "file,label\nz.wav,x\n", "z.wav is missing; add it"),
+        ("instrument", "classes", "c.csv", "file,label\na.wav\n", "line 2 has 1 cells"),
+        ("instrument", "classes", "c.csv", "file,label\na.wav,\n", "column label is empty"),
+        ("instrument", "classes", "c.csv", "file,label\na.wav,x\na.wav,y\n", "stands here twice"),
+        ("instrument", "classes", "c.csv", "file,label\n", "has no line for a.wav"),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_is_one_line(folder, task, kind, name, text, message):
+    (folder / name).write_text(text)
+    with pytest.raises(CorpusError) as caught:
+        [one.truth() for one in annotated_files(folder, task, kind)]
+    assert message in str(caught.value)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_folders_that_cannot_be(tmp_path, folder):
+    with pytest.raises(CorpusError, match="nowhere: no such folder"):
+        annotated_files(tmp_path / "nowhere", "onset", "events")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match="empty: holds no recording"):
+        annotated_files(tmp_path / "empty", "onset", "events")
+    (folder / "a.csv").write_text("0.1")
+    (folder / "a.txt").write_text("0.1")
+    with pytest.raises(CorpusError, match=r"two annotations, a\.csv and a\.txt"):
+        annotated_files(folder, "onset", "events")
+    (folder / "a.txt").write_bytes(b"\xff\xfe0")
+    (folder / "a.csv").unlink()
+    with pytest.raises(CorpusError, match=r"a\.txt: is no text in UTF-8"):
+        annotated_files(folder, "onset", "events")

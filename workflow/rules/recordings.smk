@@ -1,0 +1,63 @@
+# Networks that listen, on recordings that a person has. Trains nothing.
+
+SETS = {block["name"]: block for block in config["recordings"]["sets"]}
+SHELF = f"{RESULTS}/models"
+
+
+def listening_networks():
+    """Files of the networks that are given, or of all that lie on the shelf."""
+    given = config["recordings"]["networks"] or [SHELF]
+    found = []
+    for path in map(Path, given):
+        files = path.glob("*.model.json") if path.is_dir() else [f"{path}.model.json"]
+        found += sorted(map(str, files))
+    return found
+
+
+def scored_sets(wildcards):
+    """Rows of the sets that are configured, and of those that have been measured before."""
+    there = {path.stem for path in Path(RESULTS, "recordings").glob("*.csv")}
+    return [f"{RESULTS}/recordings/{name}.csv" for name in sorted({*SETS, *there})]
+
+
+for name, block in SETS.items():
+
+    rule:
+        name:
+            f"recordings_{name}"
+        input:
+            networks=later(listening_networks),
+        output:
+            rows=update(f"{RESULTS}/recordings/{name}.csv"),
+        log:
+            f"{RESULTS}/logs/recordings_{name}.log",
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            block=block,
+            networks=config["recordings"]["networks"] or [SHELF],
+            state=state_of_folder(block),
+            code=code_of("recordings.py"),
+        message:
+            f"Networks and simple rules on the recordings {name}"
+        script:
+            "../scripts/recordings.py"
+
+
+rule recordings:
+    input:
+        rows=scored_sets,
+    output:
+        csv=f"{RESULTS}/recordings.csv",
+        markdown=f"{RESULTS}/recordings.md",
+        shelf=f"{SHELF}/recordings.csv",
+    log:
+        f"{RESULTS}/logs/recordings.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("recordings_table.py"),
+    message:
+        "Networks on recordings, beside simple rules and the dense network"
+    script:
+        "../scripts/recordings_table.py"

@@ -17,6 +17,7 @@ from mirtrim.pruning.methods import (  # noqa: F401 - every file registers what 
     soup,
     top_kast,
     trim,
+    trim_briefly,
     trim_fast,
 )
 from mirtrim.pruning.methods.interface import (

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
+from mirtrim.listening.about import FP32, INT8, read_said
 from mirtrim.listening.bundle import read_bundle, write_bundle
 from mirtrim.listening.collecting import calibrated, collect_bundles
 from mirtrim.listening.decoding import sure_from
+from mirtrim.listening.runtime import open_listener
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs.jobs.compress import Run, compress
 from mirtrim.runs.jobs.dense import dense_cost, load_dense, train_dense
@@ -90,6 +92,30 @@ def test_bundles_are_the_networks_of_the_rows(results, tmp_path):
         assert bundle.about.statistics == setting.store.statistics
         assert setting.evaluate(bundle.network).test_error == row.test_error
         assert path.with_name(path.name + ".md").read_text().startswith(f"# {path.name}\n")
+
+
+def test_with_features_there_is_an_eight_bit_copy_with_its_score(results, tmp_path):
+    (plain,) = collect(results, tmp_path / "plain", runs=["dense"])
+    assert list(read_said(plain).files) == [FP32]
+    store = open_store(results / "store")
+    (base,) = collect(results, tmp_path / "both", runs=["dense"], store=store)
+    said = read_said(base)
+    assert set(said.files) == {FP32, INT8}
+    small, large = said.files[INT8], said.files[FP32]
+    assert small["bytes"] == base.with_name(f"{base.name}.int8.onnx").stat().st_size
+    assert min(small["milliseconds"], large["milliseconds"]) > 0
+    assert small["machine"] == large["machine"] != ""
+    assert small["test_error"] == pytest.approx(said.about.test_error, abs=0.2)
+    listener = open_listener(base, INT8)
+    example = np.random.default_rng(0).standard_normal((3, 1, 8, 20)).astype(np.float32)
+    exact = open_listener(base).outputs(example)
+    found = listener.outputs(example)
+    assert found.shape == exact.shape
+    assert not np.array_equal(found, exact)
+    assert np.abs(found - exact).max() < 0.2 * np.abs(exact).max()
+    card = base.with_name(f"{base.name}.md").read_text()
+    assert "| test error of the int8 network |" in card
+    assert "| milliseconds for one example, fp32, one thread |" in card
 
 
 def test_the_dense_bundle_holds_the_best_weights(results, tmp_path):

@@ -65,7 +65,10 @@ def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
     base = base_of(path)
     said = read_said(base)
     if said.manner is None:
-        raise ConfigError(f"task {said.about.task!r} cannot be listened with; choose another")
+        raise ConfigError(
+            f"task {said.about.task!r} cannot be listened with; give it a `hearing` (see "
+            "mirtrim.tasks.hearing) and collect it again"
+        )
     if number_format not in said.files:
         raise ConfigError(
             f"{base}: there is no {number_format} network; there is {', '.join(said.files)}"

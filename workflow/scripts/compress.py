@@ -7,6 +7,7 @@ from job import block_of, job, record_rows, resume_folder, setting_of
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.jobs.compress import Run, compress, setting_of_run
 from mirtrim.runs.jobs.dense import dense_cost, load_dense
+from mirtrim.runs.jobs.taught import taught
 
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
 config, plan = block_of(snakemake), snakemake.config["plan"]
@@ -15,9 +16,13 @@ reference = snakemake.input.get("reference")
 settings = PruningSettings.of_columns(plan["columns"][name])
 epochs = config["training"]["epochs"] * len(rounds)
 with job(snakemake, f"{task} {name} seed {seed}", epochs) as running:
+    dense = load_dense(Path(snakemake.input.network))
+    setting = setting_of_run(setting_of(snakemake), settings)
+    teacher = setting.new_network(seed)
+    teacher.load_state_dict(dense.best)
     run = Run(
-        setting_of_run(setting_of(snakemake), settings),
-        load_dense(Path(snakemake.input.network)),
+        taught(setting, teacher),
+        dense,
         dense_cost(Path(snakemake.input.rows)),
         settings,
         rounds,

@@ -97,12 +97,13 @@ def record_rows(snakemake) -> None:
 def setting_of(snakemake):
     """The setting of a training job: its task with its data, on the device that it was given."""
     from mirtrim.runs.jobs.setting import open_setting, single_thread
+    from mirtrim.runs.jobs.taught import augmented
     from mirtrim.training import choose_device
 
     single_thread()
     task, config = snakemake.wildcards.task, snakemake.config
     variant = config["plan"]["variants"].get(task, {})
-    return open_setting(
+    setting = open_setting(
         config["profile"],
         variant.get("task", task),
         block_of(snakemake),
@@ -110,6 +111,7 @@ def setting_of(snakemake):
         choose_device(snakemake.resources.get("gpu", 0)),
         config["plan"]["settings"][f"task {task}"],
     )
+    return augmented(setting)
 
 
 def paths(files) -> list[Path]:

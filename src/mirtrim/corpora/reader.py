@@ -103,7 +103,19 @@ SETTINGS_OF_MODE: Mapping[str, tuple[str, ...]] = {
     "embedded": ("pieces", "piece_seconds", "seed"),
     "performances": ("minimum_seconds", "train_share", "seed"),
     "audio": ("minimum_seconds", "train_share", "version", "parts", "seed"),
+    "varied": ("pieces", "piece_seconds", "seed", "banks", "one_shots", "copies"),
 }
+# Files and folders of sounds. Where they lie makes no difference; what is in them stands in the
+# plan of the corpus, which is rendered anew when that changes.
+SOUNDS = ("banks", "one_shots")
+
+
+def without_folders(settings: Settings) -> dict[str, Any]:
+    """Settings with the names alone of the files and folders of sounds."""
+    return {
+        key: [Path(str(name)).name for name in value] if key in SOUNDS else value
+        for key, value in settings.items()
+    }
 
 
 def state_of_folder(settings: Settings) -> str | None:

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from mirtrim.corpora import loaders
+from mirtrim.corpora import loaders, varied
 from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
 from mirtrim.pruning.methods import get_method
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.meaning import Package
+from mirtrim.tasks.augmented import augmented_kind
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.provenance import PACKAGE
 
 LENGTH = 16  # hexadecimal digits that are kept
+NO_SETTINGS: Mapping[str, Any] = {}
 
 
 @cache
@@ -36,9 +38,15 @@ def features_code(task: str, corpus: Mapping[str, Any]) -> str:
     return _digest(*_features(task, corpus))
 
 
-def dense_code(task: str, corpus: Mapping[str, Any]) -> str:
-    """What trains and scores the dense network of `task`, its data included."""
-    return _digest(*_dense(task, corpus))
+def dense_code(
+    task: str, corpus: Mapping[str, Any], training: Mapping[str, Any] = NO_SETTINGS
+) -> str:
+    """What trains and scores the dense network of `task`, its data included.
+
+    Args:
+        training: the task's settings of that name.
+    """
+    return _digest(*_dense(task, corpus, training))
 
 
 def compress_code(
@@ -46,12 +54,15 @@ def compress_code(
     corpus: Mapping[str, Any],
     settings: PruningSettings,
     reference: PruningSettings | None = None,
+    training: Mapping[str, Any] = NO_SETTINGS,
 ) -> str:
     """The same of a run: the machinery, the method, the criterion, and all behind its data, its
     dense network and the run (`reference`) whose shape it copies."""
     runs = [settings] if reference is None else [settings, reference]
+    teaching = ["mirtrim.runs.jobs.taught.taught"] if training.get("teacher") else []
     return _digest(
-        *_dense(task, corpus),
+        *_dense(task, corpus, training),
+        *teaching,
         "mirtrim.runs.jobs.compress.compress",
         "mirtrim.units.handlers.*",
         *(root for run in runs for root in _method(run)),
@@ -65,6 +76,9 @@ def _method(settings: PruningSettings) -> list[str]:
 
 
 def _corpus(corpus: Mapping[str, Any]) -> tuple[str, ...]:
+    if corpus["mode"] == "varied":
+        own = f"{varied.__name__}.{corpus['loader']}.PREPARE"
+        return "mirtrim.corpora.prepare.prepare", "mirtrim.corpora.prepare.open_prepared", own
     own = f"{loaders.__name__}.{corpus['loader']}.READER"
     other = "mirtrim.corpora.published.any_loader.reader"
     reader = own if corpus["loader"] in loaders.READERS else other
@@ -76,9 +90,13 @@ def _features(task: str, corpus: Mapping[str, Any]) -> tuple[str, ...]:
     return *_corpus(corpus), "mirtrim.runs.jobs.features.extract", kind
 
 
-def _dense(task: str, corpus: Mapping[str, Any]) -> tuple[str, ...]:
+def _dense(task: str, corpus: Mapping[str, Any], training: Mapping[str, Any]) -> tuple[str, ...]:
     trained = "mirtrim.runs.jobs.dense.train_dense"
-    return *_features(task, corpus), trained, "mirtrim.runs.jobs.setting.open_setting"
+    setting = "mirtrim.runs.jobs.setting.open_setting"
+    altered: list[str] = []
+    if training.get("augmentation"):
+        altered = [_place(augmented_kind(type(get_task(task))))]
+    return *_features(task, corpus), trained, setting, *altered
 
 
 def _place(thing: Any) -> str:

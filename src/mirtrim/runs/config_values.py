@@ -40,15 +40,19 @@ def check_finite(value: Any, key: str = "") -> None:
 
 def expand_home(config: dict[str, Any]) -> None:
     """Put the home folder in for ~ in every path, as a shell would have."""
-    paths = [("data_folder", config, "data_folder")]
+    paths: list[tuple[str, Any, Any]] = [("data_folder", config, "data_folder")]
     for name, block in config["corpora"].items():
         paths += [(f"corpora.{name}.{key}", block, key) for key in ("folder", "index")]
-    for key, block, name in paths:
-        if isinstance(block.get(name), str):
-            block[name] = os.path.expanduser(block[name])
-            if block[name].startswith("~"):
+        for key in ("banks", "one_shots"):
+            listed = block.get(key) or []
+            paths += [(f"corpora.{name}.{key}.{i}", listed, i) for i in range(len(listed))]
+    for key, holder, place in paths:
+        value = holder.get(place) if isinstance(holder, dict) else holder[place]
+        if isinstance(value, str):
+            holder[place] = os.path.expanduser(value)
+            if holder[place].startswith("~"):
                 raise ConfigError(
-                    f"config key {key}: {block[name]} is in no home folder; write the whole path"
+                    f"config key {key}: {holder[place]} is in no home folder; write the whole path"
                 )
 
 

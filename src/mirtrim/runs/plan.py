@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirtrim.corpora.reader import SETTINGS_OF_MODE
+from mirtrim.corpora.reader import SETTINGS_OF_MODE, without_folders
 from mirtrim.runs.freshness import Expected, settings_digest, without_defaults
 from mirtrim.runs.jobs.variants import name_of, variants_of
 from mirtrim.utils.errors import ConfigError
@@ -104,7 +104,7 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
         corpus = checked["corpora"][block["corpus"]]
         if task not in variants:
             code[f"features {task}"] = codes.features_code(task, corpus)
-            code[f"dense {task}"] = codes.dense_code(task, corpus)
+            code[f"dense {task}"] = codes.dense_code(task, corpus, block["training"])
         else:
             code[f"dense {task}"] = code[f"dense {of}"]
         for name, run in runs.items():
@@ -113,7 +113,11 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
                 code[f"compress {of} {name}"]
                 if task in variants
                 else codes.compress_code(
-                    task, corpus, settings_of(run), reference and settings_of(reference)
+                    task,
+                    corpus,
+                    settings_of(run),
+                    reference and settings_of(reference),
+                    block["training"],
                 )
             )
             rounds[f"{task} {name}"] = _rounds(block["ratios"], run["ratios"])
@@ -182,7 +186,7 @@ def _settings(
     """Digests of the settings that decide corpora, features and networks."""
     corpora = {}
     for name, block in config["corpora"].items():
-        used = {key: block[key] for key in SETTINGS_OF_MODE[block["mode"]]}
+        used = without_folders({key: block[key] for key in SETTINGS_OF_MODE[block["mode"]]})
         lean = without_defaults(used, schema["$defs"]["corpus"])
         corpora[name] = {"loader": block["loader"], "mode": block["mode"], **lean}
     found = {f"corpus {name}": settings_digest(block) for name, block in corpora.items()}

@@ -1,1 +1,2 @@
-"""Decoding sound files to their end; neither corpora nor listening, which both need it."""
+"""Decoding sound files to their end, and what recording does to sound; both are needed by corpora,
+tasks and listening, and know none of them."""

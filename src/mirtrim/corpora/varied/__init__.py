@@ -1,0 +1,11 @@
+"""Corpora of mode `varied`: rendered with any number of sound banks, recorded in many ways.
+
+One file per loader in whose layout they are written, with `PREPARE`; a new one has its name here.
+"""
+
+from collections.abc import Mapping
+
+from mirtrim.corpora.reader import Preparation
+from mirtrim.corpora.varied import mdb_stem_synth
+
+VARIED: Mapping[str, Preparation] = {"mdb_stem_synth": mdb_stem_synth.PREPARE}

@@ -212,6 +212,8 @@ def test_defaults_never_change_their_meaning() -> None:
     }
     assert found == {
         "ratios": None, "rewind_epoch": 1, "network": {}, "initialisation": "sound",
+        "augmentation": None, "teacher": None, "banks": ["pretty_midi"], "one_shots": [],
+        "copies": 1,
         "weight_decay": 0.0001, "optimizer": "adam", "momentum": 0.9, "precision": "float32",
         "dropout_kernel": "torch", "schedule": "plateau", "plateau_patience": 10,
         "stop_patience": 30, "positive_weight": 1, "folder": None, "index": None, "version": None,

@@ -68,7 +68,7 @@ def test_nothing_removed_is_the_whole_rewound_network() -> None:
 @pytest.mark.parametrize(
     ("reset", "scale"), [("rewind", REWOUND), ("finetune", TRAINED), ("reinit", None)]
 )
-@pytest.mark.parametrize("method", ["trim", "trim_fast"])
+@pytest.mark.parametrize("method", ["trim", "trim_fast", "trim_briefly"])
 def test_a_trimmed_network_has_the_weights_of_its_reset(
     method: str, reset: str, scale: float | None
 ) -> None:

@@ -17,6 +17,7 @@ from mirtrim.pruning.methods import (
     soup,
     top_kast,
     trim,
+    trim_briefly,
     trim_fast,
 )
 from mirtrim.pruning.methods.interface import (
@@ -47,6 +48,7 @@ MODULES = (
     soup,
     top_kast,
     trim,
+    trim_briefly,
     trim_fast,
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mirtrim.corpora.annotations.checks import check_times, unreadable
-from mirtrim.corpora.annotations.drums import drum_onsets
+from mirtrim.corpora.annotations.drums import drum_onsets, read_midi
 from mirtrim.utils.errors import CorpusError
 
 TABLA_STROKES = ("b", "d", "rb", "rt")
@@ -16,8 +16,8 @@ def onset_times(track: Any) -> np.ndarray:
     """Onsets of a track in seconds, rising, (onsets,).
 
     Args:
-        track: mirdata track of groove_midi (all strokes), guitarset (the notes of all six
-            strings) or four_way_tabla (all four kinds of stroke).
+        track: mirdata track of groove_midi (all strokes), maestro (all notes of its MIDI file),
+            guitarset (the notes of all six strings) or four_way_tabla (all four kinds of stroke).
 
     Raises:
         CorpusError: the annotation is missing or damaged, has an onset that is no number, or is
@@ -29,13 +29,18 @@ def onset_times(track: Any) -> np.ndarray:
             check_times(track, times, "onset")
             return np.sort(times)
     raise CorpusError(
-        f"track {track.track_id}: no onsets known for its loader; use groove_midi, guitarset or "
-        "four_way_tabla, or add the loader to mirtrim.corpora.annotations.onsets"
+        f"track {track.track_id}: no onsets known for its loader; use groove_midi, maestro, "
+        "guitarset or four_way_tabla, or add the loader to mirtrim.corpora.annotations.onsets"
     )
 
 
 def _drum_strokes(track: Any) -> np.ndarray:
     return drum_onsets(track)[0]
+
+
+def _piano_notes(track: Any) -> np.ndarray:
+    instruments = read_midi(track.midi_path).instruments
+    return np.array([note.start for instrument in instruments for note in instrument.notes])
 
 
 def _guitar_notes(track: Any) -> np.ndarray:
@@ -60,6 +65,7 @@ def _readable(track: Any, read: Callable[[], Any]) -> Iterator[Any]:
 
 # Attribute that only one kind of track has → how its onsets are read.
 ONSETS_OF: Mapping[str, Callable[[Any], np.ndarray]] = {
+    "canonical_composer": _piano_notes,  # before that of drums, whose tracks have MIDI files too
     "midi_path": _drum_strokes,
     "jams_path": _guitar_notes,
     "onsets_b_path": _tabla_strokes,

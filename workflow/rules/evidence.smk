@@ -127,6 +127,8 @@ for study, block in STUDIES.items():
 
 # The same of studies that vary the tasks: targets by their own names, too.
 for study, block in VARIED.items():
+    if block["contrasts"]:
+        continue
 
     rule:
         name:
@@ -174,6 +176,46 @@ for study, block in VARIED.items():
             f"Study {study}: error against size, and how far trimming is free"
         script:
             "../scripts/regimes.py"
+
+
+# And of those that contrast runs within every variant.
+for study, block in VARIED.items():
+    if not block["contrasts"]:
+        continue
+
+    rule:
+        name:
+            study
+        input:
+            tables=tables("rows", list(varied_jobs(study))),
+            rows=later(files, "rows", varied_jobs(study)),
+        output:
+            csv=f"{RESULTS}/studies/{study}/contrasts.csv",
+            markdown=report(
+                f"{RESULTS}/studies/{study}/contrasts.md",
+                caption="../report/factors.rst",
+                category="Studies",
+                labels={"task": "all", "study": study},
+            ),
+        log:
+            f"{RESULTS}/logs/study_{study}.log",
+        priority: 1
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            study=study,
+            runs=runs_of_varied(study),
+            contrasts=block["contrasts"],
+            variants={
+                name: variant
+                for name, variant in VARIANTS.items()
+                if study in variant["study"]
+            },
+            code=code_of("factors.py"),
+        message:
+            f"Study {study}: two runs beside each other, in every variant"
+        script:
+            "../scripts/factors.py"
 
 
 rule figures_of_all:
@@ -281,9 +323,19 @@ rule conclusions:
         # Not inputs, which would have to be older: by what they say, this job runs again.
         others=OTHER_VERDICTS,
         baselines=BASELINES,
+        measured=MEASURED_THERE,
         said=[
             sha256_of_file(Path(path))
-            for path in [*OTHER_VERDICTS.values(), *BASELINES]
+            for path in [
+                *OTHER_VERDICTS.values(),
+                *BASELINES,
+                *(
+                    p
+                    for of in MEASURED_THERE.values()
+                    for ps in of.values()
+                    for p in ps
+                ),
+            ]
         ],
         code=code_of("conclusions.py"),
     message:

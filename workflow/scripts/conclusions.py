@@ -15,6 +15,7 @@ from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.analysis.verdict_tables import read_verdicts
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.runs.cost_rows import read_cost_rows, read_latencies
+from mirtrim.runs.measured_rows import Barrier, Inspection, read_beside
 
 given, settings, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, "conclusions"):
@@ -25,6 +26,10 @@ with job(snakemake, "conclusions"):
     latency = read_latencies(paths(given.get("latency")), paths(given.get("latency_tables")))
     costs = read_cost_rows(
         paths(given.get("costs")), paths(given.get("cost_tables")), settings.exported
+    )
+    inspections, barriers = (
+        read_beside(kind, settings.measured[name])
+        for name, kind in (("inspections", Inspection), ("connectivity", Barrier))
     )
     published = yaml.safe_load(Path(given.published).read_text(encoding="utf-8"))
     regimes = regimes_of(snakemake.config["tasks"], published["tasks"])
@@ -39,6 +44,7 @@ with job(snakemake, "conclusions"):
         corpora=snakemake.config["corpora"],
         regimes=regimes,
         variants=read_variants(settings.variants, paths(given.get("variant_tables"))),
+        barriers=barriers[barriers.profile == snakemake.config["profile"]],
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))
     write_checklist(
@@ -49,6 +55,8 @@ with job(snakemake, "conclusions"):
         Path(output.checklist),
         verdicts=verdicts,
         citation=yaml.safe_load(Path(given.citation).read_text(encoding="utf-8")),
+        inspections=inspections,
+        barriers=barriers,
     )
     files = zip(output.points_csv, output.points_markdown, output.points_latex, strict=True)
     for task, paths in zip(settings.tasks, files, strict=True):

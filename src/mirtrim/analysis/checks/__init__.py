@@ -3,9 +3,9 @@
 A new one is a function with one decorator, in a file named in `MODULES`.
 """
 
-from mirtrim.analysis.checks import records, runs
+from mirtrim.analysis.checks import measured, records, runs
 from mirtrim.analysis.checks.outcomes import CHECKS, Material, check
 
-MODULES = (records, runs)
+MODULES = (measured, records, runs)
 
 __all__ = ["CHECKS", "Material", "check"]

@@ -3,9 +3,9 @@
 A new computation is one function with one decorator, in a file named in `MODULES`.
 """
 
-from mirtrim.analysis.hypotheses import counted, economy, errors, ordering, regimes
+from mirtrim.analysis.hypotheses import connectivity, counted, economy, errors, ordering, regimes
 from mirtrim.analysis.hypotheses.finding import COMPUTATIONS, Finding, computation
 
-MODULES = (counted, economy, errors, ordering, regimes)
+MODULES = (connectivity, counted, economy, errors, ordering, regimes)
 
 __all__ = ["COMPUTATIONS", "Finding", "computation"]

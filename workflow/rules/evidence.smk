@@ -26,6 +26,7 @@ rule task_results:
     input:
         tables=lambda wildcards: tables("rows", [wildcards.task]),
         rows=lambda wildcards: files("rows", main_jobs([wildcards.task])),
+        recorded="config/recorded.yaml",
     output:
         table=[
             f"{RESULTS}/tables/{{task}}.csv",

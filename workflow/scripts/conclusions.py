@@ -7,6 +7,7 @@ from job import job, paths, rows_of
 
 from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.recorded import load_recorded
 from mirtrim.analysis.regime import regimes_of
 from mirtrim.analysis.regimes import read_variants
 from mirtrim.analysis.replication import write_replication
@@ -58,9 +59,12 @@ with job(snakemake, "conclusions"):
         inspections=inspections,
         barriers=barriers,
     )
+    recorded = load_recorded(Path(given.recorded)).points
     files = zip(output.points_csv, output.points_markdown, output.points_latex, strict=True)
     for task, paths in zip(settings.tasks, files, strict=True):
-        points = operating_points(rows[rows.task == task], latency[latency.task == task])
+        points = operating_points(
+            rows[rows.task == task], latency[latency.task == task], recorded.get(task)
+        )
         write_operating_points(points, *map(Path, paths))
     rules = None
     if settings.baselines:

@@ -175,13 +175,3 @@ rule learning_curve:
         "Learning curves of task {wildcards.task}"
     script:
         "../scripts/learning.py"
-
-
-# Of the tasks that have been trained since losses are kept; nobody trains again for them.
-rule learning:
-    input:
-        [
-            f"{FIGURES}/{task}_learning.svg"
-            for task in TASKS
-            if table_path(Path(RESULTS), "learning", task).exists()
-        ],

@@ -8,7 +8,7 @@ import yaml
 
 from mirtrim.analysis.checklist import load_items, write_checklist
 from mirtrim.analysis.checks import CHECKS, Material
-from mirtrim.runs.rows import with_names
+from mirtrim.runs.rows import RUN_KEYS, with_names
 from mirtrim.utils.errors import ConfigError
 from tests.analysis.worlds import MASK, TRIM, about, world
 
@@ -28,7 +28,10 @@ def material(**changes: object) -> Material:
     rows.loc[rows.run == TRIM, "equivalence_difference"] = 1e-6
     for name, value in changes.items():
         rows.loc[rows.run == TRIM, name] = value
-    return Material(rows, pieces, CONFIG)
+    columns = ["task", *RUN_KEYS, "seed", "target_ratio"]
+    measured = rows[columns].assign(profile="wide")
+    barriers = measured[rows.method == "trim"].assign(error_barrier=0.01)
+    return Material(rows, pieces, CONFIG, inspections=measured, barriers=barriers)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +65,10 @@ def material(**changes: object) -> Material:
         ("falls_apart", {"run": TRIM, "times": 1.6}, True),  # 0.6 beside 0.2
         ("falls_apart", {"run": TRIM, "times": 3.1}, False),
         ("pieces_scored", {}, True),
-        ("recorded", {"where": "scores", "names": ["f_measure"]}, True),
-        ("recorded", {"where": "scores", "names": ["calibration_error"]}, False),
+        ("calibrated", {"runs": ["dense", TRIM]}, True),
+        ("calibrated", {"runs": ["dense", MASK]}, False),
+        ("tickets_connected", {"at_least": 1}, True),
+        ("tickets_connected", {"at_least": 2}, False),
         ("target_is_reached", {"except_runs": [], "tolerance": 0.001}, True),
         ("equivalence_holds", {"at_most": 1e-5}, True),
         ("equivalence_holds", {"at_most": 1e-7}, False),
@@ -104,6 +109,24 @@ def test_what_is_lacking_is_named() -> None:
     twins = material()
     twins.rows.loc[twins.rows.run == "dense", ["validation_error", "test_error"]] = 0.2
     assert "two seeds have the same errors" in evidence("seeds_differ", twins)
+
+
+def test_what_was_measured_says_in_which_profile() -> None:
+    found = material()
+    assert CHECKS["tickets_connected"](found, at_least=1)[1] == (
+        "onset (profile wide): 3 seeds, 5 ratios, mean barrier +0.010"
+    )
+    assert CHECKS["calibrated"](found, runs=["dense", MASK])[1] == f"onset: without {MASK}"
+    nothing = Material(found.rows, found.pieces, CONFIG)
+    assert CHECKS["tickets_connected"](nothing, at_least=1) == (
+        False,
+        "no ticket was trained twice",
+    )
+    assert CHECKS["calibrated"](nothing, runs=["dense"]) == (False, "onset: without dense")
+    # Barriers of dense networks, or of weights that are kept, are of no ticket.
+    kept = found.barriers.assign(reset="finetune")
+    other = Material(found.rows, found.pieces, CONFIG, barriers=kept)
+    assert CHECKS["tickets_connected"](other, at_least=1)[0] is False
 
 
 def test_tests_are_looked_for_in_the_verdicts() -> None:

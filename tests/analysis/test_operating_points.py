@@ -76,15 +76,34 @@ def test_nothing_is_good_enough_beyond_the_limits() -> None:
     assert points.loc["Small", "target_ratio"] == 2
 
 
+def test_the_authors_point_stands_beside_that_of_trims(tmp_path: Path) -> None:
+    """Three quarters removed is a ratio of 4; theirs is told also where there is none here."""
+    mask = rows((2, 0.20, 0.31)).assign(method=lambda t: t.method.replace("trim", "mask"))
+    both = pd.concat([rows((2, 0.2201, 0.31)), mask[mask.method == "mask"]], ignore_index=True)
+    table = operating_points(both, recorded={"Best": 0.75, "Small": 0.9})
+    found = table.set_index(["run", "point"]).recorded_ratio
+    assert found["trim", "Best"] == pytest.approx(4)
+    assert found["trim", "Small"] == pytest.approx(10)
+    assert found[[("trim", "Optim"), ("dense", "-")]].isna().all()
+    assert found["mask"].isna().all()
+    paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
+    write_operating_points(table, *paths)
+    assert "| trim | Best | none | 4.00 | – |" in paths[1].read_text()
+
+
 def test_what_is_written(tmp_path: Path) -> None:
     table = operating_points(rows((2, 0.20, 0.31), (4, 0.5, 0.6)))
     paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
     write_operating_points(table, *paths)
     assert len(pd.read_csv(paths[0])) == 4
     markdown = paths[1].read_text()
-    assert "| trim | Best | 2.00 | 50 | 350 | 1,000 | – | 0.320 ± 0.014 | 1.07 |" in markdown
+    assert (
+        "| trim | Best | 2.00 | – | 50 | 350 | 1,000 | 64 | – | 0.320 ± 0.014 | 1.07 |" in markdown
+    )
     latex = paths[2].read_text()
-    assert r"trim & Best & 2.00 & 50 & 350 & 1,000 & -- & 0.320 $\pm$ 0.014 & 1.07 \\" in latex
+    assert (
+        r"trim & Best & 2.00 & -- & 50 & 350 & 1,000 & 64 & -- & 0.320 $\pm$ 0.014 & 1.07" in latex
+    )
     assert latex.count(r"\\") == 1 + 4
 
 

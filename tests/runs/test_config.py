@@ -360,3 +360,67 @@ def test_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checked["data_folder"] == "/home/someone/x"
     assert checked["corpora"]["mini_groove_midi"]["folder"] == "/home/someone"
     assert checked["corpora"]["mini_groove_midi"]["index"] == "/home/someone/index.json"
+
+
+MEASURED = """
+connectivity:
+  chord: {runs: [dense, trim_magnitude_local_rewind], ratios: [3]}
+  pitch: {runs: [dense], ratios: [3]}
+inspected: {tasks: [chord, onset], runs: [trim_magnitude_local_rewind, mask_magnitude_local_rewind]}
+"""
+
+
+def test_what_is_measured_is_of_tasks_and_runs_of_the_profile() -> None:
+    notes: list[str] = []
+    config = validate(own(OWN + MEASURED), SCHEMA, notes)
+    assert config["connectivity"] == {
+        "chord": {"runs": ["dense", "trim_magnitude_local_rewind"], "ratios": [3],
+                  "seeds": config["seeds"]}
+    }  # fmt: skip
+    assert config["inspected"]["tasks"] == ["chord"]
+    assert config["inspected"]["runs"] == ["trim_magnitude_local_rewind"]
+    assert config["inspected"]["seeds"] == config["seeds"]
+    for note in (
+        "connectivity: pitch is left out, the profile has no such task",
+        "inspected.tasks: onset is left out, the profile has no such task",
+        "inspected.runs: mask_magnitude_local_rewind is left out, the profile has no such run",
+    ):
+        assert note in notes
+    assert validate(own(), SCHEMA)["inspected"]["tasks"] == ["chord"]
+    nothing = validate(own(OWN + "inspected: null\nconnectivity: null\n"), SCHEMA)
+    assert (nothing["inspected"]["runs"], nothing["connectivity"]) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("ratios: [3]}\n  pitch", "ratios: [5]}\n  pitch", r"connectivity.chord.ratios: 5 is no"),
+        ("  chord: {runs", "  song: {runs", r"connectivity: unknown task 'song'"),
+        ("[dense, trim", "[dense, prune", r"connectivity.chord.runs: no run 'prune_magn.*dense"),
+        ("[chord, onset]", "[chord, song]", r"inspected.tasks: unknown task 'song'"),
+    ],
+)
+def test_a_mistake_in_what_is_measured_is_named(old: str, new: str, message: str) -> None:
+    assert MEASURED.count(old) == 1
+    with pytest.raises(ConfigError, match=rf"^config key {message}"):
+        validate(own(OWN + MEASURED.replace(old, new)), SCHEMA)
+
+
+def test_contrasts_are_of_runs_of_the_profile_and_of_variants() -> None:
+    def study(contrasts: str, variants: str) -> dict[str, Any]:
+        text = OWN.replace("studies: null", "")
+        block = f"{{tasks: [chord], ratios: [3], runs: [], contrasts: {contrasts}, {variants}}}"
+        config = own(text)
+        config["studies"] = {"lengths": yaml.safe_load(block)}
+        return validate(config, SCHEMA)
+
+    lengths = "variants: {chord: {epochs: [{value: 1, training: {epochs: 1}}, {value: 5}]}}"
+    pair = "[[trim_magnitude_local_rewind, dense]]"
+    found = study(pair, lengths)["studies"]["lengths"]
+    assert found["contrasts"] == [["trim_magnitude_local_rewind", "dense"]]
+    with pytest.raises(ConfigError, match=r"studies.lengths.contrasts: is for studies with var"):
+        study(pair, "seeds: [0]")
+    with pytest.raises(ConfigError, match=r"studies.lengths.contrasts: no run 'trimm'; known: den"):
+        study("[[trimm, dense]]", lengths)
+    with pytest.raises(ConfigError, match=r"studies.lengths.contrasts.0: .*too short"):
+        study("[[dense]]", lengths)

@@ -49,7 +49,7 @@ def test_every_rule_that_is_named_exists(name: str) -> None:
     profile = read(name)
     keys = ("set-resources", "set-threads", "groups")
     named = {rule for key in keys for rule in profile.get(key, {})}
-    known = set().union(*map(rules, ("data", "networks", "costs", "evidence")))
+    known = set().union(*map(rules, ("data", "networks", "costs", "measurements", "evidence")))
     assert {"dense", "compress"} <= named <= known | corpus_rules() | names("studies")
 
 
@@ -82,8 +82,10 @@ def test_the_clusters_ask_for_the_same_memory_threads_and_groups() -> None:
 
 
 def test_every_small_job_is_in_a_group() -> None:
-    # `latency` wants a machine for itself; `page` reads what Snakemake has noted of the others.
-    small = (rules("costs") | rules("evidence") | names("studies")) - {"latency", "page"}
+    # `latency` wants a machine for itself; `page` reads what Snakemake has noted of the others;
+    # `barrier` trains.
+    made = set().union(*map(rules, ("costs", "measurements", "evidence"))) | names("studies")
+    small = made - {"latency", "page", "barrier"}
     assert set(read("slurm")["groups"]) == small
 
 

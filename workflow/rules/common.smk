@@ -16,7 +16,7 @@ from mirtrim.runs.plan import cached_plan
 from mirtrim.runs.jobs.finished import remove_ended
 from mirtrim.utils.files import sha256_of_file, sha256_of_value
 from mirtrim.runs.freshness import LEDGER, Equivalences, data_at_hand, why_stale
-from mirtrim.runs.tables import job_path, jobs_in, table_path
+from mirtrim.runs.tables import MEASURED, job_path, jobs_in, table_path
 
 # One thread per job: the same bits on any number of cores, and no two jobs fight for one.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -224,11 +224,18 @@ def left_of(task):
     }
 
 
+def runs_of_varied(study):
+    """Runs of a study that varies tasks: those that it contrasts, or its own and the main ones."""
+    contrasts = VARIED[study]["contrasts"]
+    if contrasts:
+        return list(dict.fromkeys(run for pair in contrasts for run in pair))
+    return [*PLAN.runs, *PLAN.studies[study]]
+
+
 def varied_jobs(study):
-    """Task or variant → jobs of a study that varies tasks: its own runs and the main ones. Variants
-    of the same settings have the same jobs."""
-    runs = [*PLAN.runs, *PLAN.studies[study]]
-    seeds = VARIED[study]["seeds"]
+    """Task or variant → jobs of a study that varies tasks. Variants of the same settings have the
+    same jobs."""
+    runs, seeds = runs_of_varied(study), VARIED[study]["seeds"]
     found = {}
     for variant in VARIANTS.values():
         if study in variant["study"]:
@@ -306,6 +313,16 @@ OTHER_VERDICTS = {
     for name in config["beside"]
     if name != PROFILE and Path(f"results/{name}/verdicts.csv").exists()
 }
+# What was measured on finished networks, here and in those profiles: profile → tables.
+MEASURED_THERE = {
+    kind: {
+        name: [
+            str(path) for path in sorted(Path(f"results/{name}/{kind}").glob("*.csv"))
+        ]
+        for name in [PROFILE, *config["beside"]]
+    }
+    for kind in ("inspections", "connectivity")
+}
 # What simple rules reach, where it has been measured (target `baselines`).
 WITH_BASELINE = ("chord", "genre", "instrument", "onset", "pitch")
 BASELINES = [
@@ -317,7 +334,7 @@ BASELINES = [
 RECORDED = [path for path in [f"{RESULTS}/recordings.csv"] if Path(path).exists()]
 EXPECTED = PLAN.expected()
 TABLES = {"rows": ROWS}
-for kind in ("exports", "arenas", "latency"):
+for kind in MEASURED:
     TABLES[kind] = {
         task: jobs_in(table_path(Path(RESULTS), kind, task)) for task in TASKS
     }

@@ -26,6 +26,7 @@ rule task_results:
     input:
         tables=lambda wildcards: tables("rows", [wildcards.task]),
         rows=lambda wildcards: files("rows", main_jobs([wildcards.task])),
+        recorded="config/recorded.yaml",
     output:
         table=[
             f"{RESULTS}/tables/{{task}}.csv",
@@ -127,6 +128,8 @@ for study, block in STUDIES.items():
 
 # The same of studies that vary the tasks: targets by their own names, too.
 for study, block in VARIED.items():
+    if block["contrasts"]:
+        continue
 
     rule:
         name:
@@ -174,6 +177,46 @@ for study, block in VARIED.items():
             f"Study {study}: error against size, and how far trimming is free"
         script:
             "../scripts/free_ratios.py"
+
+
+# And of those that contrast runs within every variant.
+for study, block in VARIED.items():
+    if not block["contrasts"]:
+        continue
+
+    rule:
+        name:
+            study
+        input:
+            tables=tables("rows", list(varied_jobs(study))),
+            rows=later(files, "rows", varied_jobs(study)),
+        output:
+            csv=f"{RESULTS}/studies/{study}/contrasts.csv",
+            markdown=report(
+                f"{RESULTS}/studies/{study}/contrasts.md",
+                caption="../report/factors.rst",
+                category="Studies",
+                labels={"task": "all", "study": study},
+            ),
+        log:
+            f"{RESULTS}/logs/study_{study}.log",
+        priority: 1
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            study=study,
+            runs=runs_of_varied(study),
+            contrasts=block["contrasts"],
+            variants={
+                name: variant
+                for name, variant in VARIANTS.items()
+                if study in variant["study"]
+            },
+            code=code_of("factors.py"),
+        message:
+            f"Study {study}: two runs beside each other, in every variant"
+        script:
+            "../scripts/factors.py"
 
 
 rule figures_of_all:
@@ -283,9 +326,20 @@ rule conclusions:
         others=OTHER_VERDICTS,
         baselines=BASELINES,
         recordings=RECORDED,
+        measured=MEASURED_THERE,
         said=[
             sha256_of_file(Path(path))
-            for path in [*OTHER_VERDICTS.values(), *BASELINES, *RECORDED]
+            for path in [
+                *OTHER_VERDICTS.values(),
+                *BASELINES,
+                *RECORDED,
+                *(
+                    p
+                    for of in MEASURED_THERE.values()
+                    for ps in of.values()
+                    for p in ps
+                ),
+            ]
         ],
         code=code_of("conclusions.py"),
     message:

@@ -44,6 +44,16 @@ rule costs:
         f"{FIGURES}/bytes.svg",
 
 
+# Of the tasks that have been trained since losses are kept; nobody trains again for them.
+rule learning:
+    input:
+        [
+            f"{FIGURES}/{task}_learning.svg"
+            for task in TASKS
+            if table_path(Path(RESULTS), "learning", task).exists()
+        ],
+
+
 rule models:
     input:
         [path for task in TASKS for path in model_files(task)],

@@ -9,6 +9,7 @@ from mirtrim.analysis.checklist import write_checklist
 from mirtrim.analysis.conditions import conditions_of
 from mirtrim.analysis.free_ratios import read_variants
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.recorded import load_recorded
 from mirtrim.analysis.recordings import read_summary
 from mirtrim.analysis.replication import write_replication
 from mirtrim.analysis.simple_rules import dense_beside_rules, read_rules
@@ -16,6 +17,7 @@ from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.analysis.verdict_tables import read_verdicts
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.runs.cost_rows import read_cost_rows, read_latencies
+from mirtrim.runs.measured_rows import Barrier, Inspection, read_beside
 
 given, settings, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, "conclusions"):
@@ -26,6 +28,10 @@ with job(snakemake, "conclusions"):
     latency = read_latencies(paths(given.get("latency")), paths(given.get("latency_tables")))
     costs = read_cost_rows(
         paths(given.get("costs")), paths(given.get("cost_tables")), settings.exported
+    )
+    inspections, barriers = (
+        read_beside(kind, settings.measured[name])
+        for name, kind in (("inspections", Inspection), ("connectivity", Barrier))
     )
     published = yaml.safe_load(Path(given.published).read_text(encoding="utf-8"))
     conditions = conditions_of(snakemake.config["tasks"], published["tasks"])
@@ -40,6 +46,7 @@ with job(snakemake, "conclusions"):
         corpora=snakemake.config["corpora"],
         conditions=conditions,
         variants=read_variants(settings.variants, paths(given.get("variant_tables"))),
+        barriers=barriers[barriers.profile == snakemake.config["profile"]],
     )
     verdicts = read_verdicts(Path(output.verdicts[0]))
     write_checklist(
@@ -50,10 +57,15 @@ with job(snakemake, "conclusions"):
         Path(output.checklist),
         verdicts=verdicts,
         citation=yaml.safe_load(Path(given.citation).read_text(encoding="utf-8")),
+        inspections=inspections,
+        barriers=barriers,
     )
+    recorded = load_recorded(Path(given.recorded)).points
     files = zip(output.points_csv, output.points_markdown, output.points_latex, strict=True)
     for task, paths in zip(settings.tasks, files, strict=True):
-        points = operating_points(rows[rows.task == task], latency[latency.task == task])
+        points = operating_points(
+            rows[rows.task == task], latency[latency.task == task], recorded.get(task)
+        )
         write_operating_points(points, *map(Path, paths))
     rules = None
     if settings.baselines:

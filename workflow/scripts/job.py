@@ -61,13 +61,11 @@ class Job:
 
     def epoch(self, stage: str, epoch: EpochReport) -> None:
         """A callback for finished epochs."""
+        from mirtrim.runs.learning import epoch_text
+
         self.epochs_done += 1
-        text = (
-            f"{stage} | epoch {epoch.epoch} of at most {epoch.epochs} | "
-            f"loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f} | "
-            f"{self._left(self.epochs_done, self.epochs)}"
-        )
-        self._sometimes(text, False)
+        told = epoch_text(stage, epoch.epoch, epoch.epochs, epoch.train_loss, epoch.validation_loss)
+        self._sometimes(f"{told} | {self._left(self.epochs_done, self.epochs)}", False)
 
 
 def resume_folder(snakemake) -> Path:
@@ -92,6 +90,29 @@ def record_rows(snakemake) -> None:
         tell_variant(rows, variant["values"])
     record(rows)
     record(pieces)
+    record_learning(snakemake)
+
+
+def record_learning(snakemake) -> None:
+    """Put the losses of the job's epochs, which its log has, into the table of learning curves.
+
+    The file is no output of the rule: a training whose rows are there is not run again for it.
+    """
+    from mirtrim.pruning.settings import DENSE
+    from mirtrim.runs.learning import read_log, write_learning
+    from mirtrim.runs.tables import job_path, read_cells, record
+
+    task, plan = snakemake.wildcards.task, snakemake.config["plan"]
+    run = snakemake.wildcards.get("run", DENSE.method)
+    columns = DENSE.columns if run == DENSE.method else plan["columns"][run]
+    rows = Path(snakemake.output.rows)
+    ratios = {float(line["target_ratio"]) for line in read_cells(rows)}
+    # A log is added to: it may tell of ratios that were asked for earlier.
+    epochs = [one for one in read_log(Path(snakemake.log[0])) if one.target_ratio in ratios]
+    path = job_path(rows.parents[3], "learning", task, rows.stem)
+    base = plan["variants"].get(task, {}).get("task", task)
+    write_learning(path, base, columns, int(snakemake.wildcards.seed), epochs)
+    record(path)
 
 
 def setting_of(snakemake):

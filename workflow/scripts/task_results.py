@@ -6,11 +6,14 @@ from job import job, rows_of
 
 from mirtrim.analysis.curves import draw_error_curve
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
+from mirtrim.analysis.recorded import load_recorded
 from mirtrim.analysis.tables import summary_table, write_table
 
 output = snakemake.output
 with job(snakemake, f"results {snakemake.wildcards.task}"):
     rows = rows_of(snakemake, snakemake.params.jobs)
     write_table(summary_table(rows), *map(Path, output.table))
-    write_operating_points(operating_points(rows), *map(Path, output.points))
+    recorded = load_recorded(Path(snakemake.input.recorded)).points.get(snakemake.wildcards.task)
+    points = operating_points(rows, recorded=recorded)
+    write_operating_points(points, *map(Path, output.points))
     draw_error_curve(rows, [Path(path) for path in output.curve])

@@ -89,6 +89,8 @@ def write_checklist(
     markdown: Path,
     verdicts: pd.DataFrame | None = None,
     citation: Mapping[str, Any] | None = None,
+    inspections: pd.DataFrame | None = None,
+    barriers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Check every item and write the page; returns the table.
 
@@ -98,11 +100,14 @@ def write_checklist(
         items_path: `config/checklist.yaml`.
         verdicts: as `verdicts.write_verdicts` returns or writes it.
         citation: what the citation file says.
+        inspections, barriers: see `checks.Material`.
     """
     items = load_items(items_path)
     rows, settings = with_names(rows)
     labels = labels_of(settings)
-    table = checklist(items, Material(rows, pieces, config, verdicts, citation))
+    table = checklist(
+        items, Material(rows, pieces, config, verdicts, citation, inspections, barriers)
+    )
     for item in items:
         labels |= labels_in(item.settings)
     table["evidence"] = [in_words(text, labels) for text in table.evidence]

@@ -5,6 +5,7 @@ times it. Which ratio that is, validation decides; what stands in the table is t
 The paper chose and reported on the same, test, error.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -17,21 +18,31 @@ from mirtrim.utils.files import atomic_path, write_text
 
 # Name of the point, and how many times the dense error is allowed.
 POINTS = {"Best": 1.0, "Optim": 1.1, "Small": 1.6}
-MEANS = ("ratio", "parameters", "nonzeros", "bytes_gzip", "macs", "total_training_macs")
+MEANS = (
+    "ratio", "parameters", "nonzeros", "bytes_gzip", "macs", "peak_activation_bytes",
+    "total_training_macs",
+)  # fmt: skip
+RECORDED_RUN = "trim"  # whose points the authors have recorded
 
 
-def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) -> pd.DataFrame:
+def operating_points(
+    rows: pd.DataFrame,
+    latencies: pd.DataFrame | None = None,
+    recorded: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
     """One line per run and point, the dense network first.
 
     Args:
         rows: result rows of one task. A run is compared with the dense networks of its own seeds.
         latencies: as `cost_rows.read_latencies` gives it for the task, if it did.
+        recorded: point → share of parameters that the authors' trimmed network of the task lacks.
 
     Returns:
         Columns run, point, seeds, target_ratio (NaN where no ratio is good enough), the means of
         `MEANS`, test_error_mean, test_error_deviation (sample), relative_error (mean test error /
-        mean test error of the dense network) and, with `latencies`, latency_ms (median of ONNX
-        Runtime; NaN where a run was not timed).
+        mean test error of the dense network), recorded_ratio (of the authors' network; NaN where
+        they have none) and, with `latencies`, latency_ms (median of ONNX Runtime; NaN where a run
+        was not timed).
     """
     rows, settings = with_names(rows)
     labels = labels_of(settings)
@@ -49,6 +60,8 @@ def operating_points(rows: pd.DataFrame, latencies: pd.DataFrame | None = None) 
             chosen = of_run[of_run.target_ratio == target]
             lines.append(_line(run, point, chosen, dense))
     table = pd.DataFrame(lines)
+    theirs = table.point.map(recorded or {}).astype(float).where(table.run == RECORDED_RUN)
+    table["recorded_ratio"] = 1 / (1 - theirs)
     if latencies is not None:
         timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "target_ratio"])
         places = pd.MultiIndex.from_frame(table[["run", "target_ratio"]])
@@ -69,23 +82,33 @@ def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> di
     }
 
 
-HEAD = ("run", "point", "ratio", "left", "bytes (gzip)", "MACs", "ms", "test error", "relative")
+HEAD = (
+    "run", "point", "ratio", "recorded ratio", "left", "bytes (gzip)", "MACs", "activations", "ms",
+    "test error", "relative",
+)  # fmt: skip
 NOTE = (
     "Best: validation error at most that of the dense network; Optim: less than 1.1 times it; "
     "Small: less than 1.6 times it; the highest ratio of which that holds in the mean over seeds. "
-    "Test error: mean ± sample deviation. Left: parameters that are not zero. ms: median latency "
-    "of one example in ONNX Runtime, one thread, where it was measured."
+    "Test error: mean ± sample deviation. Recorded: what the authors found on other data, chosen "
+    "on the test error. Left: parameters that are not zero. Activations: most bytes that are alive "
+    "at once for one example, fp32. ms: median latency of one example in ONNX Runtime, one thread, "
+    "where it was measured."
 )
 
 
 def _cells(row: pd.Series) -> list[str]:
+    theirs = "–" if pd.isna(row.recorded_ratio) else f"{row.recorded_ratio:.2f}"
     if pd.isna(row.ratio):
-        return [row.run, row.point, "none", *["–"] * (len(HEAD) - 3)]
+        return [row.run, row.point, "none", theirs, *["–"] * (len(HEAD) - 4)]
     return [
         row.run,
         row.point,
         f"{row.ratio:.2f}",
-        *(f"{row[name]:,.0f}" for name in ("nonzeros", "bytes_gzip", "macs")),
+        theirs,
+        *(
+            f"{row[name]:,.0f}"
+            for name in ("nonzeros", "bytes_gzip", "macs", "peak_activation_bytes")
+        ),
         "–" if pd.isna(row.get("latency_ms")) else f"{row.latency_ms:.3f}",
         mean_and_deviation(row.test_error_mean, row.test_error_deviation),
         f"{row.relative_error:.2f}",

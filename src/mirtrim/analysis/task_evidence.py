@@ -41,6 +41,8 @@ class TaskEvidence:
         cluster_of: piece → its cluster; a piece that is not there stands alone.
         variants: rows of studies that vary the task itself (`free_ratios.read_variants`), of all
             tasks; None where there are none.
+        barriers: error barriers of tickets (`runs.measured_rows.Barrier`), of all tasks; None
+            where none were measured.
     """
 
     task: str
@@ -49,6 +51,7 @@ class TaskEvidence:
     cluster_kind: str = "piece"
     cluster_of: Mapping[str, str] = field(default_factory=dict)
     variants: pd.DataFrame | None = None
+    barriers: pd.DataFrame | None = None
 
     @cached_property
     def clusters(self) -> np.ndarray:

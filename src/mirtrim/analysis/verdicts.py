@@ -215,6 +215,7 @@ def write_verdicts(
     corpora: Mapping[str, Mapping[str, Any]] | None = None,
     conditions: Mapping[str, Conditions] | None = None,
     variants: pd.DataFrame | None = None,
+    barriers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Compute all verdicts and write them as CSV, Markdown and LaTeX; returns the table.
 
@@ -227,11 +228,12 @@ def write_verdicts(
         corpora: settings of the corpora, see `task_evidence.gather`.
         conditions: task → what was run there.
         variants: rows of studies that vary the tasks, see `free_ratios.read_variants`.
+        barriers: see `task_evidence.TaskEvidence`.
     """
     hypotheses = load_hypotheses(hypotheses_path)
     measures = [table for table in (costs, latency) if table is not None]
     gathered = gather(rows, pieces, measures, corpora)
-    evidence = [replace(part, variants=variants) for part in gathered]
+    evidence = [replace(part, variants=variants, barriers=barriers) for part in gathered]
     table = pd.DataFrame(
         [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed, conditions)],
         columns=list(Verdict.__dataclass_fields__),

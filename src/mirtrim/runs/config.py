@@ -11,7 +11,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from mirtrim.pruning.methods import METHODS, settings_of
-from mirtrim.pruning.settings import run_schema
+from mirtrim.pruning.settings import DENSE, run_schema
 from mirtrim.runs.config_values import (
     as_number,
     check_finite,
@@ -23,7 +23,10 @@ from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
 # What a person can ask the workflow for, besides tasks and studies.
-TARGETS = ("all", "data", "tables", "figures", "costs", "models", "report")
+TARGETS = (
+    "all", "data", "tables", "figures", "costs", "models", "report", "inspections", "connectivity",
+    "learning",
+)  # fmt: skip
 
 
 def _filling_defaults(kind: type[Validator]) -> type[Validator]:
@@ -102,8 +105,10 @@ def validate(
         if not any(_has_ratios(config, run, task) for task in config["tasks"]):
             raise ConfigError(f"config key runs.{index}.ratios: {_no_ratio(config)}")
     _check_studies(config, notes)
+    _check_contrasts(config)
     _check_named_runs(config, notes)
     _check_recordings(config["recordings"]["sets"])
+    _check_measured(config, notes)
     return config
 
 
@@ -218,18 +223,82 @@ def _check_named_runs(config: Mapping[str, Any], notes: list[str]) -> None:
     for key in ("seeds", "board_seeds"):
         if costs[key] is None:
             costs[key] = config["seeds"]
+    known = _names_of_runs(config)
+    for block, name in (
+        (costs, "runs"),
+        (costs, "board_runs"),
+        (models, "runs"),
+        (config["inspected"], "runs"),
+    ):
+        of = next(key for key in ("costs", "models", "inspected") if config[key] is block)
+        block[name] = _known_runs(block[name], known, f"{of}.{name}", notes)
+
+
+def _names_of_runs(config: Mapping[str, Any]) -> list[str]:
+    """Names of the runs of a profile, its studies' included."""
     studied = (run for block in config["studies"].values() for run in block["runs"])
-    runs = [*config["runs"], *studied]
-    known = list(dict.fromkeys(settings_of(run).name for run in runs))
-    for block, name in ((costs, "runs"), (costs, "board_runs"), (models, "runs")):
-        where = f"{'costs' if block is costs else 'models'}.{name}"
-        for run in [run for run in block[name] if run not in known]:
-            if not any(run.startswith(method) for method in METHODS):
-                raise ConfigError(
-                    f"config key {where}: no run {run!r}; known: {', '.join(known) or 'none'}"
-                )
-            notes.append(f"{where}: {run} is left out, the profile has no such run")
-        block[name] = [run for run in block[name] if run in known]
+    return list(dict.fromkeys(settings_of(run).name for run in [*config["runs"], *studied]))
+
+
+def _known_runs(
+    names: list[str], known: list[str], where: str, notes: list[str] | None = None
+) -> list[str]:
+    """Those of the named runs that the profile has.
+
+    Args:
+        notes: gets a line for each of the others; None makes them an error.
+    """
+    for run in [run for run in names if run not in known]:
+        if notes is None or not any(run.startswith(method) for method in METHODS):
+            raise ConfigError(
+                f"config key {where}: no run {run!r}; known: {', '.join(known) or 'none'}"
+            )
+        notes.append(f"{where}: {run} is left out, the profile has no such run")
+    return [run for run in names if run in known]
+
+
+def _check_contrasts(config: Mapping[str, Any]) -> None:
+    """A contrast is of runs of the profile, and of a study that varies tasks."""
+    known = [DENSE.method, *_names_of_runs(config)]
+    for name, study in config["studies"].items():
+        where = f"studies.{name}.contrasts"
+        if study["contrasts"] and not study["variants"]:
+            raise ConfigError(f"config key {where}: is for studies with variants; leave it out")
+        for pair in study["contrasts"]:
+            _known_runs(pair, known, where)
+
+
+def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
+    """What is inspected or trained twice is of tasks, runs and ratios of the profile."""
+    inspected, connectivity = config["inspected"], config["connectivity"]
+    wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
+    inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
+    there = _known_tasks(config, list(connectivity), "connectivity", notes)
+    config["connectivity"] = {task: connectivity[task] for task in there}
+    for block in (inspected, *config["connectivity"].values()):
+        if block["seeds"] is None:
+            block["seeds"] = config["seeds"]
+    known = [DENSE.method, *_names_of_runs(config)]
+    for task, block in config["connectivity"].items():
+        where = f"connectivity.{task}"
+        block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
+        ratios = config["tasks"][task]["ratios"]
+        if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
+            has = ", ".join(f"{ratio:g}" for ratio in ratios)
+            raise ConfigError(
+                f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
+            )
+
+
+def _known_tasks(
+    config: Mapping[str, Any], wanted: list[str], where: str, notes: list[str]
+) -> list[str]:
+    """Those of the tasks that the profile has; a name of no task is an error."""
+    for task in [task for task in wanted if task not in config["tasks"]]:
+        if task not in TASKS:
+            raise ConfigError(f"config key {where}: unknown task {task!r}")
+        notes.append(f"{where}: {task} is left out, the profile has no such task")
+    return [task for task in wanted if task in config["tasks"]]
 
 
 def _check_runs(runs: list[dict[str, Any]], key: str) -> None:

@@ -61,7 +61,9 @@ def expand_home(config: dict[str, Any]) -> None:
 def drop_nulls(config: dict[str, Any]) -> None:
     """What a profile leaves out by setting it to null: one of the tasks or studies, or all of the
     latter, all runs, all that is weighed or published."""
-    for key in ("studies", "runs", "costs", "models", "recordings"):
+    for key in (
+        "studies", "runs", "costs", "models", "recordings", "inspected", "connectivity",
+    ):  # fmt: skip
         if key in config and config[key] is None:
             del config[key]
     for key in ("tasks", "studies"):

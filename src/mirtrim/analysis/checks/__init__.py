@@ -4,6 +4,7 @@ A new one is a function with one decorator, in a file imported here.
 """
 
 from mirtrim.analysis.checks import (  # noqa: F401 - every file registers what it defines
+    measured,
     records,
     runs,
 )

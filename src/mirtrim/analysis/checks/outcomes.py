@@ -23,6 +23,9 @@ class Material:
         config: the profile's configuration.
         verdicts: table of verdicts, or None.
         citation: the parsed citation file, or None.
+        inspections, barriers: what was measured on finished networks
+            (`runs.measured_rows`), of this profile and those beside it, with a column `profile`;
+            or None.
     """
 
     rows: pd.DataFrame
@@ -30,6 +33,8 @@ class Material:
     config: Mapping[str, Any]
     verdicts: pd.DataFrame | None = None
     citation: Mapping[str, Any] | None = None
+    inspections: pd.DataFrame | None = None
+    barriers: pd.DataFrame | None = None
 
 
 CHECKS: dict[str, Callable[..., Outcome]] = {}

@@ -75,14 +75,6 @@ def pieces_scored(material: Material) -> Outcome:
 
 
 @check
-def recorded(material: Material, *, where: str, names: list[str]) -> Outcome:
-    """Every row tells these names in its JSON column `where`."""
-    known = set.intersection(*(set(json.loads(text)) for text in material.rows[where]))
-    wrong = [f"{name} is not in {where}" for name in names if name not in known]
-    return outcome(wrong, f"{', '.join(names)} in every row")
-
-
-@check
 def verdicts_tested(material: Material) -> Outcome:
     """Every verdict that rests on more than counts has a corrected p from two seeds or more."""
     if material.verdicts is None:

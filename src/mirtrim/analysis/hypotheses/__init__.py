@@ -4,6 +4,7 @@ A new computation is one function with one decorator, in a file imported here.
 """
 
 from mirtrim.analysis.hypotheses import (  # noqa: F401 - every file registers what it defines
+    connectivity,
     counted,
     economy,
     errors,

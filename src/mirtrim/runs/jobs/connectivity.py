@@ -7,17 +7,28 @@ Without a barrier B, the order of the batches does not decide in which valley a 
 paper finds that tickets which train well are those without one.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import nn
 
+from mirtrim.counting.operations import macs
+from mirtrim.pruning.methods import Round, Ticket
 from mirtrim.pruning.methods.batch_statistics import recompute_statistics
+from mirtrim.runs.jobs import compress
+from mirtrim.runs.jobs.networks import load_round
 from mirtrim.runs.jobs.rounds import Stage
 from mirtrim.runs.jobs.setting import Setting, TaskData
+from mirtrim.runs.measured_rows import Barrier, shared_of, write_measured
 from mirtrim.training import Hook, State, fit, state_of
+from mirtrim.utils import provenance
+from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.seeds import derive
 
 POINTS = 11  # of α, both ends among them
@@ -108,3 +119,108 @@ def connectivity(
     found = along_the_line(ends[0], ends[1], error_of, points)
     network.load_state_dict(begin)
     return found
+
+
+def tickets_of(run: compress.Run, networks: Path) -> Iterator[tuple[float, Round, Ticket]]:
+    """The ticket of every round of a finished run, with the weights that it was trained from.
+
+    Each is prepared anew from the trained network of the round before, which is read back: the
+    cuts are those of the run, because nothing else decides them.
+
+    Args:
+        networks: the folder that the run's job wrote.
+
+    Yields:
+        Ratio, round and ticket. The ticket's network is free to be changed.
+
+    Raises:
+        ConfigError: the method has no tickets of its own, as it does not go on from round to round.
+        ArtefactError: a network is missing, damaged, or not of the shape of the ticket.
+    """
+    method, settings, setting = run.method, run.settings, run.setting
+    if method.start != "last" or method.trainings(settings) != 1:
+        raise ConfigError(
+            f"connectivity: {settings.name} does not go from ticket to ticket; choose runs of "
+            "trim or mask"
+        )
+    ticket = run.first_ticket()
+    dense = {
+        "parameters": sum(p.numel() for p in ticket.network.parameters()),
+        "macs": macs(ticket.network, setting.task.example_input(setting.features)),
+    }
+    for number, ratio in run.rounds.items():
+        # By its private name: what a digest of finished rows covers is not renamed for this.
+        current = compress._round(run, number, ratio, dense)
+        ticket = method.prepare(ticket, settings, current)
+        begin = state_of(ticket.network)
+        yield ratio, current, ticket
+        trained = load_round(networks, ratio, partial(setting.new_network, run.seed)).state_dict()
+        if {n: t.shape for n, t in trained.items()} != {n: t.shape for n, t in begin.items()}:
+            raise ArtefactError(
+                f"{networks / f'ratio-{ratio:g}'} is not of the ticket that its run would train "
+                f"now; delete {networks} and run again"
+            )
+        ticket.network.load_state_dict(trained)
+        ticket = method.finish(ticket, settings, current, method.hook(ticket, settings, current))
+
+
+def measure_barriers(
+    run: compress.Run,
+    rows: pd.DataFrame,
+    networks: Path | None,
+    ratios: Collection[float],
+    path: Path,
+    *,
+    code_digest: str,
+    tell: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Train every ticket of a run twice and write the barriers between.
+
+    Args:
+        run: its settings; of the dense network, those of any run.
+        rows: result rows of the run and seed; of the dense network its row.
+        networks: the folder that the run's job wrote; None for the dense network, which is
+            trained twice from the weights to which tickets are rewound.
+        ratios: at which ratios; others are passed over.
+    """
+    found = []
+    for row, network, hook in _begun(run, rows, networks, ratios):
+        line = connectivity(run.setting, network, run.seed, hook)
+        first, second = line.errors[0], line.errors[-1]
+        barrier = line.error_barrier
+        tell(f"ratio {row.target_ratio:g}: errors {first:.4f}, {second:.4f}, barrier {barrier:.4f}")
+        found.append(
+            Barrier(
+                **shared_of(row),
+                code_digest=code_digest[:16],
+                versions=provenance.versions(),
+                machine=provenance.machine(),
+                error_barrier=line.error_barrier,
+                first_error=first,
+                second_error=second,
+                errors=json.dumps([round(error, 6) for error in line.errors]),
+                epochs=run.setting.fit_settings.epochs,
+            )
+        )
+    if not found:
+        raise ConfigError(f"connectivity: no ratio of {', '.join(map(str, ratios))} was run")
+    write_measured(path, found)
+
+
+def _begun(
+    run: compress.Run, rows: pd.DataFrame, networks: Path | None, ratios: Collection[float]
+) -> Iterator[tuple[pd.Series, nn.Module, Callable[[], Hook]]]:
+    """Row, network at the weights it is trained from, and what makes the hook of its trainings."""
+    of_ratio = {row.target_ratio: row for _, row in rows.iterrows()}
+    if networks is None:
+        network = run.setting.new_network(run.seed)
+        network.load_state_dict(run.dense.rewind)
+        yield of_ratio[1.0], network, Hook
+        return
+    last = max((ratio for ratio in ratios if ratio in of_ratio), default=0.0)
+    for ratio, current, ticket in tickets_of(run, networks):
+        if ratio in ratios:
+            hook = partial(run.method.hook, ticket, run.settings, current)
+            yield of_ratio[ratio], ticket.network, hook
+        if ratio == last:
+            return

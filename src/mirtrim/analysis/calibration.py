@@ -1,0 +1,99 @@
+"""How sure compressed networks are, and where they do worst: one table per task."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.runs.labels import with_labels
+from mirtrim.utils.files import atomic_path, write_text
+
+WORST_SHARE = 0.1
+MEASURED = (
+    "test_error", "calibration_error", "calibration_error_equal_mass", "overconfidence", "brier",
+    "worst_class_share", "worst_pieces_error",
+)  # fmt: skip
+KEYS = ["task", "run", "seed", "target_ratio"]
+
+
+def worst_pieces(scores: pd.Series, share: float = WORST_SHARE) -> float:
+    """Mean error, 1 − score, of that share of the pieces that score lowest; of one at least."""
+    count = max(1, int(np.floor(len(scores) * share)))
+    return 1.0 - float(np.sort(scores.to_numpy(dtype=float))[:count].mean())
+
+
+def calibration_table(inspections: pd.DataFrame, pieces: pd.DataFrame) -> pd.DataFrame:
+    """One line per run and ratio, the dense network first.
+
+    Args:
+        inspections: of one task (`runs.measured_rows.Inspection`).
+        pieces: scores of the same networks on every test piece.
+
+    Returns:
+        run, target_ratio, seeds, ratio, worst_class (that of most seeds), and mean and sample
+        deviation of `MEASURED`: errors, calibration, and the mean error of the worst tenth of the
+        test pieces.
+    """
+    rows, scored = with_labels(inspections), with_labels(pieces)
+    worst = scored.groupby(KEYS).score.apply(worst_pieces).rename("worst_pieces_error")
+    rows = rows.join(worst, on=KEYS)
+    groups = rows.groupby(["run", "target_ratio"], sort=True)
+    table = groups.agg(seeds=("seed", "nunique"), ratio=("ratio", "mean"))
+    table["worst_class"] = groups.worst_class.apply(
+        lambda names: Counter(names).most_common(1)[0][0]
+    )
+    for name in MEASURED:
+        table[f"{name}_mean"] = groups[name].mean()
+        table[f"{name}_deviation"] = groups[name].std(ddof=1)
+    table = table.reset_index()
+    order = table.run.ne("dense")
+    return (
+        table.assign(order=order)
+        .sort_values(["order", "run", "target_ratio"], ignore_index=True)
+        .drop(columns="order")
+    )
+
+
+HEAD = (
+    "run", "ratio", "error", "calibration error", "equal mass", "overconfidence", "Brier",
+    "worst tenth", "worst class", "its share right",
+)  # fmt: skip
+NOTE = (
+    "Mean ± sample deviation over seeds, on test. Calibration error: expected calibration error, "
+    "15 bins of equal width; equal mass: 15 bins of as many statements. Overconfidence: mean "
+    "probability minus the share that is true. What is stated with a probability: instrument, the "
+    "class of a track; chord, the class of a frame, before smoothing; pitch, that a frame sounds "
+    "within a quarter tone of the pitch named; drums and onset, that a frame has an event. Worst "
+    "tenth: error, 1 − main score, of the tenth of the pieces that score lowest. Worst class: the "
+    "one that most seeds recognise least often, and the share of it that the worst class of each "
+    "seed has right."
+)
+
+
+def write_calibration(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
+    """Write all of it as CSV, what a reader compares as Markdown."""
+    with atomic_path(csv) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    lines = markdown_table(HEAD, (_cells(row) for _, row in table.iterrows()))
+    write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
+
+
+def _cells(row: pd.Series) -> list[str]:
+    def told(name: str) -> str:
+        mean = row[f"{name}_mean"]
+        return "–" if pd.isna(mean) else mean_and_deviation(mean, row[f"{name}_deviation"])
+
+    names = (
+        "test_error", "calibration_error", "calibration_error_equal_mass", "overconfidence",
+        "brier", "worst_pieces_error",
+    )  # fmt: skip
+    return [
+        str(row.run),
+        f"{row.ratio:.2f}",
+        *(told(name) for name in names),
+        str(row.worst_class) if row.worst_class != "-" else "–",
+        told("worst_class_share"),
+    ]

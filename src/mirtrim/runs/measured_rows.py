@@ -1,0 +1,177 @@
+"""Rows of what is measured on finished networks beside their scores: inspections, barriers.
+
+They stand in tables of their own, so that a new measurement makes no row of a training stale.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from math import isfinite, nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mirtrim.pruning.settings import COLUMN_DEFAULTS
+from mirtrim.runs.rows import RUN_KEYS, read_jobs
+from mirtrim.utils.files import atomic_path
+
+# What such a row takes over from the result row of its network.
+SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "target_ratio", "ratio", "parameters")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What all of them share; attributes as in `runs.rows.Row`.
+
+    Attributes:
+        network_digest: digest of the code behind the network, from its result row.
+        code_digest: digest of the code behind this row.
+    """
+
+    task: str
+    corpus: str
+    method: str
+    criterion: str
+    scope: str
+    scale: str
+    order: str
+    reset: str
+    budget: str
+    reference: str
+    seed: int
+    round: int
+    target_ratio: float
+    ratio: float
+    parameters: int
+    network_digest: str
+    code_digest: str
+    versions: str
+    machine: str
+    minimum_units: int = COLUMN_DEFAULTS["minimum_units"]
+    hyperparameters: str = COLUMN_DEFAULTS["hyperparameters"]
+
+
+@dataclass(frozen=True)
+class Inspection(_Measured):
+    """One finished network, looked at once more.
+
+    Attributes:
+        test_error: of the network that was looked at, 1 − main score.
+        judgements: how many statements with a probability it made on the test split
+            (`tasks.certainty`).
+        share_true: how many of them were true.
+        calibration_error: expected calibration error, 15 bins of equal width.
+        calibration_error_equal_mass: the same with bins of equally many statements.
+        overconfidence: mean probability − share that was true.
+        brier: mean squared difference of probability and truth.
+        reliability: JSON, of every bin of equal width its statements, their mean probability and
+            the share that was true.
+        worst_class, worst_class_share: the class that it recognises least often, and how often;
+            "-" and NaN for tasks without classes.
+        units: JSON, layer → units left.
+    """
+
+    test_error: float = nan
+    judgements: int = 0
+    share_true: float = nan
+    calibration_error: float = nan
+    calibration_error_equal_mass: float = nan
+    overconfidence: float = nan
+    brier: float = nan
+    reliability: str = "[]"
+    worst_class: str = "-"
+    worst_class_share: float = nan
+    units: str = "{}"
+
+
+@dataclass(frozen=True)
+class Barrier(_Measured):
+    """Two trainings of one ticket, and the errors on the line between them.
+
+    Attributes:
+        error_barrier: highest error on the line above the mean of its ends
+            (`runs.jobs.connectivity`).
+        first_error, second_error: test errors of the two networks.
+        errors: JSON, test errors at equal steps from the first to the second.
+        epochs: of each of the two trainings.
+    """
+
+    error_barrier: float = nan
+    first_error: float = nan
+    second_error: float = nan
+    errors: str = "[]"
+    epochs: int = 0
+
+
+MUST_BE_FINITE = {
+    Inspection: ("test_error", "share_true", "calibration_error", "overconfidence", "brier"),
+    Barrier: ("error_barrier", "first_error", "second_error"),
+}
+
+
+def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
+    """Write rows of one kind as CSV, atomically."""
+    columns = [field.name for field in fields(type(rows[0]))]
+    with atomic_path(path) as temporary:
+        pd.DataFrame([asdict(row) for row in rows], columns=columns).to_csv(
+            temporary, index=False, float_format="%.9g"
+        )
+
+
+def read_measured(
+    kind: type[Inspection] | type[Barrier],
+    paths: Sequence[Path],
+    tables: Sequence[Path] = (),
+    jobs: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """Read rows of one kind into one table in a fixed order; as `runs.rows.read_rows`.
+
+    Returns:
+        Their columns; no lines, but the columns, where no file is given and no job is wanted.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
+    columns = [field.name for field in fields(kind)]
+    if not paths and not tables and not jobs:
+        return pd.DataFrame(columns=columns)
+
+    def check(table: pd.DataFrame) -> None:
+        if odd := sorted(set(table.columns) ^ set(columns)):
+            raise ValueError(f"columns {', '.join(odd)} differ")
+        for name in MUST_BE_FINITE[kind]:
+            if not all(isfinite(float(value)) for value in table[name]):
+                raise ValueError(f"column {name}: not a finite number")
+        for name in {"reliability", "units", "errors"} & set(columns):
+            for text in table[name]:
+                json.loads(text)
+
+    text = [field.name for field in fields(kind) if field.type is str]
+    found = read_jobs(paths, tables, jobs, text=text, check=check, what=f"{kind.__name__} rows")
+    keys = ["task", *RUN_KEYS, "seed", "round"]
+    return found[columns].sort_values(keys, ignore_index=True)
+
+
+def read_beside(
+    kind: type[Inspection] | type[Barrier], tables: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Rows of one kind of several profiles, with a column `profile`.
+
+    Args:
+        tables: profile → its tables.
+
+    Raises:
+        ArtefactError: a table is damaged.
+    """
+    parts = [
+        read_measured(kind, [], [Path(path) for path in paths]).assign(profile=profile)
+        for profile, paths in tables.items()
+    ]
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0]
+
+
+def shared_of(row: pd.Series) -> dict[str, Any]:
+    """The columns that a measured row takes over from the result row of its network."""
+    return {**{name: row[name] for name in SHARED}, "network_digest": row.code_digest}

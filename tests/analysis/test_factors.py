@@ -1,0 +1,69 @@
+"""Contrasts within every variant: made-up rows with literal answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mirtrim.analysis.factors import factor_table, write_factors
+from mirtrim.utils.errors import ArtefactError
+
+PAIR = [["feedback_local", "gradual_local"]]
+
+
+def rows(differences: dict[tuple[float, float], list[float]]) -> pd.DataFrame:
+    """Gradual at 0.2, feedback beside it, for (epochs, sgd) and seeds."""
+    lines = []
+    for (epochs, sgd), of_seeds in differences.items():
+        for seed, difference in enumerate(of_seeds):
+            for run, error in (("feedback_local", 0.2 + difference), ("gradual_local", 0.2)):
+                lines.append(
+                    {"task": "onset", "study": "s", "run": run, "seed": seed, "target_ratio": 4.0,
+                     "test_error": error, "level_epochs": epochs, "level_sgd": sgd}
+                )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def test_the_table_by_hand(tmp_path: Path) -> None:
+    """−0.03, −0.02, −0.01: mean −0.02, standard error 0.00577, t = −3.46, p = 0.074.
+
+    0.099, 0.1, 0.101: t = 173, p = 0.0000333; after Holm, of two lines, twice that.
+    """
+    table = factor_table(rows({(8, 0): [0.099, 0.1, 0.101], (40, 1): [-0.03, -0.02, -0.01]}), PAIR)
+    assert list(table.columns[:4]) == ["task", "epochs", "sgd", "target_ratio"]
+    short, long = table.to_dict("records")
+    assert (short["epochs"], short["sgd"], long["epochs"], long["sgd"]) == (8, 0, 40, 1)
+    assert short["difference"] == pytest.approx(0.1)
+    assert short["p_corrected"] == pytest.approx(6.67e-5, rel=0.01)
+    assert short["verdict"] == "higher"
+    assert long["difference"] == pytest.approx(-0.02)
+    assert (long["low"], long["high"]) == pytest.approx((-0.0448, 0.0048), abs=1e-4)
+    assert long["p"] == pytest.approx(0.0742, abs=1e-4)
+    assert long["verdict"] == "undecided"
+    assert long["run_mean"] == pytest.approx(0.18)
+    write_factors(table, tmp_path / "f.csv", tmp_path / "f.md")
+    text = (tmp_path / "f.md").read_text().splitlines()
+    assert text[0].startswith("| task | epochs | sgd | ratio | run | against | seeds |")
+    assert text[2].startswith("| onset | 8 | 0 | 4 | feedback | gradual | 3 | 0.300 ± 0.001 |")
+    assert "| −0.020 | −0.045 to +0.005 | 0.074 | undecided |" in text[3]
+
+
+def test_only_seeds_that_have_both_are_compared() -> None:
+    table = rows({(8, 0): [0.1, 0.1]})
+    table = table[~((table.seed == 1) & (table.run == "gradual_local"))]
+    (line,) = factor_table(table, PAIR).to_dict("records")
+    assert line["seeds"] == 1
+    assert np.isnan(line["p"])
+    assert line["verdict"] == "undecided"
+
+
+def test_without_rows_of_both_there_is_nothing_to_tell() -> None:
+    table = rows({(8, 0): [0.1]})
+    with pytest.raises(ArtefactError, match="no variant has rows of feedback_local and trim"):
+        factor_table(table, [["feedback_local", "trim"]])
+
+
+def test_a_run_that_is_lower_says_so() -> None:
+    (line,) = factor_table(rows({(8, 1): [-0.099, -0.1, -0.101]}), PAIR).to_dict("records")
+    assert line["verdict"] == "lower"

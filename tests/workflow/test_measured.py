@@ -1,0 +1,59 @@
+"""What is measured on finished networks, and contrasts within variants, by one command each."""
+
+import csv
+import json
+from pathlib import Path
+
+from tests.workflow.conftest import make_folder, snakemake
+
+LENGTHS = {
+    "tasks": ["onset"],
+    "ratios": [2],
+    "runs": [],
+    "contrasts": [["mask_magnitude_local_rewind", "trim_magnitude_local_rewind"]],
+    "variants": {"onset": {"epochs": [{"value": 1, "training": {"epochs": 1}}, {"value": 2}]}},
+}
+CHANGES = {
+    "studies/lengths": LENGTHS,
+    "studies/methods": None,
+    "runs": [{"method": "mask"}, {"method": "trim"}, {"method": "gradual"}],
+    "tasks/onset/ratios": [2],
+    "connectivity": {"onset": {"runs": ["dense", "trim_magnitude_local_rewind"], "ratios": [2]}},
+}
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_networks_are_looked_at_and_tickets_trained_twice(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    results, figures = tmp_path / "results/tiny", tmp_path / "figures/tiny"
+    done = snakemake(tmp_path, "inspections", "connectivity", "lengths", changes=CHANGES)
+    assert done.returncode == 0, done.stderr[-3000:]
+    # Runs that nobody looks at, or contrasts, are not trained.
+    trained = {path.stem for path in (results / "jobs/rows").rglob("*.csv")}
+    assert not any(name.startswith("gradual") for name in trained)
+    inspected = lines(results / "inspections/onset.csv")
+    assert sorted(line["method"] for line in inspected) == ["dense", "mask", "trim"]
+    assert all(0 <= float(line["calibration_error"]) <= 1 for line in inspected)
+    assert lines(results / "calibration/onset.csv")[0]["run"] == "dense"
+    barriers = lines(results / "connectivity/onset.csv")
+    assert [(line["method"], line["target_ratio"]) for line in barriers] == [
+        ("dense", "1"), ("trim", "2")
+    ]  # fmt: skip
+    assert all(len(json.loads(line["errors"])) == 11 for line in barriers)
+    contrasts = lines(results / "studies/lengths/contrasts.csv")
+    assert [line["epochs"] for line in contrasts] == ["1", "2"]
+    for name in ("calibration", "onset_units", "connectivity"):
+        assert (figures / f"{name}.svg").stat().st_size > 0
+    # The rows say nothing new, and the next command has nothing to do.
+    again = snakemake(tmp_path, "inspections", "connectivity", "-n", changes=CHANGES)
+    assert "jobs of training left" not in again.stderr
+    assert "inspection " not in again.stdout
+    # Every training has left its losses, variants in tables of their own.
+    done = snakemake(tmp_path, "learning", changes=CHANGES)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (figures / "onset_learning.svg").stat().st_size > 0
+    assert (results / "learning/onset-epochs_1.csv.gz").exists()

@@ -1,0 +1,177 @@
+# What is measured on finished networks beside their scores: calibration, units left, barriers.
+#
+# Each job's lines go into tables of their own, as costs do: a new measurement makes no row stale.
+
+
+def inspected_jobs():
+    """Task → jobs whose networks are looked at: those that have been trained, or, of a task that
+    has no rows yet, all."""
+    wanted, found = config["inspected"], {}
+    for task in wanted["tasks"]:
+        names = jobs_of(task, runs_there(wanted["runs"], task), wanted["seeds"])
+        found[task] = [job for job in names if job in ROWS[task]] or names
+    return found
+
+
+def connected_jobs():
+    """Task → jobs whose tickets are trained twice."""
+    return {
+        task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
+        for task, block in config["connectivity"].items()
+    }
+
+
+INSPECTED = inspected_jobs()
+CONNECTED = connected_jobs()
+
+
+rule inspection:
+    input:
+        store=features_of_task,
+        networks=networks_of_run,
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files(
+            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
+        ),
+    output:
+        table=f"{RESULTS}/jobs/inspections/{{task}}/{{run}}_seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/inspection/{{task}}_{{run}}_seed{{seed}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=lambda wildcards: code_of("inspection.py", f"dense {wildcards.task}"),
+    message:
+        "Calibration and units of {wildcards.run} on task {wildcards.task}, seed {wildcards.seed}"
+    script:
+        "../scripts/inspection.py"
+
+
+rule barrier:
+    input:
+        store=features_of_task,
+        network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
+        networks=networks_of_run,
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files(
+            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
+        ),
+    output:
+        table=f"{RESULTS}/jobs/connectivity/{{task}}/{{run}}_seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/connectivity/{{task}}_{{run}}_seed{{seed}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        ratios=lambda wildcards: config["connectivity"][wildcards.task]["ratios"],
+        code=lambda wildcards: code_of("connectivity.py", f"dense {wildcards.task}"),
+    message:
+        "Two trainings of each ticket of {wildcards.run} on {wildcards.task}, seed {wildcards.seed}"
+    script:
+        "../scripts/connectivity.py"
+
+
+rule inspections:
+    input:
+        tables=tables("inspections", INSPECTED),
+        inspections=later(measurements, "inspections", INSPECTED),
+        piece_tables=tables("pieces", INSPECTED),
+        pieces=later(files, "pieces", INSPECTED),
+    output:
+        csv=expand(f"{RESULTS}/calibration/{{task}}.csv", task=INSPECTED),
+        markdown=[
+            report(
+                f"{RESULTS}/calibration/{task}.md",
+                caption="../report/calibration.rst",
+                category="Calibration",
+                labels={"task": task},
+            )
+            for task in INSPECTED
+        ],
+        units=[
+            report(
+                f"{FIGURES}/{task}_units.svg",
+                caption="../report/units.rst",
+                category="Curves",
+                labels={"task": f"{task}, units of each layer"},
+            )
+            for task in INSPECTED
+        ],
+        units_png=expand(f"{FIGURES}/{{task}}_units.png", task=INSPECTED),
+        figure=[
+            report(
+                f"{FIGURES}/calibration.svg",
+                caption="../report/calibration.rst",
+                category="Calibration",
+                labels={"task": "all"},
+            ),
+            f"{FIGURES}/calibration.png",
+        ],
+    log:
+        f"{RESULTS}/logs/inspections.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        jobs=INSPECTED,
+        code=code_of("inspections.py"),
+    message:
+        "How sure networks are, which class and pieces they do worst on, and which units are left"
+    script:
+        "../scripts/inspections.py"
+
+
+rule connectivity:
+    input:
+        tables=tables("connectivity", CONNECTED),
+        barriers=later(measurements, "connectivity", CONNECTED),
+    output:
+        csv=f"{RESULTS}/studies/connectivity.csv",
+        markdown=report(
+            f"{RESULTS}/studies/connectivity.md",
+            caption="../report/connectivity.rst",
+            category="Studies",
+            labels={"task": "all", "study": "connectivity"},
+        ),
+        figure=[
+            report(
+                f"{FIGURES}/connectivity.svg",
+                caption="../report/connectivity.rst",
+                category="Studies",
+                labels={"task": "all", "study": "connectivity"},
+            ),
+            f"{FIGURES}/connectivity.png",
+        ],
+    log:
+        f"{RESULTS}/logs/connectivity.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        jobs=CONNECTED,
+        code=code_of("barriers.py"),
+    message:
+        "Do two trainings of one ticket end in one valley?"
+    script:
+        "../scripts/barriers.py"
+
+
+rule learning_curve:
+    input:
+        tables=f"{RESULTS}/learning/{{task}}.csv.gz",
+    output:
+        report(
+            f"{FIGURES}/{{task}}_learning.svg",
+            caption="../report/learning.rst",
+            category="Curves",
+            labels={"task": "{task}, learning curves"},
+        ),
+        f"{FIGURES}/{{task}}_learning.png",
+    log:
+        f"{RESULTS}/logs/learning_{{task}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        code=code_of("learning.py"),
+    message:
+        "Learning curves of task {wildcards.task}"
+    script:
+        "../scripts/learning.py"

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.free_ratios import LEVEL, levels_in
+from mirtrim.analysis.markup import markdown_table
 from mirtrim.analysis.statistics import LEVEL as SIGNIFICANCE
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.tables import mean_and_deviation

@@ -60,7 +60,9 @@ def operating_points(
             chosen = of_run[of_run.target_ratio == target]
             lines.append(_line(run, point, chosen, dense))
     table = pd.DataFrame(lines)
-    theirs = table.point.map(recorded or {}).astype(float).where(table.run == RECORDED_RUN)
+    theirs = (
+        table.point.map(recorded or {}).astype(float).where(table.run.map(labels) == RECORDED_RUN)
+    )
     table["recorded_ratio"] = 1 / (1 - theirs)
     if latencies is not None:
         timed = latencies[latencies.runtime == "onnxruntime"].set_index(["run", "target_ratio"])

@@ -94,7 +94,7 @@ def test_every_network_is_timed_in_every_runtime(
     other = table[~table.runtime.isin(["onnxruntime", "onnxruntime int8"])]
     assert (other[["baseline_bytes", "peak_bytes"]] == 0).all().all()
     read = read_latencies([tmp_path / "latency.csv"])
-    assert read.run.tolist() == ["dense"] * 4 + ["trim"] * 8
+    assert read.run.tolist() == ["dense"] * 4 + ["trim_magnitude_local_rewind"] * 8
     assert read.target_ratio.tolist() == [1] * 4 + [2] * 4 + [4] * 4
     plain = table[table.runtime == "onnxruntime"]
     assert (plain.peak_bytes > plain.baseline_bytes).all()

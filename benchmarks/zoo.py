@@ -12,7 +12,8 @@ package is missing is left out, and said to be):
 Weights are random: what is measured is the engine. Each network runs in a process of its own.
 Columns: parameters; what mirtrim does at ratio 2 (cut, refused, crash, wrong, changed input);
 share of units that can never go, outputs and constants left out; the largest ratio; processor
-seconds for discovery, cut and check; what Torch-Pruning does (cut: it still runs and returns the same shapes).
+seconds for discovery, cut and check; what Torch-Pruning does (cut: it still runs and returns the
+same shapes).
 """
 
 import argparse
@@ -23,6 +24,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +46,9 @@ def _from(module: str, name: str, **options: Any) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
         import importlib
 
+        if module.startswith("penn"):
+            # Its Viterbi decoder is compiled for one version of torch; no network needs it.
+            sys.modules.setdefault("torbi", types.ModuleType("torbi"))
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)

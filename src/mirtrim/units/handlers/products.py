@@ -116,8 +116,11 @@ def _is_weight(call: Call, left: Tensor, right: Tensor) -> bool:
     ((name, dims),) = free.origins
     # A frozen matrix that reads an input is a front end, not a layer.
     constant = call.trace.is_buffer(name) or call.trace.is_frozen(name)
-    reads_units = isinstance(one, Label) and one.axis in (None, left.dim() - 1)
-    return reads_units and None not in dims and not constant
+    if constant or not isinstance(one, Label) or one.axis not in (None, left.dim() - 1):
+        return False
+    # A matrix that is used both ways round makes units one way only: the way it is used first.
+    known = call.trace.findings.layers.get(name)
+    return None not in dims and (known is None or known.weights[name].dim == dims[1])
 
 
 def _linear(call: Call, left: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:

@@ -2,10 +2,12 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Variable
 from torch.nn.utils import parametrizations
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -278,6 +280,7 @@ class Sized(nn.Module):
         self.first, self.last = nn.Linear(20, 12), nn.Linear(12, 5)
         made = {
             "memory": lambda: nn.GRU(12, 12, batch_first=True),
+            "deep": lambda: nn.GRU(12, 12, 3, batch_first=True),
             "cell": lambda: nn.GRUCell(12, 12),
             "both": lambda: nn.LSTM(12, 6, bidirectional=True, batch_first=True),
         }
@@ -306,6 +309,9 @@ ATTRIBUTES = {
     "heads by size": lambda m, x: x.view(2, 3, m.heads, m.depth).relu().reshape(2, 3, m.hidden),
     "checked": lambda m, x: x if x.shape[-1] == m.hidden else x[:, :0],
     "asserted": lambda m, x: x.view(2, 3, m.hidden) if x.shape[-1] % m.hidden == 0 else x,
+    "two sizes": lambda m, x: m.deep(x, torch.zeros(m.depth, len(x), m.hidden, dtype=x.dtype))[0],
+    "old variable": lambda m, x: m.memory(x, Variable(x.new_zeros(1, len(x), m.hidden)))[0],
+    "product of a quotient": lambda m, x: x.view(2, 3, m.hidden // 3 * 3),
     "expanded": lambda m, x: x + x.new_ones(1, 1, 1).expand(2, 3, m.hidden),
 }
 
@@ -640,3 +646,132 @@ def test_a_table_for_each_head_loses_heads(assert_equivalence):
     graph = assert_equivalence(Windows(), X)
     assert removable(graph, "qkv") == 4
     assert graph.slices["table"][1] is not None
+
+
+# Layers without a module
+
+
+class Handwritten(nn.Module):
+    """Two layers whose weights are parameters of the network itself."""
+
+    def __init__(self, run) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.table = nn.Parameter(torch.randn(20, 16))
+        self.turned = nn.Parameter(torch.randn(16, 20))
+        self.bias = nn.Parameter(torch.randn(16))
+        self.last = nn.Parameter(torch.randn(16, 5))
+        self.run = run
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(self, x)
+
+
+HANDWRITTEN = {
+    "matmul": lambda m, x: torch.relu(x @ m.table + m.bias) @ m.last,
+    "transposed": lambda m, x: torch.relu(x @ m.turned.t() + m.bias).matmul(m.last),
+    "with bias": lambda m, x: torch.addmm(m.bias, x[0], m.table).relu().mm(m.last),
+    "method with bias": lambda m, x: m.bias.addmm(x[0], mat2=m.turned.T).tanh() @ m.last,
+    "between": lambda m, x: (
+        torch.addmm(m.bias, torch.relu(x[0] @ m.table) @ m.table.T, m.table) @ m.last
+    ),
+}
+
+
+@pytest.mark.parametrize("run", HANDWRITTEN)
+def test_a_product_with_a_parameter_is_a_layer(run, assert_equivalence):
+    net = Handwritten(HANDWRITTEN[run])
+    graph = assert_equivalence(net, X)
+    assert len(set(np.concatenate([la.groups for la in graph.layers]).tolist()) - {0}) == 16
+
+
+def test_a_sum_of_two_products_is_no_bias():
+    """What is added is no vector of units: both products stay as they are."""
+    net = Handwritten(lambda m, x: torch.addmm(x[0, :, :1], x[0] @ m.table, m.last))
+    assert mirtrim.trim(net.double(), X, ratio=1).trim_report.equivalence_difference == 0
+
+
+class Words(nn.Module):
+    """Entries are looked up in a table, and scored by the same table."""
+
+    def __init__(self, scored) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.table, self.first, self.last = (
+            nn.Embedding(9, 16),
+            nn.Linear(16, 24),
+            nn.Linear(24, 16),
+        )
+        self.after = nn.Linear(9, 4)
+        self.scored = scored
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.table(x)
+        return self.scored(self, x + self.last(torch.relu(self.first(x))))
+
+
+@pytest.mark.parametrize(
+    "scored",
+    [
+        lambda m, x: x @ m.table.weight.T,
+        lambda m, x: F.linear(x, m.table.weight),
+        lambda m, x: m.after(torch.relu(x @ m.table.weight.T)),
+    ],
+)
+def test_entries_of_a_table_stay_and_its_units_go(scored, assert_equivalence):
+    words = torch.randint(9, (2, 7), generator=torch.Generator().manual_seed(0))
+    net = Words(scored)
+    graph = assert_equivalence(net, words)
+    assert removable(graph, "table") == 16
+    small = mirtrim.trim(net, words, ratio=1.5)
+    assert small.table.weight.shape[0] == 9
+    assert small(torch.arange(9)[None]).shape[1] == 9
+
+
+def test_scores_between_units_are_an_output_without_units(assert_equivalence):
+    """Queries and keys may shrink though what they make of each other is returned."""
+
+    class Scores(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(8)
+            self.first, self.other = nn.Linear(20, 12), nn.Linear(20, 12)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.first(x) @ self.other(x).mT
+
+    assert removable(assert_equivalence(Scores(), X)) == 12
+
+
+def test_a_whole_transformer_follows_its_width(assert_equivalence):
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(6)
+            self.first, self.last = nn.Linear(20, 16), nn.Linear(16, 5)
+            self.middle = nn.Transformer(16, 4, 1, 1, 24, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(self.middle(self.first(x), self.first(x[:, :2])))
+
+    net = Both()
+    assert removable(assert_equivalence(net, X))
+    small = mirtrim.trim(net, X, ratio=1.5)
+    assert small.middle.d_model == small.first.out_features < 16
+
+
+def test_complex_units():
+    class Waves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(7)
+            self.first = nn.Linear(20, 16, dtype=torch.complex64)
+            self.last = nn.Linear(16, 5, dtype=torch.complex64)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            x = torch.complex(torch.relu(x.real), torch.relu(x.imag)) + x.conj() * x.angle()
+            return torch.view_as_real(self.last(x))
+
+    small = mirtrim.trim(Waves(), X.to(torch.complex64), ratio=2)
+    assert small.first.out_features < 9

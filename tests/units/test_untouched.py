@@ -89,6 +89,12 @@ def default(value):
     return get
 
 
+def attached(value):
+    module = nn.Identity()
+    module.result = value
+    return module
+
+
 WRAPPINGS = {
     "slots": (Slots, lambda out: out.logits),
     "private slots": (Private, lambda out: out.get()),
@@ -96,7 +102,17 @@ WRAPPINGS = {
     "deque": (lambda t: collections.deque([t]), lambda out: out[0]),
     "user list": (lambda t: Listing([t]), lambda out: out[0]),
     "mapping": (Mapping, lambda out: out["y"]),
-    "proxy": (lambda t: [types.SimpleNamespace(y=t)], lambda out: out[0].y),
+    "namespace": (lambda t: [types.SimpleNamespace(y=t)], lambda out: out[0].y),
+    "proxy": (lambda t: types.MappingProxyType({"y": t}), lambda out: out["y"]),
+    "array of objects": (lambda t: np.fromiter([t, None], object), lambda out: out[0]),
+    "module": (attached, lambda out: out.result),
+    "class": (lambda t: type("Result", (), {"y": t}), lambda out: out.y),
+    "instance of it": (lambda t: type("Result", (), {"y": t})(), lambda out: out.y),
+    "sparse": (Tensor.to_sparse, Tensor.to_dense),
+    "nested": (
+        lambda t: torch.nested.as_nested_tensor(list(t)),
+        lambda out: out.to_padded_tensor(0),
+    ),
     "generator": (generated, next),
     "map": (lambda t: map(torch.neg, [t]), next),
     "closure": (closure, lambda out: out()),

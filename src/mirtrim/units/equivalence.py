@@ -83,7 +83,7 @@ def _outputs(run: Callable[..., Any], network: nn.Module, example_inputs: Any) -
     with preserved(network):
         positional, named = arguments(network, example_inputs)
         try:
-            return tensors_in(run(*positional, **named))
+            return [part for t in tensors_in(run(*positional, **named)) for part in _dense(t)]
         except MirtrimError:
             raise
         except Exception as error:
@@ -92,6 +92,13 @@ def _outputs(run: Callable[..., Any], network: nn.Module, example_inputs: Any) -
                 f"the cut would break the network ({type(error).__name__}: {text}); please report "
                 "this network, or protect the layers concerned"
             ) from error
+
+
+def _dense(tensor: Tensor) -> tuple[Tensor, ...]:
+    """The tensor as ordinary ones: the parts of a nested one, all entries of a sparse one."""
+    if tensor.is_nested:
+        return tensor.unbind()
+    return (tensor if tensor.layout == torch.strided else tensor.to_dense(),)
 
 
 def _difference(expected: Sequence[Tensor], found: Sequence[Tensor], scale: float = 1) -> float:

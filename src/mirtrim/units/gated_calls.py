@@ -20,13 +20,16 @@ PRODUCTS = tuple(
     for name in ("matmul", "mm", "bmm", "__matmul__")
     if hasattr(space, name)
 )
+# bias + left @ right, as the layers of GPT-2 have it.
+ADDED_PRODUCTS = (torch.addmm, torch.Tensor.addmm)
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
     torch.conv_transpose1d: 0,
     torch.conv_transpose2d: 0,
     torch.conv_transpose3d: 0,
 }
 # The dimension of the weight along which a layer reads units.
-LAYERS: dict[Any, int] = {F.linear: 1} | dict.fromkeys(PRODUCTS, 0) | CONVOLUTIONS
+LAYERS: dict[Any, int] = {F.linear: 1} | dict.fromkeys((*PRODUCTS, *ADDED_PRODUCTS), 0)
+LAYERS |= CONVOLUTIONS
 RECURRENT = {torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu}
 CELLS = {torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_cell}
 NORMS = {F.layer_norm, torch.layer_norm, F.rms_norm, F.group_norm, torch.group_norm}
@@ -46,10 +49,13 @@ ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, torch.einsum}
 GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, *ORDERED}
 
 
-def right_operand(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, int | str | None]:
+def right_operand(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, int | str | None]:
     """The weight of a layer or the right side of a product, and where it stands in the call."""
-    if len(args) > 1:
-        return args[1], 1
+    position = 2 if func in ADDED_PRODUCTS else 1
+    if len(args) > position:
+        return args[position], position
     for key in ("weight", "other", "mat2"):
         if key in kwargs:
             return kwargs[key], key
@@ -64,5 +70,5 @@ def in_order(
 ) -> bool:
     """Whether a call is one of those that are told apart by their order."""
     if func in LAYERS:
-        return name_of(right_operand(args, kwargs)[0]) is None
+        return name_of(right_operand(func, args, kwargs)[0]) is None
     return func in ORDERED

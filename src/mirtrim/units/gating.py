@@ -110,7 +110,7 @@ class _Gates(TorchFunctionMode):
         """`func` with gated weights or, if it normalises over units, living ones only."""
         call = self._next(func, args, kwargs)
         if func in LAYERS:
-            weight, where = right_operand(args, kwargs)
+            weight, where = right_operand(func, args, kwargs)
             if call is not None:
                 weight = _zeroed(weight, call.axis, self._keep[call.groups])
             else:
@@ -118,7 +118,7 @@ class _Gates(TorchFunctionMode):
             if isinstance(where, str):
                 kwargs[where] = weight
             elif where is not None:
-                args = (args[0], weight, *args[2:])
+                args = (*args[:where], weight, *args[where + 1 :])
         elif func in RECURRENT:
             at = 3 if isinstance(args[3], list | tuple) else 2  # behind the sizes of packed batches
             weights = [self._gate(w, 1) if w.dim() == 2 else w for w in args[at]]

@@ -15,6 +15,7 @@ import numpy as np
 from mirtrim.utils.errors import TraceError
 
 Ids = np.ndarray  # int64 (positions,), unit ids
+OUTPUT = "it is an output of the network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,8 @@ class Ledger:
             parent = _connect(parent, self._unions)
             self._unions = []
             reason: dict[int, str] = {}
-            for ids, why in self._pins:
+            # What is an output stays for that alone, whatever else it meets on the way.
+            for ids, why in sorted(self._pins, key=lambda pin: pin[1] != OUTPUT):
                 for root in np.unique(parent[ids]).tolist():
                     reason.setdefault(root, why)
             component = parent.copy()

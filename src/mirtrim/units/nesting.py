@@ -1,5 +1,6 @@
 """Tensors inside nested structures: what a network is given and what it returns."""
 
+import contextlib
 import copy
 import dataclasses
 import enum
@@ -18,13 +19,9 @@ from mirtrim.utils.errors import TraceError
 
 # An iterator is read to its end; one that goes on longer than this is taken for endless.
 _LONGEST = 100_000
-_PLAIN = (
-    str | bytes | bytearray | float | complex | range | slice | enum.Enum | type | types.ModuleType
-)
+_PLAIN = str | bytes | bytearray | float | complex | range | slice | enum.Enum | types.ModuleType
 _WITHOUT_TENSORS = (
-    nn.Module
-    | np.ndarray
-    | np.generic
+    np.generic
     | np.dtype
     | torch.dtype
     | torch.device
@@ -33,15 +30,16 @@ _WITHOUT_TENSORS = (
     | torch.Generator
     | torch.Size
     | types.BuiltinFunctionType
-    | types.MappingProxyType
 )
+_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
 def tensors_in(value: Any) -> list[Tensor]:
     """All tensors in `value`, in order, however they are wrapped.
 
     Looked into are mappings, sequences, sets, iterators and generators (which are read to
-    their end), objects with attributes or slots, bound arguments and closures of functions.
+    their end), objects with attributes or slots, classes, bound arguments and closures of
+    functions; of modules, what is neither a parameter nor a buffer.
 
     Raises:
         TraceError: an object cannot be looked into.
@@ -77,7 +75,13 @@ def _parts(item: Any) -> Iterator[Any]:
     Raises:
         TraceError: nobody can tell.
     """
-    if isinstance(item, Mapping):
+    if isinstance(item, nn.Module):
+        yield from _tensors_held(item)
+    elif isinstance(item, type):
+        yield from _class_tensors(item)
+    elif isinstance(item, np.ndarray):
+        yield from item.flat if item.dtype.hasobject else ()
+    elif isinstance(item, Mapping):
         yield from itertools.chain(item.keys(), item.values())
     elif isinstance(item, types.FunctionType):
         for cell in item.__closure__ or ():
@@ -97,6 +101,7 @@ def _parts(item: Any) -> Iterator[Any]:
         elements = isinstance(item, list | tuple | Set) or _is_container(item)
         if elements:
             yield from item
+        yield from _class_tensors(type(item))
         attributes = _attributes(item)
         if attributes is None and not elements:
             raise TraceError(
@@ -104,6 +109,23 @@ def _parts(item: Any) -> Iterator[Any]:
                 "holds would be cut; return tensors, in tuples, dicts or dataclasses"
             )
         yield from attributes or ()
+
+
+def _tensors_held(module: nn.Module) -> Iterator[Any]:
+    """Tensors that a module keeps besides parameters and buffers, and the modules below it.
+
+    Its sizes are its own affair, and so is what cannot be looked into.
+    """
+    for name, value in vars(module).items():
+        if name not in _EVERY_MODULE:
+            with contextlib.suppress(TraceError):
+                yield from tensors_in(value)
+    yield from module.children()
+
+
+def _class_tensors(kind: type) -> Iterator[Tensor]:
+    for parent in kind.__mro__:
+        yield from (value for value in vars(parent).values() if isinstance(value, Tensor))
 
 
 def _is_container(item: Any) -> bool:
@@ -187,7 +209,7 @@ def _fresh(value: Any, memo: dict[int, Any]) -> Any:
         return {key: _fresh(item, memo) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(_fresh(item, memo) for item in value))
-    if value is None or isinstance(value, _PLAIN | int | nn.Module):
+    if value is None or isinstance(value, _PLAIN | int | type | nn.Module):
         return value
     if dataclasses.is_dataclass(value) or hasattr(value, "__dict__"):
         try:

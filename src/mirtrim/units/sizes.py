@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import torch
+from torch import nn
 
 from mirtrim.units.labels import Ids, Ledger, Terms
 
@@ -116,8 +117,12 @@ class AdaptiveInt(int):
             if self.settled and not other.settled:
                 return other * self.fix("*")
             other = other.fix("*")
-        if type(other) is not int or self._divided:
+        if type(other) is not int:
             return self.fix("*") * _number(other, "*")
+        if self._divided:
+            # (n // k) * k is n only as long as k divides n.
+            for ids, scale in self.terms:
+                self.ledger.unite_pieces(ids, scale.denominator, f"// in {self.where()}")
         return self._like(self.plain * other, tuple((i, s * other) for i, s in self.terms))
 
     __rmul__ = __mul__
@@ -164,7 +169,8 @@ class AdaptiveInt(int):
     def _compare(self, other: Any, relation: Callable[[Any, Any], Any], symbol: str) -> bool:
         # torch's own modules check shapes against attributes that are cut along with them.
         caller = sys._getframe(2).f_globals.get("__name__", "")
-        if caller.partition(".")[0] == "torch":
+        # A transformer's width is read nowhere but where it is compared.
+        if caller.partition(".")[0] == "torch" and caller != nn.Transformer.__module__:
             return bool(relation(self.plain, plain_sizes(other)))
         if isinstance(other, AdaptiveInt):
             mine, theirs = self.whole, other.whole

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirtrim.units.labels import IMMORTAL, Free, Ids, Label, Ledger, Terms
+from mirtrim.units.labels import IMMORTAL, OUTPUT, Free, Ids, Label, Ledger, Terms
 from mirtrim.units.resolving import Findings, RowLayout
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.widths import WEIGHTED, own_sizes, tensor_attributes, unit_attributes
@@ -53,6 +53,7 @@ class Trace:
         self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
         # Strong references: an id is only a name while its object lives.
         self._known: dict[int, tuple[Tensor, Label | Free | None]] = {}
+        self._places: dict[tuple[Any, ...] | None, Label] = {}
         self._nodes: dict[int, tuple[Any, list[Ids]]] = {}
         self._custom: set[int] = set()
         self._names: dict[int, str] = {}
@@ -86,6 +87,11 @@ class Trace:
             )
         if known is not None and known[1] is not None:
             return known[1]
+        if history is None and known is None:
+            # Another name of something known, as `Variable(x)` makes it.
+            alias = self._places.get(_place(tensor))
+            if alias is not None:
+                return alias
         if history is not None or tensor.is_inference():
             return self._unwatched(
                 tensor,
@@ -157,6 +163,8 @@ class Trace:
                 self.ledger.pin(label.ids, f"nothing else lies beside it in {self.place()}")
                 label = IMMORTAL
         self._known[id(tensor)] = (tensor, label)
+        if isinstance(label, Label) and label.axis is not None:
+            self._places[_place(tensor)] = label
         node = tensor.grad_fn
         if node is not None and isinstance(label, Label):
             # A node has several results when a tensor is cut into parts.
@@ -276,7 +284,7 @@ class Trace:
         tensor = leaf
         label = self.label_of(tensor)
         if isinstance(label, Label):
-            self.ledger.pin(label.ids, "it is an output of the network")
+            self.ledger.pin(label.ids, OUTPUT)
         self.fix_tensor(tensor)
 
     def adaptive(self, value: int, ids: Ids) -> int:
@@ -316,3 +324,12 @@ class Trace:
             return ((widths[key], Fraction(1)),)
 
         return AdaptiveInt(value, terms, self.ledger, self.place)
+
+
+def _place(tensor: Tensor) -> tuple[Any, ...] | None:
+    """Where a tensor lies in memory and how; None if it lies nowhere."""
+    try:
+        start = tensor.data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return None
+    return (start, tensor.dtype, tuple(tensor.shape), tensor.stride()) if start else None

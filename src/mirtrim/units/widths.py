@@ -19,6 +19,7 @@ _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.Embedding, ("embedding_dim",)),
     (nn.MultiheadAttention, ("embed_dim", "kdim", "vdim")),
     (nn.PReLU, ("num_parameters",)),
+    (nn.Transformer, ("d_model",)),
 )
 # Attributes that count groups of units and shrink only where every unit is its own group.
 _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (

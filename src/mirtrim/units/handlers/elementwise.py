@@ -31,7 +31,7 @@ _UNARY = words("""
     native_dropout bernoulli contiguous clone detach to float double half bfloat16 bool int long
     short byte char type type_as cpu cuda alias requires_grad zero fill zeros_like ones_like
     empty_like full_like rand_like randn_like randint_like uniform exponential cauchy log_normal
-    geometric random poisson
+    geometric random poisson real imag conj conj_physical resolve_conj angle
 """)
 
 _COMBINING = words("""
@@ -39,7 +39,7 @@ _COMBINING = words("""
     fmod remainder pow float_power maximum minimum fmax fmin where addcmul addcdiv lerp atan2
     arctan2 eq ne lt le gt ge greater less greater_equal less_equal not_equal logical_and
     logical_or logical_xor and or xor bitwise_and bitwise_or bitwise_xor masked_fill hypot
-    logaddexp logaddexp2 clamp clip clamp_min clamp_max copysign xlogy isclose
+    logaddexp logaddexp2 clamp clip clamp_min clamp_max copysign xlogy isclose complex polar
 """)
 
 
@@ -51,6 +51,10 @@ def unary(call: Call) -> None:
     tensors = call.tensors()
     if tensors:
         call.set_all(call.label(tensors[0]))
+
+
+for _attribute in ("real", "imag"):
+    HANDLERS[getattr(torch.Tensor, _attribute).__get__] = unary
 
 
 @handles("normal")

@@ -191,11 +191,18 @@ def _constant(call: Call) -> None:
     adaptive = [d for d, size in enumerate(sizes) if isinstance(size, AdaptiveInt)]
     if not adaptive:
         return
-    ids = sizes[adaptive[0]].whole if len(adaptive) == 1 else None
+    # Of zeros(self.layers, batch, self.hidden) one size shrinks; the rest of the network tells.
+    open_sizes = [d for d in adaptive if not sizes[d].settled]
+    kept = open_sizes[call.trace.choose(len(open_sizes))] if len(open_sizes) > 1 else adaptive[0]
+    kept = open_sizes[0] if len(open_sizes) == 1 else kept
+    ids = sizes[kept].whole
     if ids is None:
         call.fix_sizes()
-    else:
-        call.trace.set(call.out, Label(adaptive[0], ids))
+        return
+    for dim in adaptive:
+        if dim != kept:
+            sizes[dim].fix(call.name)
+    call.trace.set(call.out, Label(kept, ids))
 
 
 for _name in words("zeros ones empty full rand randn new_zeros new_ones new_empty new_full"):

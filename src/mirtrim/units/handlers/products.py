@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from mirtrim.units.gated_calls import PRODUCTS
+from mirtrim.units.gated_calls import ADDED_PRODUCTS, PRODUCTS
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.operations import HANDLERS, Call
-from mirtrim.units.labels import Free, Ids, Label
+from mirtrim.units.handlers.weighted import bind_weight, no_units, reads, weight_origins
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 
 def _product(call: Call) -> None:
@@ -19,11 +20,8 @@ def _product(call: Call) -> None:
     if right is None:
         call.unknown()
         return
-    one = call.units(left)
-    name = call.trace.name_of(right)
-    weighted = name is not None and isinstance(right, nn.Parameter) and right.dim() == 2
-    if weighted and name is not None and one is not None and one.axis == left.dim() - 1:
-        _linear(call, one, right, name)
+    if _is_weight(call, left, right):
+        _linear(call, left, right)
         return
     if left.dim() == 1 or right.dim() == 1:
         call.unknown("multiplies units by a vector")
@@ -104,20 +102,55 @@ def contract(
     names = operands[-1][1]
     if name in names:
         call.gate = ("operand", list(names).index(name), ids)
-        call.set_all(ledger.depend(np.unique(ids)))
+        # Behind a sum there are no units any more, as behind a linear layer.
+        call.set_all(IMMORTAL)
     else:
         call.unknown("sums over units that only one side has")
 
 
-def _linear(call: Call, label: Label, weight: Tensor, name: str) -> None:
-    trace, layout = call.trace, RowLayout(dim=1)
-    rows: Ids = trace.rows(name, 1, weight.shape[1], "linear", layout)
-    trace.bind(name, 0, label.ids)
-    trace.bind(name, 1, rows)
+def _is_weight(call: Call, left: Tensor, right: Tensor) -> bool:
+    """Whether `right` is a parameter, as it is or transposed, that makes units of `left`."""
+    free, one = call.label(right), call.label(left)
+    if right.dim() != 2 or left.dim() < 2 or not isinstance(free, Free) or len(free.origins) > 1:
+        return False
+    ((name, dims),) = free.origins
+    # A frozen matrix that reads an input is a front end, not a layer.
+    constant = call.trace.is_buffer(name) or call.trace.is_frozen(name)
+    if constant or not isinstance(one, Label) or one.axis not in (None, left.dim() - 1):
+        return False
+    # A matrix that is used both ways round makes units one way only: the way it is used first.
+    known = call.trace.findings.layers.get(name)
+    return None not in dims and (known is None or known.weights[name].dim == dims[1])
+
+
+def _linear(call: Call, left: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
+    """left (…, in) @ weight (in, units)."""
+    trace, origins = call.trace, weight_origins(call, weight)
+    ((name, (_, place)),) = origins
+    assert place is not None
+    label = call.units(left)
+    columns = no_units(call, left, weight.shape[0]) if label is None else label.ids
+    rows: Ids = trace.rows(name, place, weight.shape[1], "linear", RowLayout(dim=place))
+    reads(call, weight, origins, 0, columns)
+    bind_weight(call, origins, 1, rows)
+    if bias is not None:
+        trace.bind_optional(bias, rows, call.name)
     positions = math.prod(call.out.shape[:-1])
-    trace.findings.macs.append((positions, (rows, np.asarray(label.ids))))
-    call.set_all(Label(call.out.dim() - 1, rows, name))
+    trace.findings.macs.append((positions, (rows, np.asarray(columns))))
+    call.set_all(Label(call.out.dim() - 1, rows, name) if rows.any() else IMMORTAL)
+
+
+def _added_product(call: Call) -> None:
+    """bias (units) + left (rows, in) @ right (in, units)."""
+    call.run()
+    bias, left, right = call.args[0], call.argument(1, "mat1"), call.argument(2, "mat2")
+    if bias.shape == right.shape[1:] and _is_weight(call, left, right):
+        _linear(call, left, right, bias)
+    else:
+        call.unknown()
 
 
 for _function in PRODUCTS:
     HANDLERS[_function] = _product
+for _function in ADDED_PRODUCTS:
+    HANDLERS[_function] = _added_product

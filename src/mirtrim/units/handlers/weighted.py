@@ -294,6 +294,9 @@ def _embedding(call: Call) -> None:
         call.unknown("renormalises its weight (max_norm)")
         call.trace.fix_tensor(weight)
         return
+    for name, dims in origins:
+        if dims[0] is not None:
+            call.trace.findings.rigid.add((name, dims[0]))  # entries are looked up by number
     layout = RowLayout(dim=1)
     rows = _rows(call, origins, weight, weight.shape[1], "embedding", layout, None)
     owner = owner_attribute(call, nn.Embedding, weight, origins[0][0])

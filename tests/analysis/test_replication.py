@@ -221,5 +221,5 @@ def test_verdicts_stand_in_the_order_of_their_first_task() -> None:
         "Undecided: chord difference of errors +0.010 (−0.010 to +0.030), "
         "onset difference of errors +0.020 (−0.010 to +0.050)",
         "Refuted: drums quotient 0.100",
-        "More seeds alone would hardly decide: chord, onset",
+        "More seeds alone would not decide: chord, onset",
     ]

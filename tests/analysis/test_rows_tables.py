@@ -107,7 +107,7 @@ def test_the_table_is_written_for_programs_and_for_readers(tmp_path: Path) -> No
     paths = [tmp_path / f"table.{ending}" for ending in ("csv", "md", "html")]
     write_table(table, *paths)
     text, markdown, html = (path.read_text(encoding="utf-8") for path in paths)
-    assert text.startswith("task,")  # no numbers of lines
+    assert text.startswith("method,")  # no numbers of lines
     assert pd.read_csv(paths[0]).test_error_mean.tolist() == pytest.approx([0.15, 0.25])
     assert markdown == to_markdown(table)
     assert "<td>0.250 ± 0.071</td>" in html

@@ -29,6 +29,8 @@ DENSE = {"pruning": {**CHOICES, "method": "dense"}, "ratio": 1.0, "target_ratio"
 def place(tmp_path, monkeypatch):
     """An empty working folder with networks of all tasks, dense and 4 times smaller."""
     monkeypatch.chdir(tmp_path)
+    # Not the networks of the checkout.
+    monkeypatch.setattr(mirtrim, "__file__", str(tmp_path / "src" / "mirtrim" / "__init__.py"))
     for task in ("onset", "drums", "pitch", "chord", "instrument"):
         network = network_of(task)
         folder = tmp_path / "results" / "default" / "models"

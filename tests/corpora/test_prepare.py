@@ -16,8 +16,9 @@ def test_there_are_readers_for_loaders_of_mirdata_only() -> None:
 
 @pytest.mark.parametrize("loader", OWN)
 def test_a_loader_of_the_table_has_its_own_reader(loader: str) -> None:
-    reader = reader_of({"loader": loader, "mode": "embedded"})
-    assert {"embedded", "audio"} <= set(reader.prepare)
+    reader = reader_of({"loader": loader, "mode": "audio"})
+    # What mirdata's files alone do not give: something is rendered in its layout.
+    assert {"embedded", "varied"} & set(reader.prepare)
 
 
 def test_any_other_loader_is_read_as_published() -> None:

@@ -306,9 +306,9 @@ def test_a_study_without_seeds_has_those_of_the_profile() -> None:
     config = default()
     config["seeds"] = [4, 7]
     mine = {"tasks": ["onset"], "ratios": [2], "runs": [{"method": "cram"}]}
-    config["studies"] = {"all": mine, "one": {**mine, "seeds": [7]}}
+    config["studies"] = {"both": mine, "one": {**mine, "seeds": [7]}}
     studies = validate(config, SCHEMA)["studies"]
-    assert [studies[name]["seeds"] for name in ("all", "one")] == [[4, 7], [7]]
+    assert [studies[name]["seeds"] for name in ("both", "one")] == [[4, 7], [7]]
 
 
 def test_numbers_are_finite() -> None:

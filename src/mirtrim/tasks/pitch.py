@@ -66,7 +66,7 @@ HEARING = Hearing(
     "pitch",
     ("csv", "midi", "jams"),
     lambda features: f"says which fundamental sounds, every {hop_ms(features):.0f} ms",
-    lambda features: ("Several notes at once; fundamentals outside 33 to 2069 Hz.",),
+    lambda features: ("Several notes at once; fundamentals outside 55 to 2069 Hz.",),
     ("threshold",),
 )
 

@@ -74,7 +74,8 @@ def test_a_job_that_had_ended_trains_nothing_when_its_outputs_are_deleted(
 ) -> None:
     """As Snakemake does when it was killed just after the job."""
     job = Job(tmp_path)
-    job.dense()
+    if kind != "dense":
+        job.dense()
     epochs: list[int] = []
     stages: list[str] = []
     run = partial(job.dense if kind == "dense" else partial(job.compress, kind))

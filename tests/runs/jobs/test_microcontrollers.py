@@ -51,8 +51,10 @@ def test_a_file_of_floats_has_the_error_of_its_network(undisturbed: Path, fitted
     plain, small = (found[found.variant == kind] for kind in ("fp32", "int8"))
     assert plain.test_error.tolist() == pytest.approx(trained.test_error.tolist(), abs=1e-8)
     assert (plain.difference < 1e-4).all()
-    # One byte in the place of four, beside what describes the network; errors nearly the same.
-    assert (small.flash_bytes.to_numpy() < plain.flash_bytes.to_numpy()).all()
+    # One byte in the place of four, beside what describes the network and its scales, which is
+    # as much in the smallest one; errors nearly the same.
+    saved = plain.flash_bytes.to_numpy() - small.flash_bytes.to_numpy()
+    assert saved[0] > saved[1] >= 0
     assert (small.difference > 0).all()
     assert small.test_error.tolist() == pytest.approx(trained.test_error.tolist(), abs=0.1)
 

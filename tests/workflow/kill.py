@@ -197,7 +197,10 @@ def differences(one: Path, other: Path) -> list[str]:
             path.relative_to(folder)
             for kind in kinds
             for path in (folder / kind).rglob("*")
-            if path.is_file() and not {"logs", "benchmarks"} & set(path.parts)
+            if path.is_file()
+            and not {"logs", "benchmarks", "learning"} & set(path.parts)
+            # Learning curves are read from logs, and a log is of one process.
+            and not path.stem.endswith("_learning")
         }
         for folder in (one, other)
     ]

@@ -557,3 +557,44 @@ FIGURES_OF_ALL = drawable(
     [PLAN.columns[name] for name in runs] for runs in TRAINED.values()
 )
 LEFT = {task: left_of(task) for task in PLAN.config["tasks"]} if SO_FAR else {}
+
+
+def inspected_jobs():
+    """Task → jobs whose networks are looked at: those that have been trained, or, of a task that
+    has no rows yet, all."""
+    wanted, found = config["inspected"], {}
+    for task in wanted["tasks"]:
+        names = jobs_of(task, runs_there(wanted["runs"], task), wanted["seeds"])
+        found[task] = [job for job in names if job in ROWS[task]] or names
+    return found
+
+
+def connected_jobs():
+    """Task → jobs whose tickets are trained twice."""
+    return {
+        task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
+        for task, block in config["connectivity"].items()
+    }
+
+
+INSPECTED = inspected_jobs()
+CONNECTED = connected_jobs()
+
+SETS = {block["name"]: block for block in config["recordings"]["sets"]}
+SHELF = f"{RESULTS}/models"
+
+
+def listening_networks():
+    """Files of the networks that are given, or of all that lie on the shelf."""
+    given = config["recordings"]["networks"] or [SHELF]
+    found = []
+    for path in map(Path, given):
+        files = path.glob("*.model.json") if path.is_dir() else [f"{path}.model.json"]
+        found += sorted(map(str, files))
+    return found
+
+
+def scored_sets(wildcards):
+    """Rows of the sets that are configured, and of those that have been measured before."""
+    there = {path.stem for path in Path(RESULTS, "recordings").glob("*.csv")}
+    return [f"{RESULTS}/recordings/{name}.csv" for name in sorted({*SETS, *there})]

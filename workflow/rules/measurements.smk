@@ -3,28 +3,6 @@
 # Each job's lines go into tables of their own, as costs do: a new measurement makes no row stale.
 
 
-def inspected_jobs():
-    """Task → jobs whose networks are looked at: those that have been trained, or, of a task that
-    has no rows yet, all."""
-    wanted, found = config["inspected"], {}
-    for task in wanted["tasks"]:
-        names = jobs_of(task, runs_there(wanted["runs"], task), wanted["seeds"])
-        found[task] = [job for job in names if job in ROWS[task]] or names
-    return found
-
-
-def connected_jobs():
-    """Task → jobs whose tickets are trained twice."""
-    return {
-        task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
-        for task, block in config["connectivity"].items()
-    }
-
-
-INSPECTED = inspected_jobs()
-CONNECTED = connected_jobs()
-
-
 rule inspection:
     input:
         store=features_of_task,

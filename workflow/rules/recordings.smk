@@ -1,25 +1,5 @@
 # Networks that listen, on recordings that a person has. Trains nothing.
 
-SETS = {block["name"]: block for block in config["recordings"]["sets"]}
-SHELF = f"{RESULTS}/models"
-
-
-def listening_networks():
-    """Files of the networks that are given, or of all that lie on the shelf."""
-    given = config["recordings"]["networks"] or [SHELF]
-    found = []
-    for path in map(Path, given):
-        files = path.glob("*.model.json") if path.is_dir() else [f"{path}.model.json"]
-        found += sorted(map(str, files))
-    return found
-
-
-def scored_sets(wildcards):
-    """Rows of the sets that are configured, and of those that have been measured before."""
-    there = {path.stem for path in Path(RESULTS, "recordings").glob("*.csv")}
-    return [f"{RESULTS}/recordings/{name}.csv" for name in sorted({*SETS, *there})]
-
-
 for name, block in SETS.items():
 
     rule:

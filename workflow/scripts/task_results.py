@@ -13,7 +13,7 @@ output = snakemake.output
 with job(snakemake, f"results {snakemake.wildcards.task}"):
     rows = rows_of(snakemake, snakemake.params.jobs)
     write_table(summary_table(rows), *map(Path, output.table))
-    recorded = load_recorded(Path(snakemake.input.recorded)).points.get(snakemake.wildcards.task)
+    recorded = load_recorded(Path(snakemake.params.recorded)).points.get(snakemake.wildcards.task)
     points = operating_points(rows, recorded=recorded)
     write_operating_points(points, *map(Path, output.points))
     draw_error_curve(rows, [Path(path) for path in output.curve])

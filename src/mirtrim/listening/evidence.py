@@ -58,10 +58,15 @@ class Evidence:
         return f"{self.rule} ({self.rule_library})" if self.rule_library != "-" else self.rule
 
     @property
+    def heard(self) -> str:
+        """How many recordings."""
+        return f"{self.recordings} recording{'' if self.recordings == 1 else 's'}"
+
+    @property
     def sentence(self) -> str:
         """One line without a full stop."""
         return (
-            f"on {self.recordings} recordings ({self.set}) it scores {self.score:.3f}, {self.who} "
+            f"on {self.heard} ({self.set}) it scores {self.score:.3f}, {self.who} "
             f"{self.rule_score:.3f}"
         )
 

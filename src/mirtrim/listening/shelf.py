@@ -94,8 +94,7 @@ def told(folder: Path) -> list[str]:
 
 def _recorded(known: Sequence[Evidence]) -> list[str]:
     found = [
-        f"{one.score:.3f} on {one.recordings} recordings ({one.set}; {one.who} "
-        f"{one.rule_score:.3f})"
+        f"{one.score:.3f} on {one.heard} ({one.set}; {one.who} {one.rule_score:.3f})"
         for one in known
     ]
     return found or ["not measured on recordings"]

@@ -119,6 +119,13 @@ def test_controls_stand_beside_trims() -> None:
     style.close(figure)
 
 
+def test_a_panel_says_how_many_seeds_its_lines_have() -> None:
+    lonely = table(trimmed(0, 0.45, order="shuffled"))
+    figure = catalogue.draw("controls", pd.concat([ROWS, lonely], ignore_index=True))
+    assert figure.axes[0].get_title(loc="left") == "onset (1 to 2 seeds)"
+    style.close(figure)
+
+
 def test_contrasts_use_the_seeds_that_all_lines_have() -> None:
     rows = pd.concat([ROWS, REINIT[REINIT.seed == 0]])
     figure = catalogue.draw("resets", rows)

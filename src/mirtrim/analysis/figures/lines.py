@@ -141,7 +141,8 @@ def tasks_of(rows: pd.DataFrame, lines: Iterable[Line]) -> list[str]:
     return sorted(set().union(*present))
 
 
-def seeds_of(rows: pd.DataFrame) -> str:
-    """How many seeds there are, in words."""
-    seeds = rows.seed.nunique()
-    return f"{seeds} seed" if seeds == 1 else f"{seeds} seeds"
+def seeds_of(*runs: pd.DataFrame) -> str:
+    """How many seeds runs have, in words: "3 seeds", or "1 to 3 seeds" where they differ."""
+    counts = sorted({run.seed.nunique() for run in runs if len(run)})
+    told = " to ".join(map(str, [counts[0], *counts[1:][-1:]]))
+    return f"{told} seed" if counts == [1] else f"{told} seeds"

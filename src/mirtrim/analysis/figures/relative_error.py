@@ -59,7 +59,8 @@ def draw(
         for panel, task in zip(axes, tasks, strict=True):
             of_task = rows[rows.task == task]
             _panel(panel, of_task, recorded.of_task(task) if recorded else (), lines)
-            panel.set_title(f"{task} ({seeds_of(of_task)})", fontsize=9, loc="left")
+            seeds = seeds_of(*(rows_of(of_task, line) for line in lines))
+            panel.set_title(f"{task} ({seeds})", fontsize=9, loc="left")
         panels.legend(figure, axes, place, [line.look for line in lines])
         figure.supxlabel(RATIO_LABEL, fontsize=9)
         figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import mirtrim.corpora.loaders  # noqa: F401 - some say where their onsets are
 from mirtrim.corpora.annotations.chords import audio_path, chord_annotation
 from mirtrim.corpora.annotations.drums import FIVE_CLASSES, drum_onsets
 from mirtrim.corpora.annotations.f0 import f0_annotation

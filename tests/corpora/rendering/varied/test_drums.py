@@ -106,10 +106,10 @@ def test_the_corpus_is_read_by_the_loader_and_twice_the_same(
         track = dataset.track(row.track_id)
         times, labels = drum_onsets(track)
         notes, _ = jobs[row.track_id].played()
-        wanted = sorted({round(note.start_seconds, 4) for note in notes})
-        np.testing.assert_allclose(
-            sorted(set(times.round(3))), np.unique(np.round(wanted, 3)), atol=0.002
-        )
+        played = np.array([note.start_seconds for note in notes])
+        # Every stroke that is annotated was played; a few cannot be heard and are not annotated.
+        assert np.abs(times[:, None] - played).min(axis=1).max() < 0.002
+        assert 0.6 * len(played) <= len(times) <= len(played)
         assert set(labels) <= {"kick", "snare", "hihat"}
         other = tmp_path / "two" / Path(track.audio_path).relative_to(tmp_path / "one")
         assert Path(track.audio_path).read_bytes() == other.read_bytes()

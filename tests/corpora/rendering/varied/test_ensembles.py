@@ -9,7 +9,9 @@ import pytest
 from mirtrim.corpora.annotations.onsets import onset_times
 from mirtrim.corpora.prepare import open_prepared, prepare
 from mirtrim.corpora.reader import Making
+from mirtrim.corpora.rendering.audio import SAMPLE_RATE
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, RENDERER_RATE, Note, Part
+from mirtrim.corpora.rendering.varied.audible import LEAST_RISE_DB, rises_db
 from mirtrim.corpora.rendering.varied.banks import banks_of
 from mirtrim.corpora.rendering.varied.ensembles.corpus import (
     EnsembleJob,
@@ -22,6 +24,7 @@ from mirtrim.corpora.rendering.varied.ensembles.players import ENSEMBLES, PLAYER
 from mirtrim.corpora.rendering.varied.ensembles.playing import play_piece
 from mirtrim.corpora.rendering.varied.ensembles.textures import TEXTURES, Frame, scale_between
 from mirtrim.corpora.rendering.varied.making import Sounds
+from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.onset import Onset, merge_close
 from tests.corpora.rendering.varied.soundfonts import with_programs_exchanged
 
@@ -153,11 +156,17 @@ def test_the_corpus_is_read_by_the_loader_and_twice_the_same(tmp_path: Path) -> 
         track = dataset.track(row.track_id)
         assert track.split == row.split
         parts, _ = jobs[row.track_id].played()
-        wanted = sorted(note.start_seconds for part in parts for note in part.notes)
-        np.testing.assert_allclose(onset_times(track), wanted, atol=0.0005)
+        played = sorted(note.start_seconds for part in parts for note in part.notes)
+        found = onset_times(track)
+        # Every onset that is annotated was played; a few cannot be heard and are not annotated.
+        distance = np.abs(found[:, None] - np.array(played)).min(axis=1)
+        np.testing.assert_allclose(distance, 0, atol=0.0005)
+        assert 0.6 * len(played) <= len(found) <= len(played)
+        samples = read_mono(track.audio_path, SAMPLE_RATE)
+        assert rises_db(samples, found.tolist()).min() >= LEAST_RISE_DB - 1
         events = Onset().events(track, {"merge_seconds": 0.03})
         # Rounding to ticks may take a note over the edge of what is merged.
-        assert abs(len(events) - len(merge_close(np.array(wanted), 0.03))) <= 2
+        assert abs(len(events) - len(merge_close(found, 0.03))) <= 2
         for kind in ("audio_path", "midi_path"):
             first = Path(getattr(track, kind))
             second = tmp_path / "two" / first.relative_to(tmp_path / "one")

@@ -23,6 +23,7 @@ from mirtrim.corpora.rendering.drums.performance import perform
 from mirtrim.corpora.rendering.drums.recording import drum_notes
 from mirtrim.corpora.rendering.production import Form
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, Note
+from mirtrim.corpora.rendering.varied.audible import audible
 from mirtrim.corpora.rendering.varied.banks import Bank
 from mirtrim.corpora.rendering.varied.kits import Kit, draw_hits, in_turn, kits_of, play_kits
 from mirtrim.corpora.rendering.varied.making import Sounds
@@ -111,10 +112,11 @@ class DrumsJob:
         notes, mix = self.played()
         rng = numpy_generator(self.seed, NAME, "recording", self.track_id)
         dry = resample_poly(mix, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)
-        heard, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
-        samples = at_level(heard[0], float(rng.uniform(*LEVELS_DB)))
+        recorded, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
+        samples = at_level(recorded[0], float(rng.uniform(*LEVELS_DB)))
         write_audio(data_home / self.files["audio"], np.rint(32767 * samples).astype(np.int16))
-        layout.write_bytes(data_home / self.files["midi"], midi_of_strokes(notes))
+        midi = midi_of_strokes(audible(notes, samples))
+        layout.write_bytes(data_home / self.files["midi"], midi)
 
     def played(self) -> tuple[list[Note], np.ndarray]:
         """Strokes in Roland's pitches, and their sound at 48 kHz before it is recorded.

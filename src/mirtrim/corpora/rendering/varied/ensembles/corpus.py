@@ -18,6 +18,7 @@ from mirtrim.corpora import layout
 from mirtrim.corpora.rendering.audio import SAMPLE_RATE, write_audio
 from mirtrim.corpora.rendering.production import Form
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, RENDERER_RATE, Note, Part
+from mirtrim.corpora.rendering.varied.audible import audible
 from mirtrim.corpora.rendering.varied.banks import Bank
 from mirtrim.corpora.rendering.varied.ensembles.playing import Piece, play_piece
 from mirtrim.corpora.rendering.varied.kits import Kit, draw_hits, in_turn, kits_of, play_kits
@@ -92,9 +93,10 @@ class EnsembleJob:
         parts, mix = self.played()
         rng = numpy_generator(self.seed, NAME, "recording", self.track_id)
         dry = resample_poly(mix, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)
-        heard, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
-        samples = at_level(heard[0], float(rng.uniform(*LEVELS_DB)))
+        recorded, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
+        samples = at_level(recorded[0], float(rng.uniform(*LEVELS_DB)))
         write_audio(data_home / self.files["audio"], np.rint(32767 * samples).astype(np.int16))
+        parts = [replace(part, notes=audible(part.notes, samples)) for part in parts]
         layout.write_bytes(data_home / self.files["midi"], midi_of_parts(parts))
 
     def played(self) -> tuple[list[Part], np.ndarray]:

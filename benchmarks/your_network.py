@@ -22,7 +22,9 @@ The last two are left out, and said to be, where their folders are not given.
 import argparse
 import csv
 import json
+import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -31,10 +33,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchcrepe
 from timing import print_table
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+try:
+    import torchaudio  # noqa: F401
+except OSError:
+    # torchcrepe imports it to read files, which nothing here does; PyPI's wheel needs CUDA.
+    sys.modules["torchaudio"] = types.ModuleType("torchaudio")
+import torchcrepe
 
 import mirtrim
 from mirtrim.corpora import layout

@@ -1,5 +1,8 @@
 """The page about a network that people use runs as it stands, on a few rendered melodies."""
 
+import re
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,11 @@ from mirtrim.corpora.rendering.melodies.mini import MINI_STEMS
 from mirtrim.tasks.audio import read_mono
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "your-network.md"
+try:
+    import torchaudio  # noqa: F401
+except (ImportError, OSError):
+    # torchcrepe imports it to read files, which this page does not; PyPI's wheel needs CUDA.
+    sys.modules["torchaudio"] = types.ModuleType("torchaudio")
 torchcrepe = pytest.importorskip("torchcrepe", reason="torchcrepe is not installed")
 
 
@@ -37,7 +45,7 @@ def test_the_page_runs(
     for block in blocks:
         exec(block, names)
     printed = capsys.readouterr().out
-    assert "conv1      conv       128 → " in printed
+    assert re.search(r"conv1 +conv +128 → \d", printed)
     shares = [line.split() for line in printed.splitlines() if "of the dense one" in line]
     assert [round(float(words[0].rstrip(":"))) for words in shares] == [2, 4, 8]
     # Chance is one frame in seventy; few steps on few frames leave half of them right.

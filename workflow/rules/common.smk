@@ -3,6 +3,7 @@
 import copy
 import functools
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -584,11 +585,16 @@ SETS = {block["name"]: block for block in config["recordings"]["sets"]}
 SHELF = f"{RESULTS}/models"
 
 
+def networks_given():
+    """Networks and folders of networks to score; a network may be named by any of its files."""
+    endings = r"(\.model|\.int8)?\.(json|onnx|safetensors|md)$"
+    return [re.sub(endings, "", path) for path in config["recordings"]["networks"]] or [SHELF]
+
+
 def listening_networks():
     """Files of the networks that are given, or of all that lie on the shelf."""
-    given = config["recordings"]["networks"] or [SHELF]
     found = []
-    for path in map(Path, given):
+    for path in map(Path, networks_given()):
         files = path.glob("*.model.json") if path.is_dir() else [f"{path}.model.json"]
         found += sorted(map(str, files))
     return found

@@ -15,7 +15,7 @@ for name, block in SETS.items():
             "../envs/mirtrim.yaml"
         params:
             block=block,
-            networks=config["recordings"]["networks"] or [SHELF],
+            networks=networks_given(),
             state=state_of_folder(block),
             code=code_of("recordings.py"),
         message:

@@ -8,6 +8,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from mirtrim.pruning.settings import DENSE
+from mirtrim.runs.learning import epoch_text
 from mirtrim.utils.files import lock, sha256_of_value
 from tests.workflow.conftest import ROOT
 
@@ -73,3 +75,27 @@ def test_a_log_that_cannot_be_written_is_one_line(
         pass
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: a: logs")
+
+
+@pytest.mark.parametrize("log", [None, "another process still does this job\n"])
+def test_a_training_is_kept_though_its_log_is_lost(
+    script: ModuleType, log: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "results/p/jobs/rows/pitch/dense_seed3.csv"
+    rows.parent.mkdir(parents=True)
+    cells = {**DENSE.columns, "seed": 3, "target_ratio": 1.0}
+    rows.write_text(f"{','.join(cells)}\n{','.join(map(str, cells.values()))}\n")
+    if log is not None:
+        (tmp_path / "pitch.log").write_text(log)
+    job = SimpleNamespace(
+        wildcards=SimpleNamespace(task="pitch", seed="3", get=lambda _name, default: default),
+        config={"plan": {"variants": {}, "columns": {}}},
+        output=SimpleNamespace(rows=str(rows)),
+        log=["pitch.log"],
+    )
+    script.record_learning(job)
+    assert "no learning curve of this training: " in capsys.readouterr().err
+    assert not (rows.parents[3] / "learning").exists()
+    (tmp_path / "pitch.log").write_text(f"INFO {epoch_text('dense', 1, 4, 0.5, 0.25)}\n")
+    script.record_learning(job)
+    assert list(rows.parents[3].glob("**/learning/**/*pitch*"))

@@ -96,11 +96,13 @@ def record_rows(snakemake) -> None:
 def record_learning(snakemake) -> None:
     """Put the losses of the job's epochs, which its log has, into the table of learning curves.
 
-    The file is no output of the rule: a training whose rows are there is not run again for it.
+    The file is no output of the rule: a training whose rows are there is not run again for it, and
+    none is lost because its log was.
     """
     from mirtrim.pruning.settings import DENSE
     from mirtrim.runs.learning import read_log, write_learning
     from mirtrim.runs.tables import job_path, read_cells, record
+    from mirtrim.utils.errors import ArtefactError
 
     task, plan = snakemake.wildcards.task, snakemake.config["plan"]
     run = snakemake.wildcards.get("run", DENSE.method)
@@ -108,7 +110,12 @@ def record_learning(snakemake) -> None:
     rows = Path(snakemake.output.rows)
     ratios = {float(line["target_ratio"]) for line in read_cells(rows)}
     # A log is added to: it may tell of ratios that were asked for earlier.
-    epochs = [one for one in read_log(Path(snakemake.log[0])) if one.target_ratio in ratios]
+    try:
+        told = read_log(Path(snakemake.log[0]))
+    except (ArtefactError, FileNotFoundError) as error:
+        print(f"no learning curve of this training: {error}", file=sys.stderr, flush=True)
+        return
+    epochs = [one for one in told if one.target_ratio in ratios]
     path = job_path(rows.parents[3], "learning", task, rows.stem)
     base = plan["variants"].get(task, {}).get("task", task)
     write_learning(path, base, columns, int(snakemake.wildcards.seed), epochs)

@@ -80,7 +80,7 @@ def read_log(path: Path) -> list[Epoch]:
             kept = [one for one in before if one.epoch < epoch.epoch]
             found[epoch.target_ratio, epoch.part] = [*kept, epoch]
     if not found:
-        raise ArtefactError(f"{path} tells of no epoch; run its job again")
+        raise ArtefactError(f"{path} tells of no epoch")
     return [epoch for key in sorted(found) for epoch in found[key]]
 
 

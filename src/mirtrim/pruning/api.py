@@ -104,9 +104,9 @@ def with_report(found: UnitCut) -> nn.Module:
     report = make_report(found.graph, found.keep, found.difference)
     if report.unreached:
         warnings.warn(
-            f"the example does not reach {modules_of(report.unreached)}: kept whole, and so are "
-            "units beside it that are as many as it reads; units that are joined before it are "
-            "not known, so give an example that reaches it, or protect what feeds it",
+            f"the example does not reach {modules_of(report.unreached)}: kept whole, and inputs "
+            "that do reach it may not fit the rest any more; give an example that does, or "
+            "protect what feeds it",
             stacklevel=3,
         )
     object.__setattr__(found.network, "trim_report", report)

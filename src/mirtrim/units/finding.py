@@ -19,7 +19,6 @@ from mirtrim.units.graph import UnitGraph
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
 from mirtrim.units.preserving import preserved, uncached
-from mirtrim.units.reach import neighbours
 from mirtrim.units.resolving import resolve
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
@@ -96,7 +95,6 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         finally:
             trace.ledger.closed = True
         findings.unreached = tuple(n for n, _ in model.named_parameters() if n not in trace.used)
-        findings.neighbours = neighbours(model, set(findings.unreached))
         first = tensors_in(example_inputs)[:1]
         batch = first[0].shape[0] if first and first[0].dim() else 1
         findings.chose = trace.chose

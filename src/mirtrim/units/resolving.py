@@ -10,7 +10,6 @@ from torch import nn
 
 from mirtrim.units.graph import MacTerm, NormCall, RowLayout, Slices, UnitGraph, UnitLayer, Width
 from mirtrim.units.labels import Constraints, Ids, Ledger, Solution
-from mirtrim.units.reach import Neighbours
 from mirtrim.units.widths import cut_attributes, tensor_attributes
 
 __all__ = ["Findings", "RowLayout", "resolve"]
@@ -40,7 +39,6 @@ class Findings(Constraints):
         followers: layer name to the normalisation module that follows it.
         training_norms: like `norms`, for a pass in training mode.
         unreached: parameters that took no part in any pass.
-        neighbours: see `reach.neighbours`.
         notes: what else a reader of the report should know.
         chose: whether several sizes could shrink and one was chosen.
         constants: frozen parameters that are used like buffers.
@@ -59,7 +57,6 @@ class Findings(Constraints):
     followers: dict[str, str] = field(default_factory=dict)
     training_norms: list[tuple[str, int | None, Ids]] = field(default_factory=list)
     unreached: tuple[str, ...] = ()
-    neighbours: tuple[Neighbours, ...] = ()
     notes: list[str] = field(default_factory=list)
     chose: bool = False
     constants: set[str] = field(default_factory=set)
@@ -107,10 +104,6 @@ class Findings(Constraints):
                 assert bound is not None
                 if component[bound].any():
                     self.ledger.pin(bound, f"{one[0]} and {other[0]} are combined")
-        for near in self.neighbours:
-            for name, layer in self.layers.items():
-                if near.may_meet(name, len(layer.ids)) and component[layer.ids].any():
-                    self.ledger.pin(layer.ids, near.reason)
         for layer in self.layers.values():
             roots = component[layer.ids]
             if roots[0] and (roots == roots[0]).all():

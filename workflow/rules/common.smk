@@ -588,7 +588,9 @@ SHELF = f"{RESULTS}/models"
 def networks_given():
     """Networks and folders of networks to score; a network may be named by any of its files."""
     endings = r"(\.model|\.int8)?\.(json|onnx|safetensors|md)$"
-    return [re.sub(endings, "", path) for path in config["recordings"]["networks"]] or [SHELF]
+    return [re.sub(endings, "", path) for path in config["recordings"]["networks"]] or [
+        SHELF
+    ]
 
 
 def listening_networks():

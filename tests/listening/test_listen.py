@@ -12,12 +12,15 @@ from mirtrim.listening.audio import AudioError, no_progress, open_audio
 from mirtrim.listening.blocks import framed
 from mirtrim.listening.chords import _constant_q, hear_chords, margin_frames
 from mirtrim.listening.events import decode, hear_events
+from mirtrim.listening.features import fundamental
 from mirtrim.listening.listen import listen
 from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
+from mirtrim.listening.steady import steady_paths
 from mirtrim.tasks.chord_labels import segments, smoothest_path
 from mirtrim.tasks.constant_q import log_constant_q
 from mirtrim.tasks.drums import Drums
 from mirtrim.tasks.onset import Onset
+from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.store import open_store, write_store
 
 from .samples import music, write
@@ -53,6 +56,13 @@ class StillOnset(Onset):
         return pd.DataFrame({"time_seconds": [0.1], "label": ["onset"]})
 
 
+class RawPitch(Pitch):
+    """Activations as they are, (frames, bins)."""
+
+    def activation(self, outputs, starts, rows):
+        return outputs.sigmoid().numpy()
+
+
 class StillDrums(Drums):
     """Drums of a track without annotation."""
 
@@ -80,7 +90,9 @@ def test_events(make_bundle, song, tmp_path, task):
 
 def test_pitch(make_bundle, song, tmp_path):
     bundle = make_bundle("pitch")
-    frequency_hz, confidence = whole_file(bundle, bundle.task, song, tmp_path / "store")
+    activation = whole_file(bundle, RawPitch(), song, tmp_path / "store")
+    path = np.concatenate([bins for _, bins in steady_paths([activation])])
+    frequency_hz, confidence = fundamental(activation, path)
     heard = listen(song, bundle)
     assert isinstance(heard, PitchCurve)
     np.testing.assert_allclose(heard.confidence, confidence, atol=1e-5)

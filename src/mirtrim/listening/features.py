@@ -249,15 +249,21 @@ def overlap_mean(windows: np.ndarray, starts: Sequence[int], count: int) -> np.n
     return total / visits
 
 
-def fundamental(activation: np.ndarray) -> np.ndarray:
-    """Pitch in Hz and highest activation of each frame, (frames, bins) → (2, frames)."""
-    centre = activation.argmax(axis=1)
+def fundamental(activation: np.ndarray, centre: np.ndarray | None = None) -> np.ndarray:
+    """Pitch in Hz and activation at the centre of each frame, (frames, bins) → (2, frames).
+
+    Args:
+        centre: the bin around which the pitch is averaged, (frames,); None for the highest one.
+    """
+    if centre is None:
+        centre = activation.argmax(axis=1)
     index = centre[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
     inside = (index >= 0) & (index < activation.shape[1])
     index = index.clip(0, activation.shape[1] - 1)
     weight = np.take_along_axis(activation, index, axis=1) * inside
     cents = (weight * CENTS_PER_BIN * index).sum(1) / weight.sum(1).clip(min=1e-12)
-    return np.stack([PITCH_LOWEST_HZ * 2 ** (cents / 1200), activation.max(axis=1)])
+    confidence = activation[np.arange(len(activation)), centre]
+    return np.stack([PITCH_LOWEST_HZ * 2 ** (cents / 1200), confidence])
 
 
 def peaks_of(activation: np.ndarray, threshold: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
 from mirtrim.listening.blocks import in_multiples, outputs_of
 from mirtrim.listening.features import FULL_SCALE, fundamental, normalised_frames, sigmoid
 from mirtrim.listening.results import PitchCurve
+from mirtrim.listening.steady import steady_paths
 
 
 def hear_pitch(network: Network, audio: AudioFile, progress: Progress) -> PitchCurve:
@@ -23,10 +24,11 @@ def hear_pitch(network: Network, audio: AudioFile, progress: Progress) -> PitchC
     meter = Meter(rate, hop)
     samples = meter.through(mono_blocks(audio, rate, progress))
     rows = hops(samples, hop, per_frame)
-    parts = [
-        fundamental(sigmoid(outputs))
+    activations = (
+        sigmoid(outputs)
         for outputs, _ in outputs_of(network, rows, per_frame, 1, _inputs, flush=False)
-    ]
+    )
+    parts = [fundamental(block, centre) for block, centre in steady_paths(activations)]
     frequency_hz, confidence = np.concatenate(parts, axis=1)
     # A network gives some activation for nothing as well. What is around the centre decides.
     sounds = meter.sounds_at(np.arange(len(confidence)), 1, 1)

@@ -1,6 +1,6 @@
 """The steadiest way through activations: the best of all ways, in little memory."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def path_of(blocks):
 def worth(activation, path):
     """The sum of the first docstring, term by term."""
     heard = sum(frame[b] for frame, b in zip(activation, path, strict=True))
-    return heard - sum(min(SLOPE * abs(a - b), LEAP) for a, b in zip(path, path[1:], strict=False))
+    return heard - sum(min(SLOPE * abs(a - b), LEAP) for a, b in pairwise(path))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -1,5 +1,6 @@
 """The three profiles are valid, and every mistake is named in one line."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -404,6 +405,54 @@ def test_a_mistake_in_what_is_measured_is_named(old: str, new: str, message: str
     assert MEASURED.count(old) == 1
     with pytest.raises(ConfigError, match=rf"^config key {message}"):
         validate(own(OWN + MEASURED.replace(old, new)), SCHEMA)
+
+
+def merging(change: Callable[[dict[str, Any]], object] = lambda config: None) -> dict[str, Any]:
+    """The default profile with a pair of tasks that share a trunk, checked."""
+    config = default()
+    config["merging"] = {
+        "onset": {"other": "drums", "runs": ["trim_magnitude_local_finetune"], "ratios": [4]},
+    }
+    change(config)
+    return config
+
+
+def test_tasks_that_share_a_trunk_are_of_the_profile() -> None:
+    config = validate(merging(), SCHEMA)
+    assert config["merging"]["onset"] == {
+        "other": "drums", "runs": ["trim_magnitude_local_finetune"], "ratios": [4],
+        "seeds": config["seeds"],
+    }  # fmt: skip
+    notes: list[str] = []
+    without = validate(merging(lambda config: config["tasks"].update(drums=None)), SCHEMA, notes)
+    assert without["merging"] == {}
+    assert "merging.onset.other: drums is left out, the profile has no such task" in notes
+    assert validate(default(), SCHEMA)["merging"] == {}
+    nothing = validate(merging(lambda config: config.update(merging=None)), SCHEMA)
+    assert nothing["merging"] == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"other": "onset"}, r"merging.onset.other: is the task itself; name another"),
+        ({"other": "smell"}, r"merging.onset.other: unknown task 'smell'"),
+        ({"other": "chord"}, r"merging.onset.other: chord has other settings \(.*hop.*corpus\)"),
+        ({"ratios": [5]}, r"merging.onset.ratios: 5 is no ratio of the task; it has 1.5, 2"),
+        ({"runs": ["dense"]}, r"merging.onset.runs: no run 'dense'; known: mask_magnitude"),
+        ({"with": "drums"}, r"merging.onset: unknown key 'with'"),
+    ],
+)
+def test_a_pair_that_cannot_share_a_trunk_is_refused(change: dict[str, Any], message: str) -> None:
+    config = merging(lambda config: config["merging"]["onset"].update(change))
+    with pytest.raises(ConfigError, match=rf"^config key {message}"):
+        validate(config, SCHEMA)
+
+
+def test_features_of_a_pair_are_the_same() -> None:
+    config = merging(lambda config: config["tasks"]["drums"]["features"].update(mel_bands=40))
+    with pytest.raises(ConfigError, match=r"drums has other settings \(mel_bands\); two tasks"):
+        validate(config, SCHEMA)
 
 
 def test_contrasts_are_of_runs_of_the_profile_and_of_variants() -> None:

@@ -57,3 +57,35 @@ def test_networks_are_looked_at_and_tickets_trained_twice(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr[-3000:]
     assert (figures / "onset_learning.svg").stat().st_size > 0
     assert (results / "learning/onset-epochs_1.csv.gz").exists()
+
+
+SMALL = {
+    "network": {"channels": 4, "hidden": 32},
+    "training": {"epochs": 2, "examples_per_epoch": 128},
+}
+PAIR = {
+    "studies/methods": None,
+    "runs": [{"method": "trim"}],
+    "tasks/onset/ratios": [2],
+    "tasks/drums": SMALL,
+    "inspected": {"tasks": ["onset"]},
+    "merging": {
+        "onset": {"other": "drums", "runs": ["trim_magnitude_local_rewind"], "ratios": [2]}
+    },
+}
+
+
+def test_a_second_task_is_trained_on_the_trunk_of_a_ticket(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    results = tmp_path / "results/tiny"
+    done = snakemake(tmp_path, "merging", changes=PAIR)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ways = ["separate", "start", "average", "task_vectors", "emr"]
+    found = lines(results / "merging/onset.csv")
+    assert [(line["other_task"], line["way"]) for line in found] == [("drums", w) for w in ways]
+    assert [line["way"] for line in lines(results / "studies/merging.csv")] == ways
+    assert (results / "studies/merging.md").read_text().count("| onset, drums | trim |") == 5
+    # Drums has no networks of its own, and a second command nothing to do.
+    assert {path.parent.name for path in (results / "networks").glob("*/*")} == {"onset"}
+    again = snakemake(tmp_path, "merging", "-n", changes=PAIR)
+    assert "merge " not in again.stdout + again.stderr

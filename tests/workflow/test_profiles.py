@@ -83,9 +83,9 @@ def test_the_clusters_ask_for_the_same_memory_threads_and_groups() -> None:
 
 def test_every_small_job_is_in_a_group() -> None:
     # `latency` wants a machine for itself; `page` reads what Snakemake has noted of the others;
-    # `barrier` trains.
+    # `barrier` and `merge` train.
     made = set().union(*map(rules, ("costs", "measurements", "evidence"))) | names("studies")
-    small = made - {"latency", "page", "barrier"}
+    small = made - {"latency", "page", "barrier", "merge"}
     assert set(read("slurm")["groups"]) == small
 
 

@@ -578,8 +578,23 @@ def connected_jobs():
     }
 
 
+def merged_jobs():
+    """Task → jobs whose trunks are merged with those of another task."""
+    return {
+        task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
+        for task, block in config["merging"].items()
+    }
+
+
+def features_of_other(wildcards):
+    """Features of the task that shares the trunk of this one."""
+    other = config["merging"][wildcards.task]["other"]
+    return f"{features_folder(other)}/store.json"
+
+
 INSPECTED = inspected_jobs()
 CONNECTED = connected_jobs()
+MERGED = merged_jobs()
 
 SETS = {block["name"]: block for block in config["recordings"]["sets"]}
 SHELF = f"{RESULTS}/models"

@@ -1,4 +1,5 @@
-# What is measured on finished networks beside their scores: calibration, units left, barriers.
+# What is measured on finished networks beside their scores: calibration, units left,
+# barriers, and trunks that two tasks share.
 #
 # Each job's lines go into tables of their own, as costs do: a new measurement makes no row stale.
 
@@ -47,6 +48,36 @@ rule barrier:
         "Two trainings of each ticket of {wildcards.run} on {wildcards.task}, seed {wildcards.seed}"
     script:
         "../scripts/connectivity.py"
+
+
+rule merge:
+    input:
+        store=features_of_task,
+        other_store=features_of_other,
+        network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
+        networks=networks_of_run,
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files(
+            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
+        ),
+    output:
+        table=f"{RESULTS}/jobs/merging/{{task}}/{{run}}_seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/merging/{{task}}_{{run}}_seed{{seed}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        other=lambda wildcards: config["merging"][wildcards.task]["other"],
+        ratios=lambda wildcards: config["merging"][wildcards.task]["ratios"],
+        code=lambda wildcards: code_of(
+            "merging.py",
+            f"dense {wildcards.task}",
+            f"dense {config['merging'][wildcards.task]['other']}",
+        ),
+    message:
+        "Another task on the trunks of {wildcards.run}, {wildcards.task}, seed {wildcards.seed}"
+    script:
+        "../scripts/merging.py"
 
 
 rule inspections:
@@ -130,6 +161,31 @@ rule connectivity:
         "Do two trainings of one ticket end in one valley?"
     script:
         "../scripts/barriers.py"
+
+
+rule merging:
+    input:
+        tables=tables("merging", MERGED),
+        merges=later(measurements, "merging", MERGED),
+    output:
+        csv=f"{RESULTS}/studies/merging.csv",
+        markdown=report(
+            f"{RESULTS}/studies/merging.md",
+            caption="../report/merging.rst",
+            category="Studies",
+            labels={"task": "all", "study": "merging"},
+        ),
+    log:
+        f"{RESULTS}/logs/merging.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        jobs=MERGED,
+        code=code_of("merges.py"),
+    message:
+        "What does one trimmed trunk for two tasks cost?"
+    script:
+        "../scripts/merges.py"
 
 
 rule learning_curve:

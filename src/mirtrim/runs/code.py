@@ -59,7 +59,8 @@ def compress_code(
     """The same of a run: the machinery, the method, the criterion, and all behind its data, its
     dense network and the run (`reference`) whose shape it copies."""
     runs = [settings] if reference is None else [settings, reference]
-    teaching = ["mirtrim.runs.jobs.taught.taught"] if training.get("teacher") else []
+    taught = training.get("teacher") or hasattr(get_method(settings.method), "teacher")
+    teaching = ["mirtrim.runs.jobs.taught.taught"] if taught else []
     return _digest(
         *_dense(task, corpus, training),
         *teaching,

@@ -25,7 +25,7 @@ from mirtrim.utils.errors import ConfigError
 # What a person can ask the workflow for, besides tasks and studies.
 TARGETS = (
     "all", "data", "tables", "figures", "costs", "models", "report", "inspections", "connectivity",
-    "learning",
+    "learning", "merging",
 )  # fmt: skip
 
 
@@ -275,19 +275,52 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
     inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
     there = _known_tasks(config, list(connectivity), "connectivity", notes)
     config["connectivity"] = {task: connectivity[task] for task in there}
-    for block in (inspected, *config["connectivity"].values()):
+    _check_merging(config, notes)
+    for block in (inspected, *config["connectivity"].values(), *config["merging"].values()):
         if block["seeds"] is None:
             block["seeds"] = config["seeds"]
-    known = [DENSE.method, *_names_of_runs(config)]
-    for task, block in config["connectivity"].items():
-        where = f"connectivity.{task}"
-        block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
-        ratios = config["tasks"][task]["ratios"]
-        if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
-            has = ", ".join(f"{ratio:g}" for ratio in ratios)
+    runs = _names_of_runs(config)
+    for key, known in (("connectivity", [DENSE.method, *runs]), ("merging", runs)):
+        for task, block in config[key].items():
+            where = f"{key}.{task}"
+            block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
+            ratios = config["tasks"][task]["ratios"]
+            if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
+                has = ", ".join(f"{ratio:g}" for ratio in ratios)
+                raise ConfigError(
+                    f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
+                )
+
+
+def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
+    """Both tasks are there, are two, and can share a trunk: the same features go into it.
+
+    Leaves out tasks, and pairs with one, that the profile has not.
+    """
+    merging = config["merging"]
+    there = _known_tasks(config, list(merging), "merging", notes)
+    config["merging"] = {}
+    for task in there:
+        other, where = merging[task]["other"], f"merging.{task}.other"
+        if not _known_tasks(config, [other], where, notes):
+            continue
+        blocks = [config["tasks"][name] for name in (task, other)]
+        features = [block["features"] for block in blocks]
+        differ = sorted(
+            key
+            for key in features[0].keys() | features[1].keys()
+            if features[0].get(key) != features[1].get(key)
+        )
+        if blocks[0]["corpus"] != blocks[1]["corpus"]:
+            differ.append("corpus")
+        if other == task:
+            raise ConfigError(f"config key {where}: is the task itself; name another")
+        if differ:
             raise ConfigError(
-                f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
+                f"config key {where}: {other} has other settings ({', '.join(differ)}); two tasks "
+                "share a trunk only of the same features"
             )
+        config["merging"][task] = merging[task]
 
 
 def _known_tasks(

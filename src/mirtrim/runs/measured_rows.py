@@ -1,4 +1,5 @@
-"""Rows of what is measured on finished networks beside their scores: inspections, barriers.
+"""Rows of what is measured on finished networks beside their scores: inspections, barriers,
+merges.
 
 They stand in tables of their own, so that a new measurement makes no row of a training stale.
 """
@@ -104,9 +105,41 @@ class Barrier(_Measured):
     epochs: int = 0
 
 
+@dataclass(frozen=True)
+class Merge(_Measured):
+    """One way to serve two tasks with trunks of one trimmed shape (`runs.jobs.merging`).
+
+    Attributes:
+        other_task: the task that shares the trunk of this one.
+        way: how the trunk was made: "separate", "start", "average", "task_vectors", "emr".
+        strength: λ of task vectors; NaN where there is none.
+        test_error, other_test_error: of this and of the other task.
+        validation_error, other_validation_error: the same on validation.
+        errors: JSON, mean validation errors among which λ was chosen, if it was.
+        cosine: of the angle between both task vectors.
+        stored_parameters: what has to be stored for both tasks, in numbers that were learnt.
+        stored_bytes: the same with statistics and masks, in bytes.
+        epochs: of the training of the other task.
+    """
+
+    other_task: str = "-"
+    way: str = "-"
+    strength: float = nan
+    test_error: float = nan
+    other_test_error: float = nan
+    validation_error: float = nan
+    other_validation_error: float = nan
+    errors: str = "[]"
+    cosine: float = nan
+    stored_parameters: int = 0
+    stored_bytes: int = 0
+    epochs: int = 0
+
+
 MUST_BE_FINITE = {
     Inspection: ("test_error", "share_true", "calibration_error", "overconfidence", "brier"),
     Barrier: ("error_barrier", "first_error", "second_error"),
+    Merge: ("test_error", "other_test_error", "cosine", "stored_bytes"),
 }
 
 
@@ -120,7 +153,7 @@ def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
 
 
 def read_measured(
-    kind: type[Inspection] | type[Barrier],
+    kind: type[_Measured],
     paths: Sequence[Path],
     tables: Sequence[Path] = (),
     jobs: Mapping[str, Collection[str]] | None = None,
@@ -150,12 +183,11 @@ def read_measured(
     text = [field.name for field in fields(kind) if field.type is str]
     found = read_jobs(paths, tables, jobs, text=text, check=check, what=f"{kind.__name__} rows")
     keys = ["task", *RUN_KEYS, "seed", "round"]
+    # Several rows of one network stay in their order: sorting by many keys is stable.
     return found[columns].sort_values(keys, ignore_index=True)
 
 
-def read_beside(
-    kind: type[Inspection] | type[Barrier], tables: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
+def read_beside(kind: type[_Measured], tables: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Rows of one kind of several profiles, with a column `profile`.
 
     Args:

@@ -13,6 +13,8 @@ from mirtrim.pruning.methods import (  # noqa: F401 - every file registers what 
     powerpropagation,
     same_mask,
     semi_structured,
+    semi_structured_adaptive,
+    semi_structured_one_shot,
     snip,
     soup,
     top_kast,

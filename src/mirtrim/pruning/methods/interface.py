@@ -124,7 +124,9 @@ class Method:
 
     A method without a use for `reset` may still know values of it beside what it does otherwise
     (`resets`); its runs are only then called by them. A method whose trainings have more epochs
-    than the task's says how many: `epochs(settings, epochs, rewind_epoch)`.
+    than the task's says how many: `epochs(settings, epochs, rewind_epoch)`. One that learns from
+    the trained dense network as well says how much of its targets are that one's word:
+    `teacher(settings)`.
     """
 
     Hyperparameters: ClassVar[type[Any]] = NoHyperparameters

@@ -64,14 +64,17 @@ class Run:
 
 
 def setting_of_run(setting: Setting, settings: PruningSettings) -> Setting:
-    """`setting` with the epochs that the trainings of such a run have, where they have more."""
-    epochs = getattr(get_method(settings.method), "epochs", None)
-    if epochs is None:
+    """`setting` with what the method of such a run changes: epochs, or the share of a teacher."""
+    method = get_method(settings.method)
+    training = dict(setting.config["training"])
+    epochs, teacher = getattr(method, "epochs", None), getattr(method, "teacher", None)
+    if epochs is not None:
+        training["epochs"] = epochs(settings, training["epochs"], setting.config["rewind_epoch"])
+    if teacher is not None:
+        training["teacher"] = teacher(settings)
+    if training == setting.config["training"]:
         return setting
-    training = setting.config["training"]
-    wanted = epochs(settings, training["epochs"], setting.config["rewind_epoch"])
-    config = {**setting.config, "training": {**training, "epochs": wanted}}
-    return replace(setting, config=config)
+    return replace(setting, config={**setting.config, "training": training})
 
 
 def compress(

@@ -1,0 +1,50 @@
+"""Train another task from the trunk of a run's tickets, merge both trunks, and score them."""
+
+from pathlib import Path
+
+from job import job, rows_of, setting_of
+
+from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.jobs.compress import Run
+from mirtrim.runs.jobs.dense import load_dense
+from mirtrim.runs.jobs.merging import measure_merging
+from mirtrim.runs.jobs.rounds import Cost
+from mirtrim.runs.jobs.setting import open_setting
+from mirtrim.runs.jobs.taught import augmented
+from mirtrim.runs.tables import record
+
+task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
+config, plan = snakemake.config, snakemake.config["plan"]
+other, ratios = snakemake.params.other, snakemake.params.ratios
+block = config["tasks"][other]
+epochs = block["training"]["epochs"] * len(ratios)
+with job(snakemake, f"merging of {task} {name} seed {seed} with {other}", epochs) as running:
+    rows = rows_of(snakemake, {task: [f"{name}_seed{seed}"]})
+    run = Run(
+        setting_of(snakemake),
+        load_dense(Path(snakemake.input.network)),
+        Cost(),
+        PruningSettings.of_columns(plan["columns"][name]),
+        {int(number): ratio for number, ratio in plan["rounds"][f"{task} {name}"]},
+        seed,
+    )
+    shared = open_setting(
+        config["profile"],
+        other,
+        block,
+        Path(snakemake.input.other_store).parent,
+        run.setting.device,
+        plan["settings"][f"task {other}"],
+    )
+    measure_merging(
+        run,
+        augmented(shared),
+        rows,
+        Path(snakemake.input.networks),
+        ratios,
+        Path(snakemake.output.table),
+        code_digest=snakemake.params.code,
+        tell=running.tell,
+        report=lambda epoch: running.epoch(other, epoch),
+    )
+    record(Path(snakemake.output.table))

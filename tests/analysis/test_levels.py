@@ -69,6 +69,13 @@ def test_groups_by_hand() -> None:
     assert found.forgets_rare.tolist() == pytest.approx([0.0, 0.2, 0.0, 0.1])
 
 
+def test_the_order_of_the_classes_says_which_are_rare() -> None:
+    found = with_groups(rows(), [*"fbacde"])
+    # Frequent f and b, rare d and e.
+    assert found.frequent_error.tolist() == pytest.approx([0.35, 0.6, 0.25, 0.55])
+    assert found.rare_error.tolist() == pytest.approx([0.3, 0.4, 0.3, 0.4])
+
+
 def test_without_a_dense_network_nobody_knows_what_is_forgotten() -> None:
     found = with_groups(rows().iloc[1:], [*"abcdef"])
     assert np.isnan(found.forgets_rare.iloc[0])

@@ -77,7 +77,7 @@ def draw_groups_of_classes(lines: pd.DataFrame) -> Figure:
                 for measure, look in GROUP_LOOKS.items():
                     _line(axes, of_level, measure, look)
                 panels.ratio_axis(axes, float(part.ratio.max()))
-                axes.set_ylim(0, 1)
+                axes.set_ylim(0, 1.03)  # markers at 1 stand whole
                 axes.set_title(words, fontsize=9, loc="left")
         figure.supxlabel("compression ratio", fontsize=9)
         figure.supylabel("test error", fontsize=9)

@@ -54,7 +54,7 @@ def test_wrong_labels_and_rare_classes_by_one_command(tmp_path: Path) -> None:
         assert abs(float(line["test_error_mean"]) - float(row["test_error"])) < 1e-5
         assert 0 <= float(line["calibration_error_mean"]) <= 1
     tail = lines(results / "studies/tail/rare_classes.csv")
-    assert [line["rarity"] for line in tail] == ["4.0", "4.0"]
+    assert [line["rarity"] for line in tail] == ["4", "4"]
     assert float(tail[0]["forgets_rare_mean"]) == 0
     for path in ("figures/tiny/wrong.svg", "figures/tiny/tail.png",
                  "results/tiny/studies/tail/rare_classes.md"):  # fmt: skip

@@ -233,6 +233,7 @@ def test_defaults_never_change_their_meaning() -> None:
         "weight_decay": 0.0001, "optimizer": "adam", "momentum": 0.9, "precision": "float32",
         "dropout_kernel": "torch", "schedule": "plateau", "plateau_patience": 10,
         "stop_patience": 30, "positive_weight": 1, "folder": None, "index": None, "version": None,
+        "label_noise": 0, "rare_classes": None, "damage_weight": 0,
         "parts": None, "pieces": {"train": 120, "validation": 40, "test": 80},
         "piece_seconds": 20, "minimum_seconds": 0, "train_share": 1, "seed": 2020,
     }  # fmt: skip

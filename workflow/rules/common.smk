@@ -318,7 +318,9 @@ OTHER_VERDICTS = {
 MEASURED_THERE = {
     kind: {
         name: [
-            str(path) for path in sorted(Path(f"results/{name}/{kind}").glob("*.csv"))
+            str(path)
+            for path in sorted(Path(f"results/{name}/{kind}").glob("*.csv"))
+            if "-" not in path.stem  # of a variant of a task
         ]
         for name in [PROFILE, *config["beside"]]
     }
@@ -337,7 +339,8 @@ EXPECTED = PLAN.expected()
 TABLES = {"rows": ROWS}
 for kind in MEASURED:
     TABLES[kind] = {
-        task: jobs_in(table_path(Path(RESULTS), kind, task)) for task in TASKS
+        task: jobs_in(table_path(Path(RESULTS), kind, task))
+        for task in dict.fromkeys([*TASKS, *VARIED_ROWS])
     }
 
 

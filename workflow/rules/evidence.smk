@@ -130,7 +130,7 @@ for study, block in STUDIES.items():
 
 # The same of studies that vary the tasks: targets by their own names, too.
 for study, block in VARIED.items():
-    if block["contrasts"]:
+    if block["told"] != "free_ratios":
         continue
 
     rule:
@@ -183,7 +183,7 @@ for study, block in VARIED.items():
 
 # And of those that contrast runs within every variant.
 for study, block in VARIED.items():
-    if not block["contrasts"]:
+    if block["told"] != "contrasts":
         continue
 
     rule:

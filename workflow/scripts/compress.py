@@ -6,6 +6,7 @@ from job import block_of, job, record_rows, resume_folder, setting_of
 
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.jobs.compress import Run, compress, setting_of_run
+from mirtrim.runs.jobs.damaged import self_damaged
 from mirtrim.runs.jobs.dense import dense_cost, load_dense
 from mirtrim.runs.jobs.taught import taught
 
@@ -21,7 +22,7 @@ with job(snakemake, f"{task} {name} seed {seed}", epochs) as running:
     teacher = setting.new_network(seed)
     teacher.load_state_dict(dense.best)
     run = Run(
-        taught(setting, teacher),
+        self_damaged(taught(setting, teacher), teacher),
         dense,
         dense_cost(Path(snakemake.input.rows)),
         settings,

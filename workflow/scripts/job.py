@@ -80,6 +80,12 @@ def block_of(snakemake):
     return variant["block"] if variant else config["tasks"][task]
 
 
+def base_of(snakemake) -> str:
+    """The task that the job is for, or the one that it is for a variant of."""
+    task = snakemake.wildcards.task
+    return snakemake.config["plan"]["variants"].get(task, {}).get("task", task)
+
+
 def record_rows(snakemake) -> None:
     """Put what a training job has written into the tables; a variant's rows say which it is."""
     from mirtrim.runs.tables import record, tell_variant
@@ -117,13 +123,13 @@ def record_learning(snakemake) -> None:
         return
     epochs = [one for one in told if one.target_ratio in ratios]
     path = job_path(rows.parents[3], "learning", task, rows.stem)
-    base = plan["variants"].get(task, {}).get("task", task)
-    write_learning(path, base, columns, int(snakemake.wildcards.seed), epochs)
+    write_learning(path, base_of(snakemake), columns, int(snakemake.wildcards.seed), epochs)
     record(path)
 
 
 def setting_of(snakemake):
     """The setting of a training job: its task with its data, on the device that it was given."""
+    from mirtrim.runs.jobs.flawed import flawed
     from mirtrim.runs.jobs.setting import open_setting, single_thread
     from mirtrim.runs.jobs.taught import augmented
     from mirtrim.training import choose_device
@@ -139,7 +145,7 @@ def setting_of(snakemake):
         choose_device(snakemake.resources.get("gpu", 0)),
         config["plan"]["settings"][f"task {task}"],
     )
-    return augmented(setting)
+    return augmented(flawed(setting))
 
 
 def paths(files) -> list[Path]:

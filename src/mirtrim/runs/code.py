@@ -13,13 +13,17 @@ from mirtrim.corpora import loaders, varied
 from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
 from mirtrim.pruning.methods import get_method
 from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.jobs.damaged import check_damage
 from mirtrim.runs.meaning import Package
 from mirtrim.tasks.augmented import augmented_kind
+from mirtrim.tasks.flaws import check_flaws, flaws_of
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.provenance import PACKAGE
 
 LENGTH = 16  # hexadecimal digits that are kept
 NO_SETTINGS: Mapping[str, Any] = {}
+# Settings of a training that bring in code of their own. What they are set to is no code.
+BRINGING_CODE = ("augmentation", "teacher", "label_noise", "rare_classes", "damage_weight")
 
 
 @cache
@@ -49,6 +53,12 @@ def dense_code(
     return _digest(*_dense(task, corpus, training))
 
 
+def brought_in(training: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which settings of a training bring in code: those of two trainings of one task, and so their
+    digests, are the same if these are."""
+    return tuple(key for key in BRINGING_CODE if training.get(key))
+
+
 def compress_code(
     task: str,
     corpus: Mapping[str, Any],
@@ -61,6 +71,9 @@ def compress_code(
     runs = [settings] if reference is None else [settings, reference]
     taught = training.get("teacher") or hasattr(get_method(settings.method), "teacher")
     teaching = ["mirtrim.runs.jobs.taught.taught"] if taught else []
+    if training.get("damage_weight"):
+        check_damage(get_task(task))
+        teaching.append("mirtrim.runs.jobs.damaged.self_damaged")
     return _digest(
         *_dense(task, corpus, training),
         *teaching,
@@ -97,6 +110,10 @@ def _dense(task: str, corpus: Mapping[str, Any], training: Mapping[str, Any]) ->
     altered: list[str] = []
     if training.get("augmentation"):
         altered = [_place(augmented_kind(type(get_task(task))))]
+    if flaws_of(training):
+        check_flaws(get_task(task), training)
+        # All of the module: what it registers for kinds of tasks, no name shows.
+        altered += ["mirtrim.runs.jobs.flawed.flawed", "mirtrim.tasks.flaws"]
     return *_features(task, corpus), trained, setting, *altered
 
 

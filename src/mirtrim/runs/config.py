@@ -258,14 +258,29 @@ def _known_runs(
 
 
 def _check_contrasts(config: Mapping[str, Any]) -> None:
-    """A contrast is of runs of the profile, and of a study that varies tasks."""
+    """A contrast is of runs of the profile, and, like `told`, of a study that varies tasks."""
     known = [DENSE.method, *_names_of_runs(config)]
     for name, study in config["studies"].items():
         where = f"studies.{name}.contrasts"
         if study["contrasts"] and not study["variants"]:
             raise ConfigError(f"config key {where}: is for studies with variants; leave it out")
+        _check_told(study, f"config key studies.{name}.told")
         for pair in study["contrasts"]:
             _known_runs(pair, known, where)
+
+
+def _check_told(study: dict[str, Any], where: str) -> None:
+    """What the page of a study with variants tells, put in where it is not said."""
+    usual = "contrasts" if study["contrasts"] else "free_ratios"
+    if study["told"] is None:
+        study["told"] = usual
+    elif not study["variants"]:
+        raise ConfigError(f"{where}: is for studies with variants; leave it out")
+    elif "contrasts" in (usual, study["told"]) and study["told"] != usual:
+        raise ConfigError(
+            f"{where}: {study['told']} does not go with the contrasts that the study "
+            f"{'has' if study['contrasts'] else 'has not'}"
+        )
 
 
 def _check_measured(config: dict[str, Any], notes: list[str]) -> None:

@@ -99,21 +99,26 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
     for name, corpus in checked["corpora"].items():
         code[f"corpus {name}"] = codes.corpus_code(corpus)
     rounds = {}
+    # Task and what its training brings in → the first one of that code, which is found out once.
+    firsts: dict[tuple[str, tuple[str, ...]], str] = {}
     for task, block in blocks_of.items():
         of = variants[task]["task"] if task in variants else task
         corpus = checked["corpora"][block["corpus"]]
+        first = firsts.setdefault((of, codes.brought_in(block["training"])), task)
         if task not in variants:
             code[f"features {task}"] = codes.features_code(task, corpus)
-            code[f"dense {task}"] = codes.dense_code(task, corpus, block["training"])
-        else:
-            code[f"dense {task}"] = code[f"dense {of}"]
+        code[f"dense {task}"] = (
+            code[f"dense {first}"]
+            if first != task
+            else codes.dense_code(of, corpus, block["training"])
+        )
         for name, run in runs.items():
             reference = runs.get(run["reference"])
             code[f"compress {task} {name}"] = (
-                code[f"compress {of} {name}"]
-                if task in variants
+                code[f"compress {first} {name}"]
+                if first != task
                 else codes.compress_code(
-                    task,
+                    of,
                     corpus,
                     settings_of(run),
                     reference and settings_of(reference),

@@ -97,6 +97,91 @@ def test_what_is_wrong_is_named(variants: dict[str, Any], said: str) -> None:
         planned(variants)
 
 
+def test_a_variant_that_brings_in_code_has_a_digest_of_its_own() -> None:
+    noise = [{"value": 0.1, "training": {"label_noise": 0.1}},
+             {"value": 0.2, "training": {"label_noise": 0.2}}]  # fmt: skip
+    damage = [{"value": 4, "training": {"damage_weight": 4}}, {"value": 0}]
+    plan = planned({"chord": {"noise": noise, "damage": damage}}, tasks=("chord",))
+    code, run = plan.code, "trim_magnitude_local_rewind"
+    names = ["chord", "chord-damage_0-noise_0p1", "chord-damage_4-noise_0p1",
+             "chord-damage_4-noise_0p2"]  # fmt: skip
+    # How much noise is a setting, that there is any is code; damage is none of the dense training.
+    plain, noisy, both, more = (code[f"dense {name}"] for name in names)
+    assert noisy == both == more != plain
+    plain, noisy, both, more = (code[f"compress {name} {run}"] for name in names)
+    assert len({plain, noisy, both}) == 3
+    assert both == more
+    assert len({plan.settings[f"task {name}"] for name in names}) == 4
+
+
+def test_settings_of_flaws_at_their_defaults_change_no_digest() -> None:
+    rest = {"label_noise": 0, "damage_weight": 0, "rare_classes": None}
+    plan = planned({"onset": {"noise": [{"value": 0, "training": rest}]}})
+    assert plan.variants["onset-noise_0"]["rows"] == "onset"
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"label_noise": 0.1}, "task onset: training.label_noise is for"),
+        ({"rare_classes": {"factor": 2}}, "task onset: training.rare_classes is for"),
+        ({"damage_weight": 1}, "task onset: training.damage_weight is for"),
+        ({"label_noise": 1}, "training.label_noise: 1 is greater than or equal to"),
+        ({"rare_classes": {"order": 1}}, "training.rare_classes: 'factor' is a required"),
+        ({"rare_classes": {"factor": 0.5}}, "rare_classes.factor: 0.5 is less than"),
+    ],
+)
+def test_flaws_that_cannot_be_are_refused_before_anything_runs(
+    training: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        planned({"onset": {"noise": [{"value": 1, "training": training}]}})
+
+
+def test_what_a_study_tells() -> None:
+    variants = {"onset": {"width": WIDTHS}}
+    runs = ["trim_magnitude_local_rewind", "dense"]
+    told = [
+        planned(variants, **study).config["studies"]["sizes"]["told"]
+        for study in ({}, {"contrasts": [runs]}, {"told": "calibration"}, {"told": "rare_classes"})
+    ]
+    assert told == ["free_ratios", "contrasts", "calibration", "rare_classes"]
+
+
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ({"told": "fortune"}, r"sizes.told: 'fortune' is not one of"),
+        ({"told": "contrasts"}, r"sizes.told: contrasts does not go .* study has not"),
+        ({"told": "calibration", "contrasts": [["dense", "trim_magnitude_local_rewind"]]},
+         r"sizes.told: calibration does not go with the contrasts that the study has"),
+    ],
+)  # fmt: skip
+def test_what_a_study_cannot_tell_is_named(study: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        planned({"onset": {"width": WIDTHS}}, **study)
+
+
+def test_a_study_without_variants_tells_nothing_of_them() -> None:
+    with pytest.raises(ConfigError, match=r"sizes.told: is for studies with variants"):
+        planned({}, runs=[{"method": "mask", "order": "shuffled"}], told="rare_classes")
+
+
+def test_the_neighbours_are_planned_with_every_level() -> None:
+    default = yaml.safe_load((ROOT / "config/default.yaml").read_text())
+    merge(default, yaml.safe_load((ROOT / "config/neighbours.yaml").read_text()))
+    plan = make_plan(default, SCHEMA, SCRIPTS)
+    rows = {name: found["rows"] for name, found in plan.variants.items()}
+    assert rows["instrument-noise_0"] == rows["instrument-damage_0-imbalance_1"] == "instrument"
+    noise = [name for name in rows if "noise" in name]
+    assert [name for name in noise if rows[name] == name] == [
+        "instrument-noise_0p1", "instrument-noise_0p2", "instrument-noise_0p4",
+        "chord-noise_0", "chord-noise_0p1", "chord-noise_0p2", "chord-noise_0p4",
+    ]  # fmt: skip
+    rare = plan.variants["instrument-damage_4-imbalance_20"]["block"]["training"]
+    assert (rare["damage_weight"], rare["rare_classes"]) == (4, {"factor": 20, "order": 0})
+
+
 def test_names_and_merging() -> None:
     assert name_of("pitch", {"width": 0.125, "rewind": -1}) == "pitch-width_0p125-rewind_m1"
     base: dict[str, Any] = {"a": {"b": 1, "c": [1, 2]}, "d": 3}

@@ -1,0 +1,215 @@
+"""What networks of a study that varies its tasks show at every level and ratio, run by run.
+
+Two pages are made of it: error and calibration (wrong labels), and errors of rare and of frequent
+classes (long tail).
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mirtrim.analysis.free_ratios import LEVEL, levels_in
+from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.runs.labels import label_of_name
+from mirtrim.runs.measured_rows import Inspection, read_measured
+from mirtrim.runs.rows import with_names
+from mirtrim.tasks.flaws import frequent_first
+from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import atomic_path, write_text
+
+DENSE = "dense"
+CALIBRATION = {
+    "test_error": "error",
+    "calibration_error": "calibration error",
+    "overconfidence": "overconfidence",
+}
+GROUPS = {
+    "test_error": "error",
+    "frequent_error": "frequent third",
+    "rare_error": "rarest third",
+    "forgets_rare": "forgets the rare by",
+}
+
+
+def read_inspected(
+    variants: Mapping[str, Mapping[str, Any]],
+    jobs: Mapping[str, Collection[str]],
+    tables: Sequence[Path],
+    files: Sequence[Path] = (),
+) -> pd.DataFrame:
+    """What was found on the networks of all variants (`runs.measured_rows.Inspection`).
+
+    Args:
+        variants: as `runs.plan.Plan.variants`, of one study.
+        jobs: whose rows a variant's are → jobs that were to be inspected.
+        tables, files: of inspections, called by the task or variant whose they are.
+
+    Returns:
+        Their lines with `run` and a column `level_<dimension>` for every dimension.
+
+    Raises:
+        ArtefactError: a file is damaged, or a wanted job is in none.
+    """
+    parts = []
+    for variant in variants.values():
+        name = variant["rows"]
+        if not jobs.get(name):
+            continue  # nothing of it has been trained so far
+        found = read_measured(
+            Inspection,
+            [path for path in files if path.parent.name == name],
+            [path for path in tables if path.name == f"{name}.csv"],
+            {variant["task"]: jobs[name]},
+        )
+        told = {f"{LEVEL}{key}": float(value) for key, value in variant["values"].items()}
+        parts.append(with_names(found)[0].assign(**told))
+    if not parts:
+        raise ArtefactError("no network of the study has been inspected; run the study")
+    return pd.concat(parts, ignore_index=True)
+
+
+def class_errors(scores: str, classes: Sequence[str]) -> pd.Series:
+    """Share of the test tracks of each class that are called something else.
+
+    Args:
+        scores: of a row, JSON with `confusion/<true>/<called>`.
+
+    Returns:
+        By class; NaN for one without test tracks.
+
+    Raises:
+        ArtefactError: there is no confusion in them.
+    """
+    known: dict[str, float] = json.loads(scores)
+    counts = np.array(
+        [[known.get(f"confusion/{a}/{b}", 0.0) for b in classes] for a in classes], dtype=float
+    )
+    if not counts.sum():
+        raise ArtefactError(
+            "these rows do not say which classes were taken for which; rare classes are told of "
+            "tasks with one class per track"
+        )
+    with np.errstate(invalid="ignore"):
+        return pd.Series(1 - counts.diagonal() / counts.sum(1), index=list(classes))
+
+
+def with_groups(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Rows with the errors of the frequent and of the rare classes.
+
+    Args:
+        rows: of one variant.
+        classes: the most frequent one first.
+
+    Returns:
+        The rows with `frequent_error` and `rare_error`, the mean error of the first and of the
+        last third of the classes, each class counting alike, and `forgets_rare`: by how much more
+        the error of the rare ones has risen above that of the dense network of the same seed than
+        that of the frequent ones; NaN without such a network.
+    """
+    third = max(1, round(len(classes) / 3))
+    errors = [class_errors(scores, classes) for scores in rows.scores]
+    rows = rows.assign(
+        frequent_error=[float(one.iloc[:third].mean()) for one in errors],
+        rare_error=[float(one.iloc[-third:].mean()) for one in errors],
+    )
+    gap = rows.rare_error - rows.frequent_error
+    dense = gap[rows.run == DENSE].set_axis(rows.seed[rows.run == DENSE])
+    return rows.assign(forgets_rare=gap - rows.seed.map(dense))
+
+
+def read_groups(rows: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """The same of all variants of a study (`free_ratios.read_variants`).
+
+    Classes of a variant whose classes are all alike are told in the order of those that are not,
+    as the control that it is.
+
+    Args:
+        variants: as `runs.plan.Plan.variants`, of that study.
+    """
+    parts = []
+    for variant in variants.values():
+        same = (rows.task == variant["task"]) & (rows.variant == json.dumps(variant["values"]))
+        if same.any():
+            training = (one["block"]["training"] for one in _of_task(variants, variant["task"]))
+            drawn = [block["rare_classes"] for block in training if block.get("rare_classes")]
+            own = variant["block"]["training"].get("rare_classes") or next(iter(drawn), None)
+            order = own.get("order", 0) if own else 0
+            classes = frequent_first(variant["block"]["features"]["classes"], order)
+            parts.append(with_groups(rows[same], classes))
+    if not parts:
+        raise ArtefactError("the study has no rows; run it")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_task(variants: Mapping[str, Any], task: str) -> list[Mapping[str, Any]]:
+    return [variant for variant in variants.values() if variant["task"] == task]
+
+
+def level_table(lines: pd.DataFrame, measured: Collection[str]) -> pd.DataFrame:
+    """One line per task, combination of levels, run and ratio; dense networks first.
+
+    Args:
+        lines: one per network, with `run` and levels.
+        measured: columns that are told.
+
+    Returns:
+        task, the dimensions, run, target_ratio, seeds, ratio (mean), and mean and sample deviation
+        of every measured column.
+    """
+    names = levels_in(lines)
+    order = lines.run.ne(DENSE).rename("order")
+    groups = lines.groupby(["task", *names, order, "run", "target_ratio"], sort=True, dropna=False)
+    table = groups.agg(seeds=("seed", "nunique"), ratio=("ratio", "mean"))
+    for name in measured:
+        table[f"{name}_mean"] = groups[name].mean()
+        table[f"{name}_deviation"] = groups[name].std(ddof=1)
+    table = table.reset_index().drop(columns="order")
+    return table.rename(columns={name: name.removeprefix(LEVEL) for name in names})
+
+
+CALIBRATION_NOTE = (
+    "Mean ± sample deviation over seeds, on test, whose labels are right. Calibration error: "
+    "expected calibration error, 15 bins of equal width; overconfidence: mean probability minus "
+    "the share that is true, of the class of a track or of a frame of a chord."
+)
+GROUPS_NOTE = (
+    "Mean ± sample deviation over seeds, on test. Frequent and rarest third: mean error of these "
+    "classes, each counting alike; where all are equally frequent, of the classes that are made "
+    "rare elsewhere. Forgets the rare by: how much more their error has risen above that of the "
+    "dense network of the same seed than that of the frequent ones."
+)
+
+
+def write_levels(
+    table: pd.DataFrame, words: Mapping[str, str], note: str, csv: Path, markdown: Path
+) -> None:
+    """Write a table as CSV and as Markdown.
+
+    Args:
+        table: see `level_table`.
+        words: measured column → what a reader calls it.
+    """
+    with atomic_path(csv) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    dimensions = list(table.columns[1 : table.columns.get_loc("run")])
+    head = ["task", *dimensions, "run", "seeds", "ratio", *words.values()]
+    lines = (_cells(row, dimensions, words) for _, row in table.iterrows())
+    text = markdown_table(head, lines, 2 + len(dimensions))
+    write_text(markdown, "\n".join([*text, "", note]) + "\n")
+
+
+def _cells(row: pd.Series, dimensions: Sequence[str], words: Collection[str]) -> list[str]:
+    def told(name: str) -> str:
+        mean = row[f"{name}_mean"]
+        if pd.isna(mean):
+            return "–"
+        return mean_and_deviation(mean, row[f"{name}_deviation"]).replace("-", "−")
+
+    levels = ["" if pd.isna(row[name]) else f"{row[name]:g}" for name in dimensions]
+    first = [str(row.task), *levels, label_of_name(row.run), str(row.seeds), f"{row.ratio:.2f}"]
+    return [*first, *(told(name) for name in words)]

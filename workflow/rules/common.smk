@@ -570,16 +570,18 @@ def inspected_jobs():
     return found
 
 
-def connected_jobs():
-    """Task → jobs whose tickets are trained twice."""
+def jobs_named(key):
+    """Task → the jobs of a block of the configuration that names runs and seeds of tasks."""
     return {
         task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
-        for task, block in config["connectivity"].items()
+        for task, block in config[key].items()
     }
 
 
 INSPECTED = inspected_jobs()
-CONNECTED = connected_jobs()
+# Whose tickets are trained twice, and in whose weights directions are compared.
+CONNECTED = jobs_named("connectivity")
+TAKEN_APART = jobs_named("singular")
 
 SETS = {block["name"]: block for block in config["recordings"]["sets"]}
 SHELF = f"{RESULTS}/models"

@@ -25,7 +25,7 @@ from mirtrim.utils.errors import ConfigError
 # What a person can ask the workflow for, besides tasks and studies.
 TARGETS = (
     "all", "data", "tables", "figures", "costs", "models", "report", "inspections", "connectivity",
-    "learning",
+    "learning", "singular",
 )  # fmt: skip
 
 
@@ -269,18 +269,22 @@ def _check_contrasts(config: Mapping[str, Any]) -> None:
 
 
 def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
-    """What is inspected or trained twice is of tasks, runs and ratios of the profile."""
-    inspected, connectivity = config["inspected"], config["connectivity"]
+    """What is inspected, trained twice or taken apart is of tasks, runs and ratios of the
+    profile."""
+    inspected = config["inspected"]
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
     inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
-    there = _known_tasks(config, list(connectivity), "connectivity", notes)
-    config["connectivity"] = {task: connectivity[task] for task in there}
-    for block in (inspected, *config["connectivity"].values()):
+    blocks = {}
+    for key in ("connectivity", "singular"):
+        there = _known_tasks(config, list(config[key]), key, notes)
+        config[key] = {task: config[key][task] for task in there}
+        blocks |= {(key, task): block for task, block in config[key].items()}
+    for block in (inspected, *blocks.values()):
         if block["seeds"] is None:
             block["seeds"] = config["seeds"]
     known = [DENSE.method, *_names_of_runs(config)]
-    for task, block in config["connectivity"].items():
-        where = f"connectivity.{task}"
+    for (key, task), block in blocks.items():
+        where = f"{key}.{task}"
         block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
         ratios = config["tasks"][task]["ratios"]
         if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:

@@ -1,4 +1,5 @@
-"""Rows of what is measured on finished networks beside their scores: inspections, barriers.
+"""Rows of what is measured on finished networks beside their scores: inspections, barriers,
+singular directions.
 
 They stand in tables of their own, so that a new measurement makes no row of a training stale.
 """
@@ -104,10 +105,37 @@ class Barrier(_Measured):
     epochs: int = 0
 
 
-MUST_BE_FINITE = {
+@dataclass(frozen=True)
+class SingularView(_Measured):
+    """The singular directions of one network's weights, beside the dense network's.
+
+    Means over layers with two outputs or more (`pruning.singular`).
+
+    Attributes:
+        threshold: cosine below which a direction is an intruder.
+        intruder_share: share of its directions that resemble none of the dense network's.
+        leading_intruder_share: the same of the leading tenth.
+        effective_rank: exp of the entropy of the singular values.
+        leading_energy: share of the energy in the leading tenth.
+        layers: JSON, layer → counts and values of the layer.
+    """
+
+    threshold: float = nan
+    intruder_share: float = nan
+    leading_intruder_share: float = nan
+    effective_rank: float = nan
+    leading_energy: float = nan
+    layers: str = "{}"
+
+
+Measured = type[Inspection] | type[Barrier] | type[SingularView]
+MUST_BE_FINITE: dict[Measured, tuple[str, ...]] = {
     Inspection: ("test_error", "share_true", "calibration_error", "overconfidence", "brier"),
     Barrier: ("error_barrier", "first_error", "second_error"),
-}
+    SingularView: (
+        "intruder_share", "leading_intruder_share", "effective_rank", "leading_energy",
+    ),
+}  # fmt: skip
 
 
 def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
@@ -120,7 +148,7 @@ def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
 
 
 def read_measured(
-    kind: type[Inspection] | type[Barrier],
+    kind: Measured,
     paths: Sequence[Path],
     tables: Sequence[Path] = (),
     jobs: Mapping[str, Collection[str]] | None = None,
@@ -143,7 +171,7 @@ def read_measured(
         for name in MUST_BE_FINITE[kind]:
             if not all(isfinite(float(value)) for value in table[name]):
                 raise ValueError(f"column {name}: not a finite number")
-        for name in {"reliability", "units", "errors"} & set(columns):
+        for name in {"reliability", "units", "errors", "layers"} & set(columns):
             for text in table[name]:
                 json.loads(text)
 
@@ -154,7 +182,7 @@ def read_measured(
 
 
 def read_beside(
-    kind: type[Inspection] | type[Barrier], tables: Mapping[str, Sequence[str]]
+    kind: Measured, tables: Mapping[str, Sequence[str]]
 ) -> pd.DataFrame:
     """Rows of one kind of several profiles, with a column `profile`.
 

@@ -21,7 +21,7 @@ from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path, wait_for_lock
 
 Cells = dict[str, str]
-MEASURED = ("exports", "arenas", "latency", "inspections", "connectivity")
+MEASURED = ("exports", "arenas", "latency", "inspections", "connectivity", "singular")
 KINDS = {kind: ".csv" for kind in ("rows", *MEASURED)} | dict.fromkeys(
     ("pieces", "learning"), ".csv.gz"
 )
@@ -33,7 +33,8 @@ def table_path(results: Path, kind: str, task: str) -> Path:
     Args:
         kind: "rows"; "pieces", scores of each test piece; "exports", bytes and errors of exported
             networks; "arenas", what microcontrollers need; "latency"; "inspections", calibration
-            and units left; "connectivity", error barriers; "learning", losses of epochs.
+            and units left; "connectivity", error barriers; "singular", directions of weights;
+            "learning", losses of epochs.
     """
     return results / kind / f"{task}{KINDS[kind]}"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from mirtrim.analysis.markup import markdown_table
-from mirtrim.pruning.singular import INTRUDER
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.files import atomic_path, write_text
 
@@ -15,13 +14,13 @@ HEAD = (
     "energy of the leading",
 )  # fmt: skip
 NOTE = (
-    "Means over layers with two outputs or more, and over seeds. Each weight is the matrix (outputs, "
-    "inputs · kernel); a pair of layers is their product. Intruders: left singular vectors whose "
-    f"cosine with every one of the dense network's, for the units that were kept, is below "
-    f"{INTRUDER:g} (Shuttleworth et al. 2024). Leading: a tenth of the directions, at least one. "
-    "Effective rank: exp of the entropy of the singular values (Roy & Vetterli 2007). Energy: the "
-    "leading directions' share of the squared singular values. With few outputs any vector resembles "
-    "some other: intruders of small layers are rare by chance."
+    "Means over layers with two outputs or more, and over seeds. Each weight is the matrix "
+    "(outputs, inputs · kernel); a pair of layers is their product. Intruders: left singular "
+    "vectors whose cosine with every one of the dense network's, for the units that were kept, is "
+    "below {threshold} (Shuttleworth et al. 2024). Leading: a tenth of the directions, at least "
+    "one. Effective rank: exp of the entropy of the singular values (Roy & Vetterli 2007). Energy: "
+    "the leading directions' share of the squared singular values. With few outputs any vector "
+    "resembles some other: intruders of small layers are rare by chance."
 )
 
 
@@ -32,12 +31,14 @@ def singular_table(views: pd.DataFrame) -> pd.DataFrame:
         views: `runs.measured_rows.SingularView` rows of any tasks.
 
     Returns:
-        task, run, target_ratio, seeds, and the means over seeds of `MEANS`.
+        task, run, target_ratio, seeds, threshold, and the means over seeds of `MEANS`.
     """
     rows = with_labels(views)
     grouped = rows.groupby(["task", "run", "target_ratio"], sort=True)
     return grouped.agg(
-        seeds=("seed", "nunique"), **{name: (name, "mean") for name in MEANS}
+        seeds=("seed", "nunique"),
+        threshold=("threshold", "max"),
+        **{name: (name, "mean") for name in MEANS},
     ).reset_index()
 
 
@@ -58,4 +59,7 @@ def write_singular(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
         )
         for row in table.itertuples()
     )
-    write_text(markdown, "\n".join([*markdown_table(HEAD, rows, 2), "", NOTE]) + "\n")
+    lines = [*markdown_table(HEAD, rows, 2)]
+    for threshold in sorted(set(table.threshold)):
+        lines += ["", NOTE.format(threshold=f"{threshold:g}")]
+    write_text(markdown, "\n".join(lines) + "\n")

@@ -274,7 +274,7 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
     inspected = config["inspected"]
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
     inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
-    blocks = {}
+    blocks: dict[tuple[str, str], dict[str, Any]] = {}
     for key in ("connectivity", "singular"):
         there = _known_tasks(config, list(config[key]), key, notes)
         config[key] = {task: config[key][task] for task in there}

@@ -181,9 +181,7 @@ def read_measured(
     return found[columns].sort_values(keys, ignore_index=True)
 
 
-def read_beside(
-    kind: Measured, tables: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
+def read_beside(kind: Measured, tables: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Rows of one kind of several profiles, with a column `profile`.
 
     Args:

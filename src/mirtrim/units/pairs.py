@@ -1,4 +1,4 @@
-"""Two layers in the place of one, and how such a pair is told to whoever builds the network again."""
+"""Two layers in the place of one, and how such a pair is told to whoever builds it again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 from torch import Tensor, nn
 
 KINDS: dict[str, type[nn.Module]] = {
-    kind.__name__: kind for kind in (nn.Linear, nn.Conv1d, nn.Conv2d)
+    "Linear": nn.Linear,
+    "Conv1d": nn.Conv1d,
+    "Conv2d": nn.Conv2d,
 }
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
-_ARGUMENTS = {
+_ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Linear: ("in_features", "out_features"),
     **dict.fromkeys(
         (nn.Conv1d, nn.Conv2d),
@@ -48,7 +50,7 @@ def replaceable(network: nn.Module) -> dict[str, Layer]:
         and type(module) in KINDS.values()
         and getattr(module, "groups", 1) == 1
         and places.get(id(getattr(module, "weight", None))) == 1
-    }  # type: ignore[return-value]
+    }
 
 
 def replace_layer(network: nn.Module, name: str, layer: nn.Module) -> None:
@@ -62,7 +64,8 @@ def pointwise(layer: nn.Module, inputs: int, outputs: int, bias: bool) -> Layer:
     if isinstance(layer, nn.Linear):
         return nn.Linear(inputs, outputs, bias)
     kind: Any = type(layer)
-    return kind(inputs, outputs, 1, bias=bias)  # type: ignore[no-any-return]
+    made: Layer = kind(inputs, outputs, 1, bias=bias)
+    return made
 
 
 def described(network: nn.Module) -> dict[str, list[dict[str, Any]]]:

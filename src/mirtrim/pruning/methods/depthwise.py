@@ -112,8 +112,8 @@ class Depthwise(Method):
             graph = discover(network, current.example_inputs)
         if full < target:
             raise ConfigError(
-                f"depthwise: {WIDEST} times as wide, the network has {full} {settings.budget}, less "
-                f"than the {target:.0f} that ratio {current.ratio:g} leaves"
+                f"depthwise: even {WIDEST} times as wide the network has {full} {settings.budget}, "
+                f"less than the {target:.0f} that ratio {current.ratio:g} leaves"
             )
         draws = torch.rand(graph.group_count, generator=current.generator, dtype=torch.float64)
         scores = draws.numpy()

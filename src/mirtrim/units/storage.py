@@ -181,8 +181,8 @@ def _read_widths(
     lists = {key: content.get(key, []) for key in ("complex", "attributes")}
     pairs = content.get("pairs", {})
     listed = all(isinstance(names, list) for names in lists.values())
-    named = isinstance(shapes, dict) and isinstance(modules, dict)
-    if not (named and listed and isinstance(pairs, dict)):
+    listed = listed and isinstance(pairs, dict)
+    if not (isinstance(shapes, dict) and isinstance(modules, dict) and listed):
         raise ArtefactError(f"{path} lacks its shapes or modules; save the network again")
     return shapes, modules, lists, pairs
 

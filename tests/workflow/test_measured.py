@@ -19,6 +19,7 @@ CHANGES = {
     "runs": [{"method": "mask"}, {"method": "trim"}, {"method": "gradual"}],
     "tasks/onset/ratios": [2],
     "connectivity": {"onset": {"runs": ["dense", "trim_magnitude_local_rewind"], "ratios": [2]}},
+    "singular": {"onset": {"runs": ["dense", "trim_magnitude_local_rewind"], "ratios": [2]}},
 }
 
 
@@ -30,7 +31,9 @@ def lines(path: Path) -> list[dict[str, str]]:
 def test_networks_are_looked_at_and_tickets_trained_twice(tmp_path: Path) -> None:
     make_folder(tmp_path)
     results, figures = tmp_path / "results/tiny", tmp_path / "figures/tiny"
-    done = snakemake(tmp_path, "inspections", "connectivity", "lengths", changes=CHANGES)
+    done = snakemake(
+        tmp_path, "inspections", "connectivity", "singular", "lengths", changes=CHANGES
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     # Runs that nobody looks at, or contrasts, are not trained.
     trained = {path.stem for path in (results / "jobs/rows").rglob("*.csv")}
@@ -44,12 +47,17 @@ def test_networks_are_looked_at_and_tickets_trained_twice(tmp_path: Path) -> Non
         ("dense", "1"), ("trim", "2")
     ]  # fmt: skip
     assert all(len(json.loads(line["errors"])) == 11 for line in barriers)
+    views = lines(results / "singular/onset.csv")
+    assert [(v["method"], v["target_ratio"]) for v in views] == [("dense", "1"), ("trim", "2")]
+    assert float(views[0]["intruder_share"]) == 0
+    told = lines(results / "studies/singular.csv")
+    assert [line["run"] for line in told] == ["dense", "trim"]
     contrasts = lines(results / "studies/lengths/contrasts.csv")
     assert [line["epochs"] for line in contrasts] == ["1", "2"]
     for name in ("calibration", "onset_units", "connectivity"):
         assert (figures / f"{name}.svg").stat().st_size > 0
     # The rows say nothing new, and the next command has nothing to do.
-    again = snakemake(tmp_path, "inspections", "connectivity", "-n", changes=CHANGES)
+    again = snakemake(tmp_path, "inspections", "connectivity", "singular", "-n", changes=CHANGES)
     assert "jobs of training left" not in again.stderr
     assert "inspection " not in again.stdout
     # Every training has left its losses, variants in tables of their own.

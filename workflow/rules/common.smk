@@ -573,19 +573,11 @@ def inspected_jobs():
     return found
 
 
-def connected_jobs():
-    """Task → jobs whose tickets are trained twice."""
+def jobs_named(key):
+    """Task → the jobs of a block of the configuration that names runs and seeds of tasks."""
     return {
         task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
-        for task, block in config["connectivity"].items()
-    }
-
-
-def merged_jobs():
-    """Task → jobs whose trunks are merged with those of another task."""
-    return {
-        task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
-        for task, block in config["merging"].items()
+        for task, block in config[key].items()
     }
 
 
@@ -596,8 +588,11 @@ def features_of_other(wildcards):
 
 
 INSPECTED = inspected_jobs()
-CONNECTED = connected_jobs()
-MERGED = merged_jobs()
+# Whose tickets are trained twice, whose trunks are merged with those of another task, and in whose
+# weights directions are compared.
+CONNECTED = jobs_named("connectivity")
+MERGED = jobs_named("merging")
+TAKEN_APART = jobs_named("singular")
 
 SETS = {block["name"]: block for block in config["recordings"]["sets"]}
 SHELF = f"{RESULTS}/models"

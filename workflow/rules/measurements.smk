@@ -1,5 +1,5 @@
 # What is measured on finished networks beside their scores: calibration, units left,
-# barriers, and trunks that two tasks share.
+# barriers, trunks that two tasks share, directions of weights.
 #
 # Each job's lines go into tables of their own, as costs do: a new measurement makes no row stale.
 
@@ -78,6 +78,30 @@ rule merge:
         "Another task on the trunks of {wildcards.run}, {wildcards.task}, seed {wildcards.seed}"
     script:
         "../scripts/merging.py"
+
+
+rule directions:
+    input:
+        store=features_of_task,
+        network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
+        networks=networks_of_run,
+        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        rows=lambda wildcards: files(
+            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
+        ),
+    output:
+        table=f"{RESULTS}/jobs/singular/{{task}}/{{run}}_seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/singular/{{task}}_{{run}}_seed{{seed}}.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        ratios=lambda wildcards: config["singular"][wildcards.task]["ratios"],
+        code=lambda wildcards: code_of("directions.py", f"dense {wildcards.task}"),
+    message:
+        "Directions of the weights of {wildcards.run} on {wildcards.task}, seed {wildcards.seed}"
+    script:
+        "../scripts/directions.py"
 
 
 rule inspections:
@@ -186,6 +210,31 @@ rule merging:
         "What does one trimmed trunk for two tasks cost?"
     script:
         "../scripts/merges.py"
+
+
+rule singular:
+    input:
+        tables=tables("singular", TAKEN_APART),
+        views=later(measurements, "singular", TAKEN_APART),
+    output:
+        csv=f"{RESULTS}/studies/singular.csv",
+        markdown=report(
+            f"{RESULTS}/studies/singular.md",
+            caption="../report/singular.rst",
+            category="Studies",
+            labels={"task": "all", "study": "singular"},
+        ),
+    log:
+        f"{RESULTS}/logs/singular.log",
+    conda:
+        "../envs/mirtrim.yaml"
+    params:
+        jobs=TAKEN_APART,
+        code=code_of("singular.py"),
+    message:
+        "What runs have changed in the directions of the dense network's weights"
+    script:
+        "../scripts/singular.py"
 
 
 rule learning_curve:

@@ -25,7 +25,7 @@ from mirtrim.utils.errors import ConfigError
 # What a person can ask the workflow for, besides tasks and studies.
 TARGETS = (
     "all", "data", "tables", "figures", "costs", "models", "report", "inspections", "connectivity",
-    "learning", "merging",
+    "learning", "merging", "singular",
 )  # fmt: skip
 
 
@@ -284,38 +284,41 @@ def _check_told(study: dict[str, Any], where: str) -> None:
 
 
 def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
-    """What is inspected or trained twice is of tasks, runs and ratios of the profile."""
-    inspected, connectivity = config["inspected"], config["connectivity"]
+    """What is inspected, trained twice, merged or taken apart is of tasks, runs and ratios of the
+    profile."""
+    inspected = config["inspected"]
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
     inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
-    there = _known_tasks(config, list(connectivity), "connectivity", notes)
-    config["connectivity"] = {task: connectivity[task] for task in there}
-    _check_merging(config, notes)
-    for block in (inspected, *config["connectivity"].values(), *config["merging"].values()):
+    blocks: dict[tuple[str, str], dict[str, Any]] = {}
+    for key in ("connectivity", "merging", "singular"):
+        there = _known_tasks(config, list(config[key]), key, notes)
+        config[key] = {task: config[key][task] for task in there}
+        if key == "merging":
+            _check_merging(config, notes)
+        blocks |= {(key, task): block for task, block in config[key].items()}
+    for block in (inspected, *blocks.values()):
         if block["seeds"] is None:
             block["seeds"] = config["seeds"]
     runs = _names_of_runs(config)
-    for key, known in (("connectivity", [DENSE.method, *runs]), ("merging", runs)):
-        for task, block in config[key].items():
-            where = f"{key}.{task}"
-            block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
-            ratios = config["tasks"][task]["ratios"]
-            if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
-                has = ", ".join(f"{ratio:g}" for ratio in ratios)
-                raise ConfigError(
-                    f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
-                )
+    for (key, task), block in blocks.items():
+        where = f"{key}.{task}"
+        known = runs if key == "merging" else [DENSE.method, *runs]
+        block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
+        ratios = config["tasks"][task]["ratios"]
+        if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
+            has = ", ".join(f"{ratio:g}" for ratio in ratios)
+            raise ConfigError(
+                f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
+            )
 
 
 def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
     """Both tasks are there, are two, and can share a trunk: the same features go into it.
 
-    Leaves out tasks, and pairs with one, that the profile has not.
+    Leaves out pairs with a task that the profile has not.
     """
-    merging = config["merging"]
-    there = _known_tasks(config, list(merging), "merging", notes)
-    config["merging"] = {}
-    for task in there:
+    merging, config["merging"] = config["merging"], {}
+    for task in merging:
         other, where = merging[task]["other"], f"merging.{task}.other"
         if not _known_tasks(config, [other], where, notes):
             continue

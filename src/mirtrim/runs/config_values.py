@@ -63,7 +63,7 @@ def drop_nulls(config: dict[str, Any]) -> None:
     latter, all runs, all that is weighed or published."""
     for key in (
         "studies", "runs", "costs", "models", "recordings", "inspected", "connectivity",
-        "merging",
+        "merging", "singular",
     ):  # fmt: skip
         if key in config and config[key] is None:
             del config[key]

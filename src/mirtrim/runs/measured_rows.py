@@ -1,5 +1,5 @@
 """Rows of what is measured on finished networks beside their scores: inspections, barriers,
-merges.
+merges, singular directions.
 
 They stand in tables of their own, so that a new measurement makes no row of a training stale.
 """
@@ -136,11 +136,37 @@ class Merge(_Measured):
     epochs: int = 0
 
 
-MUST_BE_FINITE = {
+@dataclass(frozen=True)
+class SingularView(_Measured):
+    """The singular directions of one network's weights, beside the dense network's.
+
+    Means over layers with two outputs or more (`pruning.singular`).
+
+    Attributes:
+        threshold: cosine below which a direction is an intruder.
+        intruder_share: share of its directions that resemble none of the dense network's.
+        leading_intruder_share: the same of the leading tenth.
+        effective_rank: exp of the entropy of the singular values.
+        leading_energy: share of the energy in the leading tenth.
+        layers: JSON, layer → counts and values of the layer.
+    """
+
+    threshold: float = nan
+    intruder_share: float = nan
+    leading_intruder_share: float = nan
+    effective_rank: float = nan
+    leading_energy: float = nan
+    layers: str = "{}"
+
+
+MUST_BE_FINITE: dict[type[_Measured], tuple[str, ...]] = {
     Inspection: ("test_error", "share_true", "calibration_error", "overconfidence", "brier"),
     Barrier: ("error_barrier", "first_error", "second_error"),
     Merge: ("test_error", "other_test_error", "cosine", "stored_bytes"),
-}
+    SingularView: (
+        "intruder_share", "leading_intruder_share", "effective_rank", "leading_energy",
+    ),
+}  # fmt: skip
 
 
 def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
@@ -176,7 +202,7 @@ def read_measured(
         for name in MUST_BE_FINITE[kind]:
             if not all(isfinite(float(value)) for value in table[name]):
                 raise ValueError(f"column {name}: not a finite number")
-        for name in {"reliability", "units", "errors"} & set(columns):
+        for name in {"reliability", "units", "errors", "layers"} & set(columns):
             for text in table[name]:
                 json.loads(text)
 

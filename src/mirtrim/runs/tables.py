@@ -21,7 +21,7 @@ from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path, wait_for_lock
 
 Cells = dict[str, str]
-MEASURED = ("exports", "arenas", "latency", "inspections", "connectivity", "merging")
+MEASURED = ("exports", "arenas", "latency", "inspections", "connectivity", "merging", "singular")
 KINDS = {kind: ".csv" for kind in ("rows", *MEASURED)} | dict.fromkeys(
     ("pieces", "learning"), ".csv.gz"
 )
@@ -34,6 +34,7 @@ def table_path(results: Path, kind: str, task: str) -> Path:
         kind: "rows"; "pieces", scores of each test piece; "exports", bytes and errors of exported
             networks; "arenas", what microcontrollers need; "latency"; "inspections", calibration
             and units left; "connectivity", error barriers; "merging", trunks of two tasks;
+            "singular", directions of weights;
             "learning", losses of epochs.
     """
     return results / kind / f"{task}{KINDS[kind]}"

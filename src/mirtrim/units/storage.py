@@ -1,7 +1,8 @@
 """Trimmed networks on disk: weights as safetensors, widths as JSON, never a pickle.
 
-A network is rebuilt by making the dense one, giving every tensor and attribute its stored
-width, and filling in the weights.
+A network is rebuilt by making the dense one, putting in the pairs of layers that stand in the
+place of one (`units.pairs`), giving every tensor and attribute its stored width, and filling in
+the weights.
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mirtrim.units.pairs import build_pairs, described
 from mirtrim.units.widths import cut_attributes, of_torch, own_sizes, tensor_attributes
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, write_json
@@ -52,6 +54,8 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
         "shapes": {name: list(tensor.shape) for name, tensor in tensors.items()},
         "modules": modules,
     }
+    if pairs := described(model):
+        widths["pairs"] = pairs
     if passing := sorted(tensor_attributes(model)):
         widths["attributes"] = passing  # what the factory lacks of these is no loss
     if imaginary:
@@ -126,7 +130,7 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         ArtefactError: a file is missing, damaged, of another version or of another network.
     """
     weights_path, widths_path = _paths(path)
-    shapes, modules, lists = _read_widths(widths_path)
+    shapes, modules, lists, pairs = _read_widths(widths_path)
     stored, _ = read_tensors(weights_path)
     found = {name: list(tensor.shape) for name, tensor in stored.items()}
     if found != shapes:
@@ -138,6 +142,10 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
             )
         stored[name] = torch.view_as_complex(stored[name])
     model = factory()
+    try:
+        build_pairs(model, pairs, shapes)
+    except ValueError as error:
+        raise ArtefactError(f"{widths_path}: {error}; save the network again") from error
     tensors = _tensors(model)
     # States that come and go with use: only where both have them they are read.
     passing = set(tensor_attributes(model)) | set(lists["attributes"])
@@ -151,14 +159,15 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
             f"{weights_path} is of another network than the factory makes: tensor {odd[0]!r} is "
             "only in one of them"
         )
-    _resize(model, tensors, stored, weights_path)
+    # With other layers than the dense network, it may be wider elsewhere.
+    _resize(model, tensors, stored, weights_path, may_grow=bool(pairs))
     _set_attributes(model, modules, widths_path)
     return model
 
 
 def _read_widths(
     path: Path,
-) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], dict[str, list[str]]]:
+) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], dict[str, list[str]], dict[str, Any]]:
     if not path.exists():
         raise ArtefactError(f"{path} is missing; save the network again")
     content = read_json(path)
@@ -170,25 +179,32 @@ def _read_widths(
         )
     shapes, modules = content.get("shapes"), content.get("modules")
     lists = {key: content.get(key, []) for key in ("complex", "attributes")}
+    pairs = content.get("pairs", {})
     listed = all(isinstance(names, list) for names in lists.values())
+    listed = listed and isinstance(pairs, dict)
     if not (isinstance(shapes, dict) and isinstance(modules, dict) and listed):
         raise ArtefactError(f"{path} lacks its shapes or modules; save the network again")
-    return shapes, modules, lists
+    return shapes, modules, lists, pairs
 
 
-def _fits(new: Tensor, old: Tensor) -> bool:
+def _fits(new: Tensor, old: Tensor, may_grow: bool = False) -> bool:
     """Whether `new` may be what is left of `old`."""
-    return new.dim() == old.dim() and new.dtype == old.dtype and new.numel() <= old.numel()
+    smaller = may_grow or new.numel() <= old.numel()
+    return new.dim() == old.dim() and new.dtype == old.dtype and smaller
 
 
 def _resize(
-    model: nn.Module, tensors: dict[str, Tensor], stored: dict[str, Tensor], path: Path
+    model: nn.Module,
+    tensors: dict[str, Tensor],
+    stored: dict[str, Tensor],
+    path: Path,
+    may_grow: bool = False,
 ) -> None:
     """Put the stored values into the network, keeping ties between parameters."""
     replaced: dict[int, Tensor] = {}
     for name, old in tensors.items():
         new = stored[name].to(old.device)
-        if not _fits(new, old):
+        if not _fits(new, old, may_grow):
             raise ArtefactError(
                 f"{path} holds {name} as {new.dtype} {tuple(new.shape)}, which does not fit the "
                 f"factory's {old.dtype} {tuple(old.shape)}"

@@ -1,6 +1,6 @@
 """Jobs on a synthetic store: small enough to train in a second."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +77,17 @@ class Job:
         )  # fmt: skip
 
     def compress(
-        self, method: str = "trim", progress: Any = lambda stage, epoch: None, **run: Any
+        self,
+        method: str = "trim",
+        progress: Any = lambda stage, epoch: None,
+        ratios: Sequence[float] = RATIOS,
+        **run: Any,
     ) -> None:
         dense = load_dense(self.folder / "dense.safetensors")
         cost = dense_cost(self.folder / "dense.csv")
         choices = settings_of({"method": method, "scope": "local", **run})
         compress(
-            Run(self.setting, dense, cost, choices, dict(enumerate(RATIOS, start=1)), 0),
+            Run(self.setting, dense, cost, choices, dict(enumerate(ratios, start=1)), 0),
             rows_path=self.folder / f"{method}.csv",
             pieces_path=self.folder / f"{method}_pieces.csv",
             networks_folder=self.folder / method, resume_folder=self.folder / "resume",

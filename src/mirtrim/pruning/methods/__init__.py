@@ -3,9 +3,11 @@
 from mirtrim.pruning.methods import (  # noqa: F401 - every file registers what it defines
     controls,
     cram,
+    depthwise,
     feedback,
     feedback_units,
     gradual,
+    low_rank,
     mask,
     one_shot,
     optimal_surgeon,

@@ -1,0 +1,65 @@
+"""What masks, trims and low rank change in the directions of weights: one small table."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mirtrim.analysis.markup import markdown_table
+from mirtrim.runs.labels import with_labels
+from mirtrim.utils.files import atomic_path, write_text
+
+MEANS = ("intruder_share", "leading_intruder_share", "effective_rank", "leading_energy")
+HEAD = (
+    "task", "run", "ratio", "seeds", "intruders", "among the leading", "effective rank",
+    "energy of the leading",
+)  # fmt: skip
+NOTE = (
+    "Means over layers with two outputs or more, and over seeds. Each weight is the matrix "
+    "(outputs, inputs · kernel); a pair of layers is their product. Intruders: left singular "
+    "vectors whose cosine with every one of the dense network's, for the units that were kept, is "
+    "below {threshold} (Shuttleworth et al. 2024). Leading: a tenth of the directions, at least "
+    "one. Effective rank: exp of the entropy of the singular values (Roy & Vetterli 2007). Energy: "
+    "the leading directions' share of the squared singular values. With few outputs any vector "
+    "resembles some other: intruders of small layers are rare by chance."
+)
+
+
+def singular_table(views: pd.DataFrame) -> pd.DataFrame:
+    """One line per task, run and ratio.
+
+    Args:
+        views: `runs.measured_rows.SingularView` rows of any tasks.
+
+    Returns:
+        task, run, target_ratio, seeds, threshold, and the means over seeds of `MEANS`.
+    """
+    rows = with_labels(views)
+    grouped = rows.groupby(["task", "run", "target_ratio"], sort=True)
+    return grouped.agg(
+        seeds=("seed", "nunique"),
+        threshold=("threshold", "max"),
+        **{name: (name, "mean") for name in MEANS},
+    ).reset_index()
+
+
+def write_singular(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
+    """Write the table as CSV and as Markdown."""
+    with atomic_path(csv) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    rows = (
+        (
+            row.task,
+            row.run,
+            f"{row.target_ratio:g}",
+            str(row.seeds),
+            f"{row.intruder_share:.3f}",
+            f"{row.leading_intruder_share:.3f}",
+            f"{row.effective_rank:.1f}",
+            f"{row.leading_energy:.3f}",
+        )
+        for row in table.itertuples()
+    )
+    lines = [*markdown_table(HEAD, rows, 2)]
+    for threshold in sorted(set(table.threshold)):
+        lines += ["", NOTE.format(threshold=f"{threshold:g}")]
+    write_text(markdown, "\n".join(lines) + "\n")

@@ -56,6 +56,8 @@ from mirtrim.utils.errors import MirtrimError
 RATE, FRAME = torchcrepe.SAMPLE_RATE, torchcrepe.WINDOW_SIZE
 FIRST_BIN_HZ = 10 * 2 ** (1997.3794084376191 / 1200)  # of CREPE; ours begin a little higher
 BATCH = 32
+CHANNELS = 256  # that one convolution in bfloat16 sums over
+FILTERS = 128  # that see one channel
 SOUNDING_DB = -20.0  # of the loudest frame of a note
 Scored = tuple[Tensor, np.ndarray]  # frames (frames, 1024) and their pitch in Hz (frames,)
 
@@ -144,9 +146,16 @@ def songs(audio: Path, f0: Path, hop_seconds: float) -> Scored:
 class Rows(TorchFunctionMode):
     """Convolutions along rows in bfloat16, in place of columns in float32; ten times faster.
 
-    CREPE's are (taps, 1), for which processors with AMX have no fast kernel. With `--exact`
-    accuracies are computed without it.
+    CREPE's are (taps, 1), for which processors with AMX have no fast kernel. With torch 2.13.0
+    such processors sum wrongly over some numbers of channels, silently. So `along_rows` avoids
+    those that are known, and a shape is compared with float32 when it first comes up, in values
+    and gradients, and stays there if it is wrong. With `--exact` accuracies are computed without
+    any of it.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._right: dict[tuple[Any, ...], bool] = {}
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -155,14 +164,39 @@ class Rows(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         inputs, weight, bias, stride, padding, dilation, groups = args
         assert (padding, dilation, groups) == ((0, 0), (1, 1), 1)
-        # oneDNN sums wrongly over 2 to 15 channels in bfloat16 (torch 2.13.0, processors with AMX).
-        missing = -inputs.shape[1] % 16 if inputs.shape[1] > 1 else 0
-        rows, taps = (
-            F.pad(t.transpose(2, 3), (0, 0, 0, 0, 0, missing)).bfloat16().contiguous()
-            for t in (inputs, weight)
-        )
-        outputs = func(rows, taps, bias.bfloat16(), stride[::-1]).float()
-        return outputs.transpose(2, 3)
+        key = (len(inputs), inputs.shape[1:], weight.shape, stride)
+        if key not in self._right:
+            # The gradient over one channel and many filters ends the process.
+            risky = inputs.shape[1] == 1 and len(weight) > FILTERS
+            self._right[key] = not risky and right_in_rows(inputs, weight, bias, stride)
+        way = along_rows if self._right[key] else torch.conv2d
+        return way(inputs, weight, bias, stride)
+
+
+def along_rows(inputs: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int]) -> Tensor:
+    """A convolution with (taps, 1) weights as several with (1, taps) in bfloat16."""
+    # 2 to 15 channels are summed wrongly, so there are 16; over 1024, values are wrong as well.
+    missing = -inputs.shape[1] % 16 if inputs.shape[1] > 1 else 0
+    rows, taps = (
+        F.pad(t.transpose(2, 3), (0, 0, 0, 0, 0, missing)).bfloat16().split(CHANNELS, dim=1)
+        for t in (inputs, weight)
+    )
+    parts = [
+        torch.conv2d(here.contiguous(), there.contiguous(), None, stride[::-1]).float()
+        for here, there in zip(rows, taps, strict=True)
+    ]
+    return (sum(parts[1:], parts[0]) + bias[:, None, None]).transpose(2, 3)
+
+
+def right_in_rows(inputs: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int]) -> bool:
+    """Whether `along_rows` gives what float32 gives, to its rounding, and the same gradients."""
+    found = []
+    with torch.enable_grad():
+        for way in (along_rows, torch.conv2d):
+            given = [part.detach().clone().requires_grad_() for part in (inputs, weight)]
+            outputs = way(*given, bias.detach(), stride)
+            found.append([outputs.detach(), *torch.autograd.grad(outputs.square().sum(), given)])
+    return all(float((a - b).norm()) <= 0.05 * float(b.norm()) for a, b in zip(*found, strict=True))
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ def default() -> dict[str, Any]:
 def test_a_task_that_is_left_out_is_left_out_of_the_studies() -> None:
     config = default()
     config["tasks"]["chord"] = None
-    assert validate(config, SCHEMA)["studies"]["criteria"]["tasks"] == ["onset"]
+    assert validate(config, SCHEMA)["studies"]["methods"]["tasks"] == ["onset"]
 
 
 def test_default_is_valid_and_defaults_are_filled_in() -> None:
@@ -179,7 +179,7 @@ def test_a_profile_that_narrows_need_not_silence_inherited_studies() -> None:
     # Nothing of the studies has a ratio of 3 but what goes through every round; the other runs
     # and the studies of other ratios are left out, and each is told.
     assert config["studies"] == {}
-    assert sum(note.endswith("the profile has nothing for it") for note in notes) == 7
+    assert sum(note.endswith("the profile has nothing for it") for note in notes) == 6
     config = validate(own(OWN.replace("studies: null", "").replace("[3]", "[2, 4]")), SCHEMA)
     runs = {name: [run["method"] for run in b["runs"]] for name, b in config["studies"].items()}
     assert runs["fine_tuning"] == ["trim"]

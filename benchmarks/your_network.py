@@ -86,13 +86,22 @@ def pieces_of(folder: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray
             yield read_mono(track.audio_path, RATE), track.f0.times, track.f0.frequencies
 
 
-def training_frames(folder: Path, count: int, generator: torch.Generator) -> Tensor:
+def training_frames(
+    folder: Path, sounds: Path | None, count: int, generator: torch.Generator
+) -> Tensor:
     """Frames at random places of the training pieces, played at half to twice their speed.
 
     A teacher needs no truth, so a piece may be played at any speed; so all octaves come up, where
     the rendered soloists have five.
+
+    Args:
+        folder: the rendered melodies.
+        sounds: a folder of other sounds to take instead.
     """
-    pieces = [samples for samples, *_ in pieces_of(folder, "train")]
+    if sounds is None:
+        pieces = [samples for samples, *_ in pieces_of(folder, "train")]
+    else:
+        pieces = [read_mono(path, RATE) for path in sorted(sounds.iterdir())]
     found = []
     for _ in range(count):
         samples = pieces[int(torch.randint(len(pieces), (1,), generator=generator))]
@@ -260,7 +269,7 @@ def main(options: argparse.Namespace) -> None:
     for name in ("notes", "songs"):
         if name not in sets:
             print(f"{name}: not given, not scored")
-    frames = training_frames(folder, options.frames, generator)
+    frames = training_frames(folder, options.sounds, options.frames, generator)
     started = time.process_time()
     with Rows():
         teacher = nn.Embedding.from_pretrained(activations(model, frames))
@@ -347,6 +356,7 @@ if __name__ == "__main__":
     parser.add_argument("--hop", type=float, default=0.1, help="seconds between scored frames")
     parser.add_argument("--per-note", type=int, default=8, help="frames scored of a note")
     parser.add_argument("--corpus", type=Path, default=Path("data/your_network"))
+    parser.add_argument("--sounds", type=Path, help="folder to train on instead of the melodies")
     parser.add_argument("--notes", type=Path, help="folder of recorded notes")
     parser.add_argument("--songs", type=Path, nargs=2, metavar=("AUDIO", "F0"))
     parser.add_argument("--exact", action="store_true", help="score in float32")

@@ -133,7 +133,7 @@ def test_a_layer_counts_no_more_than_it_did() -> None:
 
 
 class Small(nn.Module):
-    """Two convolutions, one over groups, a weight in two places, and a linear output."""
+    """Two convolutions, one over groups, a weight in two places, two linear layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,25 +142,28 @@ class Small(nn.Module):
         self.tied = nn.Linear(4, 4)
         self.again = nn.Linear(4, 4)
         self.again.weight = self.tied.weight
-        self.output = nn.Linear(24, 10)
+        self.hidden = nn.Linear(24, 10)
+        self.output = nn.Linear(10, 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.grouped(self.conv(x).relu()).relu()
-        return self.output(self.again(self.tied(x)).flatten(1))  # type: ignore[no-any-return]
+        x = self.hidden(self.again(self.tied(x)).flatten(1))
+        return self.output(x.relu())  # type: ignore[no-any-return]
 
 
 def test_what_is_grouped_or_tied_stays_and_counts_are_those_of_the_layers() -> None:
-    """conv: 36 weights at 6 positions, of rank 1 12 each; output: 240, of rank 1 34."""
+    """conv: 36 weights at 6 positions, of rank 1 12 each; hidden: 240, of rank 1 34."""
     network = Small().eval()
     found, rest = factorable(network, torch.zeros(1, 2, 6), "parameters")
     sizes = {name: (one.whole, one.per_rank, one.full_rank) for name, one in found.items()}
-    assert sizes == {"conv": (36, 12, 6), "output": (240, 34, 10)}
+    assert sizes == {"conv": (36, 12, 6), "hidden": (240, 34, 10)}
     # biases 6 + 6 + 4 + 4 + 10, grouped 6 · 2 · 3, tied 16
-    assert rest == 30 + 36 + 16
+    assert rest == 30 + 36 + 16 + 20  # and the output, which stays whole
     found, rest = factorable(network, torch.zeros(3, 2, 6), "macs")
     sizes = {name: (one.whole, one.per_rank, one.full_rank) for name, one in found.items()}
-    assert sizes == {"conv": (216, 72, 6), "output": (240, 34, 10)}
-    assert rest == 4 * 36 + 2 * 6 * 16  # four positions; two layers at six channels
+    assert sizes == {"conv": (216, 72, 6), "hidden": (240, 34, 10)}
+    # four positions; two layers at six channels; the output
+    assert rest == 4 * 36 + 2 * 6 * 16 + 20
 
 
 NETWORKS = {

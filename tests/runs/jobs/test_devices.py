@@ -23,7 +23,7 @@ LEFT_OUT = (
     *(name for name in METHODS if name.startswith("semi_structured")),
 )  # fmt: skip
 # Of rank 1, the synthetic network is not smaller than a third of itself.
-RATIOS = {"low_rank": [2, 3]}
+RATIOS = {"low_rank": [2, 2.5]}
 RUNS: list[dict[str, Any]] = [
     *({"method": name} for name in sorted(METHODS) if name not in LEFT_OUT),
     {"method": "mask", "criterion": "gradient"},

@@ -154,11 +154,16 @@ def factorable(
 ) -> tuple[dict[str, Factorable], int]:
     """The layers that two could replace, by name, and what everything else counts.
 
+    A layer whose units are all outputs of the network stays whole, as in trimming: of rank 1, all
+    classes would be multiples of one number.
+
     Args:
         network: in evaluation mode.
         budget: "parameters" or "macs".
     """
-    layers = replaceable(network)
+    graph = discover(network, example_inputs)
+    whole = {layer.name for layer in graph.layers if not layer.groups.any()}
+    layers = {name: one for name, one in replaceable(network).items() if name not in whole}
     times = _positions(network, layers, example_inputs) if budget == "macs" else {}
     found = {}
     for name, layer in layers.items():

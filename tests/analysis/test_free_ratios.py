@@ -22,6 +22,7 @@ from mirtrim.analysis.free_ratios import (
     write_free_ratios,
 )
 from mirtrim.analysis.hypotheses import COMPUTATIONS
+from mirtrim.analysis.hypotheses.free_ratios import over_seeds
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded_curves import read_recorded_curves
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
@@ -233,3 +234,18 @@ def test_the_figures_show_every_width_run_and_length() -> None:
 def test_evidence_without_variants_is_what_it_was() -> None:
     evidence = TaskEvidence("chord", pd.DataFrame(), {})
     assert replace(evidence, variants=None) == evidence
+
+
+def test_the_interval_of_seeds_is_that_of_student() -> None:
+    """Mean −3, deviation √7; t of 0.975 with two degrees of freedom is 4.302653."""
+    found = over_seeds(pd.Series([-1.0, -2.0, -6.0]), "a", "b", [4], "")
+    assert found.effect == -3
+    assert found.low == pytest.approx(-3 - 4.302653 * np.sqrt(7 / 3), abs=1e-5)
+    assert found.high == pytest.approx(-3 + 4.302653 * np.sqrt(7 / 3), abs=1e-5)
+    assert found.p_value == pytest.approx(0.188497, abs=1e-6)
+    # Seeds that agree to the last digit: the sign test, 2 / 2³.
+    found = over_seeds(pd.Series([-1.0, -1.0, -1.0]), "a", "b", [4], "")
+    assert (found.effect, found.low, found.high, found.p_value) == (-1, -1, -1, 0.25)
+    found = over_seeds(pd.Series([-1.0]), "a", "b", [4], "x")
+    assert found.note == "x; one seed decides nothing"
+    assert np.isnan(found.p_value)

@@ -40,6 +40,7 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
         (["rations"], [2], r"^config key \(top level\): unknown key 'rations'; allowed: .*ratios"),
         (["seeds"], "0", r"^config key seeds: '0' is not of type array$"),
         (["ratios"], [4, 2], r"^config key ratios: must rise"),
+        (["tasks", "chord", "ratios"], [2, 2], r"^config key tasks.chord.ratios: must rise"),
         (["ratios"], [0.5], r"^config key ratios.0: 0.5 is less than or equal to"),
         (
             ["tasks", "onset", "corpus"],

@@ -189,3 +189,13 @@ def test_a_flipped_bit_in_a_dense_network_and_another_file_are_named(
     shutil.copy(undisturbed / "trim/ratio-2.safetensors", path)
     with pytest.raises(ArtefactError, match=r"dense.safetensors is not a dense network; delete"):
         load_dense(path)
+
+
+def test_a_job_writes_the_score_of_every_piece_at_every_ratio(undisturbed: Path) -> None:
+    rows = pd.read_csv(undisturbed / "trim.csv").set_index("target_ratio")
+    pieces = pd.read_csv(undisturbed / "trim_pieces.csv")
+    assert sorted(pieces.target_ratio.unique()) == sorted(rows.index)
+    for ratio, of_ratio in pieces.groupby("target_ratio"):
+        assert of_ratio.track_id.is_unique
+        assert len(of_ratio) == pieces.track_id.nunique() > 1
+        assert 1 - of_ratio.score.mean() == pytest.approx(rows.test_error[ratio], abs=1e-5)

@@ -148,6 +148,25 @@ def setting_of(snakemake):
     return augmented(flawed(setting))
 
 
+def finished_run(snakemake):
+    """The run of a job that measures finished networks, as its training had it."""
+    from mirtrim.pruning.settings import DENSE, PruningSettings
+    from mirtrim.runs.jobs.compress import Run
+    from mirtrim.runs.jobs.dense import load_dense
+    from mirtrim.runs.jobs.rounds import Cost
+
+    task, name, plan = snakemake.wildcards.task, snakemake.wildcards.run, snakemake.config["plan"]
+    columns = plan["columns"].get(name)
+    return Run(
+        setting_of(snakemake),
+        load_dense(Path(snakemake.input.network)),
+        Cost(),
+        DENSE if name == DENSE.method else PruningSettings.of_columns(columns),
+        {int(number): ratio for number, ratio in plan["rounds"].get(f"{task} {name}", [])},
+        int(snakemake.wildcards.seed),
+    )
+
+
 def paths(files) -> list[Path]:
     """The files of an input, none or one or many."""
     files = [files] if isinstance(files, str) else files or []

@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-from job import job, rows_of, setting_of
+from job import finished_run, job, rows_of
 
-from mirtrim.pruning.settings import PruningSettings
-from mirtrim.runs.jobs.compress import Run
-from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.jobs.merging import measure_merging
-from mirtrim.runs.jobs.rounds import Cost
 from mirtrim.runs.jobs.setting import open_setting
 from mirtrim.runs.jobs.taught import augmented
 from mirtrim.runs.tables import record
@@ -20,14 +16,7 @@ block = config["tasks"][other]
 epochs = block["training"]["epochs"] * len(ratios)
 with job(snakemake, f"merging of {task} {name} seed {seed} with {other}", epochs) as running:
     rows = rows_of(snakemake, {task: [f"{name}_seed{seed}"]})
-    run = Run(
-        setting_of(snakemake),
-        load_dense(Path(snakemake.input.network)),
-        Cost(),
-        PruningSettings.of_columns(plan["columns"][name]),
-        {int(number): ratio for number, ratio in plan["rounds"][f"{task} {name}"]},
-        seed,
-    )
+    run = finished_run(snakemake)
     shared = open_setting(
         config["profile"],
         other,

@@ -117,6 +117,67 @@ def test_a_statistic_that_is_the_output_keeps_its_units(end):
     assert "output" in graph.layers[0].pinned_because
 
 
+# Along other dimensions
+
+fft = torch.fft
+
+ALONG = {
+    "rfft": lambda m, x: fft.irfft(fft.rfft(x) * 2, 20),
+    "fft by dim": lambda m, x: fft.ifft(fft.fft(x, 20, dim=2, norm="ortho"), dim=-1).real,
+    "hfft": lambda m, x: fft.hfft(fft.ihfft(x), 20),
+    "fftn by sizes": lambda m, x: fft.ifftn(fft.fftn(x, s=(20,)), dim=[2]).abs(),
+    "fft2 of images": lambda m, x: fft.irfft2(fft.rfft2(x.unflatten(2, (4, 5))), (4, 5)).flatten(2),
+    "shifted": lambda m, x: fft.fftshift(fft.fft(x), dim=-1).angle(),
+    "pairs": lambda m, x: torch.view_as_real(
+        torch.view_as_complex(x.unflatten(2, (10, 2))) * 1j
+    ).flatten(2),
+    "median": lambda m, x: x - x.quantile(0.5, dim=2, keepdim=True),
+    "triangle": lambda m, x: x.unflatten(2, (4, 5)).tril(1).flatten(2),
+    "grid": lambda m, x: F.grid_sample(
+        x.unsqueeze(2),
+        torch.linspace(-1, 1, 80, dtype=x.dtype).view(2, 1, 20, 2),
+        align_corners=True,
+    ).squeeze(2),
+}
+
+
+@pytest.mark.parametrize("run", ALONG)
+def test_what_each_unit_does_alone(run, assert_equivalence):
+    assert removable(assert_equivalence(Net(ALONG[run]), X)) == 12
+
+
+MOVED = {
+    "pixels": (3, lambda m, x: F.pixel_unshuffle(F.pixel_shuffle(x.unsqueeze(2), 2), 2).squeeze(2)),
+    "channels of groups": (4, lambda m, x: F.channel_shuffle(x.unsqueeze(3), 3).squeeze(3)),
+}
+
+
+@pytest.mark.parametrize("run", MOVED)
+def test_units_that_are_moved_about_go_together(run, assert_equivalence):
+    left, move = MOVED[run]
+    assert removable(assert_equivalence(Net(move), X)) == left
+
+
+NUMBER = {
+    "rfft": lambda x: fft.rfft(x, n=x.shape[1]).abs(),
+    "interpolate": lambda x: F.interpolate(x, size=x.shape[1]),
+    "roll": lambda x: x.roll(x.shape[1], -1),
+    "avg_pool1d": lambda x: F.avg_pool1d(x, x.shape[1]),
+    "adaptive_max_pool1d": lambda x: F.adaptive_max_pool1d(x, x.shape[1]),
+    "topk": lambda x: x.topk(x.shape[1], 2).values,
+    "kthvalue": lambda x: x.kthvalue(x.shape[1], 2, keepdim=True).values,
+}
+
+
+@pytest.mark.parametrize("operation", NUMBER)
+def test_the_number_of_units_is_no_length_in_time(operation):
+    graph = discover(Net(lambda m, x: NUMBER[operation](x)).double(), X)
+    assert removable(graph) == 0
+    assert any(f"number is used in {operation}" in why for why in graph.kept) or any(
+        f"number is used in fft_{operation}" in why for why in graph.kept
+    )
+
+
 # Weights that are computed
 
 
@@ -252,6 +313,36 @@ def test_two_directions_packed(assert_equivalence):
 
 def test_writing_into_tensors(assert_equivalence):
     assert removable(assert_equivalence(Net(copied), X)) == 12
+
+
+def one_unit(m, x):
+    y = x.clone()
+    y[:, 2] = 0
+    y[:, -2] = y[:, 4]
+    y[:, 1, :7] += y[:, 0, 7:14]
+    return y
+
+
+def one_unit_of_zeros(m, x):
+    y = torch.zeros_like(x)
+    y[:, 4] = x[:, 4]
+    return y
+
+
+@pytest.mark.parametrize(("run", "left"), [(one_unit, 5), (one_unit_of_zeros, 7)])
+def test_units_written_by_position_stay(run, left, assert_equivalence):
+    """So do all before them, or the position would be another one's; from the end, all behind."""
+    assert removable(assert_equivalence(Net(run), X)) == left
+
+
+def test_a_mean_in_the_place_of_a_unit_keeps_all():
+    def run(m, x):
+        y = x.clone()
+        y[:, 0] = x.mean(1)
+        return y
+
+    graph = discover(Net(run).double(), X)
+    assert removable(graph) == 0
 
 
 @pytest.mark.parametrize(

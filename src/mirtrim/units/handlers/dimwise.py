@@ -11,6 +11,7 @@ from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import Free, Label
+from mirtrim.units.sizes import AdaptiveInt
 
 
 def dims_of(call: Call, position: int, count: int) -> set[int] | None:
@@ -34,6 +35,7 @@ def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
     elif dims is None or label.axis in dims:
         call.unknown("works across the dimension along which units lie")
     else:
+        call.fix_sizes()
         first = call.out if isinstance(call.out, Tensor) else call.out[0]
         gone = 0
         if first.dim() != tensor.dim():
@@ -131,6 +133,43 @@ def flip(call: Call) -> None:
         _along(call, tensor, dims)
 
 
+@handles(*words("fft ifft rfft irfft hfft ihfft"))
+@after_running
+def fourier(call: Call) -> None:
+    """A Fourier transform along one dimension."""
+    tensor = call.argument(0, "input")
+    _along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
+
+
+@handles(
+    *words("""
+    fft2 ifft2 rfft2 irfft2 hfft2 ihfft2 fftn ifftn rfftn irfftn hfftn ihfftn fftshift ifftshift
+""")
+)
+@after_running
+def fourier_of_several(call: Call) -> None:
+    """A Fourier transform along some dimensions, or a shift of what it gave."""
+    tensor = call.argument(0, "input")
+    if call.name.endswith("shift"):
+        _along(call, tensor, dims_of(call, 1, tensor.dim()))
+        return
+    dims, sizes = dims_of(call, 2, tensor.dim()), call.argument(1, "s", None)
+    if dims is None and call.name.endswith("2"):
+        dims = {tensor.dim() - 2, tensor.dim() - 1}
+    elif dims is None and sizes is not None:
+        dims = set(range(tensor.dim() - len(sizes), tensor.dim()))
+    _along(call, tensor, dims)
+
+
+@handles("view_as_real", "view_as_complex")
+@after_running
+def pairs(call: Call) -> None:
+    """A complex number becomes two real ones in a new last dimension, or they become one."""
+    tensor = call.argument(0, "input")
+    real = call.name == "view_as_real"
+    _along(call, tensor, set() if real else {tensor.dim() - 1})
+
+
 @handles("topk")
 @after_running
 def topk(call: Call) -> None:
@@ -201,7 +240,9 @@ HANDLERS[torch.Tensor.unfold] = _window
 
 
 def _patches(call: Call) -> None:
-    """Images (N, C, …) to columns (N, C · positions of a patch, patches), and back."""
+    """Images (N, C, …) to columns (N, C · positions of a patch, patches), and back; also between
+    pixels and channels.
+    """
     call.run()
     call.fix_sizes()
     tensor = call.argument(0, "input")
@@ -213,16 +254,63 @@ def _patches(call: Call) -> None:
         else:
             call.unknown("makes patches of the dimension along which units lie")
         return
-    ids = label.ids
-    if call.name == "fold":
-        each = len(ids) // call.out.shape[channels]
-        runs = ids.reshape(-1, each)
+    ids, count = label.ids, call.out.shape[channels]
+    if count < len(ids):
+        runs = ids.reshape(count, -1)
         call.trace.ledger.unite(runs, runs[:, :1], call.place)
         ids = runs[:, 0]
     else:
-        ids = np.repeat(ids, call.out.shape[channels] // len(ids))
+        ids = np.repeat(ids, count // len(ids))
     call.set_all(Label(channels, ids))
 
 
-HANDLERS[torch.nn.functional.unfold] = _patches
-HANDLERS[torch.nn.functional.fold] = _patches
+for _function in (
+    torch.nn.functional.unfold,
+    torch.nn.functional.fold,
+    torch.pixel_shuffle,
+    torch.pixel_unshuffle,
+):
+    HANDLERS[_function] = _patches
+
+
+@handles("channel_shuffle", "native_channel_shuffle")
+@after_running
+def channel_shuffle(call: Call) -> None:
+    """Channels (N, groups · each, …) to (N, each · groups, …); as many of every group stay."""
+    tensor, groups = call.argument(0, "input"), call.argument(1, "groups")
+    label = call.units(tensor)
+    if label is None or label.axis != 1 or isinstance(groups, AdaptiveInt):
+        call.unknown()
+        return
+    call.trace.ledger.unite_pieces(label.ids, groups, call.place)
+    call.set_all(Label(1, label.ids.reshape(groups, -1).T.reshape(-1)))
+
+
+@handles("grid_sample")
+@after_running
+def grid_sample(call: Call) -> None:
+    """Every channel at the same places."""
+    tensor = call.argument(0, "input")
+    if call.units(call.argument(1, "grid")) is not None:
+        call.unknown()
+    else:
+        _along(call, tensor, set(range(2, tensor.dim())))
+
+
+@handles("quantile", "nanquantile")
+@after_running
+def quantile(call: Call) -> None:
+    """One quantile of what lies along a dimension."""
+    tensor, share = call.argument(0, "input"), call.argument(1, "q")
+    if isinstance(share, Tensor) and (share.dim() > 0 or call.units(share) is not None):
+        call.unknown()
+    else:
+        _along(call, tensor, dims_of(call, 2, tensor.dim()))
+
+
+@handles("tril", "triu")
+@after_running
+def triangle(call: Call) -> None:
+    """A triangle of the last two dimensions."""
+    tensor = call.argument(0, "input")
+    _along(call, tensor, {tensor.dim() - 2, tensor.dim() - 1})

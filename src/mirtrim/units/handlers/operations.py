@@ -18,7 +18,14 @@ Handler = Callable[["Call"], None]
 HANDLERS: dict[Any, Handler] = {}
 METADATA: set[Any] = set()
 
-_NAMESPACES = (torch, torch.Tensor, torch.nn.functional, torch._C._nn, torch.special)
+_NAMESPACES = (
+    torch,
+    torch.Tensor,
+    torch.nn.functional,
+    torch._C._nn,
+    torch.special,
+    torch.fft,
+)
 
 
 def words(text: str) -> tuple[str, ...]:

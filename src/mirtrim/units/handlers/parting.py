@@ -160,6 +160,13 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
         trace.fix_tensor(value)
     trace.set(target, before)
     if not located:
+        depends = isinstance(coming, Label) and bool(coming.ids.any())
+        if isinstance(before, Label) and before.axis is not None:
+            # At the position of a unit, which stays; the others are as they were.
+            if depends:
+                call.out = target
+                call.unknown("writes what is made of units in the place of one")
+            return
         made_of = [x.ids for x in (before, coming) if isinstance(x, Label) and x.ids.any()]
         if made_of:
             before = trace.ledger.depend(np.unique(np.concatenate(made_of)))

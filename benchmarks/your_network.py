@@ -26,7 +26,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ class Rows(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._right: dict[tuple[Any, ...], bool] = {}
+        self._right: dict[tuple[Any, ...], bool] = {}  # for as long as this lives: it takes seconds
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -214,10 +214,12 @@ def activations(network: nn.Module, frames: Tensor) -> Tensor:
     return torch.cat([network(part) for part in frames.split(BATCH)])
 
 
-def accuracy(network: nn.Module, scored: Scored, exact: bool) -> dict[str, float]:
-    """Raw pitch and raw chroma accuracy; not `exact` is with convolutions in bfloat16."""
+def accuracy(
+    network: nn.Module, scored: Scored, precision: AbstractContextManager[Any]
+) -> dict[str, float]:
+    """Raw pitch and raw chroma accuracy, computed within `precision`."""
     frames, truth = scored
-    with nullcontext() if exact else Rows():
+    with precision:
         pitch = decode(activations(network, frames))[0].numpy() * (FIRST_BIN_HZ / LOWEST_HZ)
     cents = 1200 * np.log2(pitch / truth)
     folded = (cents + 600) % 1200 - 600
@@ -228,7 +230,7 @@ def accuracy(network: nn.Module, scored: Scored, exact: bool) -> dict[str, float
 
 
 def loop(
-    frames: Tensor, steps_of: dict[float, int], rate: float, generator: torch.Generator
+    frames: Tensor, steps_of: dict[float, int], rate: float, generator: torch.Generator, rows: Rows
 ) -> Train:
     """A training loop in which the teacher is asked by number of frame: it has been heard."""
 
@@ -241,7 +243,7 @@ def loop(
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
         for _ in range(steps):
             number = torch.randint(len(frames), (BATCH,), generator=generator)
-            with Rows():
+            with rows:
                 loss = after_step.distillation(network(frames[number]), number)
             optimizer.zero_grad()
             loss.backward()
@@ -271,14 +273,20 @@ def main(options: argparse.Namespace) -> None:
             print(f"{name}: not given, not scored")
     frames = training_frames(folder, options.sounds, options.frames, generator)
     started = time.process_time()
-    with Rows():
+    fast = Rows()
+    scoring = nullcontext() if options.exact else fast
+    with fast:
         teacher = nn.Embedding.from_pretrained(activations(model, frames))
     asked = time.process_time() - started
     tickets = mirtrim.tickets(
         model,
         frames[:2],
         loop(
-            frames, dict(zip(options.ratios, options.steps, strict=True)), options.rate, generator
+            frames,
+            dict(zip(options.ratios, options.steps, strict=True)),
+            options.rate,
+            generator,
+            fast,
         ),
         options.ratios,
         reset="finetune",
@@ -296,7 +304,7 @@ def main(options: argparse.Namespace) -> None:
             "parameters": size,
             "macs": None,
             "seconds": asked,
-            **{name: accuracy(model, scored, options.exact) for name, scored in sets.items()},
+            **{name: accuracy(model, scored, scoring) for name, scored in sets.items()},
         }
     ]
     while len(rows) <= len(options.ratios):
@@ -311,10 +319,7 @@ def main(options: argparse.Namespace) -> None:
                 "parameters": report.parameters_after,
                 "macs": report.macs_after,
                 "seconds": time.process_time() - started,
-                **{
-                    name: accuracy(ticket.model, scored, options.exact)
-                    for name, scored in sets.items()
-                },
+                **{name: accuracy(ticket.model, scored, scoring) for name, scored in sets.items()},
             }
         )
         print(json.dumps(rows[-1]), flush=True)

@@ -24,7 +24,7 @@ def default() -> dict[str, Any]:
 def test_a_task_that_is_left_out_is_left_out_of_the_studies() -> None:
     config = default()
     config["tasks"]["chord"] = None
-    assert validate(config, SCHEMA)["studies"]["methods"]["tasks"] == ["onset"]
+    assert validate(config, SCHEMA)["studies"]["criteria"]["tasks"] == ["onset"]
 
 
 def test_default_is_valid_and_defaults_are_filled_in() -> None:

@@ -67,7 +67,9 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert lines[2].startswith("| dense | 1.00 | 0.100 ± 0.000 | 0.030 ± 0.014 |")
     assert "| N |" in lines[3]
-    assert len(pd.read_csv(tmp_path / "t.csv")) == 2
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "t.csv"), table, rtol=1e-5, check_dtype=False
+    )
 
 
 def test_a_task_without_classes_has_a_dash(tmp_path: Path) -> None:

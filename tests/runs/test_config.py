@@ -132,6 +132,24 @@ def test_mistakes_are_named(path: list[Any], value: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("part", ["features", "network", "training"])
+def test_a_key_that_no_task_has_is_named_in_every_part(part: str) -> None:
+    for task in ("onset", "chord"):
+        config = default()
+        config["tasks"][task][part]["loudness"] = 1
+        message = rf"^config key tasks\.{task}\.{part}: unknown key 'loudness'; allowed: "
+        with pytest.raises(ConfigError, match=message):
+            validate(config, SCHEMA)
+    config = default()
+    del config["tasks"]["onset"]["training"]["epochs"]
+    with pytest.raises(ConfigError, match=r"^config key tasks\.onset\.training: 'epochs' is a req"):
+        validate(config, SCHEMA)
+    config = default()
+    config["tasks"]["smell"] = config["tasks"]["onset"]
+    with pytest.raises(ConfigError, match=r"^config key tasks: unknown key 'smell'; allowed: chor"):
+        validate(config, SCHEMA)
+
+
 OWN = """
 profile: mine
 seeds: [0]
@@ -303,6 +321,34 @@ def test_of_two_studies_with_one_run_the_later_has_the_last_word() -> None:
     assert "cram" not in [run["method"] for run in studies["methods"]["runs"]]
     assert [run["ratios"] for run in studies["mine"]["runs"]] == [[2]]
     assert "studies.methods: run cram_local is left out, studies.mine has other ratios" in notes
+
+
+def test_what_a_study_has_and_the_profile_has_not_is_told_line_by_line() -> None:
+    cram, late = {"method": "cram"}, {"method": "gradual", "ratios": [5]}
+    shape = {"method": "same_shape", "reference": "cram_local"}
+    config = default()
+    config["tasks"]["chord"] = None
+    config["studies"] = {
+        "mine": {"tasks": ["onset"], "ratios": [2], "runs": [cram, late, shape]},
+        "none": {"tasks": ["onset"], "ratios": [5], "runs": [cram]},
+        "gone": {"tasks": ["chord"], "ratios": [2], "runs": [late]},
+        "lost": {"tasks": ["onset"], "ratios": [2], "runs": [late]},
+        "odd": {"tasks": ["onset"], "ratios": [2], "runs": [shape, {"method": "soup"}]},
+    }
+    notes: list[str] = []
+    found = validate(config, SCHEMA, notes)["studies"]
+    runs = {name: [run["method"] for run in study["runs"]] for name, study in found.items()}
+    assert runs == {"mine": ["cram", "same_shape"], "odd": ["soup"]}
+    missed = "is left out, no task has any of its ratios"
+    assert [note for note in notes if note.startswith("studies.")] == [
+        f"studies.mine: run gradual_local {missed}",
+        "studies.none: is left out, the profile has nothing for it",
+        "studies.gone: is left out, the profile has nothing for it",
+        f"studies.lost: run gradual_local {missed}",
+        "studies.lost: is left out, the profile has nothing for it",
+        "studies.odd: run same_shape_reference_cram_local is left out, its reference is no run "
+        "before it",
+    ]
 
 
 def test_a_study_without_seeds_has_those_of_the_profile() -> None:

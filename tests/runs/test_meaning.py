@@ -1,5 +1,6 @@
 """The digest of meaning: what changes it, and what does not."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +136,17 @@ def test_what_means_something_changes_it(same: Callable[..., bool], change: Chan
     assert not same(change)
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="trees are written down differently")
+def test_the_same_sources_have_the_same_digest_for_ever(tmp_path: Path) -> None:
+    """Rows carry such digests. If they were computed differently, all of them would be stale."""
+    for root, expected in (
+        ("tool.work.start", "63f2fad47ea44276fa007f8665be328df8573bac92c6868c7eaef15c15939c02"),
+        ("tool.plugins.*", "8a3b90111cb6b072ef054c8c6f3c758609ded4b20ec64d38cd4f40e30000659a"),
+        ("tool.maths", "34c6873138c9e4a5b93cce60174abeda5dc0ee28066b27dcf1f60e3182f69b91"),
+    ):
+        assert digest(tmp_path / root[-5:], root) == expected
+
+
 def test_a_field_of_one_special_type_is_not_one_of_another(tmp_path: Path) -> None:
     """`ClassVar` is no field of a dataclass, `InitVar` an argument that is not kept."""
     found = {
@@ -172,6 +184,30 @@ def test_another_definition_of_the_same_name_is_another(same: Callable[..., bool
 def test_a_local_name_is_not_the_global_one(same: Callable[..., bool]) -> None:
     """`size` becomes the name of a function of the module; `start` has an argument of that name."""
     assert same(("tool/work.py", "def start", "def size():\n    return 7\n\n\ndef start"))
+
+
+@pytest.mark.parametrize("before", ["", "    class Local:\n        size = 1\n\n"])
+def test_a_global_that_a_function_sets_is_a_part_of_it(tmp_path: Path, before: str) -> None:
+    """Behind a class of its own as well, whose attributes are none of the module."""
+    found = []
+    for value in (1, 2):
+        text = f"LEVEL = {value}\n\n\ndef louder():\n{before}    global LEVEL\n    LEVEL = 3\n"
+        change = ("tool/levels.py", "", text)
+        found.append(digest(tmp_path / f"{value}", "tool.levels.louder", changes=(change,)))
+    assert found[0] != found[1]
+
+
+def test_an_attribute_of_a_class_is_not_the_global_of_its_name(tmp_path: Path) -> None:
+    """Nor is it behind a class within the class."""
+    within = "    class Inner:\n        depth = 0\n\n"
+    for name, before in (("plain", ""), ("nested", within)):
+        found = []
+        for value in (1, 2):
+            text = f"LEVEL = {value}\n\n\nclass Loud:\n{before}    LEVEL = 3\n"
+            change = ("tool/levels.py", "", text)
+            folder = tmp_path / f"{name}{value}"
+            found.append(digest(folder, "tool.levels.Loud", changes=(change,)))
+        assert found[0] == found[1]
 
 
 def test_a_new_file_in_a_room_changes_the_digest_of_the_room_alone(tmp_path: Path) -> None:

@@ -55,5 +55,7 @@ def test_an_onset_behind_the_recording_is_named_and_left_out(track: SimpleNamesp
     soundfile.write(track.audio_path, np.nan_to_num(samples), rate)
     with pytest.warns(UserWarning, match=r"track song: 1 of 2 events lie behind .* 99\.000 s"):
         recording = StillOnset().recording(track, SETTINGS["onset"]["features"])
+    assert list(recording.reference) == ["time_seconds", "label"]
+    assert recording.reference.index.tolist() == [0]
     assert recording.reference.time_seconds.tolist() == [0.1]
     assert recording.arrays["targets"].sum() == 1

@@ -45,7 +45,8 @@ def test_the_slope_of_a_quadratic_fall_is_two() -> None:
         run=TRIM, declines="macs", faster_than="parameters", highest_ratio=16,
     )  # fmt: skip
     assert found.effect == pytest.approx(2)
-    assert found.favourable
+    assert (found.favourable, found.counted, found.seeds) == (True, True, 3)
+    assert found.ratios == (2, 4)
     assert found.note == "at the last ratio 4.0 times fewer parameters and 16.0 times fewer macs"
 
 
@@ -74,7 +75,7 @@ def test_latency_of_masks(of_mask: float, favourable: bool) -> None:
     )  # fmt: skip
     settings = {"run": MASK, "faster": TRIM, "column": "latency_ms", "tolerance": 0.1}
     found = as_fast(gather(*world(NETWORKS), [latency])[0], RANDOM, **settings)
-    assert found.favourable == favourable
+    assert (found.favourable, found.counted) == (favourable, True)
     assert found.effect == pytest.approx(of_mask / 4 - 1)
     assert found.note == f"{TRIM} at ratio 4: 0.50 of dense"
     with pytest.raises(NotRun, match="a table with latency_ms"):

@@ -117,4 +117,7 @@ def test_tables_of_other_profiles_say_whose_they_are(tmp_path: Path) -> None:
     write_measured(tmp_path / "chord.csv", rows)
     found = read_beside(Inspection, {"own": [], "wide": [str(tmp_path / "chord.csv")]})
     assert found.profile.tolist() == ["wide"] * 4
+    both = read_beside(Inspection, {name: [str(tmp_path / "chord.csv")] for name in "ab"})
+    assert both.profile.tolist() == ["a"] * 4 + ["b"] * 4
+    assert both.index.tolist() == list(range(8))
     assert read_beside(Inspection, {"own": []}).empty

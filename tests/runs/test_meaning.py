@@ -186,6 +186,32 @@ def test_a_local_name_is_not_the_global_one(same: Callable[..., bool]) -> None:
     assert same(("tool/work.py", "def start", "def size():\n    return 7\n\n\ndef start"))
 
 
+@pytest.mark.parametrize(
+    ("words", "chain"),
+    [
+        ("", "Job.size"),
+        ("from tool import work\n\n", "work.Job.size"),
+        ("import tool.work\n\n", "tool.work.Job.size.real"),
+    ],
+)
+def test_an_attribute_brings_in_the_definition_that_has_it(
+    tmp_path: Path, words: str, chain: str
+) -> None:
+    """However long the chain, and whatever the module is called on the way."""
+    where = "tool/users.py" if words else "tool/work.py"
+    text = f"{words}def largest():\n    return {chain}\n"
+    begin = "" if words else "def start"
+    new = (where, begin, text + (f"\n\n{begin}" if begin else ""))
+    plain, other = (
+        digest(tmp_path / name, f"{where[:-3].replace('/', '.')}.largest", changes=changes)
+        for name, changes in (
+            ("a", (new,)),
+            ("b", (new, ("tool/work.py", "size: int = 3", "size: int = 4"))),
+        )
+    )
+    assert plain != other
+
+
 @pytest.mark.parametrize("before", ["", "    class Local:\n        size = 1\n\n"])
 def test_a_global_that_a_function_sets_is_a_part_of_it(tmp_path: Path, before: str) -> None:
     """Behind a class of its own as well, whose attributes are none of the module."""

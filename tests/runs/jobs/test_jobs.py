@@ -32,8 +32,22 @@ def test_rows_are_counted_and_scored(undisturbed: Path) -> None:
     assert dense.equivalence_difference == -1
     assert (trim.equivalence_difference >= 0).all()
     assert dense.training_macs == 3 * dense.macs * 3 * 64
+    assert (dense["round"], dense.target_ratio, dense.trainings) == (0, 1.0, 1)
     assert 0 < dense.test_error < 0.7
     assert json.loads(dense.scores)["f_measure"] == pytest.approx(1 - dense.test_error, abs=1e-6)
+
+
+def test_digests_are_cut_and_scores_rounded_to_six_digits(undisturbed: Path) -> None:
+    """As committed rows have them: a longer digest of the same would be another one."""
+    for row in read_rows([undisturbed / "dense.csv", undisturbed / "trim.csv"]).itertuples():
+        assert len(row.data_digest) == 16
+        assert row.total_train_seconds == round(row.total_train_seconds, 3)
+        for text in (row.scores, row.diagnostics):
+            found = json.loads(text)
+            assert list(found) == sorted(found)
+            assert list(found.values()) == [round(value, 6) for value in found.values()]
+        shares = [value for value in json.loads(row.scores).values() if value != round(value, 5)]
+        assert shares  # not all of them are round
 
 
 def test_another_seed_is_another_network_and_the_same_one_is_not(

@@ -64,6 +64,14 @@ def test_whether_the_order_survives():
         "networks stand in the order of rendered pieces; of 2 trimmed networks, 1 are worse and 0 "
         "better than the dense one beyond the interval."
     )
+    # As good as the dense network on every recording is neither worse nor better, and falls too.
+    equal = {"dense": SCORES["dense"], "four": ("network", 4.0, SCORES["dense"][2])}
+    (sentence,) = order_survives(summarised(rows_of(equal)))
+    assert "the score falls from ratio to ratio; 0 of 1 pairs" in sentence
+    assert "of 1 trimmed networks, 0 are worse and 0 better" in sentence
+    better = {"dense": SCORES["dense"], "four": ("network", 4.0, (0.9, 1.0, 0.8))}
+    (sentence,) = order_survives(summarised(rows_of(better)))
+    assert "of 1 trimmed networks, 0 are worse and 1 better" in sentence
     alone = {name: of for name, of in SCORES.items() if name in ("rule", "dense")}
     assert list(order_survives(summarised(rows_of(alone)))) == []
     trimmed = {name: of for name, of in SCORES.items() if name != "dense"}

@@ -180,6 +180,9 @@ def test_a_long_tail_by_hand() -> None:
     # The second class has 8 clips and is to have half of the first: so that has 16.
     assert long_tail([40, 8, 40], 4) == [16, 8, 4]
     assert long_tail([3, 3, 3], 1000) == [3, 1, 1]
+    # The last of two is the rarest; one alone is rarer than none.
+    assert long_tail([40, 40], 4) == [40, 10]
+    assert long_tail([7], 4) == [7]
 
 
 def test_clips_of_rare_classes_are_left_out_of_training(tmp_path: Path) -> None:

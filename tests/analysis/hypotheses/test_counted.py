@@ -76,6 +76,8 @@ def test_latency_of_masks(of_mask: float, favourable: bool) -> None:
     settings = {"run": MASK, "faster": TRIM, "column": "latency_ms", "tolerance": 0.1}
     found = as_fast(gather(*world(NETWORKS), [latency])[0], RANDOM, **settings)
     assert (found.favourable, found.counted) == (favourable, True)
+    # Of one seed, and of no pieces: nothing is estimated.
+    assert (found.seeds, found.pieces, found.clusters) == (0, 0, 0)
     assert found.effect == pytest.approx(of_mask / 4 - 1)
     assert found.note == f"{TRIM} at ratio 4: 0.50 of dense"
     with pytest.raises(NotRun, match="a table with latency_ms"):

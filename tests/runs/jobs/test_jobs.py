@@ -50,6 +50,18 @@ def test_digests_are_cut_and_scores_rounded_to_six_digits(undisturbed: Path) -> 
         assert shares  # not all of them are round
 
 
+def test_a_person_who_watches_is_told_which_round_it_is(tmp_path: Path) -> None:
+    job = Job(tmp_path)
+    told: list[str] = []
+    job.dense(progress=lambda stage, epoch: told.append(stage))
+    job.compress("trim", lambda stage, epoch: told.append(stage))
+    job.compress("soup", lambda stage, epoch: told.append(stage), ratios=[4])
+    assert list(dict.fromkeys(told)) == [
+        "dense", "round 1/2, ratio 2", "round 2/2, ratio 4",
+        *(f"round 1/1, ratio 4, training {n}/3" for n in (1, 2, 3)),
+    ]  # fmt: skip
+
+
 def test_another_seed_is_another_network_and_the_same_one_is_not(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -114,18 +126,6 @@ def test_what_a_killed_job_has_kept_is_not_removed(tmp_path: Path) -> None:
     remove_ended(tmp_path / "resume")
     (kept,) = (tmp_path / "resume").iterdir()
     assert (kept / "round-01" / "complete.json").exists()
-
-
-def test_a_person_who_watches_is_told_which_round_it_is(tmp_path: Path) -> None:
-    job = Job(tmp_path)
-    told: list[str] = []
-    job.dense(progress=lambda stage, epoch: told.append(stage))
-    job.compress("trim", lambda stage, epoch: told.append(stage))
-    job.compress("soup", lambda stage, epoch: told.append(stage), ratios=[4])
-    assert list(dict.fromkeys(told)) == [
-        "dense", "round 1/2, ratio 2", "round 2/2, ratio 4",
-        *(f"round 1/1, ratio 4, training {n}/3" for n in (1, 2, 3)),
-    ]  # fmt: skip
 
 
 class Killed(Exception):

@@ -132,18 +132,24 @@ def test_mistakes_are_named(path: list[Any], value: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("task", ["onset", "chord"])
 @pytest.mark.parametrize("part", ["features", "network", "training"])
-def test_a_key_that_no_task_has_is_named_in_every_part(part: str) -> None:
-    for task in ("onset", "chord"):
-        config = default()
-        config["tasks"][task][part]["loudness"] = 1
-        message = rf"^config key tasks\.{task}\.{part}: unknown key 'loudness'; allowed: "
-        with pytest.raises(ConfigError, match=message):
-            validate(config, SCHEMA)
+def test_a_key_that_no_task_has_is_named_in_every_part(task: str, part: str) -> None:
+    config = default()
+    config["tasks"][task][part]["loudness"] = 1
+    message = rf"^config key tasks\.{task}\.{part}: unknown key 'loudness'; allowed: "
+    with pytest.raises(ConfigError, match=message):
+        validate(config, SCHEMA)
+
+
+def test_a_key_that_is_needed_is_named() -> None:
     config = default()
     del config["tasks"]["onset"]["training"]["epochs"]
     with pytest.raises(ConfigError, match=r"^config key tasks\.onset\.training: 'epochs' is a req"):
         validate(config, SCHEMA)
+
+
+def test_a_task_that_there_is_not_is_named() -> None:
     config = default()
     config["tasks"]["smell"] = config["tasks"]["onset"]
     with pytest.raises(ConfigError, match=r"^config key tasks: unknown key 'smell'; allowed: chor"):

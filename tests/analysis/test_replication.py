@@ -159,6 +159,24 @@ def test_beside_the_record(page: str) -> None:
     assert "| onset | Small | 75.0% | 1.50 | 94.5% |" in page
 
 
+def test_every_heading_and_every_source_is_there(page: str) -> None:
+    headings = [line for line in page.splitlines() if line.startswith("#")]
+    assert headings == [
+        "# Replication, profile test",
+        "## What was run",
+        "## What does not hold at this width and length",
+        "## What is undecided at this width and length",
+        "## What was not run",
+        "## Rewound, and with the weights kept",
+        "## Error along the ratios, beside the record",
+        "## Smallest good networks, beside the record",
+        "## Sources",
+    ]
+    sources = page.split("\n## Sources\n\n")[1].splitlines()
+    known = yaml.safe_load(RECORDED.read_text())["sources"]
+    assert sources == [f"* [{tag}] {text}." for tag, text in known.items()]
+
+
 def test_the_record_is_of_hypotheses_that_exist() -> None:
     recorded = load_recorded(RECORDED)
     names = {hypothesis.id for hypothesis in load_hypotheses(CONFIG / "hypotheses.yaml")}

@@ -272,3 +272,132 @@ def test_an_unknown_root_is_named(tmp_path: Path) -> None:
     for root in ("tool.nowhere", "tool.work.nothing", "tool.nowhere.*"):
         with pytest.raises(ModuleNotFoundError, match="nowhere|nothing"):
             digest(tmp_path, root)
+
+
+def of_text(folder: Path, text: str, root: str = "tool.own.f") -> str:
+    """The digest of a definition of the module `tool.own`, which has that text."""
+    return digest(folder, root, changes=(("tool/own.py", "", text),))
+
+
+def told_apart(folder: Path, text: str) -> bool:
+    """Whether the digest of `f` is another one if # stands for 5 or for 7."""
+    found = {of_text(folder / value, text.replace("#", value)) for value in "57"}
+    return len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # What the top level binds, or changes afterwards.
+        "A, B = 1, #\ndef f(): return B",
+        "A = 1\nA += #\ndef f(): return A",
+        "A = {'x': {}}\nA['x']['y'] = #\ndef f(): return A",
+        "class A: pass\nA.level = #\ndef f(): return A()",
+        "class A: x = {}\nA.x['y'].z = #\ndef f(): return A()",
+        "A = []\nA.append(#)\ndef f(): return A",
+        "A = {'x': []}\nA['x'].append(#)\ndef f(): return A",
+        "A = {}\nfor n in range(#):\n    A[n] = n\ndef f(): return A",
+        "try:\n    A = #\nexcept ValueError:\n    A = 0\ndef f(): return A",
+        "if True:\n    def g(): return #\ndef f(): return g()",
+        "if True:\n    class A: x = #\ndef f(): return A()",
+        "A: int = #\ndef f(): return A",
+        # What a definition mentions, wherever it stands.
+        "A = #\ndef f(): return [A * y for y in (1, 2)]",
+        "A = #\ndef f(): return {A * y for y in (1, 2)}",
+        "A = #\ndef f(): return {y: A for y in (1, 2)}",
+        "A = #\ndef f(): return sum(A * y for y in (1, 2))",
+        "A = #\nf = lambda x: A * x",
+        "A = #\ndef f(x=A): return x",
+        "A = #\ndef f(*, y=None, x=A): return x",
+        "A = #\nf = lambda x=A: x",
+        "def a(g): return #\n@a\ndef f(): return 1",
+        "class A: x = #\nclass f(A): pass",
+        "class A(type): x = #\nclass f(metaclass=A): pass",
+        "def a(g): return #\n@a\nclass f: pass",
+        "A = #\nclass f:\n    def run(self): return A",
+        "A = #\nclass f:\n    x = A",
+        "A = #\ndef f():\n    def g(): return A\n    return g()",
+        "A = #\nasync def f(): return A",
+        "async def g(): return #\nasync def f(): return await g()",
+        "A = #\ndef f():\n    global A\n    A += 1",
+        "A = #\ndef f(x): return A if x else (lambda A: A)(x)",
+        "def f(x): raise ValueError if x == # else KeyError",
+        "def f(x): return g(x, label='#')",
+        "def f(x): return {'label': '#'}",
+    ],
+)
+def test_what_a_definition_rests_on(tmp_path: Path, text: str) -> None:
+    assert told_apart(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A name of its own is not the global one, which is called alike.
+        "A = #\ndef f(A): return A",
+        "A = #\ndef f(A, /): return A",
+        "A = #\ndef f(*, A): return A",
+        "A = #\ndef f(*A): return A",
+        "A = #\ndef f(**A): return A",
+        "A = #\ndef f():\n    A = 1\n    return A",
+        "A = #\ndef f():\n    for A in (1, 2): pass\n    return A",
+        "A = #\ndef f():\n    with g() as A: return A",
+        "A = #\ndef f():\n    try: pass\n    except ValueError as A: return A",
+        "A = #\ndef f():\n    def A(): return 1\n    return A()",
+        "A = #\ndef f():\n    async def A(): return 1\n    return A()",
+        "A = #\ndef f():\n    class A: pass\n    return A()",
+        "A = #\ndef f(): return [A for A in (1, 2)]",
+        "A = #\ndef f(): return {A for A in (1, 2)}",
+        "A = #\ndef f(): return {A: A for A in (1, 2)}",
+        "A = #\ndef f(): return sum(A for A in (1, 2))",
+        "A = #\nf = lambda A: A",
+        "A = #\nf = lambda *A: A",
+        "A = #\nasync def f(A): return A",
+        "A = #\ndef f():\n    A = 1\n    def g(): return A\n    return g()",
+        # What means nothing.
+        "if TYPE_CHECKING:\n    A = #\ndef f(): return A",
+        "import typing\nif typing.TYPE_CHECKING:\n    A = #\ndef f(): return A",
+        "def f():\n    if TYPE_CHECKING:\n        x = #\n    return 1",
+        "__all__ = ['#']\ndef f(): return __all__",
+        "def f(x: '#') -> '#': return x",
+        "async def f(x: '#') -> '#': return x",
+        "async def f():\n    '''#'''\n    return 1",
+        "class f:\n    '''#'''",
+        "def f():\n    x: '#'\n    return 1",
+        "def f(x):\n    x.y: '#'\n    return 1",
+        "def f(x): return g(x, help='#', description='#')",
+        "def f(x): return {'help': '#', 'description': '#', 'x': x}",
+        "def f(x): raise ValueError('#')",
+        "def f(x): raise ValueError from KeyError('#')",
+        "HEARING = #\ndef f(): return HEARING",
+        "print(#)\ndef f(): return 1",
+    ],
+)
+def test_what_a_definition_does_not_rest_on(tmp_path: Path, text: str) -> None:
+    assert not told_apart(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "from .levels import A",
+        "from . import levels\nA = levels.A",
+        "from tool.levels import A as B\nA = B",
+        "import tool.levels\nA = tool.levels.A",
+        "import tool.levels as other\nA = other.A",
+        "from tool import levels as other\nA = other.A",
+        "from .deep.below import A",
+        "def f():\n    from tool.levels import A\n    return A",
+    ],
+)
+def test_imports_are_followed_however_they_are_written(tmp_path: Path, words: str) -> None:
+    text = words if "def f" in words else f"{words}\n\n\ndef f(): return A"
+    found = []
+    for value in ("1", "2"):
+        home = tmp_path / value
+        (home / "tool" / "deep").mkdir(parents=True)
+        (home / "tool" / "levels.py").write_text(f"A = {value}\n")
+        (home / "tool" / "deep" / "__init__.py").write_text("from ..levels import A\n")
+        (home / "tool" / "deep" / "below.py").write_text("from . import A\n")
+        found.append(of_text(home, text))
+    assert found[0] != found[1]

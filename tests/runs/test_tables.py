@@ -124,6 +124,18 @@ def test_what_a_table_lacks_is_put_back(tmp_path: Path) -> None:
     assert table.read_text() == "".join(content)
 
 
+def test_a_table_of_one_job_is_not_recorded_again(tmp_path: Path) -> None:
+    record(written(tmp_path, TRIM))
+    table = table_path(tmp_path, "rows", "onset")
+    content = table.read_text()
+    written(tmp_path, TRIM, test_error=0.9)
+    restore(tmp_path)
+    assert table.read_text() == content
+    table.unlink()
+    restore(tmp_path)
+    assert jobs_in(table)["trim_magnitude_local_rewind_seed0"][0]["test_error"] == "0.9"
+
+
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     record(written(tmp_path, TRIM))
     table = table_path(tmp_path, "rows", "onset")

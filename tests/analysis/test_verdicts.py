@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mirtrim.analysis.conditions import conditions_of
+from mirtrim.analysis.hypotheses.finding import Finding
 from mirtrim.analysis.hypotheses.loading import Hypothesis
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import gather
@@ -19,7 +20,7 @@ from mirtrim.analysis.verdict_tables import (
     overall_text,
     read_verdicts,
 )
-from mirtrim.analysis.verdicts import verdicts, write_verdicts
+from mirtrim.analysis.verdicts import _line, verdicts, write_verdicts
 from mirtrim.utils.errors import ArtefactError
 from tests.analysis.worlds import GLOBAL, MASK, REINIT, TRIM, about, evidence, world
 
@@ -213,6 +214,25 @@ def test_a_verdict_rests_on_the_corrected_p() -> None:
     families = [replace(claim(f"H{n}"), family=f"family {n}") for n in range(4)]
     decided = [line for line in verdicts(worse[:1], families, 0) if line.task == "a"]
     assert [line.verdict for line in decided] == ["refuted"] * 4
+
+
+@pytest.mark.parametrize(
+    ("counted", "p_corrected", "verdicts_of_both_sides"),
+    [
+        (False, 0.0499, ("supported", "refuted")),
+        (False, 0.05, ("undecided", "undecided")),
+        (False, float("nan"), ("undecided", "undecided")),
+        # Counts need no test.
+        (True, float("nan"), ("supported", "refuted")),
+    ],
+)
+def test_the_line_between_decided_and_undecided(
+    counted: bool, p_corrected: float, verdicts_of_both_sides: tuple[str, str]
+) -> None:
+    for favourable, expected in zip((True, False), verdicts_of_both_sides, strict=True):
+        finding = Finding("a − b", (2.0, 4.5), "share", 0.5, favourable, counted=counted)
+        line = _line(claim("H1"), "chord", finding, p_corrected, 1)
+        assert (line.verdict, line.ratios, line.seeds_needed) == (expected, "2, 4.5", None)
 
 
 def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:

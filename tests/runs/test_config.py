@@ -9,6 +9,7 @@ import yaml
 
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs.config import load_schema, validate
+from mirtrim.runs.config_values import expand_home
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
@@ -391,6 +392,37 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     config["data_folder"] = "~nobody_of_that_name/x"
     with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x is in no home"):
         validate(config, SCHEMA)
+
+
+def test_every_path_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+
+    def config(begin: str) -> dict[str, Any]:
+        corpus = {
+            "folder": f"{begin}/f", "index": f"{begin}/i", "one_shots": [f"{begin}/o"],
+            "banks": [f"{begin}/a", f"{begin}/b"],
+        }  # fmt: skip
+        recorded = {"folder": f"{begin}/g", "index": f"{begin}/j"}
+        return {
+            "data_folder": f"{begin}/d",
+            "corpora": {"mine": corpus, "bare": {"folder": None, "banks": None}},
+            "recordings": {"sets": [{"folder": None}, recorded]},
+        }
+
+    found = config("~")
+    expand_home(found)
+    expected = config("/home/someone")
+    expected["recordings"]["sets"][0] = {"folder": None}
+    assert found == expected
+    for key, change in (
+        ("corpora.mine.banks.1", lambda c: c["corpora"]["mine"]["banks"]),
+        ("recordings.sets.1.index", lambda c: c["recordings"]["sets"][1]),
+    ):
+        wrong = config("~")
+        change(wrong)["index" if "index" in key else 1] = "~nobody_of_that_name/x"
+        said = rf"config key {key}: ~nobody_of_that_name/x is in no home folder"
+        with pytest.raises(ConfigError, match=said):
+            expand_home(wrong)
 
 
 def test_numbers_that_were_written_as_text_are_numbers() -> None:

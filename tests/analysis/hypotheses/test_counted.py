@@ -65,6 +65,15 @@ def test_a_slower_fall_refutes() -> None:
         )  # fmt: skip
 
 
+def test_what_falls_as_fast_does_not_fall_faster() -> None:
+    found = faster_decline(
+        evidence(NETWORKS, **columns()), RANDOM,
+        run=TRIM, declines="parameters", faster_than="parameters", highest_ratio=4,
+    )  # fmt: skip
+    assert (found.effect, found.favourable) == (1.0, False)
+    assert found.ratios == (2, 4)  # the highest included
+
+
 @pytest.mark.parametrize(("of_mask", "favourable"), [(4.2, True), (3.0, False)])
 def test_latency_of_masks(of_mask: float, favourable: bool) -> None:
     latency = pd.DataFrame(

@@ -113,3 +113,6 @@ def test_none_is_said_where_none_is_good_enough(tmp_path: Path) -> None:
     paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
     write_operating_points(table, *paths)
     assert paths[1].read_text().count("| none |") == 3
+    head, _, _, best, *_ = paths[1].read_text().splitlines()
+    assert best == f"| trim | Best | none |{' – |' * 8}"
+    assert head.count("|") == best.count("|")

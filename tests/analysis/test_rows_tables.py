@@ -85,6 +85,7 @@ def test_means_and_sample_deviations_by_hand(tmp_path: Path) -> None:
     write_rows(tmp_path / "a.csv", ROWS)
     table = summary_table(read_rows([tmp_path / "a.csv"]))
     assert table.method.tolist() == ["dense", "trim"]
+    assert table.index.tolist() == [0, 1]
     trim = table.iloc[1]
     assert trim.seeds == 2
     assert trim.ratio == pytest.approx(2.05)

@@ -87,11 +87,13 @@ def latency(**changes: Any) -> pd.DataFrame:
 def test_latencies_of_a_jobs_file_take_the_place_of_the_tables(tmp_path: Path) -> None:
     job, table = tmp_path / "job.csv", tmp_path / "table.csv"
     latency(median_ms=1.5).to_csv(job, index=False)
-    pd.concat([latency(seed=1), latency(target_ratio=2.0), latency()]).to_csv(table, index=False)
+    lines = [latency(seed=1), latency(target_ratio=2.0), latency()]
+    pd.concat(lines).to_csv(table, index=False)
     found = read_latencies([job], [table])
     assert found.run.tolist() == [TRIM.name] * 2
     assert found.median_ms.tolist() == [1.5, 2.5]
     assert found.seed.tolist() == [0, 1]
+    assert found.index.tolist() == [0, 1]
     assert read_latencies([], [table]).target_ratio.tolist() == [2.0, 4.0, 4.0]
     nothing = read_latencies([])
     assert nothing.empty

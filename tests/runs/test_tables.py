@@ -146,6 +146,19 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
         jobs_in(table)
 
 
+@pytest.mark.parametrize("column", ["method", "seed", "minimum_units"])
+def test_a_line_that_says_of_no_run_whose_it_is_is_damage(tmp_path: Path, column: str) -> None:
+    path = written(tmp_path, TRIM)
+    frame = pd.read_csv(path)
+    if column == "minimum_units":
+        frame[column] = "many"
+    else:
+        frame = frame.drop(columns=column)
+    frame.to_csv(path, index=False)
+    with pytest.raises(ArtefactError, match=r"_seed0\.csv is damaged \(.+\); delete it and run"):
+        read_cells(path)
+
+
 LINES = [{"code_digest": "c1", "config_digest": "s1", "target_ratio": ratio} for ratio in "24"]
 WANTED = Expected("c1", "s1", (2.0, 4.0), "code compress onset trim", "settings task onset")
 

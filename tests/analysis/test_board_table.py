@@ -126,8 +126,11 @@ def test_sentences() -> None:
 
 def test_what_is_written(tmp_path: Path) -> None:
     paths = [tmp_path / f"boards.{ending}" for ending in ("csv", "md", "tex")]
-    write_board_table(board_table(ROWS, BOARDS), *paths)
-    assert len(pd.read_csv(paths[0])) == 2 * 4
+    table = board_table(ROWS, BOARDS)
+    write_board_table(table, *paths)
+    assert len(table) == 2 * 4
+    read = pd.read_csv(paths[0])
+    pd.testing.assert_frame_equal(read, table, rtol=1e-5, check_dtype=False)
     markdown = paths[1].read_text()
     assert (
         "| drums | trim | fp32 | both | 4.01 | 1,004 | 200 | flash and RAM | 0.420 ± 0.028 | "

@@ -67,7 +67,9 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert lines[2].startswith("| dense | 1.00 | 0.100 ± 0.000 | 0.030 ± 0.014 |")
     assert "| N |" in lines[3]
-    assert len(pd.read_csv(tmp_path / "t.csv")) == 2
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "t.csv"), table, rtol=1e-5, check_dtype=False
+    )
 
 
 def test_a_task_without_classes_has_a_dash(tmp_path: Path) -> None:
@@ -115,4 +117,7 @@ def test_tables_of_other_profiles_say_whose_they_are(tmp_path: Path) -> None:
     write_measured(tmp_path / "chord.csv", rows)
     found = read_beside(Inspection, {"own": [], "wide": [str(tmp_path / "chord.csv")]})
     assert found.profile.tolist() == ["wide"] * 4
+    both = read_beside(Inspection, {name: [str(tmp_path / "chord.csv")] for name in "ab"})
+    assert both.profile.tolist() == ["a"] * 4 + ["b"] * 4
+    assert both.index.tolist() == list(range(8))
     assert read_beside(Inspection, {"own": []}).empty

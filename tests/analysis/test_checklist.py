@@ -111,6 +111,49 @@ def test_what_is_lacking_is_named() -> None:
     assert "two seeds have the same errors" in evidence("seeds_differ", twins)
 
 
+def test_what_is_there_is_told() -> None:
+    """One dense network and five trims of each of three seeds."""
+    found = material()
+
+    def evidence(check: str, **settings: object) -> str:
+        state, text = CHECKS[check](found, **settings)
+        assert state is True
+        return text
+
+    assert evidence("every_task_measured") == "onset on mini"
+    assert evidence("enough_pairs", at_least=1) == "1 pairs of task (network) and corpus"
+    assert evidence("seeds_everywhere", at_least=3) == "onset: 3 seeds"
+    assert evidence("seeds_differ") == "3 dense networks, all different"
+    assert evidence("falls_apart", run=TRIM, times=1.6) == "onset: 3.00 at 32"
+    assert evidence("target_is_reached", except_runs=[], tolerance=0.0) == (
+        "18 networks; at most 1.00 times the target"
+    )
+    assert evidence("equivalence_holds", at_most=1e-6) == (
+        "largest difference of outputs 1.0e-06 in 15 cuts"
+    )
+    assert evidence("pieces_scored") == "72 scores of pieces"
+    assert evidence("several_scores", at_least=1, except_names=["x"]) == "onset: 1 scores"
+    assert evidence("filled", columns=["macs", "machine"]) == "macs, machine in all 18 rows"
+    assert evidence("one_software") == "v; one state of the data per task"
+    assert evidence("runs_everywhere", runs=[TRIM], ratios=[8, 16]) == f"onset: {TRIM}"
+    text = evidence("operating_range", runs=[TRIM], at_least=5, lowest=2, highest=32)
+    assert text == f"onset, {TRIM}: 2, 4, 8, 16, 32"
+    # Without a cut nothing is known of cuts, and a task without the run is named.
+    assert CHECKS["equivalence_holds"](material(equivalence_difference=-1.0), at_most=1)[0] is False
+    assert CHECKS["falls_apart"](found, run=MASK, times=1) == (False, f"onset: no {MASK}")
+    assert CHECKS["seeds_everywhere"](found, at_least=4)[1].startswith(
+        f"onset, dense, ratio 1: 3; onset, {TRIM}, ratio 2: 3; "
+    )
+    fewer = Material(
+        found.rows[(found.rows.run == "dense") | (found.rows.seed > 0)], found.pieces, {}
+    )
+    assert CHECKS["seeds_everywhere"](fewer, at_least=2) == (True, "onset: 3 seeds")
+    assert CHECKS["several_scores"](found, at_least=2, except_names=["x"])[0] is False
+    other = found.rows.assign(data_digest=[f"d{n}" for n in range(18)])
+    mixed = CHECKS["one_software"](Material(other, found.pieces, CONFIG))
+    assert mixed == (False, "onset: 18 states of the data")
+
+
 def test_what_was_measured_says_in_which_profile() -> None:
     found = material()
     assert CHECKS["tickets_connected"](found, at_least=1)[1] == (

@@ -42,7 +42,8 @@ def test_files(tmp_path: Path) -> None:
     csv, markdown, svg = (tmp_path / f"a.{kind}" for kind in ("csv", "md", "svg"))
     write_comparison(table, csv, markdown)
     draw_comparison(table, "onset", [svg])
-    assert len(pd.read_csv(csv)) == 5  # dense and trim at 2; dense, mask and trim at 4
+    assert len(table) == 5  # dense and trim at 2; dense, mask and trim at 4
+    pd.testing.assert_frame_equal(pd.read_csv(csv), table, rtol=1e-5, check_dtype=False)
     text = markdown.read_text()
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == ["## Ratio 2", "## Ratio 4"]

@@ -62,6 +62,8 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     line = (tmp_path / "c.md").read_text().splitlines()[2]
     assert line.startswith("| onset | trim | 3 | 4.00 | 0.150 | +0.110 | +0.085 to +0.135 |")
     assert line.endswith("not stable |")
+    read = pd.read_csv(tmp_path / "c.csv")
+    pd.testing.assert_frame_equal(read, table, rtol=1e-5, check_dtype=False)
 
 
 def test_the_picture_has_a_thick_line_for_the_mean_of_the_seeds() -> None:

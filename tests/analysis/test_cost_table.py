@@ -84,7 +84,10 @@ def test_speed_ups_and_errors_by_hand() -> None:
 
 
 def test_what_was_not_measured_is_a_dash(tmp_path: Path) -> None:
-    write_cost_table(cost_table(costs(), latencies()), tmp_path / "t.csv", tmp_path / "t.md")
+    table = cost_table(costs(), latencies())
+    write_cost_table(table, tmp_path / "t.csv", tmp_path / "t.md")
+    read = pd.read_csv(tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read, table, rtol=1e-5, check_dtype=False)
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert lines[3] == (
         "| trim | 4.00 | 100 | 125 | 375 | 375 | – | 0.500 | 0.300 | 0.400 | 8.00 | 4.00 "

@@ -47,6 +47,8 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     assert text[0].startswith("| task | epochs | sgd | ratio | run | against | seeds |")
     assert text[2].startswith("| onset | 8 | 0 | 4 | feedback | gradual | 3 | 0.300 ± 0.001 |")
     assert "| −0.020 | −0.045 to +0.005 | 0.074 | undecided |" in text[3]
+    read = pd.read_csv(tmp_path / "f.csv")
+    pd.testing.assert_frame_equal(read, table, rtol=1e-5, check_dtype=False)
 
 
 def test_only_seeds_that_have_both_are_compared() -> None:

@@ -88,6 +88,13 @@ def test_growth_is_told_in_doublings() -> None:
     assert growth(rows, "epochs", ["width"], margin=0.01).tolist() == pytest.approx([0.5] * 3)
 
 
+def test_growth_where_nothing_else_is_varied() -> None:
+    """One, two, four of three widths; of one width nobody can say how it grows."""
+    rows = world({(0.25, 5): 1, (0.5, 5): 2, (1, 5): 4})
+    assert growth(rows, "width", [], margin=0.01).to_dict() == pytest.approx({0: 1, 1: 1, 2: 1})
+    assert growth(rows[rows.level_width == 1], "width", []).empty
+
+
 def test_trimmed_is_compared_with_trained_at_equal_size() -> None:
     """Dense .3 at 100 and .1 at 10 000: .2 at 1000 (half way in the logarithm). The trim of 1000
     has .15; one of 50 is smaller than all that were trained."""
@@ -190,6 +197,7 @@ def test_tables_of_free_ratios(tmp_path: Path) -> None:
     rows = world(GROWING)
     write_free_ratios(pd.concat([rows, replaced(rows)]), csv, markdown)
     table = pd.read_csv(csv)
+    assert list(table.columns[:3]) == ["task", "width", "epochs"]
     chosen = table[(table.task == "chord") & (table.run == TRIM) & (table.epochs == 20)]
     assert chosen.free_within_a_point.tolist() == [2, 4, 8]
     assert chosen.dense_error.tolist() == pytest.approx([0.1] * 3)

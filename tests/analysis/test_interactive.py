@@ -100,6 +100,9 @@ def test_the_page_fetches_nothing_and_uploads_nothing(tmp_path: Path) -> None:
     assert '"showSendToCloud": false' in page
     assert '"responsive": true' in page
     assert '"displaylogo": false' in page
+    # What draws it is in it.
+    assert "Plotly.newPlot(" in page
+    assert len(page) > 1_000_000
     assert "<title>a &lt; b</title>" in page
     assert page.count('id="mirtrim-curves"') == 1
 

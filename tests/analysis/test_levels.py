@@ -17,11 +17,14 @@ from mirtrim.analysis.levels import (
     class_errors,
     level_table,
     read_groups,
+    read_inspected,
     with_groups,
     write_levels,
 )
+from mirtrim.runs.measured_rows import Inspection, write_measured
 from mirtrim.tasks.flaws import frequent_first
 from mirtrim.utils.errors import ArtefactError
+from tests.analysis.test_calibration import inspection
 
 CLASSES = ["a", "b", "c", "d"]
 TRIM = "trim_magnitude_local_rewind"
@@ -109,6 +112,39 @@ def test_equal_classes_are_told_in_the_order_of_the_rare_ones() -> None:
         read_groups(lines, {"none": variant({"imbalance": 3}, None)})
 
 
+def test_without_an_order_the_classes_become_rarer_as_they_always_do() -> None:
+    """Also where no variant has rare classes, and there is no order that could be told."""
+    usual = with_groups(rows(), frequent_first([*"abcdef"])).rare_error.tolist()
+    assert usual != with_groups(rows(), frequent_first([*"abcdef"], 1)).rare_error.tolist()
+    for rare in ({"factor": 20}, None):
+        found = read_groups(rows(), {"one": variant({"imbalance": 20}, rare)})
+        assert found.rare_error.tolist() == usual
+
+
+def test_inspections_of_variants_say_of_which_level_they_are(tmp_path: Path) -> None:
+    """Of one variant there is a table, of one a job's file, of one nothing was trained so far."""
+    names = {"few": 0.1, "more": 0.4, "none": 0.8}
+    table, file = tmp_path / "few.csv", tmp_path / "more" / "dense_seed0.csv"
+    file.parent.mkdir()
+    for path, error in ((table, 0.25), (file, 0.5)):
+        kept = Inspection(**inspection("dense", 0, 1.0, error))
+        write_measured(path, [kept, Inspection(**inspection("dense", 1, 1.0, error))])
+    variants = {
+        f"chord-{name}": {"task": "chord", "values": {"noise": value}, "rows": name}
+        for name, value in names.items()
+    }
+    jobs = {"few": ["dense_seed0"], "more": ["dense_seed0", "dense_seed1"], "none": []}
+    found = read_inspected(variants, jobs, [table], [file])
+    assert found.run.tolist() == ["dense"] * 3
+    assert found.level_noise.tolist() == [0.1, 0.4, 0.4]
+    assert found.calibration_error.tolist() == [0.25, 0.5, 0.5]
+    assert found.index.tolist() == [0, 1, 2]
+    with pytest.raises(ArtefactError, match="no network of the study has been inspected"):
+        read_inspected(variants, {"none": []}, [table], [file])
+    with pytest.raises(ArtefactError, match="chord/dense_seed7: no rows of this job"):
+        read_inspected(variants, {"few": ["dense_seed7"]}, [table], [file])
+
+
 def test_the_table_and_its_page_by_hand(tmp_path: Path) -> None:
     table = level_table(with_groups(rows(), [*"abcdef"]), GROUPS)
     assert table.run.tolist() == ["dense", TRIM]
@@ -122,7 +158,9 @@ def test_the_table_and_its_page_by_hand(tmp_path: Path) -> None:
     assert head.startswith("| task | imbalance | run | seeds | ratio | error | frequent third |")
     assert dense.startswith("| instrument | 20 | dense | 2 | 1.00 |")
     assert "| 0.250 ± 0.071 | 0.750 ± 0.071 | 0.150 ± 0.071 |" in line
-    assert pd.read_csv(tmp_path / "g.csv").forgets_rare_mean.tolist() == [0.0, 0.15]
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "g.csv"), table, rtol=1e-5, check_dtype=False
+    )
 
 
 def inspected() -> pd.DataFrame:

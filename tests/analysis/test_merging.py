@@ -74,7 +74,9 @@ def test_the_tables_are_written(tmp_path: Path) -> None:
         "−0.435 to +0.835 | 0.6 | 60% |"
     )
     assert lines[4].split(" | ")[5:10] == ["–", "0.110", "0.320", "+0.015", "–"]
-    assert len(pd.read_csv(tmp_path / "m.csv")) == 3
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "m.csv"), table(world()), rtol=1e-5, check_dtype=False
+    )
 
 
 def test_rows_are_read_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def test_what_is_written(tmp_path: Path) -> None:
     table = operating_points(rows((2, 0.20, 0.31), (4, 0.5, 0.6)))
     paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
     write_operating_points(table, *paths)
-    assert len(pd.read_csv(paths[0])) == 4
+    read = pd.read_csv(paths[0])
+    pd.testing.assert_frame_equal(read, table, rtol=1e-5, check_dtype=False)
     markdown = paths[1].read_text()
     assert (
         "| trim | Best | 2.00 | – | 50 | 350 | 1,000 | 64 | – | 0.320 ± 0.014 | 1.07 |" in markdown
@@ -112,3 +113,6 @@ def test_none_is_said_where_none_is_good_enough(tmp_path: Path) -> None:
     paths = [tmp_path / f"points.{ending}" for ending in ("csv", "md", "tex")]
     write_operating_points(table, *paths)
     assert paths[1].read_text().count("| none |") == 3
+    head, _, _, best, *_ = paths[1].read_text().splitlines()
+    assert best == f"| trim | Best | none |{' – |' * 8}"
+    assert head.count("|") == best.count("|")

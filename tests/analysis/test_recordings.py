@@ -64,6 +64,14 @@ def test_whether_the_order_survives():
         "networks stand in the order of rendered pieces; of 2 trimmed networks, 1 are worse and 0 "
         "better than the dense one beyond the interval."
     )
+    # As good as the dense network on every recording is neither worse nor better, and falls too.
+    equal = {"dense": SCORES["dense"], "four": ("network", 4.0, SCORES["dense"][2])}
+    (sentence,) = order_survives(summarised(rows_of(equal)))
+    assert "the score falls from ratio to ratio; 0 of 1 pairs" in sentence
+    assert "of 1 trimmed networks, 0 are worse and 0 better" in sentence
+    better = {"dense": SCORES["dense"], "four": ("network", 4.0, (0.9, 1.0, 0.8))}
+    (sentence,) = order_survives(summarised(rows_of(better)))
+    assert "of 1 trimmed networks, 0 are worse and 1 better" in sentence
     alone = {name: of for name, of in SCORES.items() if name in ("rule", "dense")}
     assert list(order_survives(summarised(rows_of(alone)))) == []
     trimmed = {name: of for name, of in SCORES.items() if name != "dense"}
@@ -81,12 +89,25 @@ def test_tables_are_written(tmp_path):
     paths = [tmp_path / name for name in ("a.csv", "a.md", "shelf.csv")]
     write_recordings(rows, *paths)
     page = paths[1].read_text()
-    assert "## kits: onset, 3 recordings" in page
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "## kits: onset, 3 recordings",
+        "## clips: instrument, 2 recordings",
+        "## Does the order survive on recordings?",
+    ]
+    # In the order of the rows, which is that of the configuration.
+    lines = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")]
+    estimators = ["| slow", "| rule (librosa 1)", "| dense", "| four", "| eight"]
+    assert lines[2:7] == estimators
+    assert lines[9:14] == ["| slow", "| rule", *estimators[2:]]
     assert "| rule (librosa 1) |  |  | 0.700 |  |  |" in page
     assert "| four | 4.0 | 0.800 | 0.700 | -0.100 [-0.100, -0.100] | +0.000 [" in page
     assert "| estimator | kick (3) |" in page
     assert "* dense: 0.500 of the surest 80%" in page
     assert "## Does the order survive on recordings?" in page
-    shelf = pd.read_csv(paths[2])
+    summary, shelf = (pd.read_csv(path) for path in (paths[0], paths[2]))
     assert list(shelf.estimator) == ["dense", "four", "eight", "dense"]
     assert shelf.score[0] == pytest.approx(0.8)
+    # Numbers of lines are no column.
+    assert list(summary.columns) == list(summarised(rows).columns)
+    assert list(shelf.columns) == list(of_shelf(summary).columns)

@@ -9,7 +9,14 @@ import yaml
 from mirtrim.analysis.conditions import conditions_of
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded import load_recorded
-from mirtrim.analysis.replication import _of_tasks, write_replication
+from mirtrim.analysis.replication import (
+    CHOSEN,
+    LOWEST,
+    _of_tasks,
+    _rules,
+    _what_is_left,
+    write_replication,
+)
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.utils.errors import ConfigError
 from tests.analysis.worlds import GLOBAL, KEPT, MASK, TRIM, about, world
@@ -152,6 +159,24 @@ def test_beside_the_record(page: str) -> None:
     assert "| onset | Small | 75.0% | 1.50 | 94.5% |" in page
 
 
+def test_every_heading_and_every_source_is_there(page: str) -> None:
+    headings = [line for line in page.splitlines() if line.startswith("#")]
+    assert headings == [
+        "# Replication, profile test",
+        "## What was run",
+        "## What does not hold at this width and length",
+        "## What is undecided at this width and length",
+        "## What was not run",
+        "## Rewound, and with the weights kept",
+        "## Error along the ratios, beside the record",
+        "## Smallest good networks, beside the record",
+        "## Sources",
+    ]
+    sources = page.split("\n## Sources\n\n")[1].splitlines()
+    known = yaml.safe_load(RECORDED.read_text())["sources"]
+    assert sources == [f"* [{tag}] {text}." for tag, text in known.items()]
+
+
 def test_the_record_is_of_hypotheses_that_exist() -> None:
     recorded = load_recorded(RECORDED)
     names = {hypothesis.id for hypothesis in load_hypotheses(CONFIG / "hypotheses.yaml")}
@@ -200,6 +225,50 @@ def test_a_claim_says_on_which_tasks_it_was_run_and_on_which_not() -> None:
         "More seeds alone would not decide: pitch",
         "Not run on drums",
     ]
+
+
+def test_trainings_that_are_left_are_told() -> None:
+    left = {
+        "chord": {"chord": ["trim_seed0", "trim_seed2", "dense_seed0"], "chord-width_2": ["a"]},
+        "drums": {"drums": [], "drums-width_2": []},
+        "onset": {"onset-width_2": ["a", "b"], "onset-width_4": ["c"]},
+        "pitch": {"pitch": ["dense_seed1"]},
+    }
+    assert list(_what_is_left(left))[4:] == [
+        "| chord | `trim` (0, 2); `dense` (0) | 1 |",
+        "| onset | – | 3 |",
+        "| pitch | `dense` (1) | 0 |",
+        "",
+    ]
+    assert list(_what_is_left({"drums": left["drums"]})) == []
+
+
+def test_simple_rules_stand_beside_the_dense_networks() -> None:
+    known = {
+        "task": "onset", "baseline": "flux", "error": 0.25, "dense": 0.125, "difference": -0.125,
+        "low": -0.2, "high": -0.05, "clusters": 3, "cluster_kind": "drummer",
+    }  # fmt: skip
+    alone = known | {"low": float("nan"), "high": float("nan"), "difference": 0.5}
+    lines = list(_rules(pd.DataFrame([known, alone])))
+    assert lines[4:] == [
+        "| onset | flux | 0.250 | 0.125 | −0.125 | −0.200 to −0.050 | 3 drummers |",
+        "| onset | flux | 0.250 | 0.125 | +0.500 | – | 3 drummers |",
+    ]
+
+
+def test_what_validation_chose_is_told_of_each_task_if_it_chose_differently() -> None:
+    lines = {
+        "task": ["chord", "onset"], "verdict": "supported", "compared": "a − b",
+        "measure": "difference of errors", "effect": -0.1, "low": -0.2, "high": -0.05,
+        "counted": False, "seeds": 3, "ratios": ["2", "4"],
+        "note": [f"{CHOSEN}; {LOWEST}", CHOSEN], "seeds_needed": float("nan"),
+    }  # fmt: skip
+    table = pd.DataFrame(lines)
+    assert "Validation chose chord 2 (the lowest that was run), onset 4" in list(_of_tasks(table))
+    same = table.assign(ratios="2", note=f"{CHOSEN}; {LOWEST}")
+    assert "Validation chose 2 on every task, the lowest that was run" in list(_of_tasks(same))
+    nothing = list(_of_tasks(table.assign(note="")))
+    assert not any("Validation" in text for text in nothing)
 
 
 def test_verdicts_stand_in_the_order_of_their_first_task() -> None:

@@ -85,6 +85,7 @@ def test_means_and_sample_deviations_by_hand(tmp_path: Path) -> None:
     write_rows(tmp_path / "a.csv", ROWS)
     table = summary_table(read_rows([tmp_path / "a.csv"]))
     assert table.method.tolist() == ["dense", "trim"]
+    assert table.index.tolist() == [0, 1]
     trim = table.iloc[1]
     assert trim.seeds == 2
     assert trim.ratio == pytest.approx(2.05)
@@ -99,6 +100,15 @@ def test_means_and_sample_deviations_by_hand(tmp_path: Path) -> None:
     assert rule == "|" + " --- |" * 4 + " ---: |" * 7
     assert "| 2.05 |" in line
     assert "| 0.250 ± 0.071 | 1.750 ± 0.354 |" in line
+
+
+def test_lines_stand_in_one_order_whatever_that_of_the_rows() -> None:
+    rows = pd.DataFrame([asdict(r) for r in [trimmed(0, 0.5, 4.0, 4.0), *ROWS[::-1]]])
+    table = summary_table(rows)
+    assert table[["method", "target_ratio"]].to_numpy().tolist() == [
+        ["dense", 1.0], ["trim", 2.0], ["trim", 4.0]
+    ]  # fmt: skip
+    assert table.index.tolist() == [0, 1, 2]
 
 
 def test_the_table_is_written_for_programs_and_for_readers(tmp_path: Path) -> None:

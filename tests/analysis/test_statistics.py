@@ -152,6 +152,20 @@ def test_a_quotient_has_no_interval_where_a_draw_has_no_error() -> None:
     assert np.isfinite(result.difference_interval).all()
 
 
+def test_the_interval_of_a_quotient_knows_no_unit() -> None:
+    """Errors in percent have the same quotients; twice the errors of one run twice of them."""
+    first, second = planted(generator(1), 0.06)
+    plain = compare(first, second, generator(3))
+    low, high = plain.ratio_interval
+    assert low < plain.ratio < high
+    percent = compare(100 * first, 100 * second, generator(3))
+    assert percent.ratio_interval == pytest.approx((low, high))
+    twice = compare(2 * first, second, generator(3))
+    assert twice.ratio_interval == pytest.approx((2 * low, 2 * high))
+    other = compare(first, 4 * second, generator(3))
+    assert other.ratio_interval == pytest.approx((low / 4, high / 4))
+
+
 def test_holm_by_hand() -> None:
     """0.01·4, then 0.02·3 = 0.06, then 0.03·2 lifted to no less, then 0.9·1."""
     assert holm([0.03, 0.01, 0.9, 0.02]) == pytest.approx([0.06, 0.04, 0.9, 0.06])

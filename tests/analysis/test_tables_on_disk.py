@@ -34,6 +34,21 @@ def test_floats_are_those_of_one_file_read_alone(tmp_path: Path) -> None:
     assert read_tables(paths, [], lambda table: None, "numbers").x.tolist() == alone
 
 
+def test_a_text_of_two_lines_is_one_cell(tmp_path: Path) -> None:
+    """Such files are not read at once, as their lines are not their rows."""
+    paths = files(tmp_path, 'name,n\n"a\nb",1\n', "name,n\nc,2\nd,3\n")
+    table = read_tables(paths, ["name"], whole_numbers, "counts")
+    assert table.to_dict("list") == {"name": ["a\nb", "c", "d"], "n": [1, 2, 3]}
+    assert table.index.tolist() == [0, 1, 2]
+
+
+def test_columns_that_came_later_are_filled_in(tmp_path: Path) -> None:
+    paths = files(tmp_path, "name\nx\n", "name,n\ny,2\n", 'name\n"a\nb"\n')
+    for some in (paths[:2], paths):
+        table = read_tables(some, ["name"], whole_numbers, "counts", {"n": 7})
+        assert table.n.tolist() == [7, 2, 7][: len(some)]
+
+
 def test_files_with_different_columns_are_joined_too(tmp_path: Path) -> None:
     paths = files(tmp_path, "a,b\n1,2\n", "a,c\n3,4\n")
     table = read_tables(paths, [], lambda table: None, "numbers")

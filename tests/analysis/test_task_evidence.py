@@ -150,6 +150,12 @@ def test_several_measurements_of_one_network_are_called_by_their_kind() -> None:
     assert np.isnan(found.loc[1, "weights_raw int8"])
 
 
+def test_one_network_is_enough_to_gather() -> None:
+    (found,) = gather(*world({("dense", 1): about(0.2, seeds=1)}))
+    assert list(found.networks) == [("dense", 1.0)]
+    assert found.errors["dense", 1.0].shape == (1, 4)
+
+
 def test_the_gap_between_rows_and_pieces() -> None:
     rows, pieces = world(NETWORKS)
     assert largest_gap(gather(rows, pieces)[0]) == pytest.approx(0)

@@ -9,11 +9,18 @@ import pytest
 import yaml
 
 from mirtrim.analysis.conditions import conditions_of
+from mirtrim.analysis.hypotheses.finding import Finding
 from mirtrim.analysis.hypotheses.loading import Hypothesis
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import gather
-from mirtrim.analysis.verdict_tables import overall_text, read_verdicts
-from mirtrim.analysis.verdicts import verdicts, write_verdicts
+from mirtrim.analysis.verdict_tables import (
+    _cells,
+    effect_text,
+    interval_text,
+    overall_text,
+    read_verdicts,
+)
+from mirtrim.analysis.verdicts import _line, verdicts, write_verdicts
 from mirtrim.utils.errors import ArtefactError
 from tests.analysis.worlds import GLOBAL, MASK, REINIT, TRIM, about, evidence, world
 
@@ -209,6 +216,25 @@ def test_a_verdict_rests_on_the_corrected_p() -> None:
     assert [line.verdict for line in decided] == ["refuted"] * 4
 
 
+@pytest.mark.parametrize(
+    ("counted", "p_corrected", "verdicts_of_both_sides"),
+    [
+        (False, 0.0499, ("supported", "refuted")),
+        (False, 0.05, ("undecided", "undecided")),
+        (False, float("nan"), ("undecided", "undecided")),
+        # Counts need no test.
+        (True, float("nan"), ("supported", "refuted")),
+    ],
+)
+def test_the_line_between_decided_and_undecided(
+    counted: bool, p_corrected: float, verdicts_of_both_sides: tuple[str, str]
+) -> None:
+    for favourable, expected in zip((True, False), verdicts_of_both_sides, strict=True):
+        finding = Finding("a − b", (2.0, 4.5), "share", 0.5, favourable, counted=counted)
+        line = _line(claim("H1"), "chord", finding, p_corrected, 1)
+        assert (line.verdict, line.ratios, line.seeds_needed) == (expected, "2, 4.5", None)
+
+
 def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     """0.005 from the line, seeds 0.02 apart: hundreds of seeds. 0.035 from it: 6 seeds."""
     lines = verdicts(tasks(a=UNSURE), [claim("H1")], 0)
@@ -217,6 +243,10 @@ def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     # One test, so no correction: d = 0.035 / 0.02 = 1.75 needs 5 pairs (power 0.84; 4 have 0.66).
     assert (lines[0].verdict, lines[0].seeds_needed) == ("undecided", 5)
     assert lines[1].seeds_needed == 5
+    assert next(_cells(pd.DataFrame([vars(lines[0])])))[-2] == "5"
+    # What is decided needs no more.
+    decided = verdicts(tasks(a=about(0.5, step=0.02)), [claim("H1")], 0)[0]
+    assert (decided.verdict, decided.seeds_needed) == ("refuted", None)
     # Beside three more tests it must reach 0.05 / 4.
     beside = tasks(a=about(0.345, step=0.02), b=UNSURE, c=UNSURE, d=UNSURE)
     assert verdicts(beside, [claim("H1")], 0)[0].seeds_needed == 7
@@ -273,10 +303,17 @@ def test_what_is_written_and_read_again(tmp_path: Path) -> None:
     assert found.note[0] == ""
     markdown = paths[1].read_text()
     assert "| H1 | Nothing is lost. | **refuted on 1** | refuted |" in markdown
+    # Of four pieces two of the 2⁴ ways to turn the signs are as far; nobody asks for more seeds.
     assert (
-        "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 |" in markdown
-    )
-    assert "missing: trim (global)" in markdown
+        "| onset | refuted | trim − dense | 4 | +0.100 | +0.100 to +0.100 | < 0.001 | < 0.001 "
+        "| 0.125 | 3 | 4 | – |  |"
+    ) in markdown
+    assert (
+        "| overall | **refuted on 1** |  |  | – | – | – | – | – | 3 | – | – | refuted on onset |"
+    ) in markdown
+    nothing = "| onset | not run |  |  | – | – | – | – | – | – | – | – | missing: trim (global) |"
+    assert nothing in markdown
+    assert paths[0].read_text().startswith("hypothesis,")  # no numbers of lines
     assert "scored time" not in markdown  # here rows and pieces agree
     assert "These verdicts are about" not in markdown  # nobody said which
     latex = paths[2].read_text()
@@ -311,6 +348,17 @@ def test_a_table_of_before_there_were_clusters_is_read(tmp_path: Path) -> None:
     pd.DataFrame([vars(line)]).drop(columns=later).to_csv(path, index=False)
     found = read_verdicts(path).iloc[0]
     assert (found.verdict, found.conditions, found.clusters) == ("supported", "", 0)
+
+
+def test_a_sign_stands_where_a_difference_is_told() -> None:
+    def texts(effect: float, measure: str, counted: bool = False) -> tuple[str, str]:
+        line = {"effect": effect, "measure": measure, "low": -0.5, "high": 2.0, "counted": counted}
+        return effect_text(pd.Series(line)), interval_text(pd.Series(line))
+
+    assert texts(0.25, "difference of errors") == ("+0.250", "−0.500 to +2.000")
+    assert texts(-0.25, "ms of a / dense − 1", counted=True) == ("−0.250", "counted")
+    assert texts(1.25, "ratio of errors") == ("1.250", "−0.500 to 2.000")
+    assert texts(3.0, "networks within the budget", counted=True) == ("3", "counted")
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs.config import load_schema, validate
+from mirtrim.runs.config_values import expand_home
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
@@ -130,6 +131,30 @@ def test_mistakes_are_named(path: list[Any], value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         validate(config, SCHEMA)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("task", ["onset", "chord"])
+@pytest.mark.parametrize("part", ["features", "network", "training"])
+def test_a_key_that_no_task_has_is_named_in_every_part(task: str, part: str) -> None:
+    config = default()
+    config["tasks"][task][part]["loudness"] = 1
+    message = rf"^config key tasks\.{task}\.{part}: unknown key 'loudness'; allowed: "
+    with pytest.raises(ConfigError, match=message):
+        validate(config, SCHEMA)
+
+
+def test_a_key_that_is_needed_is_named() -> None:
+    config = default()
+    del config["tasks"]["onset"]["training"]["epochs"]
+    with pytest.raises(ConfigError, match=r"^config key tasks\.onset\.training: 'epochs' is a req"):
+        validate(config, SCHEMA)
+
+
+def test_a_task_that_there_is_not_is_named() -> None:
+    config = default()
+    config["tasks"]["smell"] = config["tasks"]["onset"]
+    with pytest.raises(ConfigError, match=r"^config key tasks: unknown key 'smell'; allowed: chor"):
+        validate(config, SCHEMA)
 
 
 OWN = """
@@ -305,6 +330,34 @@ def test_of_two_studies_with_one_run_the_later_has_the_last_word() -> None:
     assert "studies.methods: run cram_local is left out, studies.mine has other ratios" in notes
 
 
+def test_what_a_study_has_and_the_profile_has_not_is_told_line_by_line() -> None:
+    cram, late = {"method": "cram"}, {"method": "gradual", "ratios": [5]}
+    shape = {"method": "same_shape", "reference": "cram_local"}
+    config = default()
+    config["tasks"]["chord"] = None
+    config["studies"] = {
+        "mine": {"tasks": ["onset"], "ratios": [2], "runs": [cram, late, shape]},
+        "none": {"tasks": ["onset"], "ratios": [5], "runs": [cram]},
+        "gone": {"tasks": ["chord"], "ratios": [2], "runs": [late]},
+        "lost": {"tasks": ["onset"], "ratios": [2], "runs": [late]},
+        "odd": {"tasks": ["onset"], "ratios": [2], "runs": [shape, {"method": "soup"}]},
+    }
+    notes: list[str] = []
+    found = validate(config, SCHEMA, notes)["studies"]
+    runs = {name: [run["method"] for run in study["runs"]] for name, study in found.items()}
+    assert runs == {"mine": ["cram", "same_shape"], "odd": ["soup"]}
+    missed = "is left out, no task has any of its ratios"
+    assert [note for note in notes if note.startswith("studies.")] == [
+        f"studies.mine: run gradual_local {missed}",
+        "studies.none: is left out, the profile has nothing for it",
+        "studies.gone: is left out, the profile has nothing for it",
+        f"studies.lost: run gradual_local {missed}",
+        "studies.lost: is left out, the profile has nothing for it",
+        "studies.odd: run same_shape_reference_cram_local is left out, its reference is no run "
+        "before it",
+    ]
+
+
 def test_a_study_without_seeds_has_those_of_the_profile() -> None:
     config = default()
     config["seeds"] = [4, 7]
@@ -339,6 +392,37 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     config["data_folder"] = "~nobody_of_that_name/x"
     with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x is in no home"):
         validate(config, SCHEMA)
+
+
+def test_every_path_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+
+    def config(begin: str) -> dict[str, Any]:
+        corpus = {
+            "folder": f"{begin}/f", "index": f"{begin}/i", "one_shots": [f"{begin}/o"],
+            "banks": [f"{begin}/a", f"{begin}/b"],
+        }  # fmt: skip
+        recorded = {"folder": f"{begin}/g", "index": f"{begin}/j"}
+        return {
+            "data_folder": f"{begin}/d",
+            "corpora": {"mine": corpus, "bare": {"folder": None, "banks": None}},
+            "recordings": {"sets": [{"folder": None}, recorded]},
+        }
+
+    found = config("~")
+    expand_home(found)
+    expected = config("/home/someone")
+    expected["recordings"]["sets"][0] = {"folder": None}
+    assert found == expected
+    for key, change in (
+        ("corpora.mine.banks.1", lambda c: c["corpora"]["mine"]["banks"]),
+        ("recordings.sets.1.index", lambda c: c["recordings"]["sets"][1]),
+    ):
+        wrong = config("~")
+        change(wrong)["index" if "index" in key else 1] = "~nobody_of_that_name/x"
+        said = rf"config key {key}: ~nobody_of_that_name/x is in no home folder"
+        with pytest.raises(ConfigError, match=said):
+            expand_home(wrong)
 
 
 def test_numbers_that_were_written_as_text_are_numbers() -> None:

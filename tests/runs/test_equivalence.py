@@ -228,6 +228,27 @@ def test_runs_of_a_method_that_only_one_commit_knows_are_left_out() -> None:
     assert {"mask", "trim", "same_mask"} <= sample.known_to(ROOT)
 
 
+def test_digests_are_asked_of_the_code_of_a_checkout(tmp_path: Path) -> None:
+    """Without a profile there is none; what is wrong with a profile is told."""
+    assert equivalence.digests_of(tmp_path) == {}
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "own.yaml").write_text("profile: mine\n")
+    (tmp_path / "results" / "mine").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}: no digests: \S"):
+        equivalence.digests_of(tmp_path)
+
+
+def test_a_kept_folder_is_checked_out_anew(repository: Path, tmp_path: Path) -> None:
+    """What an earlier proof has left there, results above all, is no part of the commit."""
+    home = tmp_path / "kept" / "old"
+    trained(home)
+    equivalence._check_out(repository, "HEAD", home)
+    assert sorted(path.name for path in home.iterdir()) == ["code.py", "config"]
+    assert (home / "code.py").read_text() == "two"
+    equivalence._check_out(repository, "HEAD~1", home)
+    assert (home / "code.py").read_text() == "one"
+
+
 def test_an_archive_that_git_cannot_make_is_an_error_of_git(tmp_path: Path) -> None:
     """Not one of unpacking nothing, of which it could not be told what went wrong."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)

@@ -1,5 +1,6 @@
 """The digest of meaning: what changes it, and what does not."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +136,17 @@ def test_what_means_something_changes_it(same: Callable[..., bool], change: Chan
     assert not same(change)
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="trees are written down differently")
+def test_the_same_sources_have_the_same_digest_for_ever(tmp_path: Path) -> None:
+    """Rows carry such digests. If they were computed differently, all of them would be stale."""
+    for root, expected in (
+        ("tool.work.start", "63f2fad47ea44276fa007f8665be328df8573bac92c6868c7eaef15c15939c02"),
+        ("tool.plugins.*", "8a3b90111cb6b072ef054c8c6f3c758609ded4b20ec64d38cd4f40e30000659a"),
+        ("tool.maths", "34c6873138c9e4a5b93cce60174abeda5dc0ee28066b27dcf1f60e3182f69b91"),
+    ):
+        assert digest(tmp_path / root[-5:], root) == expected
+
+
 def test_a_field_of_one_special_type_is_not_one_of_another(tmp_path: Path) -> None:
     """`ClassVar` is no field of a dataclass, `InitVar` an argument that is not kept."""
     found = {
@@ -174,6 +186,56 @@ def test_a_local_name_is_not_the_global_one(same: Callable[..., bool]) -> None:
     assert same(("tool/work.py", "def start", "def size():\n    return 7\n\n\ndef start"))
 
 
+@pytest.mark.parametrize(
+    ("words", "chain"),
+    [
+        ("", "Job.size"),
+        ("from tool import work\n\n", "work.Job.size"),
+        ("import tool.work\n\n", "tool.work.Job.size.real"),
+    ],
+)
+def test_an_attribute_brings_in_the_definition_that_has_it(
+    tmp_path: Path, words: str, chain: str
+) -> None:
+    """However long the chain, and whatever the module is called on the way."""
+    where = "tool/users.py" if words else "tool/work.py"
+    text = f"{words}def largest():\n    return {chain}\n"
+    begin = "" if words else "def start"
+    new = (where, begin, text + (f"\n\n{begin}" if begin else ""))
+    plain, other = (
+        digest(tmp_path / name, f"{where[:-3].replace('/', '.')}.largest", changes=changes)
+        for name, changes in (
+            ("a", (new,)),
+            ("b", (new, ("tool/work.py", "size: int = 3", "size: int = 4"))),
+        )
+    )
+    assert plain != other
+
+
+@pytest.mark.parametrize("before", ["", "    class Local:\n        size = 1\n\n"])
+def test_a_global_that_a_function_sets_is_a_part_of_it(tmp_path: Path, before: str) -> None:
+    """Behind a class of its own as well, whose attributes are none of the module."""
+    found = []
+    for value in (1, 2):
+        text = f"LEVEL = {value}\n\n\ndef louder():\n{before}    global LEVEL\n    LEVEL = 3\n"
+        change = ("tool/levels.py", "", text)
+        found.append(digest(tmp_path / f"{value}", "tool.levels.louder", changes=(change,)))
+    assert found[0] != found[1]
+
+
+def test_an_attribute_of_a_class_is_not_the_global_of_its_name(tmp_path: Path) -> None:
+    """Nor is it behind a class within the class."""
+    within = "    class Inner:\n        depth = 0\n\n"
+    for name, before in (("plain", ""), ("nested", within)):
+        found = []
+        for value in (1, 2):
+            text = f"LEVEL = {value}\n\n\nclass Loud:\n{before}    LEVEL = 3\n"
+            change = ("tool/levels.py", "", text)
+            folder = tmp_path / f"{name}{value}"
+            found.append(digest(folder, "tool.levels.Loud", changes=(change,)))
+        assert found[0] == found[1]
+
+
 def test_a_new_file_in_a_room_changes_the_digest_of_the_room_alone(tmp_path: Path) -> None:
     new = ("tool/plugins/second.py", "", "def second():\n    return 2\n")
     for root, equal in (("tool.plugins.*", False), ("tool.plugins.first", True)):
@@ -210,3 +272,132 @@ def test_an_unknown_root_is_named(tmp_path: Path) -> None:
     for root in ("tool.nowhere", "tool.work.nothing", "tool.nowhere.*"):
         with pytest.raises(ModuleNotFoundError, match="nowhere|nothing"):
             digest(tmp_path, root)
+
+
+def of_text(folder: Path, text: str, root: str = "tool.own.f") -> str:
+    """The digest of a definition of the module `tool.own`, which has that text."""
+    return digest(folder, root, changes=(("tool/own.py", "", text),))
+
+
+def told_apart(folder: Path, text: str) -> bool:
+    """Whether the digest of `f` is another one if # stands for 5 or for 7."""
+    found = {of_text(folder / value, text.replace("#", value)) for value in "57"}
+    return len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # What the top level binds, or changes afterwards.
+        "A, B = 1, #\ndef f(): return B",
+        "A = 1\nA += #\ndef f(): return A",
+        "A = {'x': {}}\nA['x']['y'] = #\ndef f(): return A",
+        "class A: pass\nA.level = #\ndef f(): return A()",
+        "class A: x = {}\nA.x['y'].z = #\ndef f(): return A()",
+        "A = []\nA.append(#)\ndef f(): return A",
+        "A = {'x': []}\nA['x'].append(#)\ndef f(): return A",
+        "A = {}\nfor n in range(#):\n    A[n] = n\ndef f(): return A",
+        "try:\n    A = #\nexcept ValueError:\n    A = 0\ndef f(): return A",
+        "if True:\n    def g(): return #\ndef f(): return g()",
+        "if True:\n    class A: x = #\ndef f(): return A()",
+        "A: int = #\ndef f(): return A",
+        # What a definition mentions, wherever it stands.
+        "A = #\ndef f(): return [A * y for y in (1, 2)]",
+        "A = #\ndef f(): return {A * y for y in (1, 2)}",
+        "A = #\ndef f(): return {y: A for y in (1, 2)}",
+        "A = #\ndef f(): return sum(A * y for y in (1, 2))",
+        "A = #\nf = lambda x: A * x",
+        "A = #\ndef f(x=A): return x",
+        "A = #\ndef f(*, y=None, x=A): return x",
+        "A = #\nf = lambda x=A: x",
+        "def a(g): return #\n@a\ndef f(): return 1",
+        "class A: x = #\nclass f(A): pass",
+        "class A(type): x = #\nclass f(metaclass=A): pass",
+        "def a(g): return #\n@a\nclass f: pass",
+        "A = #\nclass f:\n    def run(self): return A",
+        "A = #\nclass f:\n    x = A",
+        "A = #\ndef f():\n    def g(): return A\n    return g()",
+        "A = #\nasync def f(): return A",
+        "async def g(): return #\nasync def f(): return await g()",
+        "A = #\ndef f():\n    global A\n    A += 1",
+        "A = #\ndef f(x): return A if x else (lambda A: A)(x)",
+        "def f(x): raise ValueError if x == # else KeyError",
+        "def f(x): return g(x, label='#')",
+        "def f(x): return {'label': '#'}",
+    ],
+)
+def test_what_a_definition_rests_on(tmp_path: Path, text: str) -> None:
+    assert told_apart(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A name of its own is not the global one, which is called alike.
+        "A = #\ndef f(A): return A",
+        "A = #\ndef f(A, /): return A",
+        "A = #\ndef f(*, A): return A",
+        "A = #\ndef f(*A): return A",
+        "A = #\ndef f(**A): return A",
+        "A = #\ndef f():\n    A = 1\n    return A",
+        "A = #\ndef f():\n    for A in (1, 2): pass\n    return A",
+        "A = #\ndef f():\n    with g() as A: return A",
+        "A = #\ndef f():\n    try: pass\n    except ValueError as A: return A",
+        "A = #\ndef f():\n    def A(): return 1\n    return A()",
+        "A = #\ndef f():\n    async def A(): return 1\n    return A()",
+        "A = #\ndef f():\n    class A: pass\n    return A()",
+        "A = #\ndef f(): return [A for A in (1, 2)]",
+        "A = #\ndef f(): return {A for A in (1, 2)}",
+        "A = #\ndef f(): return {A: A for A in (1, 2)}",
+        "A = #\ndef f(): return sum(A for A in (1, 2))",
+        "A = #\nf = lambda A: A",
+        "A = #\nf = lambda *A: A",
+        "A = #\nasync def f(A): return A",
+        "A = #\ndef f():\n    A = 1\n    def g(): return A\n    return g()",
+        # What means nothing.
+        "if TYPE_CHECKING:\n    A = #\ndef f(): return A",
+        "import typing\nif typing.TYPE_CHECKING:\n    A = #\ndef f(): return A",
+        "def f():\n    if TYPE_CHECKING:\n        x = #\n    return 1",
+        "__all__ = ['#']\ndef f(): return __all__",
+        "def f(x: '#') -> '#': return x",
+        "async def f(x: '#') -> '#': return x",
+        "async def f():\n    '''#'''\n    return 1",
+        "class f:\n    '''#'''",
+        "def f():\n    x: '#'\n    return 1",
+        "def f(x):\n    x.y: '#'\n    return 1",
+        "def f(x): return g(x, help='#', description='#')",
+        "def f(x): return {'help': '#', 'description': '#', 'x': x}",
+        "def f(x): raise ValueError('#')",
+        "def f(x): raise ValueError from KeyError('#')",
+        "HEARING = #\ndef f(): return HEARING",
+        "print(#)\ndef f(): return 1",
+    ],
+)
+def test_what_a_definition_does_not_rest_on(tmp_path: Path, text: str) -> None:
+    assert not told_apart(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "from .levels import A",
+        "from . import levels\nA = levels.A",
+        "from tool.levels import A as B\nA = B",
+        "import tool.levels\nA = tool.levels.A",
+        "import tool.levels as other\nA = other.A",
+        "from tool import levels as other\nA = other.A",
+        "from .deep.below import A",
+        "def f():\n    from tool.levels import A\n    return A",
+    ],
+)
+def test_imports_are_followed_however_they_are_written(tmp_path: Path, words: str) -> None:
+    text = words if "def f" in words else f"{words}\n\n\ndef f(): return A"
+    found = []
+    for value in ("1", "2"):
+        home = tmp_path / value
+        (home / "tool" / "deep").mkdir(parents=True)
+        (home / "tool" / "levels.py").write_text(f"A = {value}\n")
+        (home / "tool" / "deep" / "__init__.py").write_text("from ..levels import A\n")
+        (home / "tool" / "deep" / "below.py").write_text("from . import A\n")
+        found.append(of_text(home, text))
+    assert found[0] != found[1]

@@ -11,7 +11,7 @@ import yaml
 
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs import plan as planning
-from mirtrim.runs.code import compress_code
+from mirtrim.runs.code import _dense, compress_code
 from mirtrim.runs.plan import cached_plan, make_plan
 from mirtrim.utils.errors import ConfigError
 
@@ -46,6 +46,15 @@ def test_a_plan_says_what_the_library_says(config: dict[str, Any]) -> None:
     assert expected.settings == plan.settings["task onset"]
     assert plan.studies["methods"][-1] == "dense_longer"
     assert plan.scripts.keys() == {path.name for path in SCRIPTS} - {"job.py"}
+
+
+def test_code_of_flaws_is_behind_flawed_trainings_alone() -> None:
+    plain = _dense("chord", {"loader": "guitarset", "mode": "audio"}, {"label_noise": 0})
+    noisy = _dense("chord", {"loader": "guitarset", "mode": "audio"}, {"label_noise": 0.1})
+    assert "mirtrim.runs.jobs.dense.train_dense" in plain
+    assert set(noisy) - set(plain) == {"mirtrim.runs.jobs.flawed.flawed", "mirtrim.tasks.flaws"}
+    with pytest.raises(ConfigError, match="training.label_noise is for"):
+        _dense("onset", {"loader": "groove_midi", "mode": "audio"}, {"label_noise": 0.1})
 
 
 def test_a_kept_plan_is_the_same_and_needs_no_torch(config: dict[str, Any], tmp_path: Path) -> None:

@@ -52,6 +52,24 @@ def test_rows_of_this_machine_come_before_those_of_others() -> None:
     assert "partly on other machines" in line
 
 
+def test_other_runs_of_this_machine_come_before_those_of_others() -> None:
+    """A mask has no row: the dense network's 30 s here, not the trim's 90 s elsewhere."""
+    rows = {"chord": {"dense_seed0": lines(30), "trim_seed0": lines(90, machine=THERE)}}
+    mine = estimate(Pending("chord", "mask"), rows, WORK, HERE)
+    assert (mine.seconds, mine.here) == (30, True)
+    other = estimate(Pending("chord", "mask"), rows, WORK, "a third one")
+    assert (other.seconds, other.here) == (60, False)
+
+
+def test_a_job_of_two_machines_is_of_neither() -> None:
+    mixed = [*lines(10), *lines(20, machine=THERE)]
+    rows = {"chord": {"trim_seed0": mixed, "trim_seed1": lines(40)}}
+    found = estimate(Pending("chord", "trim"), rows, WORK, HERE)
+    assert (found.seconds, found.here) == (40, True)
+    alone = estimate(Pending("chord", "trim"), {"chord": {"trim_seed0": mixed}}, WORK, HERE)
+    assert (alone.seconds, alone.here) == (15, False)
+
+
 def test_several_trainings_in_a_round_are_counted() -> None:
     """A soup: the dense training and three; the row tells the seconds of the last one."""
     rows = {"chord": {"soup_seed0": lines(10, 12, trainings=(4, 4))}}
@@ -70,6 +88,10 @@ def test_what_is_said() -> None:
     )
     # One job has one core, however many there are.
     assert "about 1.0 h on 8 cores" in (about(jobs[:1], rows, WORK, HERE, 8) or "")
+    assert about(jobs[:1], rows, WORK, HERE, 1) == (
+        "1 job of training left, about 1.0 h on 1 core, from what finished ones have taken on "
+        "this machine"
+    )
     assert about([], rows, WORK, HERE, 1) is None
     silent = about([Pending("pitch", "dense")], rows, WORK, HERE, 1) or ""
     assert "about" not in silent
@@ -78,7 +100,16 @@ def test_what_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(3, "1 min"), (45 * 60, "45 min"), (5400, "1.5 h"), (100 * 3600, "100 h")],
+    [
+        (3, "1 min"),
+        (45 * 60, "45 min"),
+        (59 * 60, "59 min"),
+        (3600, "1.0 h"),
+        (5400, "1.5 h"),
+        (9.8 * 3600, "9.8 h"),
+        (10 * 3600, "10 h"),
+        (100 * 3600, "100 h"),
+    ],
 )
 def test_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

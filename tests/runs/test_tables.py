@@ -124,6 +124,18 @@ def test_what_a_table_lacks_is_put_back(tmp_path: Path) -> None:
     assert table.read_text() == "".join(content)
 
 
+def test_a_table_of_one_job_is_not_recorded_again(tmp_path: Path) -> None:
+    record(written(tmp_path, TRIM))
+    table = table_path(tmp_path, "rows", "onset")
+    content = table.read_text()
+    written(tmp_path, TRIM, test_error=0.9)
+    restore(tmp_path)
+    assert table.read_text() == content
+    table.unlink()
+    restore(tmp_path)
+    assert jobs_in(table)["trim_magnitude_local_rewind_seed0"][0]["test_error"] == "0.9"
+
+
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     record(written(tmp_path, TRIM))
     table = table_path(tmp_path, "rows", "onset")
@@ -132,6 +144,19 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
         record(written(tmp_path, DENSE))
     with pytest.raises(ArtefactError, match="onset.csv is damaged"):
         jobs_in(table)
+
+
+@pytest.mark.parametrize("column", ["method", "seed", "minimum_units"])
+def test_a_line_that_says_of_no_run_whose_it_is_is_damage(tmp_path: Path, column: str) -> None:
+    path = written(tmp_path, TRIM)
+    frame = pd.read_csv(path)
+    if column == "minimum_units":
+        frame[column] = "many"
+    else:
+        frame = frame.drop(columns=column)
+    frame.to_csv(path, index=False)
+    with pytest.raises(ArtefactError, match=r"_seed0\.csv is damaged \(.+\); delete it and run"):
+        read_cells(path)
 
 
 LINES = [{"code_digest": "c1", "config_digest": "s1", "target_ratio": ratio} for ratio in "24"]

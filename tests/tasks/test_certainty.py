@@ -77,6 +77,13 @@ def test_the_worst_class_needs_enough_statements() -> None:
     assert np.isnan(share)
 
 
+def test_twenty_statements_are_enough_to_be_the_worst_class() -> None:
+    few, enough = ["few"] * 19, ["enough"] * 20
+    found = said([0.5] * 39, [0] * 19 + [1] * 5 + [0] * 15, [*few, *enough])
+    assert worst_class(found) == ("enough", 0.25)
+    assert worst_class(said([0.5] * 19, [0] * 19, few))[0] == "-"
+
+
 def test_statements_must_agree_in_number() -> None:
     with pytest.raises(ValueError, match="one shape"):
         Statements(np.zeros(2), np.zeros(3, dtype=bool), np.array(["", ""]))

@@ -20,6 +20,7 @@ from mirtrim.tasks.chord_labels import (
     NO_CHORD,
     OUTSIDE,
     class_of,
+    segments,
     transposed,
 )
 from mirtrim.tasks.constant_q import shifted
@@ -69,6 +70,28 @@ def test_pieces_count_by_their_judged_time() -> None:
     summary = Chord().summarise(pieces)
     assert summary["majmin"] == pytest.approx(0.625)
     assert summary["segmentation"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0])
+def test_validation_chooses_what_a_change_costs(penalty: float) -> None:
+    """A frame of G that is there is worth 3 penalties, one of A that is not 1.6: there and back
+    again costs 2. With the next lower penalty A is heard, with the next higher one G is not."""
+    truth = np.zeros(40, dtype=np.int64)
+    truth[20] = 7
+    log_probability = np.full((40, 25), -1000.0)
+    log_probability[:, 0] = 0.0
+    log_probability[20, 7] = 3 * penalty or 0.5
+    log_probability[30, 9] = 1.6 * penalty or -1.0
+    intervals, labels = segments(truth, FEATURES["score_every_frames"] * 1024 / 16_000)
+    reference = pd.DataFrame(
+        {
+            "start_seconds": intervals[:, 0], "end_seconds": intervals[:, 1], "label": labels,
+            "track_id": "song",
+        }
+    )  # fmt: skip
+    store = FeatureStore({}, pd.DataFrame(), reference, {}, "-")
+    found = Chord().tune({"song": log_probability}, store, FEATURES)
+    assert found == {"change_penalty": penalty}
 
 
 def test_network_sizes_and_trimming_without_an_affine_input() -> None:

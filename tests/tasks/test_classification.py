@@ -157,6 +157,17 @@ def test_a_track_gets_the_class_of_the_highest_mean_probability(tmp_path: Path) 
     }
 
 
+def test_any_class_can_be_the_most_probable(tmp_path: Path) -> None:
+    """Of two windows with means of 0.3, 0.6 and 0.1 the second class of three."""
+    probability = np.array([[0.5, 0.4, 0.1], [0.1, 0.8, 0.1]])
+    three = {**AB, "classes": ["a", "b", "c"]}
+    pieces = Genre().score({"3": probability}, tiny_store(tmp_path), three, {})
+    assert pieces.loc["3", ["true", "predicted", "accuracy"]].tolist() == ["b", "b", 1.0]
+    assert pieces.loc["3", "window_accuracy"] == 0.5
+    sure = Genre().score({"1": probability[:, [2, 0, 1]]}, tiny_store(tmp_path), three, {})
+    assert sure.loc["1", ["predicted", "accuracy"]].tolist() == ["c", 0.0]
+
+
 def test_macro_f_is_a_mean_over_the_classes_that_occur() -> None:
     true = pd.Series(["a", "a", "a", "b", "c"])
     called = pd.Series(["a", "a", "b", "b", "d"])

@@ -172,6 +172,17 @@ def test_a_wrong_chord_stays_wrong_however_it_is_transposed(tmp_path: Path) -> N
     assert float((one != other).float().mean()) > 0.8
 
 
+def test_which_labels_are_wrong_and_which_classes_are_rare_stays_as_it_was() -> None:
+    """Committed rows rest on it; the names alone decide."""
+    zeros, threes = np.zeros(8, dtype=int), np.full(8, 3)
+    assert mislabelled([*"abcdefgh"], zeros, 4, 0.5).tolist() == [0, 1, 1, 0, 3, 0, 0, 1]
+    assert mislabelled([*"abcdefgh"], threes, 4, 1.0).tolist() == [1, 0, 0, 1, 2, 1, 1, 0]
+    turned = mislabelled([*"hgfedcba"], zeros, 4, 0.5)
+    assert turned.tolist() == [1, 0, 0, 3, 0, 1, 1, 0]
+    assert frequent_first([*"abcdef"]) == frequent_first([*"fedcba"]) == [*"bcdaef"]
+    assert frequent_first([*"abcdef"], 1) == [*"deabfc"]
+
+
 def test_a_long_tail_by_hand() -> None:
     # 50 · 20^(−i/7): 50, 32.59, 21.24, 13.85, 9.03, 5.88, 3.84, 2.50
     assert long_tail([50] * 8, 20) == [50, 33, 21, 14, 9, 6, 4, 3]
@@ -180,6 +191,9 @@ def test_a_long_tail_by_hand() -> None:
     # The second class has 8 clips and is to have half of the first: so that has 16.
     assert long_tail([40, 8, 40], 4) == [16, 8, 4]
     assert long_tail([3, 3, 3], 1000) == [3, 1, 1]
+    # The last of two is the rarest; one alone is rarer than none.
+    assert long_tail([40, 40], 4) == [40, 10]
+    assert long_tail([7], 4) == [7]
 
 
 def test_clips_of_rare_classes_are_left_out_of_training(tmp_path: Path) -> None:

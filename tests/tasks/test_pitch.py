@@ -155,6 +155,17 @@ def test_frames_are_centred_on_their_annotations(tmp_path: Path) -> None:
     assert arrays["f0_hz"][17:].tolist() == [0, 0, 0]
 
 
+def test_samples_beyond_full_scale_are_cut_off(tmp_path: Path) -> None:
+    """Files of floats may be louder than any converter; their sign must not turn over."""
+    samples = np.zeros(2048, dtype=np.float32)
+    samples[512:516] = [1.5, -1.5, 1.0, -0.5]
+    soundfile.write(tmp_path / "loud.wav", samples, 8000, subtype="FLOAT")
+    f0 = SimpleNamespace(times=np.array([0.0, 0.128, 0.256]), frequencies=np.full(3, 440.0))
+    track = SimpleNamespace(audio_path=tmp_path / "loud.wav", f0=f0)
+    blocks = Pitch().recording(track, FEATURES).arrays["blocks"].flatten()
+    assert blocks[4 * 128 + 256 :][:4].tolist() == [32767, -32767, 32767, -16384]
+
+
 def test_a_hop_must_divide_a_frame() -> None:
     with pytest.raises(ConfigError, match="hop 160"):
         blocks_per_frame({**FEATURES, "hop": 160})
@@ -203,7 +214,12 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Setting:
         "schedule": "one_cycle",
     }
     prepare(corpus, folder / "corpus", Making())
-    extract("pitch", corpus, folder / "corpus", folder / "store", FEATURES)
+    done: list[tuple[int, int]] = []
+    extract(
+        "pitch", corpus, folder / "corpus", folder / "store", FEATURES,
+        count=lambda now, of_all: done.append((now, of_all)),
+    )  # fmt: skip
+    assert done == [(number, 21) for number in range(1, 22)]
     dataset, rows = open_prepared(corpus, folder / "corpus")
     assert len(rows) == len(dataset.track_ids) == 21
     config = {

@@ -50,6 +50,13 @@ def test_round_trip(tmp_path: Path) -> None:
     assert store.rows("frames", "3").tolist() == [[6, 14]]
     assert store.of_split("train").index.tolist() == ["1", "3"]
     assert store.reference.track_id.tolist() == ["1", "2/b", "3"]
+    # Numbers of lines are no columns.
+    assert list(store.tracks) == ["split", "source", "duration_seconds", "first", "count"]
+    assert list(store.reference) == ["time_seconds", "label", "track_id"]
+    assert (store.tracks["first"].tolist(), store.tracks["count"].tolist()) == (
+        [0, 3, 5],
+        [3, 2, 1],
+    )
     assert store.arrays["targets"].dtype == torch.uint8
     # Training frames only: columns 0 2 4 6 and 10 10 10 14.
     np.testing.assert_allclose(store.statistics["mean"], [3, 11])

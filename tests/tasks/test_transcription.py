@@ -108,6 +108,13 @@ def test_tiles_cover_a_track_to_its_last_frame() -> None:
     assert tiled_starts(0, 4, 4, 2).tolist() == [0]
 
 
+def test_windows_that_are_predicted_overlap_by_half_and_validated_ones_do_not() -> None:
+    track = pd.Series({"first": 10, "count": 9})
+    features = {**FEATURES, "window_frames": 4}
+    assert Onset().predicted_starts(track, features).tolist() == [10, 12, 14, 15]
+    assert Onset().track_starts(track, features).tolist() == [10, 14, 15]
+
+
 def test_spaced_windows_end_inside_their_track() -> None:
     assert spaced_starts(100, 10, 4, 4).tolist() == [100, 104]
     assert spaced_starts(100, 10, 4, 3).tolist() == [100, 103, 106]

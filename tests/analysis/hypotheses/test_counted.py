@@ -45,7 +45,8 @@ def test_the_slope_of_a_quadratic_fall_is_two() -> None:
         run=TRIM, declines="macs", faster_than="parameters", highest_ratio=16,
     )  # fmt: skip
     assert found.effect == pytest.approx(2)
-    assert found.favourable
+    assert (found.favourable, found.counted, found.seeds) == (True, True, 3)
+    assert found.ratios == (2, 4)
     assert found.note == "at the last ratio 4.0 times fewer parameters and 16.0 times fewer macs"
 
 
@@ -64,6 +65,15 @@ def test_a_slower_fall_refutes() -> None:
         )  # fmt: skip
 
 
+def test_what_falls_as_fast_does_not_fall_faster() -> None:
+    found = faster_decline(
+        evidence(NETWORKS, **columns()), RANDOM,
+        run=TRIM, declines="parameters", faster_than="parameters", highest_ratio=4,
+    )  # fmt: skip
+    assert (found.effect, found.favourable) == (1.0, False)
+    assert found.ratios == (2, 4)  # the highest included
+
+
 @pytest.mark.parametrize(("of_mask", "favourable"), [(4.2, True), (3.0, False)])
 def test_latency_of_masks(of_mask: float, favourable: bool) -> None:
     latency = pd.DataFrame(
@@ -74,7 +84,9 @@ def test_latency_of_masks(of_mask: float, favourable: bool) -> None:
     )  # fmt: skip
     settings = {"run": MASK, "faster": TRIM, "column": "latency_ms", "tolerance": 0.1}
     found = as_fast(gather(*world(NETWORKS), [latency])[0], RANDOM, **settings)
-    assert found.favourable == favourable
+    assert (found.favourable, found.counted) == (favourable, True)
+    # Of one seed, and of no pieces: nothing is estimated.
+    assert (found.seeds, found.pieces, found.clusters) == (0, 0, 0)
     assert found.effect == pytest.approx(of_mask / 4 - 1)
     assert found.note == f"{TRIM} at ratio 4: 0.50 of dense"
     with pytest.raises(NotRun, match="a table with latency_ms"):

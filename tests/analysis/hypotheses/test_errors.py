@@ -94,6 +94,16 @@ def test_validation_chooses_the_ratio_and_test_decides() -> None:
     assert not found.favourable
 
 
+def test_the_highest_ratio_may_be_chosen() -> None:
+    validation = {(TRIM, 2): 0.28, (TRIM, 4): 0.27, (TRIM, 8): 0.1}
+    for highest, chosen in ((4, (4,)), (8, (8,))):
+        found = lower_at_best_ratio(
+            evidence(WORLD, validation), generator(),
+            run=TRIM, against=["dense"], highest_ratio=highest,
+        )  # fmt: skip
+        assert found.ratios == chosen
+
+
 @pytest.mark.parametrize(
     ("more", "ratio", "note"),
     [

@@ -74,6 +74,13 @@ def test_equivalence_needs_every_pair() -> None:
     )
 
 
+def test_runs_that_differ_by_more_than_the_margin_are_not_alike() -> None:
+    """A tenth apart beside a hundredth: whichever stands first, p is all but 1."""
+    low, high = about(0.3), about(0.4, step=0.004)
+    for pair in ([low, high], [high, low]):
+        assert largest_equivalence_p(pair, 0.01, generator()) > 0.999
+
+
 def test_two_runs_have_no_order() -> None:
     with pytest.raises(ConfigError, match=f"three runs at least, not {TRIM}, {MASK}"):
         one_order(evidence({("dense", 1): about(0.2)}), generator(), runs=[TRIM, MASK],

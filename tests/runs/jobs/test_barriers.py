@@ -1,6 +1,7 @@
 """The job of barriers: the tickets of a finished run, trained twice from where they began."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from mirtrim.pruning.methods import settings_of
 from mirtrim.pruning.settings import DENSE
 from mirtrim.runs.jobs.compress import Run
-from mirtrim.runs.jobs.connectivity import measure_barriers, tickets_of
+from mirtrim.runs.jobs.connectivity import _begun, measure_barriers, tickets_of
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.jobs.networks import load_round
 from mirtrim.runs.jobs.rounds import Cost
@@ -49,6 +50,21 @@ def test_tickets_have_the_shape_and_masks_of_their_networks_and_rewound_weights(
         for name, value in ticket.network.named_parameters():
             assert torch.isin(value, rewind[name]).all()
     assert shapes[0] != shapes[1]
+
+
+def test_no_network_behind_the_last_ratio_is_looked_for(undisturbed: Path, tmp_path: Path) -> None:
+    """The first ticket is cut from the dense network alone, the second from the first network."""
+    rows = read_rows([undisturbed / "trim.csv"])
+    run = run_of(undisturbed, "trim")
+    # A ratio that was not run is passed over.
+    first = [row.target_ratio for row, _, _ in _begun(run, rows, tmp_path, [2.0, 3.0])]
+    assert first == [2.0]
+    with pytest.raises(ArtefactError, match="ratio-2"):
+        list(_begun(run, rows, tmp_path, [2.0, 4.0]))
+    for path in (undisturbed / "trim").glob("ratio-2.*"):
+        shutil.copy(path, tmp_path)
+    both = [row.target_ratio for row, _, _ in _begun(run, rows, tmp_path, [2.0, 4.0])]
+    assert both == [2.0, 4.0]
 
 
 def test_the_job_writes_a_barrier_for_each_ratio_that_is_asked_for(

@@ -18,6 +18,7 @@ from tests.runs.jobs.synthetic import Job
 
 def run_cost(undisturbed: Path, folder: Path, method: str) -> pd.DataFrame:
     network = undisturbed / ("dense.safetensors" if method == "dense" else method)
+    done: list[tuple[int, int]] = []
     cost(
         Job(undisturbed).setting,
         read_rows([undisturbed / f"{method}.csv"]),
@@ -25,7 +26,9 @@ def run_cost(undisturbed: Path, folder: Path, method: str) -> pd.DataFrame:
         files_folder=folder / method,
         costs_path=folder / f"{method}.csv",
         code_digest="0" * 64,
+        count=lambda now, of_all: done.append((now, of_all)),
     )
+    assert done == ([(1, 1)] if method == "dense" else [(1, 2), (2, 2)])
     return read_cost_rows([folder / f"{method}.csv"])
 
 
@@ -84,6 +87,7 @@ def test_every_network_is_timed_in_every_runtime(
         for name, path in (("dense", "dense.safetensors"), ("trim", "trim"))
     ]
     measure_latencies(Job(undisturbed).setting, runs, tmp_path / "latency.csv", seconds=0.02)
+    assert (tmp_path / "latency.csv").read_text().startswith("task,")  # no numbers of lines
     table = pd.read_csv(tmp_path / "latency.csv")
     assert len(table) == 4 * (1 + 2)
     runtimes = {"torch", "onnxruntime", "onnxruntime rewritten", "onnxruntime int8"}

@@ -20,7 +20,12 @@ from tests.runs.jobs.synthetic import Job
 def inspected(folder: Path, path: Path, method: str) -> pd.DataFrame:
     network = folder / ("dense.safetensors" if method == "dense" else method)
     rows = read_rows([folder / f"{method}.csv"])
-    inspect_networks(Job(folder).setting, rows, network, path, code_digest="0" * 64)
+    done: list[tuple[int, int]] = []
+    inspect_networks(
+        Job(folder).setting, rows, network, path, code_digest="0" * 64,
+        count=lambda now, of_all: done.append((now, of_all)),
+    )  # fmt: skip
+    assert done == [(n, len(rows)) for n in range(1, len(rows) + 1)]
     return read_measured(Inspection, [path])
 
 

@@ -5,15 +5,16 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from mirtrim.pruning.methods import settings_of
-from mirtrim.runs.jobs.compress import Run, compress
+from mirtrim.runs.jobs.compress import Run, _stage_name, compress
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.jobs.finished import remove_ended
-from mirtrim.runs.jobs.rounds import Cost
+from mirtrim.runs.jobs.rounds import Cost, Stage
 from mirtrim.runs.rows import read_rows
 from mirtrim.training import EpochReport
 from mirtrim.utils.errors import ArtefactError, CorpusError, RatioError
@@ -32,8 +33,29 @@ def test_rows_are_counted_and_scored(undisturbed: Path) -> None:
     assert dense.equivalence_difference == -1
     assert (trim.equivalence_difference >= 0).all()
     assert dense.training_macs == 3 * dense.macs * 3 * 64
+    assert (dense["round"], dense.target_ratio, dense.trainings) == (0, 1.0, 1)
     assert 0 < dense.test_error < 0.7
     assert json.loads(dense.scores)["f_measure"] == pytest.approx(1 - dense.test_error, abs=1e-6)
+    # Committed rows have digests of 16 letters and scores of six digits, by name.
+    for row in (dense, *(row for _, row in trim.iterrows())):
+        assert len(row.data_digest) == 16
+        scores = json.loads(row.scores)
+        assert list(scores) == sorted(scores)
+        assert list(scores.values()) == [round(value, 6) for value in scores.values()]
+        assert any(value != round(value, 5) for value in scores.values())
+
+
+def test_a_person_who_watches_is_told_which_round_it_is() -> None:
+    """The second of its own ratios, of which the task has another between them."""
+
+    def told(stage: Stage, **run: Any) -> str:
+        settings = settings_of({"scope": "local", **run})
+        return _stage_name(Run(None, None, Cost(), settings, {1: 2.0, 3: 4.5}, 0), stage)  # type: ignore[arg-type]
+
+    assert told(Stage(1, 2.0), method="trim") == "round 1/2, ratio 2"
+    assert told(Stage(3, 4.5), method="trim") == "round 2/2, ratio 4.5"
+    assert told(Stage(3, 4.5), method="soup") == "round 2/2, ratio 4.5, training 1/3"
+    assert told(Stage(3, 4.5, 2), method="soup") == "round 2/2, ratio 4.5, training 3/3"
 
 
 def test_another_seed_is_another_network_and_the_same_one_is_not(

@@ -1,5 +1,6 @@
 """Variants of tasks: names, merged settings, whose rows they have, and what is refused."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def test_without_variants_a_plan_is_what_it_was() -> None:
     [
         ({"pitch": {"width": WIDTHS}}, r"sizes.variants.pitch: is none of its tasks; known"),
         ({"onset": {"width": [WIDTHS[0], WIDTHS[0]]}}, r"onset.width: value 0.5 is there twice"),
+        ({"onset": {"width": [*WIDTHS, WIDTHS[1]]}}, r"onset.width: value 1 is there twice"),
         ({"onset": {"width": [{"value": 1, "features": {}}]}}, r"width.0: unknown key 'features'"),
         ({"onset": {"width": [{"network": {}}]}}, r"variants.onset.width.0: 'value' is a required"),
         ({"onset": {"width": [{"value": 2, "network": {"chanels": 4}}]}},
@@ -95,6 +97,23 @@ def test_without_variants_a_plan_is_what_it_was() -> None:
 def test_what_is_wrong_is_named(variants: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         planned(variants)
+
+
+def test_a_variant_of_two_studies_has_one_meaning() -> None:
+    config = yaml.safe_load((ROOT / "config/default.yaml").read_text())
+    config["tasks"] = {"onset": config["tasks"]["onset"]}
+    study = {"tasks": ["onset"], "ratios": [4], "runs": [], "variants": {"onset": {}}}
+    config["studies"] = {
+        name: {**study, "variants": {"onset": {"width": [{"value": 2, "network": network}]}}}
+        for name, network in (("first", {"channels": 16}), ("second", {"channels": 16}))
+    }
+    plan = make_plan(copy.deepcopy(config), SCHEMA, SCRIPTS)
+    assert plan.variants["onset-width_2"]["study"] == ["first", "second"]
+    level = config["studies"]["second"]["variants"]["onset"]["width"][0]
+    level["network"] = {"channels": 12}
+    said = r"studies.second.variants.onset: onset-width_2 has other settings in study first$"
+    with pytest.raises(ConfigError, match=said):
+        make_plan(config, SCHEMA, SCRIPTS)
 
 
 def test_a_variant_that_brings_in_code_has_a_digest_of_its_own() -> None:

@@ -340,6 +340,21 @@ def test_ratios_out_of_reach_are_named_before_anything_is_trained(method):
         mirtrim.tickets(classifier(), X[:2], never, [2, 5000], method)
 
 
+def test_what_is_protected_counts_when_a_ratio_is_asked_for():
+    """374 parameters; with the first layer whole and two units in the second, 184 are left."""
+
+    def never(model, after_step):
+        raise AssertionError
+
+    words = {"protect": ["0"]}
+    mirtrim.tickets(classifier(), X[:2], never, [374 / 184], **words)
+    with pytest.raises(RatioError, match=r"cannot reach 2\.04 on this network, 2\.03 is the most"):
+        mirtrim.tickets(classifier(), X[:2], never, [2.04], **words)
+    mirtrim.tickets(classifier(), X[:2], never, [2.04], protect=["3"])
+    # Masks are none of units, so nothing is protected from them.
+    mirtrim.tickets(classifier(), X[:2], never, [4], "mask", **words)
+
+
 def test_loops_that_do_not_tell_their_steps_are_named():
     def silent(model, after_step):
         optimizer = torch.optim.SGD(model.parameters(), 0.1)

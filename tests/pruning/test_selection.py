@@ -11,7 +11,9 @@ from mirtrim.pruning.selection import (
     blocks,
     choose_units,
     group_scores,
+    largest_holders,
     macs_of_groups,
+    ordered,
     smallest_cut,
 )
 from mirtrim.pruning.weight_selection import choose_weights
@@ -76,6 +78,64 @@ def test_target_below_the_minimum_units_is_an_error_that_names_the_limit() -> No
     assert GRAPH.parameters(smallest_cut(GRAPH, 2)) == 20
     with pytest.raises(RatioError, match=r"cannot get below 20 .*largest ratio from here: 3.00"):
         choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 19)
+
+
+class Mixed(nn.Module):
+    """Parameters of layers: 16, 30, 35, 12; one layer and one bare parameter are not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 6)
+        self.third, self.last = nn.Linear(6, 5), nn.Linear(5, 2)
+        self.spare, self.gain = nn.Linear(1, 5), nn.Parameter(torch.ones(9))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.third(self.second(self.first(x).relu()).relu()).relu())
+
+
+def test_the_three_that_hold_most_are_named_with_reasons() -> None:
+    """After a cut to two units: 8, 6, 6 and 6, and what is not used stays as it is."""
+    graph = discover(Mixed(), torch.zeros(1, 3))
+    assert largest_holders(graph, graph.all_kept()) == "third (35), second (30), first (16)"
+    assert largest_holders(graph, smallest_cut(graph, 2)) == (
+        "spare (10: not reached by the example), gain (9: not reached by the example), first (8)"
+    )
+    pinned = discover(nn.Sequential(nn.Linear(3, 900), nn.Linear(900, 2)), torch.zeros(1, 3))
+    assert largest_holders(pinned, smallest_cut(pinned, 900)) == (
+        "0 (3,600), 1 (1,802: it is an output of the network)"
+    )
+
+
+def test_units_of_a_wide_layer_count_by_their_incoming_weights_only_if_these_are_known() -> None:
+    with pytest.raises(ValueError, match="needs the weights"):
+        group_scores(GRAPH, UNIT_SCORES, "fan_in")
+
+
+def test_silent_layers_are_scaled_to_nothing() -> None:
+    """0 of 0 is 0: a layer whose units all score 0 ranks behind every other."""
+    values = group_scores(GRAPH, scores([0.0] * 4, [-2.0] * 6), "max")
+    assert values[GRAPH.layers[0].groups].tolist() == [0] * 4
+    assert values[GRAPH.layers[1].groups].tolist() == [-1] * 6
+
+
+def test_orders() -> None:
+    values = np.array([1.0, -2.0])
+    assert ordered(values, "lowest_first").tolist() == [1, -2]
+    assert ordered(values, "shuffled").tolist() == [1, -2]
+    assert ordered(values, "highest_first").tolist() == [-1, 2]
+    with pytest.raises(ConfigError, match="unknown order 'last'"):
+        ordered(values, "last")
+
+
+def test_two_units_of_every_layer_stay_unless_more_are_asked_for() -> None:
+    values = group_scores(GRAPH, UNIT_SCORES, "max")
+    for scope in ("local", "global"):
+        assert GRAPH.parameters(choose_units(GRAPH, values, 20, scope=scope)) == 20
+        with pytest.raises(RatioError, match="a minimum of 2 units per layer"):
+            choose_units(GRAPH, values, 19, scope=scope)
+        # One and one: 4 + 2 + 4.
+        keep = choose_units(GRAPH, values, 10, scope=scope, minimum_units=1)
+        assert (kept(keep, 0), kept(keep, 1)) == ([1], [0])
 
 
 def test_size_may_be_macs() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from mirtrim.pruning.methods import METHODS, Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.interface import Method
 from mirtrim.training import Hook
+from mirtrim.training.initialise import initialise
 from mirtrim.utils.errors import ConfigError
 
 # A name without a hyper-parameter stands for its default: with another one, the rows of committed
@@ -122,6 +123,12 @@ def test_a_method_trains_once_as_long_as_the_task_unless_it_says_more() -> None:
     assert (current.number, current.steps, current.protect) == (1, 0, ())
     with pytest.raises(ConfigError, match="give it a `reference`"):
         current.reference()
+    # Weights are drawn by the scheme "sound" unless a task says otherwise.
+    drawn, expected = nn.Linear(2, 3), nn.Linear(2, 3)
+    current.initialise(drawn, torch.Generator().manual_seed(1))
+    initialise(expected, torch.Generator().manual_seed(1), "sound")
+    assert torch.equal(drawn.weight, expected.weight)
+    assert not drawn.bias.any()
     plain, settings = Method(), settings_of({"method": "trim"})
     ticket = Ticket(nn.Linear(2, 1), {})
     assert plain.trainings(settings) == plain.epochs_factor(current) == 1

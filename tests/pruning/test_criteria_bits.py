@@ -128,6 +128,22 @@ def test_positions_are_pooled_by_their_maximum_for_labels() -> None:
     assert bits[2] > 0.9
 
 
+def test_units_are_read_behind_their_norm() -> None:
+    """A gain of −1 turns a peak into a dip, which the maximum does not see, and a dip into one."""
+    labels = torch.randint(2, (N,), generator=generator())
+    inputs = 0.3 * torch.randn(N, 1, 40, generator=generator(1))
+    inputs[:, 0, 7] += 3.0 * labels
+    plain = convolution([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
+    norm = nn.BatchNorm1d(3)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, -1.0, -1.0]))
+    network = nn.Sequential(plain[0], norm, *plain[1:])
+    bits = score_units("target_information", scoring(network, inputs, labels))["0"]
+    assert bits[0].item() == pytest.approx(1, abs=0.05)
+    assert bits[1] < 0.1
+    assert bits[2].item() == pytest.approx(1, abs=0.05)
+
+
 # target_information, frames and columns
 
 
@@ -180,6 +196,8 @@ def test_soft_columns_count_from_one_half_on() -> None:
     hard_bits = score_units("target_information", scoring(network, present, present))["0"]
     soft_bits = score_units("target_information", scoring(network, present, soft))["0"]
     assert torch.equal(hard_bits, soft_bits)
+    halves = score_units("target_information", scoring(network, present, 0.5 * present))["0"]
+    assert torch.equal(hard_bits, halves)
     assert hard_bits.mean() == pytest.approx(0.881 / 4, abs=0.01)  # h(0.3) of one in four
 
 

@@ -54,6 +54,13 @@ def test_scale_fan_in_divides_by_incoming_weights() -> None:
     np.testing.assert_allclose(values[GRAPH.layers[1].groups], np.array([6, 5, 1, 4, 3, 2]) * 2.5)
 
 
+def test_scale_macs_divides_by_what_a_unit_costs() -> None:
+    """Scaled to the largest of their layer, then by 3 + 6 and 4 + 2 multiply-accumulates."""
+    values = group_scores(GRAPH, UNIT_SCORES, "macs")
+    np.testing.assert_allclose(values[GRAPH.layers[0].groups], np.array([0.25, 1, 0.75, 0.5]) / 9)
+    np.testing.assert_allclose(values[GRAPH.layers[1].groups], np.array([6, 5, 1, 4, 3, 2]) / 6 / 6)
+
+
 def test_local_scope_keeps_the_same_share_of_every_layer() -> None:
     # 2 and 3 units: 3·2+2 + 2·3+3 + 3·2+2 = 25 parameters; 2 and 4: 8 + 12 + 10 = 30.
     keep = choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 29, scope="local")
@@ -158,6 +165,29 @@ def test_layers_tied_by_a_residual_sum_are_one_block() -> None:
 
     graph = discover(Residual(), torch.zeros(1, 3))
     assert sorted(len(block) for block in blocks(graph)) == [4, 5]
+    # A group of two units is scored by their mean.
+    tied = {"first": [1.0, 2, 3, 4], "second": [3.0, 2, 1, 0], "apart": [5.0] * 5, "last": [0.0]}
+    values = group_scores(graph, {n: torch.tensor(v) for n, v in tied.items()}, "none")
+    assert values[graph.layers[0].groups].tolist() == [2, 2, 2, 2]
+    assert {float(value) for value in values[1:]} == {2, 5}
+
+
+def test_layers_that_are_tied_through_a_third_are_one_block() -> None:
+    """A wide layer is multiplied by two narrow ones side by side: none of them is free."""
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.left, self.right = nn.Linear(3, 8), nn.Linear(3, 5), nn.Linear(3, 3)
+            self.last = nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.wide(x) * torch.cat([self.left(x), self.right(x)], dim=1))
+
+    graph = discover(Gated(), torch.zeros(1, 3))
+    (block,) = blocks(graph)
+    assert sorted(block.tolist()) == list(range(1, graph.group_count))
+    assert len(block) == 8
 
 
 @pytest.mark.parametrize("bad", [[1.0, 2.0], [1, 2, 3, float("nan")]])
@@ -188,6 +218,18 @@ def test_global_weights_keep_the_best() -> None:
     masks = choose_weights(SCORES, MASKS, 5, scope="global")
     assert masks["a"].all()
     assert masks["b"].tolist() == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_of_equal_weights_the_first_stay(scope: str) -> None:
+    """A choice that depends on nothing but the scores, whatever a fast sort does with equals."""
+    values = {"a": torch.zeros(10, 50), "b": torch.zeros(500)}
+    masks = {name: torch.ones_like(value, dtype=torch.bool) for name, value in values.items()}
+    chosen = choose_weights(values, masks, 300, scope=scope)
+    # Every tensor keeps one at least.
+    counts = (150, 150) if scope == "local" else (299, 1)
+    for mask, count in zip(chosen.values(), counts, strict=True):
+        assert mask.flatten().nonzero()[:, 0].tolist() == list(range(count))
 
 
 def test_masked_weights_never_come_back() -> None:

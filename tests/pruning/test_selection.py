@@ -220,6 +220,43 @@ def test_global_weights_keep_the_best() -> None:
     assert masks["b"].tolist() == [False] * 7 + [True]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "target", "counts"),
+    [
+        pytest.param((4, 2), 3, (2, 1), id="half of each"),
+        # Just below a share of 0.4 there is one of each; at 0.4 both fives have a second one.
+        pytest.param((2, 5, 5), 4, (1, 2, 1), id="one is left, for the first that is due"),
+        pytest.param((7, 5, 5), 5, (2, 2, 1), id="and not for a larger tensor"),
+        pytest.param((5, 5, 5), 5, (2, 2, 1), id="two are left, for one tensor each"),
+        pytest.param((1, 5, 5), 10, (1, 5, 4), id="not for a tensor that is whole"),
+        pytest.param((0, 3, 2, 1, 3), 8, (0, 3, 2, 1, 2), id="nor for one of a single weight"),
+        pytest.param((0, 3, 1), 2, (0, 1, 1), id="nothing of nothing"),
+        pytest.param((3, 9), 12, (3, 9), id="all"),
+        pytest.param((3, 9), 2, (1, 1), id="one of each"),
+    ],
+)
+def test_shares_of_weights(sizes: tuple[int, ...], target: int, counts: tuple[int, ...]) -> None:
+    values = {str(place): torch.rand(size) for place, size in enumerate(sizes)}
+    masks = {name: torch.ones_like(value, dtype=torch.bool) for name, value in values.items()}
+    chosen = choose_weights(values, masks, target)
+    assert tuple(int(mask.sum()) for mask in chosen.values()) == counts
+
+
+def test_what_a_tensor_keeps_anyway_is_its_best() -> None:
+    """9 and 5 are kept for sure; of 1 and 4 the larger one comes next."""
+    values = {"a": torch.tensor([9.0, 1.0]), "b": torch.tensor([4.0, 5.0])}
+    masks = {name: torch.ones(2, dtype=torch.bool) for name in values}
+    chosen = choose_weights(values, masks, 3, scope="global")
+    assert chosen["a"].tolist() == [True, False]
+    assert chosen["b"].tolist() == [True, True]
+    twice = choose_weights(values, masks, 4, scope="global", minimum_weights=2)
+    assert all(mask.all() for mask in twice.values())
+    with pytest.raises(RatioError, match="cannot keep 3 weights: between 4 and 4 are possible"):
+        choose_weights(values, masks, 3, scope="global", minimum_weights=2)
+    with pytest.raises(ConfigError, match="unknown scope 'both'"):
+        choose_weights(values, masks, 3, scope="both")
+
+
 @pytest.mark.parametrize("scope", ["local", "global"])
 def test_of_equal_weights_the_first_stay(scope: str) -> None:
     """A choice that depends on nothing but the scores, whatever a fast sort does with equals."""

@@ -1,11 +1,13 @@
 """Dropout drawn in another way: its distribution, its gradient, its seed."""
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from mirtrim.training.kernels import faster_in_bfloat16, faster_kernels
 from mirtrim.training.kernels.dropout import PER_DRAW, dropout
 from tests.training.kernels.conftest import replacing
 
@@ -89,6 +91,24 @@ def test_the_rest_is_left_to_torch(
     with replacing():
         layer(torch.ones(2, 3, 5))
     assert drawings == ([math.ceil(30 / PER_DRAW)] if drawn else [])
+
+
+def test_other_noise_than_torch_draws_has_to_be_asked_for() -> None:
+    """A network and its child, in which no convolution is long any more, see the same by default.
+
+    In bfloat16 both see ours, whatever they are made of.
+    """
+    cpu, long = torch.device("cpu"), nn.Conv1d(1, 1, 20)
+    found = []
+    for context in (nullcontext(), faster_kernels(long), faster_kernels(long, True),
+                    faster_in_bfloat16(cpu), faster_in_bfloat16(torch.device("cuda"))):  # fmt: skip
+        with torch.random.fork_rng(), context:
+            torch.manual_seed(0)
+            found.append(nn.functional.dropout(torch.ones(1000), 0.5))
+    torchs, ours = found[0], found[2]
+    assert not torch.equal(torchs, ours)
+    assert [torch.equal(noise, torchs) for noise in found] == [True, True, False, False, True]
+    assert torch.equal(found[3], ours)
 
 
 def test_called_by_itself_it_drops_half_as_torch_does() -> None:

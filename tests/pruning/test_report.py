@@ -71,6 +71,14 @@ def test_a_second_cut_is_told_beside_the_network_before_the_first() -> None:
     assert both.layers[1] == LAYERS[1]
 
 
+def test_a_row_of_the_table_is_a_layer() -> None:
+    assert REPORT.to_pandas().to_dict("records") == [
+        {"layer": layer.name, "kind": layer.kind, "units_before": layer.units_before,
+         "units_after": layer.units_after, "kept_because": layer.kept_because}
+        for layer in LAYERS
+    ]  # fmt: skip
+
+
 def test_bars_are_the_units_of_layers_from_the_first_down() -> None:
     axes = REPORT.plot()
     bars = [[bar.get_width() for bar in group] for group in axes.containers]

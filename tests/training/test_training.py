@@ -316,6 +316,29 @@ def test_an_optimiser_that_remembers_nothing_resumes_too(tmp_path: Path) -> None
     assert (result.epochs, result.examples) == (2, 8)
 
 
+def test_what_a_batch_does_not_reach_is_left_alone() -> None:
+    """Neither decay nor momentum moves a layer in a step in which it took no part."""
+
+    class Sometimes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.always, self.rarely = line(), line()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.always(x)
+            return y + self.rarely(x) if bool((x == 1).all()) else y
+
+    class Watching(Hook):
+        def after_step(self, step: int) -> None:
+            seen.append((network.always.weight.item(), network.rarely.weight.item()))
+
+    network, seen = Sometimes(), []
+    settings = FitSettings(1, 2, 0.01, 0.5, "plateau", optimizer="sgd")
+    fit(network, Uneven(), settings, 0, hook=Watching())
+    assert seen[0][0] > seen[1][0]
+    assert 1 > seen[0][1] == seen[1][1]
+
+
 # Saying nothing costs (16 + 3 · 0) / 4 = 4.
 @pytest.mark.parametrize(
     ("losses", "fine"),

@@ -147,6 +147,12 @@ def test_a_stride_left_empty_is_the_window() -> None:
             functional.max_pool1d(inputs, 2, 0)
 
 
+def test_called_by_itself_it_has_the_defaults_of_torch() -> None:
+    found = pooling.max_pool(1, torch.tensor([[[1.0, 3.0, 2.0, 5.0, 4.0]]]), 2)
+    assert found is not None
+    assert found.tolist() == [[[3, 5]]]
+
+
 @pytest.mark.parametrize("axes", [1, 2])
 def test_a_window_is_all_that_has_to_be_said(axes: int, pooled: list[Tensor]) -> None:
     image = torch.tensor([1.0, 3.0, 2.0, 5.0, 4.0]).reshape(1, 1, 5, *[1] * (axes - 1))

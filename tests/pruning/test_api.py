@@ -11,7 +11,7 @@ from torch import nn
 
 import mirtrim
 from mirtrim.cli import main
-from mirtrim.utils.errors import ConfigError, RatioError
+from mirtrim.utils.errors import ConfigError, RatioError, TraceError
 
 FACTORY = """
 import torch
@@ -83,6 +83,84 @@ def test_a_saved_network_is_read_by_a_process_that_has_only_the_factory(package:
         "assert torch.equal(net(io['x']), io['y'])\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=package, check=True, timeout=120)
+
+
+def chain() -> nn.Sequential:
+    """8 + 8 · 4 + 4 = 44 weights; of two and two units 2 + 4 + 2 are left, of one and one 3."""
+    torch.manual_seed(0)
+    sizes = nn.Linear(1, 8, bias=False), nn.Linear(8, 4, bias=False), nn.Linear(4, 1, bias=False)
+    return nn.Sequential(*sizes)
+
+
+ONE = torch.ones(1, 1)
+
+
+def left(small: nn.Module) -> list[list[float]]:
+    return [p.flatten().tolist() for p in small.parameters()]
+
+
+def test_two_units_of_every_layer_stay_unless_fewer_are_allowed() -> None:
+    small = mirtrim.trim(chain(), ONE, ratio=5.5)
+    assert [layer.units_after for layer in small.trim_report.layers] == [2, 2, 1]
+    with pytest.raises(RatioError, match="cannot get below 8"):
+        mirtrim.trim(chain(), ONE, ratio=5.51)
+    smaller = mirtrim.trim(chain(), ONE, ratio=44 / 3, minimum_units=1)
+    assert [layer.units_after for layer in smaller.trim_report.layers] == [1, 1, 1]
+
+
+def test_a_ratio_is_a_number_from_1_on() -> None:
+    whole = mirtrim.trim(chain(), ONE, ratio=1)
+    assert sum(p.numel() for p in whole.parameters()) == 44
+    for ratio, problem in (
+        (True, "ratio True: must be a number"),
+        ("4", "ratio '4': must be a number"),
+        (None, "ratio None: must be a number"),
+        (0.999, "ratio 0.999: must be at least 1"),
+        (float("nan"), "ratio nan: must be at least 1"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            mirtrim.trim(chain(), ONE, ratio=ratio)
+
+
+def test_chance_is_that_of_seed_0_unless_another_is_given() -> None:
+    found = [
+        left(mirtrim.trim(chain(), ONE, ratio=3, criterion="random", **words))
+        for words in ({}, {"seed": 0}, {"seed": 1})
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_what_cannot_be_followed_is_kept_unless_that_is_forbidden() -> None:
+    class Sorted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 8), nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.first(x).sort(dim=1).values)
+
+    torch.manual_seed(0)
+    assert mirtrim.trim(Sorted(), torch.rand(2, 3), ratio=1).first.out_features == 8
+    with pytest.raises(TraceError, match="sort"):
+        mirtrim.trim(Sorted(), torch.rand(2, 3), ratio=1, strict=True)
+
+
+def test_what_the_example_does_not_reach_is_told() -> None:
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.last, self.spare = nn.Linear(3, 8), nn.Linear(8, 1), nn.Linear(2, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.used(x).relu())
+
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match="the example does not reach spare") as told:
+        small = mirtrim.trim(Half(), torch.rand(2, 3), ratio=1.2)
+    assert told[0].filename == __file__  # it is the caller who can do something about it
+    report = small.trim_report
+    assert report.unreached_parameters == 15
+    assert report.parameters_before == 32 + 9 + 15
 
 
 def test_macs_can_be_counted(package: Path) -> None:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring, score_units
+from mirtrim.pruning.criteria import bits as bits_module
 from mirtrim.pruning.criteria.bits import EXAMPLES, first_examples
 from mirtrim.units.finding import discover
 
@@ -128,6 +130,22 @@ def test_positions_are_pooled_by_their_maximum_for_labels() -> None:
     assert bits[2] > 0.9
 
 
+def test_units_are_read_behind_their_norm() -> None:
+    """A gain of −1 turns a peak into a dip, which the maximum does not see, and a dip into one."""
+    labels = torch.randint(2, (N,), generator=generator())
+    inputs = 0.3 * torch.randn(N, 1, 40, generator=generator(1))
+    inputs[:, 0, 7] += 3.0 * labels
+    plain = convolution([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
+    norm = nn.BatchNorm1d(3)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, -1.0, -1.0]))
+    network = nn.Sequential(plain[0], norm, *plain[1:])
+    bits = score_units("target_information", scoring(network, inputs, labels))["0"]
+    assert bits[0].item() == pytest.approx(1, abs=0.05)
+    assert bits[1] < 0.1
+    assert bits[2].item() == pytest.approx(1, abs=0.05)
+
+
 # target_information, frames and columns
 
 
@@ -180,6 +198,8 @@ def test_soft_columns_count_from_one_half_on() -> None:
     hard_bits = score_units("target_information", scoring(network, present, present))["0"]
     soft_bits = score_units("target_information", scoring(network, present, soft))["0"]
     assert torch.equal(hard_bits, soft_bits)
+    halves = score_units("target_information", scoring(network, present, 0.5 * present))["0"]
+    assert torch.equal(hard_bits, halves)
     assert hard_bits.mean() == pytest.approx(0.881 / 4, abs=0.01)  # h(0.3) of one in four
 
 
@@ -198,6 +218,63 @@ def test_batches_stop_once_there_are_enough_examples() -> None:
     batch = (torch.zeros(300, 1), torch.zeros(300))
     taken = list(first_examples(lambda: [batch] * 10, EXAMPLES)())
     assert len(taken) == 4
+
+
+def test_a_thousand_examples_are_enough() -> None:
+    half = (torch.zeros(500, 1), torch.zeros(500))
+    assert len(list(first_examples(lambda: [half] * 4, EXAMPLES)())) == 2
+
+
+def spied(name: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The arguments of every call of a function of `criteria.bits`."""
+    seen: list[tuple[Any, ...]] = []
+    function = getattr(bits_module, name)
+
+    def spy(*arguments: Any) -> Any:
+        seen.append(arguments)
+        return function(*arguments)
+
+    monkeypatch.setattr(bits_module, name, spy)
+    return seen
+
+
+@pytest.mark.parametrize(("time", "positions"), [(60, 60), (100, 100), (101, 100), (300, 100)])
+def test_a_hundred_positions_of_an_example_are_enough(
+    time: int, positions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = spied("noisy_information", monkeypatch)
+    inputs = torch.randn(20, 1, time, generator=generator())
+    network = convolution([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    score_units("information", scoring(network, inputs, torch.zeros(20)))
+    assert [tuple(values.shape) for values, _ in seen] == [(20 * positions, 2)]
+
+
+def test_noise_is_a_sixteenth_of_the_deviation_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units that are ±1 and ±7: variances 1 and 49, of which the mean is 25."""
+    seen = spied("noisy_information", monkeypatch)
+    signs = torch.tensor([1.0, -1.0]).repeat(50)[:, None]
+    score_units("information", scoring(wires(2), signs * torch.tensor([1.0, 7.0]), signs))
+    assert [noise for _, noise in seen] == [pytest.approx(5 / 16)]
+
+
+@pytest.mark.parametrize(("count", "pairs"), [(300, 9000), (400, 10_000)])
+def test_ten_thousand_pairs_of_frames_are_enough(
+    count: int, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = spied("column_information", monkeypatch)
+    events, inputs = frames_and_inputs(count)
+    network = convolution([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    score_units("target_information", scoring(network, inputs, events))
+    assert [(len(values), len(columns)) for values, columns in seen] == [(pairs, pairs)]
+
+
+def test_real_targets_are_told_by_ten_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = spied("binned_information", monkeypatch)
+    target = 100 * torch.randn(N, 2, generator=generator())
+    score_units("target_information", scoring(wires(2), target / 100, target))
+    assert len(seen) == 2
+    for _, column in seen:
+        assert torch.bincount(column).tolist() == [N // 10] * 10
 
 
 def test_random_positions_follow_the_generator() -> None:

@@ -64,75 +64,6 @@ def scoring(network: nn.Module, inputs: Tensor, targets: Tensor, size: int = 16)
     return Scoring(network, graph, torch.Generator().manual_seed(0), batches, loss)
 
 
-# All criteria
-
-
-@pytest.mark.parametrize("name", UNIT_NAMES)
-def test_scores_are_finite_complete_and_repeatable(name: str) -> None:
-    network = convnet()
-    first, again = (score_units(name, scoring(network, *data())) for _ in range(2))
-    widths = {"0": 6, "4": 5, "9": 8, "11": 3}
-    assert {layer: len(values) for layer, values in first.items()} == widths
-    for layer, values in first.items():
-        assert torch.isfinite(values).all()
-        assert torch.equal(values, again[layer])
-
-
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", UNIT_NAMES + [f"weights/{n}" for n in WEIGHT_NAMES])
-def test_scoring_leaves_the_network_as_it_was(name: str, training: bool) -> None:
-    network = convnet()
-    network[0].bias.requires_grad_(False)
-    network[9].weight.grad = torch.full_like(network[9].weight, 7)
-    context = scoring(network, *data())
-    network.train(training)
-    network[1].eval()
-    state = copy.deepcopy(network.state_dict())
-    modes = [module.training for module in network.modules()]
-    random_state = torch.get_rng_state()
-    if name.startswith("weights/"):
-        score_weights(name.removeprefix("weights/"), context, "4.weight")
-    else:
-        score_units(name, context)
-    for key, value in network.state_dict().items():
-        assert torch.equal(value, state[key]), key
-    assert modes == [module.training for module in network.modules()]
-    assert not network[0].bias.requires_grad
-    assert network[0].weight.grad is None
-    assert (network[9].weight.grad == 7).all()
-    assert not any(module._forward_hooks for module in network.modules())
-    assert torch.equal(torch.get_rng_state(), random_state)
-
-
-@pytest.mark.parametrize("name", ["activation", "information", "target_information", "gradient"])
-def test_data_scores_ignore_the_mode_of_the_network(name: str) -> None:
-    network = convnet()
-    inputs, targets = data()
-    in_eval = score_units(name, scoring(network, inputs, targets))
-    context = scoring(network, inputs, targets)
-    network.train()
-    assert torch.equal(score_units(name, context)["9"], in_eval["9"])
-
-
-@pytest.mark.parametrize("name", ["activation", "gradient", "gradient_max", "information"])
-def test_no_batches_is_an_error(name: str) -> None:
-    network = convnet()
-    context = scoring(network, *data())
-    empty = Scoring(network, context.graph, context.generator, lambda: [], context.loss)
-    with pytest.raises(ConfigError, match="no batch"):
-        score_units(name, empty)
-
-
-@pytest.mark.parametrize("name", ["activation", "gradient", "gradient_min", "information"])
-def test_values_that_are_not_finite_are_an_error(name: str) -> None:
-    network = convnet()
-    context = scoring(network, *data())
-    with torch.no_grad():
-        network[4].weight[1, 0, 0] = torch.nan
-    with pytest.raises(TrainingError, match="not finite"):
-        score_units(name, context)
-
-
 # Activation
 
 
@@ -223,6 +154,8 @@ def test_signed_gradients_accumulate_before_sizes_are_taken() -> None:
     context = scoring(network, torch.tensor([[1.0], [1.0]]), torch.tensor([[8.0], [0.0]]), 1)
     assert score_units("gradient_max", context)["0"].tolist() == [0, 0]
     assert score_units("gradient_min", context)["0"].tolist() == pytest.approx([1e7, 1e7])
+    smallest = score_weights("gradient_min", context, "0.weight")
+    assert smallest.tolist() == [[pytest.approx(1e7)], [pytest.approx(1e7)]]
     # … but the change of every example counts, whatever its sign.
     for size in (1, 2):
         context = scoring(network, torch.tensor([[1.0], [1.0]]), torch.tensor([[8.0], [0.0]]), size)
@@ -273,3 +206,72 @@ def test_frozen_networks_have_gradients_too() -> None:
     frozen = score_units("gradient", scoring(network, *data()))
     torch.testing.assert_close(frozen, free)
     assert not any(p.requires_grad for p in network.parameters())
+
+
+# All criteria
+
+
+@pytest.mark.parametrize("name", UNIT_NAMES)
+def test_scores_are_finite_complete_and_repeatable(name: str) -> None:
+    network = convnet()
+    first, again = (score_units(name, scoring(network, *data())) for _ in range(2))
+    widths = {"0": 6, "4": 5, "9": 8, "11": 3}
+    assert {layer: len(values) for layer, values in first.items()} == widths
+    for layer, values in first.items():
+        assert torch.isfinite(values).all()
+        assert torch.equal(values, again[layer])
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", UNIT_NAMES + [f"weights/{n}" for n in WEIGHT_NAMES])
+def test_scoring_leaves_the_network_as_it_was(name: str, training: bool) -> None:
+    network = convnet()
+    network[0].bias.requires_grad_(False)
+    network[9].weight.grad = torch.full_like(network[9].weight, 7)
+    context = scoring(network, *data())
+    network.train(training)
+    network[1].eval()
+    state = copy.deepcopy(network.state_dict())
+    modes = [module.training for module in network.modules()]
+    random_state = torch.get_rng_state()
+    if name.startswith("weights/"):
+        score_weights(name.removeprefix("weights/"), context, "4.weight")
+    else:
+        score_units(name, context)
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, state[key]), key
+    assert modes == [module.training for module in network.modules()]
+    assert not network[0].bias.requires_grad
+    assert network[0].weight.grad is None
+    assert (network[9].weight.grad == 7).all()
+    assert not any(module._forward_hooks for module in network.modules())
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
+@pytest.mark.parametrize("name", ["activation", "information", "target_information", "gradient"])
+def test_data_scores_ignore_the_mode_of_the_network(name: str) -> None:
+    network = convnet()
+    inputs, targets = data()
+    in_eval = score_units(name, scoring(network, inputs, targets))
+    context = scoring(network, inputs, targets)
+    network.train()
+    assert torch.equal(score_units(name, context)["9"], in_eval["9"])
+
+
+@pytest.mark.parametrize("name", ["activation", "gradient", "gradient_max", "information"])
+def test_no_batches_is_an_error(name: str) -> None:
+    network = convnet()
+    context = scoring(network, *data())
+    empty = Scoring(network, context.graph, context.generator, lambda: [], context.loss)
+    with pytest.raises(ConfigError, match="no batch"):
+        score_units(name, empty)
+
+
+@pytest.mark.parametrize("name", ["activation", "gradient", "gradient_min", "information"])
+def test_values_that_are_not_finite_are_an_error(name: str) -> None:
+    network = convnet()
+    context = scoring(network, *data())
+    with torch.no_grad():
+        network[4].weight[1, 0, 0] = torch.nan
+    with pytest.raises(TrainingError, match="not finite"):
+        score_units(name, context)

@@ -15,6 +15,7 @@ from mirtrim.pruning.criteria.information import (
     _entropy_bias,
     binned_information,
     column_information,
+    default_bins,
     gaussian_copula_information,
     noisy_information,
     rank_bins,
@@ -227,6 +228,17 @@ def test_ten_samples_of_the_rarer_value_are_left_for_every_bin(rare: int) -> Non
     found = column_information(values, columns)
     assert torch.equal(found, column_information(values, columns, bins=6))
     assert not torch.equal(found, column_information(values, columns, bins=10))
+
+
+@pytest.mark.parametrize(
+    ("samples", "classes", "bins"),
+    [(400, 2, 10), (80, 2, 10), (79, 2, 9), (24, 3, 2), (36, 3, 3), (8, 1, 2), (1, 5, 2)],
+)
+def test_four_samples_are_left_for_every_bin_and_label(
+    samples: int, classes: int, bins: int
+) -> None:
+    """At most ten bins and at least two."""
+    assert default_bins(samples, classes) == bins
 
 
 def test_the_bias_of_a_variance_of_three_samples() -> None:

@@ -116,6 +116,103 @@ def test_a_masked_ticket_by_hand():
     assert half.ratio == 2
 
 
+def test_what_is_protected_counts_when_a_ratio_is_asked_for():
+    """374 parameters; with the first layer whole and two units in the second, 184 are left."""
+
+    def never(model, after_step):
+        raise AssertionError
+
+    words = {"protect": ["0"]}
+    mirtrim.tickets(classifier(), X[:2], never, [374 / 184], **words)
+    with pytest.raises(RatioError, match=r"cannot reach 2\.04 on this network, 2\.03 is the most"):
+        mirtrim.tickets(classifier(), X[:2], never, [2.04], **words)
+    mirtrim.tickets(classifier(), X[:2], never, [2.04], protect=["3"])
+    # Masks are none of units, so nothing is protected from them.
+    mirtrim.tickets(classifier(), X[:2], never, [4], "mask", **words)
+
+
+def nothing(model, after_step):
+    """A training that leaves the network as it is."""
+
+
+def units_left(model):
+    """First weights of the units of the first layer that are left."""
+    return [round(row[0], 4) for row in model[0].weight.tolist()]
+
+
+def wide():
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Linear(6, 40), nn.ReLU(), nn.Linear(40, 1))
+
+
+def drawn(ratios, **words):
+    """What is left of `wide` where chance decides."""
+    words = {"criterion": "random", "minimum_units": 1, **words}
+    return [
+        units_left(ticket.model)
+        for ticket in mirtrim.tickets(wide(), X[:2], nothing, ratios, **words)
+    ]
+
+
+def test_chance_is_that_of_seed_0_and_of_the_number_of_the_ticket():
+    alone = drawn([2, 4])
+    assert alone == drawn([2, 4], seed=0) != drawn([2, 4], seed=1)
+    # The dense network is no round: with it as a ticket, the others are the same.
+    assert drawn([1, 2, 4])[1:] == alone
+    assert drawn([2]) == alone[:1]
+
+
+def test_the_dense_ticket_is_the_whole_network():
+    (dense,) = mirtrim.tickets(two_units(), ONE, two_steps(0, False), [1])
+    assert (dense.target_ratio, dense.ratio) == (1, 1)
+    assert dense.model[0].weight.flatten().tolist() == pytest.approx([0.81, 1.82])
+    assert dense.masks == dense.diagnostics == {}
+    assert dense.trim_report is None
+    assert not dense.model.training
+
+
+def test_two_units_of_every_layer_are_left_unless_fewer_are_allowed():
+    with pytest.raises(RatioError, match="cannot reach 2"):
+        mirtrim.tickets(two_units(), ONE, nothing, [2])
+    (ticket,) = mirtrim.tickets(two_units(), ONE, nothing, [2], minimum_units=1)
+    assert units_left(ticket.model) == [2]
+
+
+def test_one_ratio_may_stand_by_itself_and_truth_is_no_number():
+    (ticket,) = mirtrim.tickets(two_units(), ONE, nothing, 2, minimum_units=1)
+    assert ticket.target_ratio == 2
+    for ratios in ([True], [float("nan")], [0.999]):
+        with pytest.raises(ConfigError, match="is not a number from 1 on"):
+            mirtrim.tickets(two_units(), ONE, nothing, ratios)
+
+
+def test_a_training_goes_on_for_a_step_after_the_last_choice():
+    """Three quarters of 26 are 19 whole steps, of 27 they are 20, as many as the loop makes."""
+    words = {"method": "feedback", "period": 5}
+    (ticket,) = mirtrim.tickets(classifier(), X[:2], fit, [2], steps=26, **words)
+    assert ticket.ratio >= 2
+    with pytest.raises(ConfigError, match="train made 20, and pruning ends after step 20 of 27"):
+        next(mirtrim.tickets(classifier(), X[:2], fit, [2], steps=27, **words))
+
+
+def test_a_state_after_the_last_ticket_is_an_end_and_one_beyond_is_named():
+    words = {"minimum_units": 1}
+    tickets = mirtrim.tickets(wide(), X[:2], nothing, [2, 4], **words)
+    list(tickets)
+    state = tickets.state_dict()
+    again = mirtrim.tickets(wide(), X[:2], nothing, [2, 4], **words)
+    again.load_state_dict(state)
+    assert list(again) == []
+    shorter = mirtrim.tickets(wide(), X[:2], nothing, [2], **words)
+    with pytest.raises(ConfigError, match="state: 2 tickets are done, of 1 ratios"):
+        shorter.load_state_dict(state)
+    longer = mirtrim.tickets(wide(), X[:2], nothing, [2, 4, 8], **words)
+    longer.load_state_dict(state)
+    (ticket,) = longer
+    whole = list(mirtrim.tickets(wide(), X[:2], nothing, [2, 4, 8], **words))
+    assert units_left(ticket.model) == units_left(whole[2].model)
+
+
 def test_ratios_go_on_from_each_other_and_reports_start_at_the_dense_network():
     made = list(mirtrim.tickets(classifier(), X[:2], fit, [1, 2, 4]))
     assert [t.target_ratio for t in made] == [1, 2, 4]

@@ -68,6 +68,8 @@ def test_rescalers_go_over_all_tensors() -> None:
 def test_where_vectors_cancel_or_nothing_agrees_the_start_is_left() -> None:
     found = elect([at(2.0, 1.0), at(-2.0, -3.0)])
     assert equal(found.unified, at(0.0, -3.0))
+    # Where nothing was elected nobody agrees.
+    assert [mask["w"].tolist() for mask in found.masks] == [[False, False], [False, True]]
     assert found.rescalers == (0.0, pytest.approx(5 / 3))
     assert equal(found.weights(at(7.0, 7.0), 0), at(7.0, 7.0))
     nothing = elect([at(0.0, 0.0)])
@@ -120,6 +122,10 @@ def test_masked_and_rescaled_vectors_are_as_long_as_those_of_their_tasks(seed: i
 def test_the_angle_between_two_vectors() -> None:
     assert cosine(at(3.0, 4.0), at(4.0, 3.0)) == pytest.approx(24 / 25)
     assert cosine(at(1.0, 0.0), at(0.0, 0.0)) == 0.0
+    assert cosine(at(0.0, 0.0), at(1.0, 0.0)) == 0.0
+    assert cosine(at(6.0, 8.0), at(-0.3, -0.4)) == pytest.approx(-1)
+    with pytest.raises(ValueError, match="not of one shape"):
+        cosine(at(1.0), at(1.0, 2.0))
 
 
 def test_other_shapes_are_refused() -> None:

@@ -11,7 +11,9 @@ from mirtrim.pruning.selection import (
     blocks,
     choose_units,
     group_scores,
+    largest_holders,
     macs_of_groups,
+    ordered,
     smallest_cut,
 )
 from mirtrim.pruning.weight_selection import choose_weights
@@ -52,6 +54,13 @@ def test_scale_fan_in_divides_by_incoming_weights() -> None:
     np.testing.assert_allclose(values[GRAPH.layers[1].groups], np.array([6, 5, 1, 4, 3, 2]) * 2.5)
 
 
+def test_scale_macs_divides_by_what_a_unit_costs() -> None:
+    """Scaled to the largest of their layer, then by 3 + 6 and 4 + 2 multiply-accumulates."""
+    values = group_scores(GRAPH, UNIT_SCORES, "macs")
+    np.testing.assert_allclose(values[GRAPH.layers[0].groups], np.array([0.25, 1, 0.75, 0.5]) / 9)
+    np.testing.assert_allclose(values[GRAPH.layers[1].groups], np.array([6, 5, 1, 4, 3, 2]) / 6 / 6)
+
+
 def test_local_scope_keeps_the_same_share_of_every_layer() -> None:
     # 2 and 3 units: 3·2+2 + 2·3+3 + 3·2+2 = 25 parameters; 2 and 4: 8 + 12 + 10 = 30.
     keep = choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 29, scope="local")
@@ -78,6 +87,64 @@ def test_target_below_the_minimum_units_is_an_error_that_names_the_limit() -> No
         choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 19)
 
 
+class Mixed(nn.Module):
+    """Parameters of layers: 16, 30, 35, 12; one layer and one bare parameter are not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 6)
+        self.third, self.last = nn.Linear(6, 5), nn.Linear(5, 2)
+        self.spare, self.gain = nn.Linear(1, 5), nn.Parameter(torch.ones(9))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.third(self.second(self.first(x).relu()).relu()).relu())
+
+
+def test_the_three_that_hold_most_are_named_with_reasons() -> None:
+    """After a cut to two units: 8, 6, 6 and 6, and what is not used stays as it is."""
+    graph = discover(Mixed(), torch.zeros(1, 3))
+    assert largest_holders(graph, graph.all_kept()) == "third (35), second (30), first (16)"
+    assert largest_holders(graph, smallest_cut(graph, 2)) == (
+        "spare (10: not reached by the example), gain (9: not reached by the example), first (8)"
+    )
+    pinned = discover(nn.Sequential(nn.Linear(3, 900), nn.Linear(900, 2)), torch.zeros(1, 3))
+    assert largest_holders(pinned, smallest_cut(pinned, 900)) == (
+        "0 (3,600), 1 (1,802: it is an output of the network)"
+    )
+
+
+def test_units_of_a_wide_layer_count_by_their_incoming_weights_only_if_these_are_known() -> None:
+    with pytest.raises(ValueError, match="needs the weights"):
+        group_scores(GRAPH, UNIT_SCORES, "fan_in")
+
+
+def test_silent_layers_are_scaled_to_nothing() -> None:
+    """0 of 0 is 0: a layer whose units all score 0 ranks behind every other."""
+    values = group_scores(GRAPH, scores([0.0] * 4, [-2.0] * 6), "max")
+    assert values[GRAPH.layers[0].groups].tolist() == [0] * 4
+    assert values[GRAPH.layers[1].groups].tolist() == [-1] * 6
+
+
+def test_orders() -> None:
+    values = np.array([1.0, -2.0])
+    assert ordered(values, "lowest_first").tolist() == [1, -2]
+    assert ordered(values, "shuffled").tolist() == [1, -2]
+    assert ordered(values, "highest_first").tolist() == [-1, 2]
+    with pytest.raises(ConfigError, match="unknown order 'last'"):
+        ordered(values, "last")
+
+
+def test_two_units_of_every_layer_stay_unless_more_are_asked_for() -> None:
+    values = group_scores(GRAPH, UNIT_SCORES, "max")
+    for scope in ("local", "global"):
+        assert GRAPH.parameters(choose_units(GRAPH, values, 20, scope=scope)) == 20
+        with pytest.raises(RatioError, match="a minimum of 2 units per layer"):
+            choose_units(GRAPH, values, 19, scope=scope)
+        # One and one: 4 + 2 + 4.
+        keep = choose_units(GRAPH, values, 10, scope=scope, minimum_units=1)
+        assert (kept(keep, 0), kept(keep, 1)) == ([1], [0])
+
+
 def test_size_may_be_macs() -> None:
     keep = choose_units(
         GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 20, size=GRAPH.macs, scope="local"
@@ -98,6 +165,29 @@ def test_layers_tied_by_a_residual_sum_are_one_block() -> None:
 
     graph = discover(Residual(), torch.zeros(1, 3))
     assert sorted(len(block) for block in blocks(graph)) == [4, 5]
+    # A group of two units is scored by their mean.
+    tied = {"first": [1.0, 2, 3, 4], "second": [3.0, 2, 1, 0], "apart": [5.0] * 5, "last": [0.0]}
+    values = group_scores(graph, {n: torch.tensor(v) for n, v in tied.items()}, "none")
+    assert values[graph.layers[0].groups].tolist() == [2, 2, 2, 2]
+    assert {float(value) for value in values[1:]} == {2, 5}
+
+
+def test_layers_that_are_tied_through_a_third_are_one_block() -> None:
+    """A wide layer is multiplied by two narrow ones side by side: none of them is free."""
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.left, self.right = nn.Linear(3, 8), nn.Linear(3, 5), nn.Linear(3, 3)
+            self.last = nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.wide(x) * torch.cat([self.left(x), self.right(x)], dim=1))
+
+    graph = discover(Gated(), torch.zeros(1, 3))
+    (block,) = blocks(graph)
+    assert sorted(block.tolist()) == list(range(1, graph.group_count))
+    assert len(block) == 8
 
 
 @pytest.mark.parametrize("bad", [[1.0, 2.0], [1, 2, 3, float("nan")]])
@@ -128,6 +218,55 @@ def test_global_weights_keep_the_best() -> None:
     masks = choose_weights(SCORES, MASKS, 5, scope="global")
     assert masks["a"].all()
     assert masks["b"].tolist() == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "target", "counts"),
+    [
+        pytest.param((4, 2), 3, (2, 1), id="half of each"),
+        # Just below a share of 0.4 there is one of each; at 0.4 both fives have a second one.
+        pytest.param((2, 5, 5), 4, (1, 2, 1), id="one is left, for the first that is due"),
+        pytest.param((7, 5, 5), 5, (2, 2, 1), id="and not for a larger tensor"),
+        pytest.param((5, 5, 5), 5, (2, 2, 1), id="two are left, for one tensor each"),
+        pytest.param((1, 5, 5), 10, (1, 5, 4), id="not for a tensor that is whole"),
+        pytest.param((0, 3, 2, 1, 3), 8, (0, 3, 2, 1, 2), id="nor for one of a single weight"),
+        pytest.param((0, 3, 1), 2, (0, 1, 1), id="nothing of nothing"),
+        pytest.param((3, 9), 12, (3, 9), id="all"),
+        pytest.param((3, 9), 2, (1, 1), id="one of each"),
+    ],
+)
+def test_shares_of_weights(sizes: tuple[int, ...], target: int, counts: tuple[int, ...]) -> None:
+    values = {str(place): torch.rand(size) for place, size in enumerate(sizes)}
+    masks = {name: torch.ones_like(value, dtype=torch.bool) for name, value in values.items()}
+    chosen = choose_weights(values, masks, target)
+    assert tuple(int(mask.sum()) for mask in chosen.values()) == counts
+
+
+def test_what_a_tensor_keeps_anyway_is_its_best() -> None:
+    """9 and 5 are kept for sure; of 1 and 4 the larger one comes next."""
+    values = {"a": torch.tensor([9.0, 1.0]), "b": torch.tensor([4.0, 5.0])}
+    masks = {name: torch.ones(2, dtype=torch.bool) for name in values}
+    chosen = choose_weights(values, masks, 3, scope="global")
+    assert chosen["a"].tolist() == [True, False]
+    assert chosen["b"].tolist() == [True, True]
+    twice = choose_weights(values, masks, 4, scope="global", minimum_weights=2)
+    assert all(mask.all() for mask in twice.values())
+    with pytest.raises(RatioError, match="cannot keep 3 weights: between 4 and 4 are possible"):
+        choose_weights(values, masks, 3, scope="global", minimum_weights=2)
+    with pytest.raises(ConfigError, match="unknown scope 'both'"):
+        choose_weights(values, masks, 3, scope="both")
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_of_equal_weights_the_first_stay(scope: str) -> None:
+    """A choice that depends on nothing but the scores, whatever a fast sort does with equals."""
+    values = {"a": torch.zeros(10, 50), "b": torch.zeros(500)}
+    masks = {name: torch.ones_like(value, dtype=torch.bool) for name, value in values.items()}
+    chosen = choose_weights(values, masks, 300, scope=scope)
+    # Every tensor keeps one at least.
+    counts = (150, 150) if scope == "local" else (299, 1)
+    for mask, count in zip(chosen.values(), counts, strict=True):
+        assert mask.flatten().nonzero()[:, 0].tolist() == list(range(count))
 
 
 def test_masked_weights_never_come_back() -> None:

@@ -90,7 +90,17 @@ def test_the_schema_follows() -> None:
         "default": "local",
         "description": "Rank within each layer or over all layers.",
     }
-    assert schema["properties"]["minimum_units"]["minimum"] == 1
+    assert schema["properties"]["minimum_units"] == {
+        "type": "integer",
+        "minimum": 1,
+        "default": 2,
+        "description": "Units that every layer keeps at least.",
+    }
+    # One ratio is enough, and 1 is none.
+    ratios = schema["properties"]["ratios"]
+    assert (ratios["type"], ratios["minItems"]) == (["array", "null"], 1)
+    assert ratios["items"] == {"type": "number", "exclusiveMinimum": 1}
+    assert schema["required"] == ["method"]
 
 
 def test_every_hyperparameter_says_what_it_is_and_can_be_swept() -> None:

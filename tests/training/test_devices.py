@@ -1,7 +1,10 @@
 """Which device a job gets, and training in mixed precision."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from mirtrim.training import (
     choose_device,
     device_of,
     fit,
+    fitting,
     forward_of,
     name_of_device,
 )
@@ -72,6 +76,41 @@ def test_no_gpu_asked_is_the_processor() -> None:
     assert choose_device(0) == CPU
     assert device_of(nn.Linear(1, 1)) == CPU == device_of(nn.ReLU())
     assert name_of_device(CPU) == ""
+
+
+def test_a_gpu_is_set_up_to_give_the_same_bits_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flags are torch's own, and can be set where no GPU is."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back after
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    flags = (cudnn, "benchmark"), (cudnn, "allow_tf32"), (products, "allow_tf32")
+    before = [getattr(*flag) for flag in flags]
+    try:
+        for flag in flags:
+            setattr(*flag, True)
+        assert choose_device(0) == CPU
+        assert not torch.are_deterministic_algorithms_enabled()
+        assert choose_device(1) == torch.device("cuda", 0)
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert [getattr(*flag) for flag in flags] == [False] * 3
+    finally:
+        torch.use_deterministic_algorithms(False)
+        for flag, value in zip(flags, before, strict=True):
+            setattr(*flag, value)
+
+
+def test_a_gpu_has_a_name_and_a_generator_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    assert name_of_device(torch.device("cuda", 3)) == "card 3"
+    for device, generators in (("cuda:2", [2]), ("cuda:0", [0]), ("cuda", [0]), ("cpu", [])):
+        network: Any = SimpleNamespace(
+            parameters=lambda device=device: iter([SimpleNamespace(device=torch.device(device))])
+        )
+        assert device_of(network) == torch.device(device)
+        assert fitting._generators(network) == generators
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.training import EpochReport, FitSettings, Hook, fit, state_of
+from mirtrim.training import EpochReport, FitResult, FitSettings, Hook, fit, fitting, state_of
 from mirtrim.training.divergence import assert_kept_company
 from mirtrim.utils.errors import ArtefactError, TrainingError
 from mirtrim.utils.seeds import torch_generator
@@ -214,6 +214,159 @@ def test_a_validation_loss_out_of_all_proportion_is_an_error() -> None:
 def test_a_healthy_training_may_validate_badly(times: float, epochs: Sequence[int]) -> None:
     settings = replace(SETTINGS, epochs=8)
     assert fit(network(), Unlike(times, epochs), settings, seed=1).epochs == 8
+
+
+def test_settings_that_are_not_given_are_those_of_committed_rows() -> None:
+    """A configuration of before names none of them."""
+    given = FitSettings(6, 32, 0.02, 0.0, "plateau")
+    assert (given.plateau_patience, given.stop_patience) == (10, 30)
+    assert (given.optimizer, given.momentum) == ("adam", 0.9)
+    assert (given.precision, given.dropout_kernel) == ("float32", "torch")
+    nothing = FitResult({})
+    assert (nothing.best_epoch, nothing.best_loss) == (0, float("inf"))
+    assert (nothing.epochs, nothing.seconds, nothing.examples) == (0, 0, 0)
+    assert nothing.snapshot == {}
+    assert nothing.history == []
+
+
+class Uneven:
+    """Squares of four numbers, in validation as one and three of them."""
+
+    steps_per_epoch = 2
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        self.asked.append(epoch)
+        for value in (1.0, 3.0):
+            yield torch.full((2, 1), value), torch.zeros(2, 1)
+
+    def validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for count, target in ((1, 4.0), (3, 0.0)):
+            yield torch.zeros(count, 1), torch.full((count, 1), target)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.mse_loss(outputs, targets)
+
+
+def line(weight: float = 1.0) -> nn.Linear:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, weight)
+    return layer
+
+
+def test_losses_are_means_over_examples() -> None:
+    """Training, without moving: (1 + 9) / 2 by batches. Validation: (16 + 3 · 0) / 4."""
+    still = FitSettings(2, 2, 0.0, 0.0, "plateau")
+    result = fit(line(), Uneven(), still, seed=0)
+    assert [e.train_loss for e in result.history] == [5, 5]
+    assert [e.validation_loss for e in result.history] == [4, 4]
+    assert (result.best_epoch, result.best_loss) == (1, 4)  # the first of equals
+    assert result.examples == 2 * 4
+    assert [e.epochs for e in result.history] == [2, 2]
+
+
+def test_seconds_are_those_of_all_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 10.5, 20.0, 22.0])
+    monkeypatch.setattr(fitting.time, "perf_counter", lambda: next(ticks))
+    result = fit(line(), Uneven(), FitSettings(2, 2, 0.0, 0.0, "plateau"), seed=0)
+    assert [e.seconds for e in result.history] == [0.5, 2.0]
+    assert result.seconds == 2.5
+
+
+@pytest.mark.parametrize(("epochs", "asked"), [(0, []), (1, [1, 1]), (2, [1, 1, 2])])
+def test_bfloat16_is_tried_on_the_first_batch_there_is(epochs: int, asked: list[int]) -> None:
+    data = Uneven()
+    settings = FitSettings(epochs, 2, 0.01, 0.0, "plateau", precision="bfloat16")
+    fit(line(), data, settings, seed=0)
+    assert data.asked == asked
+
+
+@pytest.mark.parametrize("snapshot", [None, 0, 1, 2, 5])
+def test_the_snapshot_of_an_epoch_that_is_not_reached_is_the_last_state(
+    snapshot: int | None,
+) -> None:
+    """Without momentum each epoch moves w by its gradients: 2 w and then 18 w' of the rest."""
+    settings = FitSettings(2, 2, 0.01, 0.0, "plateau", optimizer="sgd", momentum=0.0)
+    states: list[float] = [1.0]
+    network = line()
+    result = fit(
+        network, Uneven(), settings, 0,
+        snapshot_epoch=snapshot, report=lambda _: states.append(network.weight.item()),
+    )  # fmt: skip
+    once = (1 - 0.02) * (1 - 0.18)
+    assert states == pytest.approx([1, once, once**2])
+    if snapshot is None:
+        assert result.snapshot == {}
+    else:
+        assert result.snapshot["weight"].item() == states[min(snapshot, 2)]
+
+
+def test_an_optimiser_that_remembers_nothing_resumes_too(tmp_path: Path) -> None:
+    """Of plain descent torch keeps a momentum that is None."""
+    settings = FitSettings(2, 2, 0.01, 0.0, "plateau", optimizer="sgd", momentum=0.0)
+    path = tmp_path / "fit.safetensors"
+    fit(line(), Uneven(), replace(settings, epochs=1), 0, resume_path=path)
+    data, resumed, whole = Uneven(), line(), line()
+    result = fit(resumed, data, settings, 0, resume_path=path)
+    assert data.asked == [2]
+    fit(whole, Uneven(), settings, 0)
+    assert torch.equal(resumed.weight, whole.weight)
+    assert (result.epochs, result.examples) == (2, 8)
+
+
+def test_what_a_batch_does_not_reach_is_left_alone() -> None:
+    """Neither decay nor momentum moves a layer in a step in which it took no part."""
+
+    class Sometimes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.always, self.rarely = line(), line()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.always(x)
+            return y + self.rarely(x) if bool((x == 1).all()) else y
+
+    class Watching(Hook):
+        def after_step(self, step: int) -> None:
+            seen.append((network.always.weight.item(), network.rarely.weight.item()))
+
+    network, seen = Sometimes(), []
+    settings = FitSettings(1, 2, 0.01, 0.5, "plateau", optimizer="sgd")
+    fit(network, Uneven(), settings, 0, hook=Watching())
+    assert seen[0][0] > seen[1][0]
+    assert 1 > seen[0][1] == seen[1][1]
+
+
+# Saying nothing costs (16 + 3 · 0) / 4 = 4.
+@pytest.mark.parametrize(
+    ("losses", "fine"),
+    [
+        ([(1.0, 100.0)], True),  # a hundred times the training loss
+        ([(1.0, 100.5)], False),
+        ([(0.01, 40.0)], True),  # ten times what nothing costs
+        ([(0.01, 40.5)], False),
+        ([(2.0, 150.0)], True),
+        ([], True),
+        # Of eight epochs the last two count, and one that is near will do.
+        ([(1.0, 1.0)] * 6 + [(0.01, 99.0)] * 2, False),
+        ([(1.0, 1.0)] * 6 + [(0.01, 40.0), (0.01, 99.0)], True),
+        ([(0.01, 99.0)] * 6 + [(0.01, 40.0), (0.01, 99.0)], True),
+        ([(1.0, 1.0)] * 6 + [(1.0, 1.0), (0.01, 99.0)], True),
+        ([(1.0, 1.0)] * 2 + [(0.01, 99.0)], False),
+    ],
+)
+def test_how_far_a_validation_loss_may_go(losses: list[tuple[float, float]], fine: bool) -> None:
+    history = [
+        EpochReport(number, len(losses), *both, 0.0, 1.0)
+        for number, both in enumerate(losses, start=1)
+    ]
+    if fine:
+        assert_kept_company(line(), Uneven(), history)
+    else:
+        with pytest.raises(TrainingError, match=rf"ended at {losses[-1][1]:.3g}, .*\(4\)"):
+            assert_kept_company(line(), Uneven(), history)
 
 
 def test_a_small_training_loss_is_no_fault() -> None:

@@ -1,5 +1,6 @@
 """Separable convolutions from scratch: which layers, how wide, and drawn how."""
 
+import itertools
 import math
 from typing import Any
 
@@ -110,6 +111,21 @@ def test_weights_are_fresh_and_depthwise_ones_have_their_own_fans() -> None:
     norms = [m for m in found.modules() if isinstance(m, nn.BatchNorm2d)]
     assert norms
     assert all((m.running_var == 1).all() for m in norms)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "budget", "wider"), [(4, "parameters", 0), (2, "parameters", 1), (1.5, "macs", 2)]
+)
+def test_every_network_on_the_way_is_drawn(ratio: float, budget: str, wider: int) -> None:
+    """The separable one, each wider one, the cut one: a cut is checked on weights as tasks draw
+    them, and the random numbers of committed rows came in that order.
+    """
+    drawn: list[int] = []
+    found = prepared(ratio, budget, initialise=lambda model, _: drawn.append(count(model)))
+    assert len(drawn) == 2 + wider
+    assert drawn[0] == count(separable(network()))
+    assert drawn[-1] == count(found)
+    assert all(wide > 2 * narrow for narrow, wide in itertools.pairwise(drawn[:-1]))
 
 
 @pytest.mark.parametrize("budget", ["parameters", "macs"])

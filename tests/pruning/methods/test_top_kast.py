@@ -76,6 +76,28 @@ def test_sets_are_drawn_every_period() -> None:
     assert drawn == [0, 3, 6]
 
 
+def test_changes_of_a_are_counted_from_the_second_choice_on() -> None:
+    """A is the first weight, then the second, and stays so: 2 entries in 2 choices."""
+    chosen = iter([[True, False, False], [False, True, False], [False, True, False]])
+
+    def sets() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        forward = torch.tensor([next(chosen)])
+        return {"weight": forward}, {"weight": forward | torch.tensor([[True, True, False]])}
+
+    network = line()
+    hook = TopKastHook(network, sets, density=1 / 3, period=1, penalty=1e-4)
+    found = [hook.diagnostics()["flips_per_refresh"]]
+    for step in range(3):
+        hook.gradients(step, lambda: closure_of(network))
+        found.append(hook.diagnostics()["flips_per_refresh"])
+    assert found == [0, 0, 2, 1]
+    again = TopKastHook(line(), sets, density=1 / 3, period=1, penalty=1e-4)
+    again.load_state(hook.state())
+    assert again.diagnostics() == hook.diagnostics()
+    assert again.forward_masks["weight"].tolist() == [[False, True, False]]
+    assert again.backward_masks["weight"].tolist() == [[True, True, False]]
+
+
 def test_b_is_twice_as_large_and_contains_a() -> None:
     network = nn.Sequential(nn.Linear(8, 1, bias=False))
     with torch.no_grad():

@@ -156,6 +156,29 @@ def test_a_stride_that_steps_over_the_input() -> None:
     assert inputs.grad.tolist() == [[[0.0] * 8]]
 
 
+@pytest.mark.parametrize(
+    ("outputs", "taps", "stride", "height", "block", "blocks"),
+    [
+        pytest.param(8, 20, 1, 100, 13, 8, id="as many rows as registers hold: 112 // 8 = 14"),
+        pytest.param(1, 16, 1, 99, 15, 7, id="no longer than the kernel"),
+        pytest.param(1, 16, 4, 99, 4, 25, id="than the kernel moves"),
+        pytest.param(2, 64, 1, 10, 10, 1, id="than all outputs"),
+        pytest.param(1, 4, 8, 3, 1, 3, id="a stride beyond the kernel"),
+        pytest.param(200, 20, 1, 5, 1, 5, id="more outputs than rows"),
+    ],
+)
+def test_neighbouring_outputs_are_computed_together(
+    outputs: int, taps: int, stride: int, height: int, block: int, blocks: int
+) -> None:
+    """As many as pay, in as few blocks as that allows, and these as even as can be."""
+    images = torch.zeros(1, 3, (height - 1) * stride + taps, 1)
+    found = convolutions._Blocks.of(images, torch.zeros(outputs, 3, taps, 1), (stride, 1), (0, 0))
+    assert found.outputs == (height, 1)
+    assert (found.block, found.blocks) == (block, blocks)
+    # What a block looks at: from its first output's first tap to its last output's last.
+    assert found.span == (block - 1) * stride + taps
+
+
 def test_torch_says_what_is_wrong() -> None:
     network = Network(nn.Conv1d(1, 1, 20))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):

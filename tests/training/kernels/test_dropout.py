@@ -1,12 +1,14 @@
 """Dropout drawn in another way: its distribution, its gradient, its seed."""
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from mirtrim.training.kernels.dropout import PER_DRAW
+from mirtrim.training.kernels import faster_in_bfloat16, faster_kernels
+from mirtrim.training.kernels.dropout import PER_DRAW, dropout
 from tests.training.kernels.conftest import replacing
 
 COUNT = 400_000
@@ -89,3 +91,50 @@ def test_the_rest_is_left_to_torch(
     with replacing():
         layer(torch.ones(2, 3, 5))
     assert drawings == ([math.ceil(30 / PER_DRAW)] if drawn else [])
+
+
+def test_other_noise_than_torch_draws_has_to_be_asked_for() -> None:
+    """A network and its child, in which no convolution is long any more, see the same by default.
+
+    In bfloat16 both see ours, whatever they are made of.
+    """
+    cpu, long = torch.device("cpu"), nn.Conv1d(1, 1, 20)
+    found = []
+    for context in (nullcontext(), faster_kernels(long), faster_kernels(long, True),
+                    faster_in_bfloat16(cpu), faster_in_bfloat16(torch.device("cuda"))):  # fmt: skip
+        with torch.random.fork_rng(), context:
+            torch.manual_seed(0)
+            found.append(nn.functional.dropout(torch.ones(1000), 0.5))
+    torchs, ours = found[0], found[2]
+    assert not torch.equal(torchs, ours)
+    assert [torch.equal(noise, torchs) for noise in found] == [True, True, False, False, True]
+    assert torch.equal(found[3], ours)
+
+
+def test_called_by_itself_it_drops_half_as_torch_does() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = dropout(torch.ones(COUNT))
+    assert found is not None
+    assert found.unique().tolist() == [0, 2]
+    assert float(found.mean()) == pytest.approx(1, abs=5 / math.sqrt(COUNT))
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        pytest.param(torch.ones(8, device="meta"), id="elsewhere"),
+        pytest.param(torch.ones(8, dtype=torch.int64), id="whole numbers"),
+    ],
+)
+def test_what_it_cannot_draw_for_is_left_to_torch(inputs: Tensor) -> None:
+    assert dropout(inputs, 0.5) is None
+    assert dropout(torch.ones(8), 0.5, training=False) is None
+
+
+@pytest.mark.parametrize(("kept", "ours"), [(0, False), (1, True), (65535, True), (65536, False)])
+def test_one_of_65536_is_the_smallest_share_that_is_kept_or_dropped(kept: int, ours: bool) -> None:
+    found = dropout(torch.ones(4), 1 - kept / 65536)
+    assert (found is not None) == ours
+    if found is not None:
+        assert all(value in (0, pytest.approx(65536 / kept)) for value in found.tolist())

@@ -147,6 +147,37 @@ def test_a_stride_left_empty_is_the_window() -> None:
             functional.max_pool1d(inputs, 2, 0)
 
 
+def test_called_by_itself_it_has_the_defaults_of_torch() -> None:
+    found = pooling.max_pool(1, torch.tensor([[[1.0, 3.0, 2.0, 5.0, 4.0]]]), 2)
+    assert found is not None
+    assert found.tolist() == [[[3, 5]]]
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_a_window_is_all_that_has_to_be_said(axes: int, pooled: list[Tensor]) -> None:
+    image = torch.tensor([1.0, 3.0, 2.0, 5.0, 4.0]).reshape(1, 1, 5, *[1] * (axes - 1))
+    pool = (functional.max_pool1d, functional.max_pool2d)[axes - 1]
+    with replacing():
+        assert pool(image, (2, 1)[:axes]).flatten().tolist() == [3, 5]
+        assert pool(image[0], (2, 1)[:axes]).flatten().tolist() == [3, 5]  # no batch
+    assert len(pooled) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_layouts_that_no_layer_makes_are_left_to_torch(
+    dtype: torch.dtype, pooled: list[Tensor]
+) -> None:
+    """Width before height in memory; and channels last of what has three axes."""
+    layer = nn.MaxPool2d((2, 1))
+    images = torch.randint(9, (2, 3, 6, 4), generator=torch.Generator().manual_seed(0)).to(dtype)
+    for turned in (
+        images.transpose(2, 3),
+        images[0].permute(1, 2, 0).contiguous().permute(2, 0, 1),
+    ):
+        assert torch.equal(run(layer, turned), layer(turned))
+    assert not pooled
+
+
 def test_torch_says_what_is_wrong() -> None:
     with pytest.raises(RuntimeError, match="Invalid computed output size: 0"):
         run(nn.MaxPool1d(4), torch.zeros(1, 1, 3))

@@ -48,7 +48,8 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
         Columns target_ratio, run, seeds, ratio, speed_up_theoretical, test_error_mean,
         test_error_deviation (sample), difference_mean and difference_deviation (to the dense
         network of the same seed), trainings, cost (training MACs of everything that led to the
-        network, in dense trainings), train_seconds.
+        network, in dense trainings), train_seconds, machines (kinds of processor of the rows, " | "
+        between them).
     """
     dense = rows[rows.method == "dense"].set_index("seed")
     labels = rows.apply(lambda row: label_of(row), axis=1)
@@ -75,6 +76,7 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
                 "trainings": groups.trainings.mean(),
                 "cost": groups.cost.mean(),
                 "train_seconds": groups.total_train_seconds.mean(),
+                "machines": groups.machine.agg(lambda found: " | ".join(sorted(set(found)))),
             }
         ).reset_index()
         part["compressed"] = part.run != "dense"
@@ -85,7 +87,7 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -> None:
     """All of it as CSV, what a reader compares as Markdown."""
     with atomic_path(csv_path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+        table.drop(columns="machines").to_csv(temporary, index=False, float_format="%.6g")
     head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
     lines = []
     for target, part in table.groupby("target_ratio", sort=True):
@@ -107,6 +109,15 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
         f"Mean ± sample deviation over {seeds} seed(s); minus dense: paired by seed. Cost: "
         "training MACs of everything that led to the network, in trainings of the dense one."
     )
+    if table.machines.nunique() > 1:
+        lines += [
+            "",
+            "These rows are of several kinds of processor. Between kinds, networks of one seed "
+            "differ about as much as seeds do, so pairs across them are not pairs:",
+            "",
+        ]
+        for machine, part in table.groupby("machines", sort=True):
+            lines.append(f"* {machine}: {', '.join(dict.fromkeys(part.run))}")
     write_text(markdown_path, "\n".join(lines) + "\n")
 
 

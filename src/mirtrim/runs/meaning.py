@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from mirtrim.runs.syntax import Module, Plain, local_names
+from mirtrim.runs.syntax import Module, Plain, local_names, written
 
 # Modules that are not followed. They name, report, check or store results; a change of theirs that
 # damages a number shows in the tests of reading and writing.
@@ -187,7 +187,7 @@ class Package:
     def _define(self, module: "Module", name: str, nodes: list[ast.stmt]) -> Definition:
         names = _Names(self, module)
         clean = [Plain().visit(ast.parse(ast.unparse(node)).body[0]) for node in nodes]
-        texts = [ast.dump(names.visit(node)) for node in clean if node is not None]
+        texts = [written(names.visit(node)) for node in clean if node is not None]
         uses = tuple(dict.fromkeys(use for use in names.uses if use != f"{module.name}.{name}"))
         return Definition(name, "\n".join(texts), uses)
 

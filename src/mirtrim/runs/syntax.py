@@ -182,3 +182,22 @@ def local_names(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> se
         elif isinstance(part, ast.ExceptHandler) and part.name:
             names.add(part.name)
     return names - outer
+
+
+def written(node: object) -> str:
+    """A tree as text, the same under every Python: what 3.11 calls `ast.dump`.
+
+    Later ones leave out empty lists and have a field for parameters of types, and what is written
+    here is in the digests of rows.
+    """
+    if isinstance(node, list):
+        return f"[{', '.join(map(written, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        missing = value is None and getattr(type(node), name, ...) is None
+        if hasattr(node, name) and not missing and not (name == "type_params" and not value):
+            fields.append(f"{name}={written(value)}")
+    return f"{type(node).__name__}({', '.join(fields)})"

@@ -161,8 +161,8 @@ def test_a_changed_constant_of_a_method_trains_that_method_alone(
     tasks = ("instrument", "pitch", "chord", "drums", "onset")
     assert runs == {("cram_local", task) for task in tasks}
     jobs = jobs_of(said)
-    # Three seeds on each of two tasks; the dense networks are where they start, and in no checkout.
-    assert (jobs["compress"], jobs["dense"], jobs["features"]) == (6, 6, 2)
+    # Three seeds on each of five tasks; the dense networks are where they start, and in no checkout.
+    assert (jobs["compress"], jobs["dense"], jobs["features"]) == (15, 15, 5)
 
 
 def test_a_run_that_is_taken_out_of_a_table_is_trained_alone(

@@ -161,7 +161,7 @@ def test_a_changed_constant_of_a_method_trains_that_method_alone(
     tasks = ("instrument", "pitch", "chord", "drums", "onset")
     assert runs == {("cram_local", task) for task in tasks}
     jobs = jobs_of(said)
-    # Three seeds on each of five tasks; the dense networks are where they start, and in no checkout.
+    # Three seeds on each of five tasks; the dense networks, where they start, are in no checkout.
     assert (jobs["compress"], jobs["dense"], jobs["features"]) == (15, 15, 5)
 
 

@@ -112,8 +112,8 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
     if table.machines.nunique() > 1:
         lines += [
             "",
-            "These rows are of several kinds of processor. Between kinds, networks of one seed "
-            "differ about as much as seeds do, so pairs across them are not pairs:",
+            "The rows come from several kinds of processor. Networks of one seed differ between "
+            "kinds about as much as between seeds, so that minus dense is not paired across them.",
             "",
         ]
         for machine, part in table.groupby("machines", sort=True):

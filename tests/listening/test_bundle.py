@@ -133,13 +133,13 @@ def test_the_card_says_what_the_numbers_say(make_bundle):
     card = card_of(make_bundle("drums", corpus="mini_groove_midi", test_error=0.6))
     for words in (
         "# drums\n",
-        "when kick, snare, hihat begin to sound, every 50 ms",
+        "it finds strokes of kick, snare, hihat, in steps of 50 ms.",
         "trim, 4.2 times smaller than the dense one, seed 0",
         "mini_groove_midi (drum kits alone), rendered music, not recordings",
         "Test error 0.600 (1 − f measure), validation error 0.250",
         "| f measure | 0.625 |",
-        "| compression ratio | 4.25 (asked: 4) |",
-        "less than 100 ms apart are one",
+        "| compression ratio | 4.25 (target: 4) |",
+        "less than 100 ms apart count as one",
         "it is wrong more often than right",
         "## Licence\n\nMIT.",
     ):
@@ -149,3 +149,6 @@ def test_the_card_says_what_the_numbers_say(make_bundle):
     assert "flute, piano, violin" in card
     assert "rendered" not in card
     assert "more often" not in card
+    card = card_of(make_bundle("drums", name="varied", corpus="varied_drums"))
+    assert "varied_drums (drum kits, at most with a quiet band behind them), rendered music" in card
+    assert "* Recordings, unless you check by ear" in card

@@ -110,11 +110,12 @@ def test_cards_and_help_tell_the_numbers(shelf, monkeypatch, tmp_path, capsys):
         "| kits (f measure) | 6 | 0.700 | 0.625 | librosa.onset (librosa 0.11.0) | 0.900 | " in card
     )
     assert "-0.200 [-0.250, -0.150] |" in card
+    assert "Recordings, unless you check by ear" not in card
     assert "**Not offered** by `mirtrim listen` without `--force`" in card
     assert "| bytes of the fp32 network (ONNX) |" in card
     assert "Not offered" not in (folder / "four.md").read_text()
     (line,) = told(folder)
-    assert line.startswith("onset (not offered): says when onset begin to sound")
+    assert line.startswith("onset (not offered): finds beginnings of notes and strokes")
     assert "dense scores 0.625 on rendered pieces, 0.700 on 6 recordings (kits" in line
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results" / "listening").mkdir(parents=True)

@@ -14,8 +14,9 @@ from mirtrim.runs.labels import label_of
 from mirtrim.tasks.task import Task
 from mirtrim.utils.files import write_text
 
-RENDERED = "mini_"
-# What sounds in a corpus, without `RENDERED`.
+# Corpora that this project renders.
+RENDERED = ("mini_", "varied_")
+# What sounds in a corpus, without `mini_`.
 CONTENT = {
     "groove_midi": "drum kits alone",
     "mdb_stem_synth": "single melodies without accompaniment",
@@ -24,6 +25,11 @@ CONTENT = {
     "tinysol": "single notes of one instrument",
     "four_way_tabla": "tabla alone",
     "gtzan_genre": "30 s excerpts of published recordings",
+    "varied_drums": "drum kits, at most with a quiet band behind them",
+    "varied_ensembles": "instruments, alone and in groups, mostly the piano",
+    "varied_melodies": "single notes and melodies without accompaniment",
+    "varied_solos": "one instrument at a time",
+    "varied_songs": "a voice with a piano, a guitar or a band",
 }
 
 
@@ -73,14 +79,14 @@ def model_card(bundle: Bundle, said: Said, recorded: Sequence[Evidence] = ()) ->
         "| | |",
         "| --- | ---: |",
         f"| parameters | {about.parameters:,} |",
-        f"| of them not zero | {about.nonzeros:,} |",
-        f"| compression ratio | {about.ratio:.2f} (asked: {about.target_ratio:g}) |",
+        f"| non-zero parameters | {about.nonzeros:,} |",
+        f"| compression ratio | {about.ratio:.2f} (target: {about.target_ratio:g}) |",
         f"| multiply-accumulates for one example | {about.macs:,} |",
         *(line for name, of in sorted(said.files.items()) for line in _of_file(name, of, about)),
         "",
         "## What it is not good for",
         "",
-        *(f"* {limit}" for limit in limits(task, about)),
+        *(f"* {limit}" for limit in limits(task, about, recorded)),
         "",
         "## Licence",
         "",
@@ -134,7 +140,7 @@ def made_by(about: About) -> str:
 
 def trained_on(corpus: str) -> str:
     """The corpus, and whether it was rendered."""
-    content = CONTENT.get(corpus.removeprefix(RENDERED))
+    content = CONTENT.get(corpus.removeprefix("mini_"))
     what = f"{corpus} ({content})" if content else corpus
     return f"{what}, rendered music, not recordings" if corpus.startswith(RENDERED) else what
 
@@ -145,23 +151,23 @@ def purpose(task: Task, about: About) -> str:
     return f"Task `{task.name}`: from audio at {about.features['sample_rate']} Hz it {what}."
 
 
-def limits(task: Task, about: About) -> list[str]:
+def limits(task: Task, about: About, recorded: Sequence[Evidence] = ()) -> list[str]:
     """What a person must not expect."""
     found = []
-    content = CONTENT.get(about.corpus.removeprefix(RENDERED))
+    content = CONTENT.get(about.corpus.removeprefix("mini_"))
     if content:
-        found.append(f"Anything but {content}: it has heard nothing else.")
-    if about.corpus.startswith(RENDERED):
+        found.append(f"Anything but {content}: it was trained on nothing else.")
+    if about.corpus.startswith(RENDERED) and not recorded:
         found.append(
-            "Recordings, without a check by ear: the test error is that of rendered music, and "
-            "on recordings it has to be expected to be larger."
+            "Recordings, unless you check by ear: the test error is of rendered music; expect a "
+            "larger one on recordings."
         )
     if task.hearing:
         found += task.hearing.limits(about.features)
     sure = about.decoding.get(SURE_FROM)
     if sure is not None:
         found.append(
-            f"Doubtful sounds: it is unsure below a probability of {sure:.2f}; above it, at "
+            f"Doubtful sounds: below a probability of {sure:.2f} it answers “unsure”; above it, at "
             f"least {SURE_ACCURACY:.0%} of its answers were right on validation."
         )
     if about.test_error > 0.5:

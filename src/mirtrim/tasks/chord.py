@@ -101,7 +101,7 @@ SCHEMA: Schema = {
 HEARING = Hearing(
     "chords",
     ("lab", "jams"),
-    lambda features: "says which of 24 major and minor chords sounds, or none",
+    lambda features: "names one of 24 major and minor chords, or none",
     lambda features: (
         "Sevenths, suspended, diminished and augmented chords, inversions: they get "
         "the major or minor name that fits best.",

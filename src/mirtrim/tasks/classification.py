@@ -62,8 +62,8 @@ SCHEMA: Schema = {
 HEARING = Hearing(
     "classes",
     ("csv", "jams"),
-    lambda features: f"says which one of these a file is: {', '.join(features['classes'])}",
-    lambda features: ("Sounds of no class: it may name one of its classes all the same.",),
+    lambda features: f"names the class of a file, one of: {', '.join(features['classes'])}",
+    lambda features: ("Sounds of no class: it may still name one of its classes.",),
 )
 
 

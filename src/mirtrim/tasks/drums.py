@@ -19,8 +19,8 @@ from mirtrim.tasks.transcription import Transcription, hearing_of, micro_f_measu
 
 THREE = ("kick", "snare", "hihat")
 FIVE = ("kick", "snare", "tom", "hihat", "cymbal")
-HEARING = hearing_of(THREE, "midi", "csv", "jams")
-HEARING_FIVE = hearing_of(FIVE, "midi", "csv", "jams")
+HEARING = hearing_of(THREE, f"strokes of {', '.join(THREE)}", "midi", "csv", "jams")
+HEARING_FIVE = hearing_of(FIVE, f"strokes of {', '.join(FIVE)}", "midi", "csv", "jams")
 
 
 class Drums(Transcription):

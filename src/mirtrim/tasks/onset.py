@@ -13,7 +13,7 @@ from mirtrim.corpora.annotations.onsets import onset_times
 from mirtrim.tasks.task import Parameters
 from mirtrim.tasks.transcription import Transcription, hearing_of
 
-HEARING = hearing_of(("onset",), "csv", "jams")
+HEARING = hearing_of(("onset",), "beginnings of notes and strokes", "csv", "jams")
 
 
 class Onset(Transcription):

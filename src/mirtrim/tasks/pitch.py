@@ -65,7 +65,7 @@ SCHEMA: Schema = {
 HEARING = Hearing(
     "pitch",
     ("csv", "midi", "jams"),
-    lambda features: f"says which fundamental sounds, every {hop_ms(features):.0f} ms",
+    lambda features: f"finds the fundamental frequency, every {hop_ms(features):.0f} ms",
     lambda features: ("Several notes at once; fundamentals outside 55 to 2069 Hz.",),
     ("threshold",),
 )

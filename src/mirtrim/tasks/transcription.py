@@ -61,19 +61,18 @@ SCHEMA: Schema = {
 }
 
 
-def hearing_of(detectors: Sequence[str], *formats: str) -> Hearing:
-    """How networks with these detectors are listened with."""
+def hearing_of(detectors: Sequence[str], what: str, *formats: str) -> Hearing:
+    """How networks with these detectors are listened with; `what` is what they find."""
 
     def limits(features: Features) -> list[str]:
         return [
-            f"Fine timing: times are multiples of {hop_ms(features):.0f} ms, and two events of one "
-            f"kind less than {2 * hop_ms(features):.0f} ms apart are one. It does not say how loud "
-            "they are."
+            f"Timing finer than {hop_ms(features):.0f} ms; two events of one kind less than "
+            f"{2 * hop_ms(features):.0f} ms apart count as one.",
+            "Loudness, which is not estimated.",
         ]
 
     def says(features: Features) -> str:
-        names = ", ".join(detectors)
-        return f"says when {names} begin to sound, every {hop_ms(features):.0f} ms"
+        return f"finds {what}, in steps of {hop_ms(features):.0f} ms"
 
     decoding = tuple(f"threshold_{detector}" for detector in detectors)
     return Hearing("events", formats, says, limits, decoding)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from mirtrim.pruning.methods.interface import settings_of
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
+from mirtrim.utils.errors import ConfigError
 
 
 def test_sparsity_at_start_middle_and_end() -> None:
@@ -23,3 +25,9 @@ def test_a_training_is_ramped_over_three_quarters() -> None:
     schedule = RampHyperparameters().ramp(4, steps=400)
     assert (schedule.begin, schedule.end, schedule.period) == (0, 300, 16)
     assert schedule.final == 0.75
+
+
+def test_a_mask_may_be_refreshed_at_every_step_and_no_oftener() -> None:
+    assert settings_of({"method": "feedback", "period": 1}).name == "feedback_local_period_1"
+    with pytest.raises(ConfigError, match="period"):
+        settings_of({"method": "feedback", "period": 0})

@@ -358,6 +358,38 @@ def test_what_a_study_has_and_the_profile_has_not_is_told_line_by_line() -> None
     ]
 
 
+VARIED = {
+    "tasks": ["onset"], "ratios": [2], "runs": [{"method": "cram"}, {"method": "trim"}],
+    "variants": {"onset": {"width": [{"value": 0.5, "network": {"channels": 4}}]}},
+}  # fmt: skip
+CONTRASTS = {"contrasts": [["cram_local", "trim_magnitude_local_rewind"]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": {}, "told": "free_ratios"}, "is for studies with variants; leave it out"),
+        ({"told": "contrasts"}, "contrasts does not go with the contrasts that the study has not"),
+        (
+            CONTRASTS | {"told": "free_ratios"},
+            "free_ratios does not go with the contrasts that the study has",
+        ),
+    ],
+)
+def test_what_a_study_tells_fits_what_it_has(change, message) -> None:
+    config = default()
+    config["studies"] = {"mine": VARIED | change}
+    with pytest.raises(ConfigError, match=rf"studies\.mine\.told: {message}$"):
+        validate(config, SCHEMA)
+
+
+def test_what_a_study_tells_unless_it_says_so() -> None:
+    config = default()
+    config["studies"] = {"free": VARIED, "pairs": VARIED | CONTRASTS}
+    studies = validate(config, SCHEMA)["studies"]
+    assert (studies["free"]["told"], studies["pairs"]["told"]) == ("free_ratios", "contrasts")
+
+
 def test_a_study_without_seeds_has_those_of_the_profile() -> None:
     config = default()
     config["seeds"] = [4, 7]

@@ -103,6 +103,15 @@ def test_a_second_round_rewinds_what_is_left_of_the_rewind_weights() -> None:
     ]
 
 
+def test_a_round_that_cuts_nothing_says_so_by_a_difference_of_minus_one() -> None:
+    masked = get_method("mask").prepare(ticket(), settings_of({"method": "mask"}), current())
+    assert masked.equivalence_difference == -1
+    trimmed = get_method("trim").prepare(
+        ticket(), settings_of({"method": "trim", "minimum_units": 1}), current()
+    )
+    assert 0 <= trimmed.equivalence_difference < 1e-3
+
+
 @pytest.mark.parametrize(
     ("reset", "scale"), [("rewind", REWOUND), ("finetune", TRAINED), ("reinit", None)]
 )

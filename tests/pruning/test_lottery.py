@@ -466,3 +466,14 @@ def test_a_state_of_another_network_is_named():
     state = mirtrim.tickets(two_units(), ONE, fit, [1.2], minimum_units=1).state_dict()
     with pytest.raises(ConfigError, match="another network"):
         mirtrim.tickets(classifier(), X[:2], fit, [2]).load_state_dict(state)
+
+
+def test_a_state_of_something_else_is_refused_and_changes_nothing():
+    of = mirtrim.tickets(classifier(), X[:2], fit, [2])
+    before = of.state_dict()
+    for state in ({}, {"done": torch.tensor(0)}, classifier().state_dict()):
+        with pytest.raises(ConfigError, match="state: is none that the state_dict of tickets"):
+            of.load_state_dict(state)
+    after = of.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -16,11 +16,11 @@ from mirtrim.pruning.api import TrimReport, make_report
 from mirtrim.pruning.distilling import Distance, frozen
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.pipeline import UnitCut, size_of
+from mirtrim.pruning.progress import Progress
 from mirtrim.pruning.reset import drawn_anew
 from mirtrim.pruning.selection import smallest_cut
 from mirtrim.pruning.stepping import Stepper
 from mirtrim.training import Hook, State, state_of
-from mirtrim.units import storage
 from mirtrim.units.copying import copied
 from mirtrim.units.cutting import cut_slots
 from mirtrim.units.finding import discover
@@ -168,7 +168,6 @@ class Tickets(Iterator[LotteryTicket]):
                 f"trained: {self._settings.method} starts from initial weights; leave it out"
             )
         self._model = copied(model)
-        self._initial = state_of(self._model)
         self._dense_report: TrimReport | None = None
         if self._method.masks:
             sizes = {"parameters": sum(p.numel() for p in self._model.parameters())}
@@ -177,29 +176,28 @@ class Tickets(Iterator[LotteryTicket]):
             everything = graph.all_kept()
             sizes = {"parameters": graph.parameters(everything), "macs": graph.macs(everything)}
             self._dense_report = make_report(graph, everything, 0.0)
-        self._coming = replace(current, dense=sizes)
+        self._round = replace(current, dense=sizes)
         self._assert_reachable()
-        self._steps = current.steps
-        self._done = 0
-        self._dense: State | None = self._initial if trained else None
-        self._dense_slots: Slots = {}
-        self._rewind: State = dict(rewind if rewind is not None else self._initial)
-        self._rewind_slots: Slots = {}
-        self._last: Ticket | None = None
-        self._last_slots: Slots = {}
+        initial = state_of(self._model)
+        self._at = Progress(
+            initial,
+            dict(rewind if rewind is not None else initial),
+            initial if trained else None,
+            steps=current.steps,
+        )
 
     def __iter__(self) -> "Tickets":
         return self
 
     def __next__(self) -> LotteryTicket:
-        if self._done == len(self._ratios):
+        if self._at.done == len(self._ratios):
             raise StopIteration
-        ratio = self._ratios[self._done]
+        ratio = self._ratios[self._at.done]
         try:
             result = self._dense_ticket() if ratio == 1 else self._ticket(ratio)
         except MirtrimError as error:
             raise type(error)(f"ratio {ratio:g}: {error}") from error
-        self._done += 1
+        self._at.done += 1
         return result
 
     def _dense_ticket(self) -> LotteryTicket:
@@ -209,29 +207,29 @@ class Tickets(Iterator[LotteryTicket]):
 
     def _dense_state(self) -> State:
         """The trained dense network; it is trained now if it has not been."""
-        if self._dense is None:
+        if self._at.dense is None:
             network = copied(self._model)
             after = self._train_once(network, Hook(), 1.0, {}, None)
             if after.rewind is not None:
-                self._rewind, self._rewind_slots = after.rewind
-            self._dense, self._dense_slots = state_of(network), after.slots()
-            self._steps = self._steps or after.steps
-        return self._dense
+                self._at.rewind, self._at.rewind_slots = after.rewind
+            self._at.dense, self._at.dense_slots = state_of(network), after.slots()
+            self._at.steps = self._at.steps or after.steps
+        return self._at.dense
 
     def _ticket(self, ratio: float) -> LotteryTicket:
         method, settings = self._method, self._settings
         ticket, slots = self._start()
         teacher = self._teacher()
-        number = self._done + 1 - (self._ratios[0] == 1)
-        if method.start == "initial" and not self._steps:
+        number = self._at.done + 1 - (self._ratios[0] == 1)
+        if method.start == "initial" and not self._at.steps:
             raise ConfigError(
                 f"steps: {settings.method} prunes within the training; say how many optimizer "
                 "steps train makes"
             )
         generator = torch_generator(self._seed, "ticket", settings.seed_words, number)
-        scoring = self._coming.scoring | {"generator": generator}
+        scoring = self._round.scoring | {"generator": generator}
         current = replace(
-            self._coming, ratio=ratio, scoring=scoring, number=number, steps=self._steps
+            self._round, ratio=ratio, scoring=scoring, number=number, steps=self._at.steps
         )
         ticket = method.prepare(ticket, settings, current)
         slots = self._after_cut(ticket.cut, slots)
@@ -246,25 +244,25 @@ class Tickets(Iterator[LotteryTicket]):
         finished = method.finish(ticket, settings, current, hook)
         method.check(finished)
         result = self._told(ratio, finished, hook)
-        self._last = replace(finished, cut=None)
-        self._last_slots = after.slots() if after else {}
+        self._at.last = replace(finished, cut=None)
+        self._at.last_slots = after.slots() if after else {}
         if settings.reset == "rewind":
-            self._rewind_slots = slots
+            self._at.rewind_slots = slots
         return result
 
     def _start(self) -> tuple[Ticket, Slots]:
         """Where the round starts, and the optimiser's state there."""
         start, rewinds = self._method.start, self._settings.reset == "rewind"
-        if start == "last" and self._last is not None:
-            ticket = replace(self._last, network=copied(self._last.network))
-            return ticket, self._rewind_slots if rewinds else self._last_slots
+        if start == "last" and self._at.last is not None:
+            ticket = replace(self._at.last, network=copied(self._at.last.network))
+            return ticket, self._at.rewind_slots if rewinds else self._at.last_slots
         network = copied(self._model)
         if start == "initial":
-            network.load_state_dict(self._initial)
-            return Ticket(network, dict(self._rewind), dict(self._initial)), {}
+            network.load_state_dict(self._at.initial)
+            return Ticket(network, dict(self._at.rewind), dict(self._at.initial)), {}
         network.load_state_dict(self._dense_state())
-        slots = self._rewind_slots if start == "last" and rewinds else self._dense_slots
-        return Ticket(network, dict(self._rewind), dict(self._initial)), slots
+        slots = self._at.rewind_slots if start == "last" and rewinds else self._at.dense_slots
+        return Ticket(network, dict(self._at.rewind), dict(self._at.initial)), slots
 
     def _after_cut(self, cut: UnitCut | None, slots: Slots) -> Slots:
         """The optimiser's state cut like the network."""
@@ -290,7 +288,7 @@ class Tickets(Iterator[LotteryTicket]):
         if after.steps <= end:
             raise ConfigError(
                 f"steps: train made {after.steps}, and pruning ends after step {end} of "
-                f"{self._steps}; give the number that it makes"
+                f"{self._at.steps}; give the number that it makes"
             )
         network.eval()
         return after
@@ -310,7 +308,7 @@ class Tickets(Iterator[LotteryTicket]):
         dense = sum(p.numel() for p in self._model.parameters())
         report, reached = None, dense / sum(p.numel() for p in network.parameters())
         if self._method.masks:
-            total = self._coming.dense["parameters"]
+            total = self._round.dense["parameters"]
             reached = total / (total - sum(int((~mask).sum()) for mask in masks.values()))
         elif ticket.cut is not None and self._dense_report is not None:
             report = make_report(ticket.cut.graph, ticket.cut.keep, ticket.cut.difference)
@@ -320,7 +318,7 @@ class Tickets(Iterator[LotteryTicket]):
 
     def _assert_reachable(self) -> None:
         """Fail before hours of training if the last ratio cannot be reached."""
-        network, given = copied(self._model).eval(), self._coming
+        network, given = copied(self._model).eval(), self._round
         highest = self._method.highest_ratio(network, given.example_inputs, self._settings)
         if given.protect and not self._method.masks and highest < float("inf"):
             graph = discover(network, given.example_inputs, given.protect)
@@ -336,24 +334,7 @@ class Tickets(Iterator[LotteryTicket]):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that the current tickets depend on, between two of them; all tensors."""
-        result = {"done": torch.tensor(self._done), "steps": torch.tensor(self._steps)}
-        parts: dict[str, Mapping[str, Tensor]] = {
-            "initial": self._initial,
-            "rewind": self._rewind,
-            "dense": self._dense or {},
-        }
-        if self._last is not None:
-            parts["network"] = storage.packed(self._last.network)
-            parts["last_rewind"] = self._last.rewind
-            parts["masks"] = self._last.masks
-        for part, tensors in parts.items():
-            result |= {f"{part}/{name}": t.detach().clone() for name, t in tensors.items()}
-        for part, slots in self._all_slots().items():
-            for name, state in slots.items():
-                for key, value in state.items():
-                    if value is not None:
-                        result[f"{part}/{name}/{key}"] = torch.as_tensor(value).clone()
-        return result
+        return self._at.tensors()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state_dict` was taken; the arguments of `tickets` have to be the same.
@@ -361,44 +342,12 @@ class Tickets(Iterator[LotteryTicket]):
         Raises:
             ConfigError: the state is of another network or of other ratios.
         """
-        parts: dict[str, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            part, _, name = key.partition("/")
-            parts.setdefault(part, {})[name] = value.detach().clone()
-        initial = parts.get("initial", {})
-        if {n: t.shape for n, t in initial.items()} != {
-            n: t.shape for n, t in self._initial.items()
-        }:
-            raise ConfigError("state: is of another network; give the model that it was made of")
-        done = int(state["done"])
-        if done > len(self._ratios):
-            raise ConfigError(f"state: {done} tickets are done, of {len(self._ratios)} ratios")
-        last = None
-        if "network" in parts:
-            network = storage.unpacked(parts["network"], copied(self._model))
-            rewind = parts.get("last_rewind", {})
-            last = Ticket(network.eval(), rewind, dict(initial), parts.get("masks", {}))
-        self._done, self._steps, self._last = done, int(state["steps"]), last
-        self._initial, self._rewind = initial, parts["rewind"]
-        self._dense = parts.get("dense")
-        self._dense_slots = _slots_in(parts.get("dense_slots", {}))
-        self._rewind_slots = _slots_in(parts.get("rewind_slots", {}))
-        self._last_slots = _slots_in(parts.get("last_slots", {}))
-
-    def _all_slots(self) -> dict[str, Slots]:
-        return {
-            "dense_slots": self._dense_slots,
-            "rewind_slots": self._rewind_slots,
-            "last_slots": self._last_slots,
-        }
-
-
-def _slots_in(tensors: Mapping[str, Tensor]) -> Slots:
-    slots: Slots = {}
-    for name, value in tensors.items():
-        parameter, _, key = name.rpartition("/")
-        slots.setdefault(parameter, {})[key] = value
-    return slots
+        found = Progress.of(state, self._model)
+        if found.done > len(self._ratios):
+            raise ConfigError(
+                f"state: {found.done} tickets are done, of {len(self._ratios)} ratios"
+            )
+        self._at = found
 
 
 def checked_ratios(ratios: Sequence[float]) -> tuple[float, ...]:

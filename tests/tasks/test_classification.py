@@ -11,7 +11,12 @@ import soundfile
 import torch
 
 from mirtrim.corpora.published import any_loader as published
-from mirtrim.tasks.classification import class_indices, macro_f_measure, without_silence
+from mirtrim.tasks.classification import (
+    class_indices,
+    macro_f_measure,
+    windows,
+    without_silence,
+)
 from mirtrim.tasks.genre import Genre
 from mirtrim.tasks.instrument import Instrument
 from mirtrim.tasks.store import FeatureStore, open_store, write_store
@@ -109,6 +114,17 @@ def test_batches_have_the_class_of_their_track_and_unit_level(tmp_path: Path) ->
     torch.testing.assert_close(inputs.square().mean(2), torch.ones(100, 1))
     # Track 0 (class b) has 3 places for a window, track 2 (class a) has 2.
     assert 45 <= int((targets == 1).sum()) <= 75
+
+
+def test_what_is_next_to_silent_is_not_brought_to_unit_level() -> None:
+    """Below a level of 0.0001 of full scale, 32767, a window is only divided by that level."""
+    store: Any = SimpleNamespace(
+        arrays={"samples": torch.tensor([2, -2, 2, -2], dtype=torch.int16)}
+    )
+    found = windows(store, torch.tensor([0, 1]), 3)
+    assert found.shape == (2, 1, 3)
+    expected = 2 / 32767 / 1e-4 * torch.tensor([[[1.0, -1, 1]], [[-1, 1, -1]]])
+    torch.testing.assert_close(found, expected)
 
 
 def test_windows_come_from_the_right_track(tmp_path: Path) -> None:

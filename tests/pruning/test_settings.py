@@ -153,3 +153,31 @@ def test_a_name_says_what_the_run_is() -> None:
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="no run is called"):
         settings_of_name(name)
+
+
+# What hyper-parameters may be: the smallest and the largest value, None where there is none.
+BOUNDS = {
+    "explored": (1, None), "exponent": (1, None), "ingredients": (1, None), "pack": (1, None),
+    "period": (1, None), "decay": (0, None), "penalty": (0, None), "radius": (0, None),
+    "beta_importance": (0, 1), "beta_uncertainty": (0, 1), "prune_at": (0, 1), "ramp_end": (0, 1),
+    "rise": (0, 1), "length": (0.01, 1), "taught": (0.01, 1),
+}  # fmt: skip
+HYPERPARAMETERS = [
+    (method, field.name)
+    for method, known in METHODS.items()
+    for field in (fields(known.Hyperparameters) if known.Hyperparameters else ())
+    if field.type is not str
+]
+
+
+@pytest.mark.parametrize(("method", "key"), HYPERPARAMETERS)
+def test_hyperparameters_keep_their_bounds(method: str, key: str) -> None:
+    smallest, largest = BOUNDS[key]
+    for value in (smallest, largest):
+        if value is not None:
+            settings = settings_of({"method": method, key: value})
+            assert getattr(METHODS[method]().own(settings), key) == value
+    for value in (smallest - 1, None if largest is None else largest + 1):
+        if value is not None:
+            with pytest.raises(ConfigError, match=key):
+                settings_of({"method": method, key: value})

@@ -205,7 +205,7 @@ def test_a_profile_that_narrows_need_not_silence_inherited_studies() -> None:
     # Nothing of the studies has a ratio of 3 but what goes through every round; the other runs
     # and the studies of other ratios are left out, and each is told.
     assert config["studies"] == {}
-    assert sum(note.endswith("the profile has nothing for it") for note in notes) == 6
+    assert sum(note.endswith("the profile has nothing for it") for note in notes) == 7
     config = validate(own(OWN.replace("studies: null", "").replace("[3]", "[2, 4]")), SCHEMA)
     runs = {name: [run["method"] for run in b["runs"]] for name, b in config["studies"].items()}
     assert runs["fine_tuning"] == ["trim"]

@@ -40,6 +40,8 @@ def _scaled_dot_product(call: Call) -> None:
     for tensor in tensors:
         trace.fix_tensor(tensor)
     if not any(label is not None for label in labels):
+        each = math.prod(query.shape) + math.prod(call.out.shape)
+        trace.findings.macs.append((each * key.shape[-2], ()))
         call.unknown()
         return
     found: list[Any] = [label.ids for label in labels if label is not None]

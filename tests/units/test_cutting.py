@@ -90,6 +90,41 @@ def test_adam_moments_are_sliced():
     )
 
 
+def test_sums_over_rows_and_columns_are_sliced():
+    """The factored second moments of Adafactor."""
+    net = network()
+    graph = discover(net, X)
+    optimizer = torch.optim.Adafactor(net.parameters(), 0.1)
+    net(X).sum().backward()
+    optimizer.step()
+    trimmed = cut(net, graph, KEEP)
+    smaller = cut_optimizer(optimizer, net, trimmed, graph, KEEP)
+    old, new = optimizer.state[net[0].weight], smaller.state[trimmed[0].weight]
+    assert torch.equal(new["row_var"], old["row_var"][[0, 2]])
+    assert torch.equal(new["col_var"], old["col_var"])
+    old, new = optimizer.state[net[3].weight], smaller.state[trimmed[3].weight]
+    assert torch.equal(new["row_var"], old["row_var"])
+    assert torch.equal(new["col_var"], old["col_var"][:, [0, 2]])
+    trimmed(X).sum().backward()
+    smaller.step()
+
+
+def test_state_of_another_kind_says_what_to_do():
+    net = network()
+    graph = discover(net, X)
+    optimizer = torch.optim.LBFGS(net.parameters(), max_iter=3)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = net(X).square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    with pytest.raises(TraceError, match=r"is a list.*make a new optimiser for the smaller"):
+        cut_optimizer(optimizer, net, cut(net, graph, KEEP), graph, KEEP)
+
+
 def test_state_of_another_shape_is_refused():
     net = network()
     graph = discover(net, X)

@@ -146,7 +146,7 @@ NONE = [0] * 6
         ("attribute compared", lambda m, x: m.a(x) if m.a.out_channels > 2 else x, 6, NONE),
         ("asserted even", lambda m, x: (m.a(x).shape[1] % 2 or 1) * m.a(x), 6, HALVES),
         ("size as a number", lambda m, x: m.a(x)[:, : int(m.a(x).shape[1]) // 2], 3, NONE),
-        ("size of the weight", lambda m, x: m.a(x)[:, : m.a.weight.shape[0] // 2], 3, NONE),
+        ("size of the weight", lambda m, x: m.a(x)[:, : m.a.weight.shape[0] // 2], 3, HALVES),
         (
             "product of sizes",
             lambda m, x: m.a(x).reshape(2, m.a(x).shape[1] * 8, 1)[:, :, 0].reshape(2, -1, 8),

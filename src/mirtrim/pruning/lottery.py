@@ -23,7 +23,7 @@ from mirtrim.pruning.stepping import Stepper
 from mirtrim.training import Hook, State, state_of
 from mirtrim.units.copying import copied
 from mirtrim.units.cutting import cut_slots
-from mirtrim.units.finding import discover
+from mirtrim.units.finding import check_module, discover
 from mirtrim.utils.errors import ConfigError, MirtrimError, RatioError
 from mirtrim.utils.seeds import torch_generator
 
@@ -167,6 +167,7 @@ class Tickets(Iterator[LotteryTicket]):
             raise ConfigError(
                 f"trained: {self._settings.method} starts from initial weights; leave it out"
             )
+        check_module(model)
         self._model = copied(model)
         self._dense_report: TrimReport | None = None
         if self._method.masks:

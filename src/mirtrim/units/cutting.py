@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mirtrim.units.copying import copied
-from mirtrim.units.graph import UnitGraph
+from mirtrim.units.graph import Slices, UnitGraph
 from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import TraceError
 
@@ -30,14 +30,29 @@ class _Cutter:
 
     def cut(self, name: str, tensor: Tensor) -> Tensor:
         """A new tensor with what is left of `tensor`, which has the shape of the one `name`."""
-        slices = self._graph.slices.get(name)
-        if slices is None:
-            raise TraceError(f"the traced network has no tensor {name!r}; trace this one")
+        slices = self._slices(name)
         if tuple(tensor.shape) != self._graph.shapes[name]:
             raise TraceError(
                 f"{name} has shape {tuple(tensor.shape)}, traced was {self._graph.shapes[name]}; "
                 "use the graph of this very network"
             )
+        return self._along(name, tensor, slices)
+
+    def cut_moment(self, name: str, tensor: Tensor) -> Tensor:
+        """Like `cut`, for a tensor that has size 1 where it was summed over the parameter."""
+        slices = tuple(
+            groups if size > 1 else None
+            for groups, size in zip(self._slices(name), tensor.shape, strict=True)
+        )
+        return self._along(name, tensor, slices)
+
+    def _slices(self, name: str) -> Slices:
+        slices = self._graph.slices.get(name)
+        if slices is None:
+            raise TraceError(f"the traced network has no tensor {name!r}; trace this one")
+        return slices
+
+    def _along(self, name: str, tensor: Tensor, slices: Slices) -> Tensor:
         result = tensor
         for dim, groups in enumerate(slices):
             if groups is not None:
@@ -195,13 +210,18 @@ def _cut_slot(cutter: _Cutter, name: str, shape: Any, key: str, value: Any) -> A
         return value
     if not isinstance(value, Tensor):
         raise TraceError(
-            f"optimiser state {key} of {name} is a {type(value).__name__}, which cannot be cut"
+            f"optimiser state {key} of {name} is a {type(value).__name__}, which cannot be cut; "
+            "make a new optimiser for the smaller network"
         )
     if value.dim() == 0:
         return value.clone()
     if shape is None or tuple(value.shape) == tuple(shape):
         return cutter.cut(name, value)
+    if value.dim() == len(shape) and all(
+        size in (1, full) for size, full in zip(value.shape, shape, strict=True)
+    ):
+        return cutter.cut_moment(name, value)  # sums over rows or columns, as Adafactor keeps them
     raise TraceError(
         f"optimiser state {key} of {name} has shape {tuple(value.shape)}, unlike its parameter "
-        f"{tuple(shape)}, and cannot be cut"
+        f"{tuple(shape)}, and cannot be cut; make a new optimiser for the smaller network"
     )

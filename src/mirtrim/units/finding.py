@@ -98,6 +98,7 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         first = tensors_in(example_inputs)[:1]
         batch = first[0].shape[0] if first and first[0].dim() else 1
         findings.chose = trace.chose
+        trace.fix_remade()
     return resolve(model, findings, batch)
 
 
@@ -157,12 +158,24 @@ def _mentions_training(value: Any) -> bool:
     )
 
 
+def check_module(model: Any) -> None:
+    """That a network was given.
+
+    Raises:
+        TraceError: it is something else.
+    """
+    if not isinstance(model, nn.Module):
+        what = getattr(model, "__name__", None) or type(model).__name__
+        raise TraceError(f"model: {what} is not a torch.nn.Module; give the network itself")
+
+
 def _check_kind(model: nn.Module, example_inputs: Any) -> None:
     """Networks and examples that nothing can be done with.
 
     Raises:
         TraceError: names the module or the input.
     """
+    check_module(model)
     for path, module in model.named_modules():
         name = path or type(model).__name__
         kind = type(module)

@@ -2,12 +2,13 @@
 
 Layers read no unit that is gone: their weights get zeros in its columns. Where a weight has a
 name, the graph says which columns; where it has none (it is computed, or an activation), and
-for statistics over units, the order of calls says so. The tracer and the gates therefore agree
-here on which calls are counted.
+for statistics over units, the order of calls says so, module by module. The tracer and the gates
+therefore agree here on which calls are counted, and on the module that makes them.
 """
 
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -72,3 +73,18 @@ def in_order(
     if func in LAYERS:
         return name_of(right_operand(func, args, kwargs)[0]) is None
     return func in ORDERED
+
+
+Found = TypeVar("Found")
+
+
+def running(modules: Mapping[int, Found]) -> Found | None:
+    """What `modules` has, by id, for the innermost one whose code is running."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if "self" in frame.f_code.co_varnames or "self" in frame.f_code.co_freevars:
+            found = modules.get(id(frame.f_locals.get("self")))
+            if found is not None:
+                return found
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

@@ -5,7 +5,7 @@ the statistics of normalisations over units. Zeroing where a unit is made would 
 and batch-norm shifts would leak through.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from mirtrim.units.gated_calls import (
     SCALED,
     in_order,
     right_operand,
+    running,
 )
 from mirtrim.units.graph import NormCall, UnitGraph
 from mirtrim.units.widths import tensor_attributes
@@ -88,7 +89,7 @@ class _Gates(TorchFunctionMode):
         calls = graph.training_norm_calls if training else graph.norm_calls
         # Where nothing is gated by the order of calls, their number does not matter.
         gone = any(call.axis is not None and not keep[call.groups].all() for call in calls)
-        self._calls = iter(calls) if gone else None
+        self._calls = _Calls(model, calls, graph.norm_calls) if gone else None
 
     def _name_of(self, tensor: Any) -> str | None:
         return self._names.get(id(tensor))
@@ -136,9 +137,7 @@ class _Gates(TorchFunctionMode):
         """What the graph knows about this call, if something of what it reads is gone."""
         if self._calls is None or not in_order(func, args, kwargs, self._name_of):
             return None
-        call = next(self._calls, None)
-        if call is None:
-            raise TraceError("the network calls more normalisations than when it was traced")
+        call = self._calls.next()
         return call if call.axis is not None and not self._keep[call.groups].all() else None
 
     def _gate(self, weight: Tensor, dim: int) -> Tensor:
@@ -148,6 +147,60 @@ class _Gates(TorchFunctionMode):
         if groups is None:
             return weight
         return _zeroed(weight, dim, self._keep[groups])
+
+
+class _Calls:
+    """The calls that are told apart by their order, module by module.
+
+    A module may be skipped (stochastic depth), and was perhaps when the network was traced in
+    training mode; then what it did in eval mode counts. Or it may run more often than then: a
+    loop over steps goes on as it did before.
+    """
+
+    def __init__(
+        self, model: nn.Module, calls: Sequence[NormCall], others: Sequence[NormCall]
+    ) -> None:
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._of = _by_module(others) | _by_module(calls)
+        self._count: dict[str, int] = {}
+
+    def next(self) -> NormCall:
+        """What the graph knows about the call that is being made.
+
+        Raises:
+            TraceError: it knows nothing.
+        """
+        path = running(self._paths) or ""
+        known, number = self._of.get(path, []), self._count.get(path, 0)
+        self._count[path] = number + 1
+        if number < len(known):
+            return known[number]
+        # One more round of a loop does what the rounds before it did.
+        period = _period(known)
+        if not period:
+            where = f"module {path!r}" if path else "the network"
+            raise TraceError(
+                f"{where} calls more normalisations than when it was traced; give an example "
+                "for which it makes as many"
+            )
+        return known[number % period]
+
+
+def _by_module(calls: Sequence[NormCall]) -> dict[str, list[NormCall]]:
+    found: dict[str, list[NormCall]] = {}
+    for call in calls:
+        found.setdefault(call.module, []).append(call)
+    return found
+
+
+def _period(calls: Sequence[NormCall]) -> int:
+    """After how many calls they begin anew, 0 if they were not seen to."""
+    for period in range(1, len(calls) // 2 + 1):
+        if len(calls) % period == 0 and all(
+            call.agrees(calls[i % period]) for i, call in enumerate(calls)
+        ):
+            return period
+    return int(len(calls) == 1)
 
 
 def _is_matrix(value: Any) -> bool:

@@ -92,11 +92,20 @@ class NormCall:
         kind: "layer_norm", "rms_norm" or "group_norm".
         axis: dimension of its input along which units lie, None if there are none.
         groups: group of each position along `axis`.
+        module: path of the innermost module whose code made the call.
     """
 
     kind: str
     axis: int | None
     groups: np.ndarray
+    module: str
+
+    def agrees(self, other: "NormCall") -> bool:
+        """Whether both do the same to the same units, or have nothing to do with any."""
+        if self.axis is None or other.axis is None:
+            return self.axis is other.axis
+        same = (self.kind, self.axis) == (other.kind, other.axis)
+        return same and np.array_equal(self.groups, other.groups)
 
 
 class UnitGraph:

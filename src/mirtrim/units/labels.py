@@ -108,6 +108,11 @@ class Ledger:
         """Whether `fix` was called for these ids."""
         return (int(ids[0]) if len(ids) else 0, len(ids)) in self._fixed
 
+    def stays(self, ids: Ids) -> bool:
+        """Whether it is clear already that none of these units can be removed."""
+        pinned = [np.zeros(1, dtype=np.int64), *(pinned for pinned, _ in self._pins)]
+        return bool(np.isin(ids, np.concatenate(pinned)).all())
+
     def unite(self, one: Ids, other: Ids, reason: str) -> None:
         """Position by position, these units live or die together."""
         if one is other:

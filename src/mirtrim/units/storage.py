@@ -41,7 +41,12 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
 
     The JSON holds the shape of every tensor and the integer attributes of every module that
     counts units, so that `load` can check one against the other.
+
+    Raises:
+        ArtefactError: `model` is no network.
     """
+    if not isinstance(model, nn.Module):
+        raise ArtefactError(f"model: {type(model).__name__} is not a torch module to save")
     weights_path, widths_path = _paths(path)
     tensors = {n: t.detach().cpu().contiguous() for n, t in _tensors(model).items()}
     imaginary = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
@@ -127,7 +132,8 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         factory: makes the dense network.
 
     Raises:
-        ArtefactError: a file is missing, damaged, of another version or of another network.
+        ArtefactError: a file is missing, damaged, of another version or of another network, or
+            the factory makes none.
     """
     weights_path, widths_path = _paths(path)
     shapes, modules, lists, pairs = _read_widths(widths_path)
@@ -141,7 +147,7 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
                 f"{widths_path} calls {name!r} complex, which it is not; save again"
             )
         stored[name] = torch.view_as_complex(stored[name])
-    model = factory()
+    model = made_by(factory)
     try:
         build_pairs(model, pairs, shapes)
     except ValueError as error:
@@ -162,6 +168,24 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
     # With other layers than the dense network, it may be wider elsewhere.
     _resize(model, tensors, stored, weights_path, may_grow=bool(pairs))
     _set_attributes(model, modules, widths_path)
+    return model
+
+
+def made_by(factory: Callable[[], nn.Module]) -> nn.Module:
+    """What a factory makes.
+
+    Raises:
+        ArtefactError: it is none, or what it makes is no network.
+    """
+    if isinstance(factory, nn.Module) or not callable(factory):
+        raise ArtefactError(
+            f"factory: {type(factory).__name__} is not a function that makes the dense network"
+        )
+    model = factory()
+    if not isinstance(model, nn.Module):
+        raise ArtefactError(
+            f"factory: made {type(model).__name__}, not a torch module; return the dense network"
+        )
     return model
 
 
@@ -218,10 +242,23 @@ def _resize(
                 if value is not None:
                     slots[key] = replaced[id(value)]  # type: ignore[assignment]
         for key, value in vars(module).items():
-            if isinstance(value, Tensor) and id(value) in replaced:
-                vars(module)[key] = replaced[id(value)]
+            vars(module)[key] = _with(replaced, value)
         if isinstance(module, nn.RNNBase):
             module._init_flat_weights()
+
+
+def _with(replaced: Mapping[int, Tensor], value: Any) -> Any:
+    """A tensor, or a nested container of some, with those of `replaced` in their places."""
+    if isinstance(value, Tensor):
+        return replaced.get(id(value), value)
+    if type(value) in (list, tuple):
+        parts = [_with(replaced, part) for part in value]
+        same = all(one is other for one, other in zip(parts, value, strict=True))
+        return value if same else type(value)(parts)
+    if type(value) is dict:
+        changed = {key: _with(replaced, part) for key, part in value.items()}
+        return value if all(changed[key] is value[key] for key in value) else changed
+    return value
 
 
 def _comes_with_use(module: nn.Module, attribute: str, value: Any) -> bool:

@@ -4,7 +4,6 @@
 through the operations and note in its ledger what must live together.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mirtrim.units.gated_calls import running
 from mirtrim.units.labels import IMMORTAL, OUTPUT, Free, Ids, Label, Ledger, Terms
 from mirtrim.units.resolving import Findings, RowLayout
 from mirtrim.units.sizes import AdaptiveInt
@@ -46,7 +46,7 @@ class Trace:
         if unknown:
             raise TraceError(f"cannot protect {sorted(unknown)[0]!r}: there is no such module")
         self._protect = tuple(protect)
-        attributes = tensor_attributes(model)
+        attributes = self._attributes = tensor_attributes(model)
         self._buffers = {name for name, _ in model.named_buffers()} | attributes.keys()
         frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
         # Where everything is frozen, nothing is by intention.
@@ -186,13 +186,7 @@ class Trace:
 
     def owner(self) -> tuple[str, nn.Module | None]:
         """Path and object of the innermost module whose code is running."""
-        frame = sys._getframe(1)
-        while frame is not None:
-            found = self._modules.get(id(frame.f_locals.get("self")))
-            if found is not None:
-                return found
-            frame = frame.f_back  # type: ignore[assignment]
-        return "", None
+        return running(self._modules) or ("", None)
 
     def place(self) -> str:
         """Words for the module that is running."""
@@ -235,6 +229,25 @@ class Trace:
         if isinstance(label, Free):
             for dim in range(tensor.dim()):
                 self.fix_dim(label, dim)
+
+    def fix_remade(self) -> None:
+        """A table that a module keeps beside a size of its own may be made anew from it.
+
+        That happens for longer inputs, say, in code that this pass did not run. If it did not
+        ask for the size either, size and table stay as they are.
+        """
+        modules = {path: module for path, module in self._modules.values()}
+        for name in self._attributes:
+            path = next(p for p in _parents(name) if p in modules)
+            module = modules[path]
+            sizes = {
+                getattr(module, size)
+                for size in own_sizes(module)
+                if (path, size, None) not in self.findings.widths
+            }
+            for dim, ids in self.findings.slots.get(name, {}).items():
+                if len(ids) in sizes:
+                    self.findings.rigid.add((name, dim))
 
     def fix_dim(self, label: Free, dim: int) -> None:
         """Parameters that lie along one dimension of a tensor keep their size there."""
@@ -291,6 +304,21 @@ class Trace:
         """The size of a dimension whose positions belong to `ids`."""
         return AdaptiveInt(value, ((ids, Fraction(1)),), self.ledger, self.place)
 
+    def size_of(self, tensor: Tensor, label: Free, dim: int) -> int:
+        """The size of a parameter, or of what was made from some, along one dimension."""
+        size, origins = tensor.shape[dim], label.origins
+
+        def terms() -> Terms:
+            ids = self.ledger.fresh(size)
+            for name, place in places:
+                self.bind(name, place, ids)
+            return ((ids, Fraction(1)),)
+
+        places = {(name, place) for name, dims in origins if (place := dims[dim]) is not None}
+        if not places or places & self.findings.rigid:
+            return size
+        return AdaptiveInt(size, terms, self.ledger, self.place)
+
     @contextmanager
     def adaptive_attributes(self) -> Iterator[None]:
         """While the network runs, `conv.out_channels` and the like follow their units too."""
@@ -333,3 +361,10 @@ def _place(tensor: Tensor) -> tuple[Any, ...] | None:
     except (RuntimeError, NotImplementedError):
         return None
     return (start, tensor.dtype, tuple(tensor.shape), tensor.stride()) if start else None
+
+
+def _parents(name: str) -> Iterator[str]:
+    """Dotted names from the longest that `name` lies in to the empty one."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name

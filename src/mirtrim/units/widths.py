@@ -1,8 +1,20 @@
 """The attributes of modules that follow their units: integers that count them, and tensors."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from torch import Tensor, nn
 
-WEIGHTED = (nn.Linear, nn.Embedding, nn.RNNBase, nn.RNNCellBase, nn.modules.conv._ConvNd)
+WEIGHTED = (
+    nn.Linear,
+    nn.Embedding,
+    nn.EmbeddingBag,
+    nn.RNNBase,
+    nn.RNNCellBase,
+    nn.modules.conv._ConvNd,
+)
+
+_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 # Integers beyond this are rates or lengths.
 LARGEST = 1 << 16
@@ -17,6 +29,7 @@ _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.RNNBase, ("input_size", "hidden_size")),
     (nn.RNNCellBase, ("input_size", "hidden_size")),
     (nn.Embedding, ("embedding_dim",)),
+    (nn.EmbeddingBag, ("embedding_dim",)),
     (nn.MultiheadAttention, ("embed_dim", "kdim", "vdim")),
     (nn.PReLU, ("num_parameters",)),
     (nn.Transformer, ("d_model",)),
@@ -63,8 +76,9 @@ def own_sizes(module: nn.Module, least: int = 2) -> tuple[str, ...]:
 def tensor_attributes(model: nn.Module) -> dict[str, Tensor]:
     """Tensors that somebody's own modules keep as plain attributes, by dotted name.
 
-    They are initial states and tables, used like buffers. Weights that are computed before each
-    pass (weight normalisation) are not among them, nor activations that still have a history.
+    So are those in lists, tuples and dicts, by their place there. They are initial states and
+    tables, used like buffers. Weights that are computed before each pass (weight normalisation)
+    are not among them, nor activations that still have a history.
     """
     known = {id(t) for t in (*model.parameters(), *model.buffers())}
     found: dict[str, Tensor] = {}
@@ -72,10 +86,22 @@ def tensor_attributes(model: nn.Module) -> dict[str, Tensor]:
         if of_torch(type(module)):
             continue
         for name, value in vars(module).items():
-            plain = type(value) is Tensor and value.is_leaf and id(value) not in known
-            if plain and not any(key.startswith(f"{name}_") for key in module._parameters):
-                found[f"{path}.{name}" if path else name] = value
+            if name in _EVERY_MODULE or any(k.startswith(f"{name}_") for k in module._parameters):
+                continue
+            for place, tensor in _held(f"{path}.{name}" if path else name, value):
+                if tensor.is_leaf and id(tensor) not in known:
+                    found[place] = tensor
     return found
+
+
+def _held(place: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    """Tensors in nested containers, by their place."""
+    if type(value) is Tensor:
+        yield place, value
+    elif type(value) in (list, tuple, dict):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in parts:
+            yield from _held(f"{place}.{key}", part)
 
 
 def of_torch(kind: type) -> bool:

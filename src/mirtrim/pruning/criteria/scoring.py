@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mirtrim.pruning.criteria.collecting import Batches, Loss
 from mirtrim.pruning.criteria.gradients import Gradients, accumulated_gradients
 from mirtrim.units.graph import UnitGraph, UnitLayer
+from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import ConfigError
 
 UnitScores = dict[str, Tensor]
@@ -35,8 +36,16 @@ class Scoring:
     loss: Loss | None = None
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """Parameters and buffers by name, detached."""
-        return {name: value.detach() for name, value in self.network.state_dict().items()}
+        """Parameters, buffers and tensors kept as attributes by name, detached.
+
+        Not the network's state, which may lack buffers and hold other things.
+        """
+        named = (
+            *self.network.named_parameters(remove_duplicate=False),
+            *self.network.named_buffers(remove_duplicate=False),
+            *tensor_attributes(self.network).items(),
+        )
+        return {name: value.detach() for name, value in named}
 
     def data(self) -> Batches:
         """`batches`, or a ConfigError where there are none."""

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from mirtrim.units.gated_calls import ATTENTION, HEADS
 from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call, words
-from mirtrim.units.handlers.products import contract
+from mirtrim.units.handlers.products import contract, einsum_layer
 from mirtrim.units.handlers.weighted import note_width
-from mirtrim.units.labels import IMMORTAL, Ids, Label
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 
 def _scaled_dot_product(call: Call) -> None:
@@ -30,33 +31,39 @@ def _scaled_dot_product(call: Call) -> None:
         return
     mask = call.argument(3, "attn_mask")
     dims = {t.dim() for t in tensors}
-    if len(dims) != 1 or call.argument(7, "enable_gqa", False):
+    if len(dims) != 1:
         call.unknown("attends with tensors of different ranks")
         return
     last = dims.pop() - 1
     labels = [call.units(t) for t in tensors]
     axes = [None if label is None else label.axis for label in labels]
-    if mask is not None and call.units(mask) is not None:
-        call.unknown("masks by units")
-        return
     for tensor in tensors:
         trace.fix_tensor(tensor)
     if not any(label is not None for label in labels):
+        each = math.prod(query.shape) + math.prod(call.out.shape)
+        trace.findings.macs.append((each * key.shape[-2], ()))
         call.unknown()
         return
     found: list[Any] = [label.ids for label in labels if label is not None]
     shared = {axis for axis in axes if axis is not None}
     if len(shared) == 1 and (axis := shared.pop()) < last - 1:
         none = np.zeros(1, dtype=np.int64)
+        heads = found[0]
+        if labels[0] is None and query.shape[axis] > 1:
+            heads = np.broadcast_to(none, query.shape[axis])
+        reason = f"heads without units meet them in {call.place}"
         for tensor, label in zip(tensors, labels, strict=True):
             if label is not None or tensor.shape[axis] > 1:
                 met = none if label is None else label.ids
-                ledger.unite(found[0], met, f"heads without units meet them in {call.place}")
-        if mask is not None and mask.dim() > last - axis and mask.shape[axis - last - 1] > 1:
-            ledger.pin(found[0], f"every head has a mask of its own in {call.place}")
-        _count(call, query, key, found[0])
-        call.set_all(Label(axis, found[0]))
+                # Where queries share keys, these go with all of their queries.
+                ledger.unite(heads.reshape(len(met), -1), met[:, None], reason)
+        _mask_of_heads(call, mask, axis - last - 1, heads)
+        _count(call, query, key, heads)
+        call.set_all(Label(axis, heads))
         return
+    if mask is not None and (masking := call.units(mask)) is not None:
+        # A table for each of the heads, of which none can go here.
+        ledger.pin(masking.ids, f"heads without units meet them in {call.place}")
     one, other, carried = labels
     if any(axis not in (None, last) for axis in axes):
         call.unknown("attends over the dimension along which units lie")
@@ -80,6 +87,24 @@ def _scaled_dot_product(call: Call) -> None:
         call.set_all(ledger.depend(np.unique(ids)))
 
 
+def _mask_of_heads(call: Call, mask: Any, place: int, heads: Ids) -> None:
+    """A mask or bias for each head goes with its head, if it knows them."""
+    if mask is None or mask.dim() < -place or mask.shape[place] == 1:
+        if mask is not None and (label := call.units(mask)) is not None:
+            call.trace.ledger.pin(label.ids, f"they mask all heads in {call.place}")
+        return
+    known, axis = call.label(mask), mask.dim() + place
+    ledger = call.trace.ledger
+    if isinstance(known, Free):
+        bind_free(call, mask, known, axis, Label(axis, heads), mask.dim())
+    elif isinstance(known, Label) and known.axis == axis:
+        ledger.unite(heads, known.ids, f"heads without units meet them in {call.place}")
+    else:
+        ledger.pin(heads, f"every head has a mask of its own in {call.place}")
+        if isinstance(known, Label):
+            ledger.pin(known.ids, f"they mask all heads in {call.place}")
+
+
 def _all(size: int, ids: Ids | None) -> Ids:
     return np.zeros(size, dtype=np.int64) if ids is None else ids
 
@@ -100,18 +125,33 @@ def _einsum(call: Call) -> None:
     equation, operands = call.args[0], call.args[1:]
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
-    if not isinstance(equation, str) or "." in equation:
+    if not isinstance(equation, str):
         call.unknown()
         return
     left, arrow, right = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
+    written = left.split(",")
     if not arrow:
-        every = "".join(terms)
-        right = "".join(sorted(c for c in set(every) if every.count(c) == 1))
+        every = left.replace(",", "").replace(".", "")
+        right = "..." * ("..." in left) + "".join(
+            sorted(c for c in set(every) if every.count(c) == 1)
+        )
+    # Dimensions behind dots are counted from the last.
+    dotted = [t.dim() - len(w) + 3 for t, w in zip(operands, written, strict=True) if "." in w]
+    terms = [_letters(w, t.dim() - len(w) + 3) for t, w in zip(operands, written, strict=True)]
+    result = _letters(right, max(dotted, default=0))
     if any(len(set(term)) < len(term) for term in terms):
         call.unknown("takes a diagonal")
         return
-    contract(call, list(zip(operands, terms, strict=True)), list(right))
+    named = list(zip(operands, terms, strict=True))
+    if not einsum_layer(call, named, result):
+        contract(call, named, result)
+
+
+def _letters(term: str, dots: int) -> list[str]:
+    """Names of the dimensions of an operand, `dots` of them behind dots."""
+    before, found, after = term.partition("...")
+    inner = [f"dot {d}" for d in range(dots, 0, -1)] if found else []
+    return [*before, *inner, *after]
 
 
 HANDLERS[torch.einsum] = _einsum
@@ -144,7 +184,6 @@ def _multihead(call: Call) -> None:
         call.unknown("attends with weights that are no parameters")
         return
     for tensor in (query, key, value):
-        trace.fix_tensor(tensor)
         label = call.units(tensor)
         if label is not None and label.axis != tensor.dim() - 1:
             call.unknown("attends over the dimension along which units lie")
@@ -192,8 +231,15 @@ def _multihead(call: Call) -> None:
 
 
 def _columns(call: Call, tensor: Tensor) -> Ids:
-    label = call.units(tensor)
-    return np.zeros(tensor.shape[-1], dtype=np.int64) if label is None else label.ids
+    """The units along the last dimension; learned queries are as wide as the rest wants them."""
+    width, label = tensor.shape[-1], call.label(tensor)
+    if isinstance(label, Free):
+        ids = call.trace.ledger.fresh(width)
+        last = tensor.dim() - 1
+        bind_free(call, tensor, label, last, Label(last, ids), tensor.dim())
+        return ids if any(dims[last] is not None for _, dims in label.origins) else ids * 0
+    found = call.units(tensor)
+    return np.zeros(width, dtype=np.int64) if found is None else found.ids
 
 
 def _bind_last(call: Call, vector: Any, units: Ids) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mirtrim.units.gated_calls import REDUCTIONS
 from mirtrim.units.handlers.elementwise import combine
+from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import Free, Label
@@ -26,7 +27,7 @@ def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
     """Pass the label on if no unit meets another one."""
     label = call.label(tensor)
     if isinstance(label, Free):
-        call.unknown()
+        _along_free(call, tensor, label, dims)
     elif label is None or label.axis is None:
         call.fix_sizes()
         call.set_all(label)
@@ -41,6 +42,26 @@ def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
         if first.dim() != tensor.dim():
             gone = sum(d < label.axis for d in dims)
         call.set_all(Label(label.axis - gone, label.ids, label.source))
+
+
+def _along_free(call: Call, tensor: Tensor, free: Free, dims: set[int] | None) -> None:
+    """A parameter keeps its size where entries meet; along its other dimensions it may shrink.
+
+    So standardised weights lose units, but none that they read.
+    """
+    first = call.out if isinstance(call.out, Tensor) else call.out[0]
+    every = range(tensor.dim())
+    met = set(every) if dims is None else dims
+    order: list[int | None] = [d for d in every if d not in met]
+    if first.dim() == tensor.dim():
+        order = [d if first.shape[d] == tensor.shape[d] else None for d in every]
+    if len(order) != first.dim():
+        call.unknown()
+        return
+    call.fix_sizes()
+    for dim in met:
+        call.trace.fix_dim(free, dim)
+    place_dims(call, tensor, order)
 
 
 def _over_units(call: Call, label: Label) -> None:

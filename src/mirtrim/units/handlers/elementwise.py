@@ -96,20 +96,13 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
     if not located:
         _combine_whole(call, tensors, labels)
         return
-    first, label, axis = located[0]
+    located = _along_one(call, located)
+    _, label, axis = located[0]
     ids = label.ids
     reason = f"it is combined with something that has no units by {call.place}"
-    for other, meeting, other_axis in located[1:]:
+    for _, meeting, other_axis in located[1:]:
         if other_axis == axis:
             trace.ledger.unite(ids, meeting.ids, reason)
-        elif _size_at(other, axis, out_dims) == 1 or _size_at(first, other_axis, out_dims) == 1:
-            call.unknown("combines every unit of one tensor with every unit of another")
-            return
-        else:
-            trace.ledger.pin(ids, f"units along two dimensions meet in {call.place}")
-            trace.ledger.pin(meeting.ids, f"units along two dimensions meet in {call.place}")
-            call.set_all(IMMORTAL)
-            return
     for tensor, other_label in zip(tensors, labels, strict=True):
         across = _size_at(tensor, axis, out_dims) == len(ids)
         if isinstance(other_label, Free):
@@ -123,8 +116,34 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
             )
         elif other_label.axis is None:
             trace.ledger.unite(ids, other_label.ids, reason)
+        elif other_label.axis + out_dims - tensor.dim() != axis:
+            trace.ledger.pin(ids, f"units along two dimensions meet in {call.place}")
     source = label.source if all(x is None or x is label for x in labels) else ""
     call.set_all(Label(axis, ids, source))
+
+
+def _along_one(
+    call: Call, located: list[tuple[Tensor, Label, int]]
+) -> list[tuple[Tensor, Label, int]]:
+    """Tensors with units, those first along whose dimension the result has them.
+
+    Where units lie along two dimensions, only those along one of them can go: those that are
+    not fixed already and, of two such dimensions, those along the longer one.
+    """
+    ledger = call.trace.ledger
+    axes = {axis for _, _, axis in located}
+    if len(axes) == 1:
+        return located
+
+    def freedom(axis: int) -> tuple[bool, int]:
+        ids = [label.ids for _, label, a in located if a == axis]
+        return not any(ledger.stays(one) for one in ids), max(len(one) for one in ids)
+
+    kept = max(sorted(axes), key=freedom)
+    for _, label, axis in located:
+        if axis != kept:
+            call.refuse(label.ids, "combines units along one dimension with units along another")
+    return sorted(located, key=lambda one: one[2] != kept)
 
 
 def bind_free(
@@ -201,7 +220,15 @@ def _shape(call: Call) -> None:
     label = call.label(tensor)
     if isinstance(label, Free):
         caller = sys._getframe(2).f_globals.get("__name__", "")
-        if caller.partition(".")[0] != "torch":
+        if caller.partition(".")[0] == "torch":
+            return
+        if isinstance(call.out, torch.Size):
+            call.out = torch.Size(
+                [call.trace.size_of(tensor, label, d) for d in range(tensor.dim())]
+            )
+        elif call.name == "size":
+            call.out = call.trace.size_of(tensor, label, call.argument(1, "dim") % tensor.dim())
+        else:
             call.trace.fix_tensor(tensor)
         return
     if not isinstance(label, Label) or label.axis is None:

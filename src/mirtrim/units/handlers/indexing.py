@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.moving import place_dims
+from mirtrim.units.handlers.moving import look_up, place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
@@ -16,7 +16,7 @@ from mirtrim.units.sizes import AdaptiveInt
 def _getitem(call: Call) -> None:
     call.run()
     tensor, index = call.args
-    items = list(index) if isinstance(index, tuple) else [index]
+    items = [_counted(i) for i in (index if isinstance(index, tuple) else (index,))]
     if any(isinstance(i, Tensor | list | np.ndarray | bool) for i in items):
         _advanced(call, tensor, items)
         return
@@ -43,6 +43,13 @@ def _getitem(call: Call) -> None:
 
 
 HANDLERS[torch.Tensor.__getitem__] = _getitem
+
+
+def _counted(item: Any) -> Any:
+    """A slice whose bounds are integers, where some are tensors that hold one."""
+    if isinstance(item, slice) and any(isinstance(b, Tensor) for b in _bounds(item)):
+        return slice(*(int(b) if isinstance(b, Tensor) else b for b in _bounds(item)))
+    return item
 
 
 def _take(
@@ -186,10 +193,7 @@ def _look_up(call: Call, tensor: Tensor, items: list[Any]) -> None:
     if not plain or any(i != slice(None) for i in rest) or call.units(index) is not None:
         call.unknown()
         return
-    label = call.label(tensor)
-    assert isinstance(label, Free)
-    call.trace.fix_dim(label, 0)
-    place_dims(call, tensor, [*[None] * index.dim(), *range(1, tensor.dim())])
+    look_up(call, tensor, [*[None] * index.dim(), *range(1, tensor.dim())], 0)
 
 
 @handles("narrow")
@@ -219,14 +223,63 @@ def select(call: Call) -> None:
 @after_running
 def index_select(call: Call) -> None:
     """Positions along one dimension, in any order."""
-    tensor = call.argument(0, "input")
+    tensor, index = call.argument(0, "input"), call.argument(2, "index")
     dim = call.argument(1, "dim") % tensor.dim()
-    label = call.units(tensor)
-    if label is None:
-        call.unknown()
-    elif label.axis == dim:
-        call.unknown("picks units by an index tensor")
-    elif call.units(call.argument(2, "index")) is not None:
+    label = call.label(tensor)
+    if isinstance(index, Tensor) and call.units(index) is not None:
         call.unknown("picks by an index that depends on units")
+    elif isinstance(label, Label) and label.axis == dim:
+        call.unknown("picks units by an index tensor")
+    elif label is None or (isinstance(label, Label) and label.axis is None):
+        call.unknown()
     else:
-        call.set_all(label)
+        look_up(call, tensor, [None if d == dim else d for d in range(tensor.dim())], dim)
+
+
+@handles("gather", "take_along_dim")
+@after_running
+def gather(call: Call) -> None:
+    """Entries along one dimension, each at a position of its own."""
+    tensor = call.argument(0, "input")
+    if call.name == "gather":
+        dim, index = call.argument(1, "dim"), call.argument(2, "index")
+    else:
+        dim, index = call.argument(2, "dim"), call.argument(1, "indices")
+    _along_others(call, dim, tensor, index)
+
+
+@handles("index_add", "index_copy", "index_fill", "scatter", "scatter_add", "scatter_reduce")
+@after_running
+def write_along(call: Call) -> None:
+    """Entries put into some positions of one dimension."""
+    tensor, dim, index = call.args[0], call.argument(1, "dim"), call.argument(2, "index")
+    source = call.argument(3, "source", call.kwargs.get("src", call.kwargs.get("value")))
+    given = [source] if isinstance(source, Tensor) and source.dim() else []
+    whole = call.name.startswith("scatter")
+    if not whole and call.units(index) is not None:
+        call.unknown("picks by an index that depends on units")
+        return
+    _along_others(call, dim, tensor, *([index, *given] if whole else given))
+
+
+def _along_others(call: Call, dim: Any, tensor: Tensor, *others: Tensor) -> None:
+    """Label a result for which positions change along `dim` only.
+
+    Units lie along another dimension, there everything that takes part has them: what it says
+    of one unit it does not say of the next.
+    """
+    labels = [call.label(t) for t in (tensor, *others)]
+    located = [x for x in labels if isinstance(x, Label) and x.axis is not None]
+    if not located or dim is None or call.blocked((tensor, *others)):
+        call.unknown()
+        return
+    first = located[0]
+    axis = first.axis
+    assert axis is not None
+    alike = all(isinstance(x, Label) and x.axis == axis for x in labels)
+    if not alike or dim % tensor.dim() == axis:
+        call.unknown("picks units by an index tensor")
+        return
+    for label in located[1:]:
+        call.trace.ledger.unite(first.ids, label.ids, f"they are picked alike in {call.place}")
+    call.set_all(Label(axis, first.ids))

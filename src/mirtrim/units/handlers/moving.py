@@ -27,6 +27,17 @@ def place_dims(call: Call, tensor: Tensor, order: Sequence[int | None]) -> None:
         call.set_all(label.moved(list(order).index(label.axis)))
 
 
+def look_up(call: Call, table: Tensor, order: Sequence[int | None], dim: int) -> None:
+    """Label entries that were picked along `dim` of a table; see `place_dims`.
+
+    Entries of a parameter are picked by number, so as many stay.
+    """
+    label = call.label(table)
+    if isinstance(label, Free):
+        call.trace.fix_dim(label, dim)
+    place_dims(call, table, order)
+
+
 @handles("permute")
 @after_running
 def permute(call: Call) -> None:
@@ -108,7 +119,8 @@ def squeeze(call: Call) -> None:
         call.trace.ledger.pin(label.ids[:2], f"its size must not become 1 in {call.place}")
     free = call.label(tensor)
     if isinstance(free, Free):
-        call.trace.fix_tensor(tensor)
+        for dim in chosen:
+            call.trace.fix_dim(free, dim)
     place_dims(
         call, tensor, [d for d in range(tensor.dim()) if d not in chosen or tensor.shape[d] != 1]
     )

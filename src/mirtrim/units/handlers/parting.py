@@ -9,7 +9,7 @@ from torch import Tensor
 from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
-from mirtrim.units.labels import IMMORTAL, Free, Label
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
 
@@ -71,18 +71,17 @@ def split(call: Call) -> None:
     ledger, ids = call.trace.ledger, label.ids
     parts = [sizes] if isinstance(sizes, int) else list(sizes)
     adaptive = [part for part in parts if isinstance(part, AdaptiveInt)]
-    each = len(ids) // len(call.out)
-    equal = len(ids) % len(call.out) == 0 and len(adaptive) == len(parts)
-    for part in adaptive:
-        same = len(part.terms) == 1 and np.array_equal(part.terms[0][0], ids)
-        equal = equal and same and part.plain == each
-    if equal:
-        ledger.unite_pieces(ids, len(call.out), call.place)
-    elif not isinstance(sizes, int) and len(adaptive) == len(parts):
-        start = 0
-        for size in adaptive:
-            reason = f"a size cuts their dimension in {call.place}"
-            ledger.equate(ids[start : start + size.plain], size.terms, reason)
+    count = len(call.out)
+    each = len(ids) // count
+    equal = len(ids) % count == 0 and len(adaptive) == len(parts)
+    equal = equal and all(part.plain == each for part in adaptive)
+    if equal and all(_counts(part, ids) for part in adaptive):
+        ledger.unite_pieces(ids, count, call.place)
+    elif len(adaptive) == len(parts) and (equal or not isinstance(sizes, int)):
+        reason, start = f"a size cuts their dimension in {call.place}", 0
+        for size in adaptive * (count if isinstance(sizes, int) else 1):
+            part = ids[start : start + size.plain]
+            ledger.equate(part, size.terms, reason, unite=isinstance(sizes, int))
             start += size.plain
     else:
         last = len(call.out[-1].shape) and call.out[-1].shape[dim]
@@ -91,6 +90,11 @@ def split(call: Call) -> None:
         for size in adaptive:
             size.fix(call.name)
     _label_parts(call, label, dim)
+
+
+def _counts(size: AdaptiveInt, ids: Ids) -> bool:
+    """Whether a size is some share of these units."""
+    return len(size.terms) == 1 and np.array_equal(size.terms[0][0], ids)
 
 
 def _label_parts(call: Call, label: Label, dim: int) -> None:
@@ -190,14 +194,5 @@ def _scatter(call: Call) -> None:
 
 HANDLERS[torch.Tensor.__setitem__] = _setitem
 HANDLERS[torch.Tensor.copy_] = _copy
-for _function in (
-    torch.Tensor.index_copy_,
-    torch.Tensor.scatter_,
-    torch.Tensor.scatter_add_,
-    torch.Tensor.index_add_,
-    torch.Tensor.index_fill_,
-    torch.Tensor.masked_scatter_,
-    torch.Tensor.set_,
-    torch.Tensor.index_put_,
-):
+for _function in (torch.Tensor.masked_scatter_, torch.Tensor.set_, torch.Tensor.index_put_):
     HANDLERS[_function] = _scatter

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mirtrim.units.gated_calls import ADDED_PRODUCTS, PRODUCTS
 from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call
 from mirtrim.units.handlers.weighted import bind_weight, no_units, reads, weight_origins
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
@@ -55,7 +56,6 @@ def contract(
         for tensor, names in operands
         if (label := call.units(tensor)) is not None and label.axis is not None
     ]
-    where = {name for name, _ in found}
     if not found:
         trace.findings.macs.append((math.prod(sizes.values()), ()))
         for tensor, _ in operands:
@@ -64,29 +64,20 @@ def contract(
                 trace.findings.constants.add(parameter)
         call.unknown()
         return
-    if len(where) > 1:
-        call.unknown("multiplies units along one dimension with units along another")
-        return
-    name, first = found[0]
-    ids = first.ids
+    name, ids = _along_one(call, operands, found)
     summed = name not in result
     for tensor, names in operands:
         if name not in names or tensor.shape[names.index(name)] == 1:
             trace.fix_tensor(tensor)
             continue
         known = call.label(tensor)
-        if isinstance(known, Label) and known.axis is not None:
+        if isinstance(known, Label) and known.axis is not None and names[known.axis] == name:
             ledger.unite(ids, known.ids, f"they are multiplied with others in {call.place}")
             continue
-        unnamed = trace.name_of(tensor) is None
-        if summed and unnamed and isinstance(known, Free) and tensor is operands[-1][0]:
+        unnamed = trace.name_of(tensor) is None and tensor is operands[-1][0]
+        if isinstance(known, Free) and (unnamed or not summed):
             place = names.index(name)
-            for parameter, dims in known.origins:
-                for position, dim in enumerate(dims):
-                    if dim is not None and position == place:
-                        trace.bind(parameter, dim, ids)
-                    elif dim is not None:
-                        trace.findings.rigid.add((parameter, dim))
+            bind_free(call, tensor, known, place, Label(place, ids), tensor.dim())
             continue
         trace.fix_tensor(tensor)
         what = "sums over units with" if summed else "multiplies units with"
@@ -106,6 +97,36 @@ def contract(
         call.set_all(IMMORTAL)
     else:
         call.unknown("sums over units that only one side has")
+
+
+def _along_one(
+    call: Call,
+    operands: Sequence[tuple[Tensor, Sequence[str]]],
+    found: list[tuple[str, Label]],
+) -> tuple[str, Ids]:
+    """The dimension along which units can go, and those units.
+
+    Where units lie along several, the others stay. Kept are, if there are such, units that are
+    not fixed already, that every operand has along that dimension, and the longest of these.
+    """
+
+    def freedom(one: tuple[str, Label]) -> tuple[bool, bool, int]:
+        name, label = one
+        labels = [
+            (call.label(tensor), names.index(name))
+            for tensor, names in operands
+            if name in names and tensor.shape[names.index(name)] > 1
+        ]
+        shared = all(isinstance(x, Free) or (x is not None and x.axis == d) for x, d in labels)
+        return not call.trace.ledger.stays(label.ids), shared, len(label.ids)
+
+    name, kept = found[0]
+    if any(other != name for other, _ in found):
+        name, kept = max(found, key=freedom)
+    for other, label in found:
+        if other != name:
+            call.refuse(label.ids, "multiplies units along one dimension with units along another")
+    return name, kept.ids
 
 
 def _is_weight(call: Call, left: Tensor, right: Tensor) -> bool:
@@ -138,6 +159,59 @@ def _linear(call: Call, left: Tensor, weight: Tensor, bias: Tensor | None = None
     positions = math.prod(call.out.shape[:-1])
     trace.findings.macs.append((positions, (rows, np.asarray(columns))))
     call.set_all(Label(call.out.dim() - 1, rows, name) if rows.any() else IMMORTAL)
+
+
+def einsum_layer(
+    call: Call, operands: Sequence[tuple[Tensor, Sequence[str]]], result: Sequence[str]
+) -> bool:
+    """Label a sum of products with a parameter that makes units, like a linear layer.
+
+    Args:
+        operands, result: as for `contract`.
+
+    Returns:
+        Whether it is one; if not, nothing was done.
+    """
+    trace = call.trace
+    weights = [one for one in operands if isinstance(call.label(one[0]), Free)]
+    if len(operands) != 2 or len(weights) != 1 or call.blocked([t for t, _ in operands]):
+        return False
+    weight, names = weights[0]
+    ((tensor, letters),) = [one for one in operands if one[0] is not weight]
+    free, label = call.label(weight), call.label(tensor)
+    assert isinstance(free, Free)
+    if len(free.origins) > 1 or None in free.origins[0][1] or not isinstance(label, Label):
+        return False
+    ((name, dims),) = free.origins
+    read = None if label.axis is None else letters[label.axis]
+    inner = [n for n in names if n in letters and n not in result]
+    made = [n for n in names if n not in letters and n in result]
+    constant = trace.is_buffer(name) or trace.is_frozen(name)
+    if constant or not inner or not made or read not in (None, *inner):
+        return False
+    unit = made[trace.choose(len(made))] if len(made) > 1 else made[0]
+    at, place = list(names).index(unit), dims[list(names).index(unit)]
+    known = trace.findings.layers.get(name)
+    assert place is not None
+    if known is not None and known.weights[name].dim != place:
+        return False
+    rows: Ids = trace.rows(name, place, weight.shape[at], "linear", RowLayout(dim=place))
+    columns = no_units(call, tensor, 1) if read is None else label.ids
+    for position, (letter, dim) in enumerate(zip(names, dims, strict=True)):
+        if letter == unit:
+            trace.bind(name, place, rows)
+        elif letter == read and dim is not None:
+            trace.bind(name, dim, columns)
+        else:
+            trace.fix_dim(free, position)
+    if read is not None:
+        call.gate = ("operand", list(operands[-1][1]).index(read), columns)
+    every = math.prod(weight.shape) * math.prod(
+        size for size, n in zip(tensor.shape, letters, strict=True) if n not in names
+    )
+    trace.findings.macs.append((every // len(rows) // len(columns), (rows, np.asarray(columns))))
+    call.set_all(Label(list(result).index(unit), rows, name) if rows.any() else IMMORTAL)
+    return True
 
 
 def _added_product(call: Call) -> None:

@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.free_ratios import LEVEL, levels_in
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.tables import means_and_deviations
 from mirtrim.runs.labels import label_of_name
 from mirtrim.runs.measured_rows import Inspection, read_measured
 from mirtrim.runs.rows import with_names
 from mirtrim.tasks.flaws import frequent_first
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path, write_text
 
 DENSE = "dense"
 CALIBRATION = {
@@ -165,10 +164,9 @@ def level_table(lines: pd.DataFrame, measured: Collection[str]) -> pd.DataFrame:
     order = lines.run.ne(DENSE).rename("order")
     groups = lines.groupby(["task", *names, order, "run", "target_ratio"], sort=True, dropna=False)
     table = groups.agg(seeds=("seed", "nunique"), ratio=("ratio", "mean"))
-    for name in measured:
-        table[f"{name}_mean"] = groups[name].mean()
-        table[f"{name}_deviation"] = groups[name].std(ddof=1)
-    table = table.reset_index().drop(columns="order")
+    table = (
+        table.assign(**means_and_deviations(groups, measured)).reset_index().drop(columns="order")
+    )
     return table.rename(columns={name: name.removeprefix(LEVEL) for name in names})
 
 
@@ -194,21 +192,17 @@ def write_levels(
         table: see `level_table`.
         words: measured column → what a reader calls it.
     """
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     dimensions = list(table.columns[1 : table.columns.get_loc("run")])
     head = ["task", *dimensions, "run", "seeds", "ratio", *words.values()]
     lines = (_cells(row, dimensions, words) for _, row in table.iterrows())
     text = markdown_table(head, lines, 2 + len(dimensions))
-    write_text(markdown, "\n".join([*text, "", note]) + "\n")
+    write_table(table, csv, markdown, [*text, "", note])
 
 
 def _cells(row: pd.Series, dimensions: Sequence[str], words: Collection[str]) -> list[str]:
     def told(name: str) -> str:
-        mean = row[f"{name}_mean"]
-        if pd.isna(mean):
-            return "–"
-        return mean_and_deviation(mean, row[f"{name}_deviation"]).replace("-", "−")
+        found = mean_and_deviation(row[f"{name}_mean"], row[f"{name}_deviation"])
+        return found.replace("-", "−")
 
     levels = ["" if pd.isna(row[name]) else f"{row[name]:g}" for name in dimensions]
     first = [str(row.task), *levels, label_of_name(row.run), str(row.seeds), f"{row.ratio:.2f}"]

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.conditions import Conditions, in_one_line
-from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation
 from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
 from mirtrim.analysis.recordings import order_survives
-from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
+from mirtrim.analysis.tables import with_relative_error
 from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.files import write_text

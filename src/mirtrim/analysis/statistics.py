@@ -289,17 +289,16 @@ def _widened(estimate: float, draws: np.ndarray, spread: Spread) -> tuple[float,
     return estimate + below, estimate + above
 
 
-def paired_interval(differences: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences of one network, (pieces,).
+def t_test(values: np.ndarray, line: float = 0.0) -> tuple[float, float, float, float]:
+    """Mean of independent values, both ends of its 95 % interval, and p of the mean being `line`.
 
-    Student's t over pieces, which are taken for independent; NaN with one piece.
+    Student's t, two-sided. The interval and p are NaN for one value, or if all are the same.
     """
-    pieces = len(differences)
-    if pieces < 2:
-        return (nan, nan)
-    mean = float(differences.mean())
-    reach = float(differences.std(ddof=1)) / sqrt(pieces) * stats.t.ppf(1 - LEVEL / 2, pieces - 1)
-    return mean - float(reach), mean + float(reach)
+    mean, count = float(values.mean()), len(values)
+    if count < 2 or values.std(ddof=1) == 0:
+        return mean, nan, nan, nan
+    half = float(stats.t.ppf(1 - LEVEL / 2, count - 1) * stats.sem(values))
+    return mean, mean - half, mean + half, float(stats.ttest_1samp(values, line).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

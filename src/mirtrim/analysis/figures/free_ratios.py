@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
+from mirtrim.analysis.figures.lines import mean_and_band
 from mirtrim.analysis.free_ratios import (
     DENSE,
     KEPT,
@@ -19,8 +20,8 @@ from mirtrim.analysis.free_ratios import (
     TRIM,
     at,
     free_ratios,
-    levels_in,
     levels_of,
+    varied,
 )
 from mirtrim.analysis.recorded_curves import RecordedCurves
 from mirtrim.analysis.style import Look
@@ -41,11 +42,7 @@ SCRATCH_LOOKS = {
     SCRATCH: Look("#777777", "+", "none", "trained in the shape of a trim"),
 }
 ALONE = Look("#000000", "o", "-", "")  # a line that is told apart from no other
-DIMENSIONS = {
-    "width": "width",
-    "epochs": "epochs",
-    "rewind": "rewound to this share of training",
-}
+DIMENSION_WORDS = {"rewind": "rewound to this share of training"}
 # Line style → what it is to be free.
 LIMITS = {"-": {"margin": 0.01}, "--": {"times": 1.1}}
 LIMIT_WORDS = {"-": "error ≤ dense + 1 point", "--": "error ≤ 1.1 × dense"}
@@ -65,11 +62,12 @@ def draw_task(rows: pd.DataFrame) -> Figure:
     Raises:
         ArtefactError: no run has rows.
     """
-    varied = [n for n in _dimensions(rows) if len(levels_of(rows, n)) > 1] or _dimensions(rows)
+    dimensions = varied(rows)
+    dimensions = [n for n in dimensions if len(levels_of(rows, n)) > 1] or dimensions
     runs = [run for run in RUNS if (rows.run == run).any()]
-    if not runs or not varied:
+    if not runs or not dimensions:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
-    lines, *more = varied
+    lines, *more = dimensions
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
     width, height = panels.PANEL_INCHES
     with style.styled():
@@ -107,19 +105,10 @@ def _error_panel(
     for level, look in zip(levels, LEVEL_LOOKS * len(levels), strict=False):
         part = at(rows, **{dimension: level})
         part = part[part.run.isin([run, DENSE])]
-        groups = part.groupby("target_ratio").agg(
-            x=("parameters", "mean"), mean=("test_error", "mean"), spread=("test_error", "std")
-        )
-        points = groups.fillna({"spread": 0.0}).sort_values("x")
-        points["low"], points["high"] = (
-            points["mean"] - points.spread,
-            points["mean"] + points.spread,
-        )
+        points = mean_and_band(part, "parameters", "test_error").sort_values("x")
         if len(points):
             label = _level_words(dimension, level)
-            panels.band_line(
-                axes, points.reset_index(), Look(look.colour, look.marker, "-", label), 0.12
-            )
+            panels.band_line(axes, points, Look(look.colour, look.marker, "-", label), 0.12)
     axes.set_xscale("log")
 
 
@@ -164,14 +153,13 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
         for dash, words in LIMIT_WORDS.items():
             all_axes[0].add_line(Line2D([], [], color="#666666", ls=dash, label=words))
         panels.legend(figure, all_axes, place)
-        varied = _dimensions(rows)
-        figure.supxlabel(_axis_words(varied[0]), fontsize=9)
+        figure.supxlabel(_axis_words(varied(rows)[0]), fontsize=9)
         figure.supylabel("largest ratio without loss", fontsize=9)
     return figure
 
 
 def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
-    dimensions = _dimensions(rows)
+    dimensions = varied(rows)
     across = next((n for n in dimensions if len(levels_of(rows, n)) > 1), dimensions[0])
     others = [n for n in dimensions if n != across and len(levels_of(rows, n)) > 1][:1]
     for dash, limit in LIMITS.items():
@@ -198,14 +186,9 @@ def _has_trims(rows: pd.DataFrame) -> bool:
     return bool((rows.run == TRIM).any() and (rows.run == DENSE).any())
 
 
-def _dimensions(rows: pd.DataFrame) -> list[str]:
-    """Dimensions that have levels in these rows."""
-    return [n.removeprefix(LEVEL) for n in levels_in(rows) if rows[n].notna().any()]
-
-
 def _level_words(dimension: str, level: float) -> str:
     """ "width 1/8"."""
-    return f"{DIMENSIONS.get(dimension, dimension)} {_share(dimension, level)}"
+    return f"{DIMENSION_WORDS.get(dimension, dimension)} {_share(dimension, level)}"
 
 
 def _axis_words(dimension: str) -> str:

@@ -17,7 +17,6 @@ from mirtrim.runs.jobs.networks import load_round
 from mirtrim.runs.measured_rows import SingularView, shared_of, write_measured
 from mirtrim.training import State
 from mirtrim.units.cutting import cut_tensors
-from mirtrim.utils import provenance
 from mirtrim.utils.errors import ConfigError
 
 
@@ -117,10 +116,7 @@ def _listed(ratios: Collection[float]) -> str:
 def _row(row: pd.Series, layers: dict[str, Directions], code_digest: str) -> SingularView:
     of_all = list(layers.values())
     return SingularView(
-        **shared_of(row),
-        code_digest=code_digest[:16],
-        versions=provenance.versions(),
-        machine=provenance.machine(),
+        **shared_of(row, code_digest),
         threshold=INTRUDER,
         intruder_share=_mean(layer.intruders / layer.directions for layer in of_all),
         leading_intruder_share=_mean(layer.leading_intruders / layer.leading for layer in of_all),

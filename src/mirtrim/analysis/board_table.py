@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.boards import Board, fits
+from mirtrim.analysis.boards import Board, lacking
 from mirtrim.analysis.markup import latex_table, markdown_table, mean_and_deviation, write_table
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import write_text
@@ -73,20 +73,20 @@ def board_table(networks: pd.DataFrame, boards: Sequence[Board]) -> pd.DataFrame
 
 def _least_compressed(run: pd.DataFrame, board: Board, seeds: set[int]) -> dict[str, object]:
     """Columns from seeds to test_error_deviation, for one method and variant."""
-    binding: tuple[str, ...] = ()
+    binding: list[str] = []
     chosen = run.iloc[:0]
     for _, candidates in run.groupby("target_ratio", sort=True):
         if not seeds <= set(candidates.seed):
             continue
-        found = [
-            fits(board, int(row.flash_bytes), int(row.arena_bytes))
+        short = {
+            memory
             for row in candidates.itertuples()
-        ]
-        if all(found):
+            for memory in lacking(board, int(row.flash_bytes), int(row.arena_bytes))
+        }
+        if not short:
             chosen = candidates
             break
-        lacking = {memory for fit in found for memory in fit.lacking}
-        binding = tuple(memory for memory in ("flash", "RAM") if memory in lacking)
+        binding = sorted(short, reverse=True)  # flash first
     return {
         "seeds": chosen.seed.nunique(),
         "target_ratio": chosen.target_ratio.max(),
@@ -99,7 +99,7 @@ def _least_compressed(run: pd.DataFrame, board: Board, seeds: set[int]) -> dict[
     }
 
 
-def _sentence(row: pd.Series) -> str:
+def sentence(row: pd.Series) -> str:
     """A line of `board_table` as a sentence."""
     dense = mean_and_deviation(row.dense_error_mean, row.dense_error_deviation)
     subject = f"{row.task} on {row.board} in {row.variant}"
@@ -145,7 +145,7 @@ def write_board_table(table: pd.DataFrame, csv: Path, markdown: Path, latex: Pat
     reader's view as a LaTeX tabular.
     """
     cells = [_cells(row) for _, row in table.iterrows()]
-    bullets = [f"* {_sentence(row)}" for _, row in table.iterrows()]
+    bullets = [f"* {sentence(row)}" for _, row in table.iterrows()]
     lines = [*markdown_table(HEAD, cells, TEXT_COLUMNS), "", NOTE, "", *bullets]
     write_table(table, csv, markdown, lines)
     write_text(latex, latex_table(HEAD, cells, NOTE, TEXT_COLUMNS))

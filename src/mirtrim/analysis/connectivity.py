@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
 from mirtrim.analysis.markup import interval, markdown_table, number, write_table
-from mirtrim.analysis.statistics import LEVEL, t_test
+from mirtrim.analysis.spread import LEVEL
+from mirtrim.analysis.statistics import t_test
 from mirtrim.analysis.style import Look
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.errors import ArtefactError

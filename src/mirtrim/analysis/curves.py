@@ -94,7 +94,7 @@ def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
     for path in paths:
         with atomic_path(path) as temporary:
             _write(figure, path.suffix, temporary)
-    style.close(figure)
+    plt.close(figure)
 
 
 def _write(figure: Figure, suffix: str, path: Path) -> None:

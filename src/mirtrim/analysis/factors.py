@@ -18,7 +18,7 @@ from mirtrim.analysis.markup import (
     number,
     write_table,
 )
-from mirtrim.analysis.statistics import LEVEL as SIGNIFICANCE
+from mirtrim.analysis.spread import LEVEL as SIGNIFICANCE
 from mirtrim.analysis.statistics import holm, t_test
 from mirtrim.runs.labels import label_of_name
 from mirtrim.utils.errors import ArtefactError

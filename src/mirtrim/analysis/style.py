@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
 PNG_DPI = 200
 
@@ -93,8 +91,3 @@ def styled() -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
-
-
-def close(figure: Figure) -> None:
-    """Free a figure."""
-    plt.close(figure)

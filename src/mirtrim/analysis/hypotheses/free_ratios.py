@@ -47,7 +47,7 @@ def over_seeds(
     )  # fmt: skip
 
 
-@computation("free_ratio_grows")
+@computation
 def free_ratio_grows(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -75,7 +75,7 @@ def free_ratio_grows(
     )  # fmt: skip
 
 
-@computation("better_than_trained_at_size")
+@computation
 def better_than_trained_at_size(
     evidence: TaskEvidence, generator: np.random.Generator, *, study: str, run: str
 ) -> Finding:
@@ -92,7 +92,7 @@ def better_than_trained_at_size(
     )  # fmt: skip
 
 
-@computation("lower_error_at_level")
+@computation
 def lower_error_at_level(
     evidence: TaskEvidence,
     generator: np.random.Generator,

@@ -112,7 +112,6 @@ def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
     """Listen to one file, write what was heard, and say so."""
     from mirtrim.listening.formats import write_heard
     from mirtrim.listening.listen import listen
-    from mirtrim.listening.results import summary_of
 
     progress = Progress(source.name)
     try:
@@ -124,7 +123,7 @@ def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
     notes = [*heard.notes, *([f"{target} was there and is replaced"] if replaced else [])]
     for note in notes:
         print(f"note: {source}: {note}", file=sys.stderr)
-    print(f"{source}: {summary_of(heard)} ({_name(bundle)}) -> {target}")
+    print(f"{source}: {heard.summary} ({_name(bundle)}) -> {target}")
 
 
 def _name(bundle: "Network") -> str:

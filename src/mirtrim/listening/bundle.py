@@ -142,13 +142,6 @@ def read_bundle(path: str | Path) -> Bundle:
     return Bundle(base, about, task, network.eval())
 
 
-def read_about(path: str | Path) -> About:
-    """What a bundle says of its network, checked, without reading the network."""
-    base = base_of(path)
-    _task_of(about_part(read_content(base)), base)
-    return read_said(base).about
-
-
 def _task_of(said: Mapping[str, Any], base: Path) -> Task:
     """The task, once everything that is said of the network is what may be said."""
     problem = problem_of(said)

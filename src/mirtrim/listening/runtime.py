@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
+from mirtrim.deploy.onnx_session import open_session
 from mirtrim.listening.about import (
     FP32,
     ONNX_ENDINGS,
@@ -22,7 +22,6 @@ from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import sha256_of_file
 
 BATCH = 256
-LOG_FATAL = 4
 
 
 @dataclass(frozen=True)
@@ -78,26 +77,10 @@ def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
         raise ArtefactError(f"{file} is missing; {REMEDY}")
     if sha256_of_file(file) != said.files[number_format]["sha256"]:
         raise ArtefactError(f"{file} is not what {base.name}.model.json describes; {REMEDY}")
-    try:
-        session = _session(file)
-    except Exception as error:  # the classes of the runtime share no base but this one
-        reason = " ".join(str(error).split())
-        raise ArtefactError(f"{file} cannot be loaded ({reason}); {REMEDY}") from error
+    # One thread: small networks are faster so, and give the same bits whatever the cores.
+    session = open_session(file, remedy=REMEDY)
     _check_shape(session, said, base)
     return OnnxListener(base, said, said.manner, session)
-
-
-def _session(file: Path) -> Any:
-    """A silent session on one thread: small networks are faster so, and give the same bits on any
-    machine's cores."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = LOG_FATAL
-    # As in `mirtrim.deploy.onnx_network`: exact sums of int8 products on older processors.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    return onnxruntime.InferenceSession(
-        file.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _check_shape(session: Any, said: Said, base: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table, mean_and_deviation
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, number
 from mirtrim.analysis.operating_points import operating_points
 from mirtrim.analysis.recorded import Recorded
 from mirtrim.analysis.recorded_curves import RecordedCurves

@@ -4,17 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # no display is needed, or looked for
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import save_figure
 from mirtrim.analysis.figures.lines import nearest_ratio
 from mirtrim.analysis.figures.placing import columns, spread
 from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
@@ -134,7 +129,7 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
             sorted_axes.set_title(f"{task}, ratio {ratio:g}: mean and sample deviation", loc="left")
             _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
             cost_axes.set_title("the same error against what it has cost", loc="left")
-        save_figure(figure, paths)
+        style.save_figure(figure, paths)
 
 
 def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:

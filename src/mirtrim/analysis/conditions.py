@@ -46,7 +46,7 @@ class Conditions:
     @property
     def width_text(self) -> str:
         """The widths, with the published ones in brackets where they differ."""
-        own = ", ".join(_width(key, units) for key, units in self.widths.items())
+        own = ", ".join(f"{key} {'-'.join(map(str, of))}" for key, of in self.widths.items())
         shares = self.shares
         if not shares:
             return own or "widths at their defaults"
@@ -124,10 +124,6 @@ def _widths(network: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         for key in WIDTH_KEYS
         if key in network
     }
-
-
-def _width(key: str, units: Sequence[int]) -> str:
-    return f"{key} {'-'.join(map(str, units))}"
 
 
 def _named(optimizer: str) -> str:

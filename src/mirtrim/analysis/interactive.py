@@ -11,9 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import RATIO_LABEL
 from mirtrim.analysis.figures.lines import MAIN_LINES, matches, relative
-from mirtrim.analysis.figures.panels import RELATIVE_LABEL, quotient_ticks
+from mirtrim.analysis.figures.panels import RATIO_LABEL, RELATIVE_LABEL, quotient_ticks
 from mirtrim.analysis.figures.speed_up import with_measured
 from mirtrim.analysis.style import Look
 from mirtrim.runs.labels import with_labels

@@ -134,7 +134,8 @@ def read_groups(rows: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -
     for variant in variants.values():
         same = (rows.task == variant["task"]) & (rows.variant == json.dumps(variant["values"]))
         if same.any():
-            training = (one["block"]["training"] for one in _of_task(variants, variant["task"]))
+            of_task = (one for one in variants.values() if one["task"] == variant["task"])
+            training = (one["block"]["training"] for one in of_task)
             drawn = [block["rare_classes"] for block in training if block.get("rare_classes")]
             own = variant["block"]["training"].get("rare_classes") or next(iter(drawn), None)
             order = own.get("order", 0) if own else 0
@@ -143,10 +144,6 @@ def read_groups(rows: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -
     if not parts:
         raise ArtefactError("the study has no rows; run it")
     return pd.concat(parts, ignore_index=True)
-
-
-def _of_task(variants: Mapping[str, Any], task: str) -> list[Mapping[str, Any]]:
-    return [variant for variant in variants.values() if variant["task"] == task]
 
 
 def level_table(lines: pd.DataFrame, measured: Collection[str]) -> pd.DataFrame:

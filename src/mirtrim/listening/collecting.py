@@ -22,6 +22,9 @@ from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 DENSE = "dense"
+# What a description takes over from a row.
+COUNTS = ("seed", "parameters", "nonzeros", "macs")
+NUMBERS = ("target_ratio", "ratio", "validation_error", "test_error")
 
 
 def collect_bundles(
@@ -107,14 +110,8 @@ def about_of(
         profile=row.profile,
         licence=licence,
         pruning={key: str(getattr(row, key)) for key in RUN_KEYS},
-        seed=int(row.seed),
-        target_ratio=float(row.target_ratio),
-        ratio=float(row.ratio),
-        parameters=int(row.parameters),
-        nonzeros=int(row.nonzeros),
-        macs=int(row.macs),
-        validation_error=float(row.validation_error),
-        test_error=float(row.test_error),
+        **{name: int(getattr(row, name)) for name in COUNTS},
+        **{name: float(getattr(row, name)) for name in NUMBERS},
         scores={name: value for name, value in scores.items() if name not in names},
         versions=row.versions,
     )

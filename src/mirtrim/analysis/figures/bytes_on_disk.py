@@ -86,19 +86,8 @@ def _panel(axes: Axes, costs: pd.DataFrame) -> None:
     panels.dense_line(axes, band)
     bands = [band]
     for kind, look, points in _lines(costs):
-        is_int8 = kind == "int8"
-        axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=0.1, lw=0)
-        axes.plot(
-            points.x,
-            points["mean"],
-            color=look.colour,
-            ls=INT8_DASH if is_int8 else look.dash,
-            marker=look.marker,
-            mfc="white" if is_int8 else look.colour,
-            ms=4,
-            lw=1.4,
-            label=f"{look.label}, {kind}",
-        )
+        own = {"ls": INT8_DASH, "mfc": "white"} if kind == "int8" else {}
+        panels.band_line(axes, points, look, 0.1, label=f"{look.label}, {kind}", **own)
         bands += zip(points.low, points.high, strict=True)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 3)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -69,19 +68,15 @@ def draw_task(rows: pd.DataFrame) -> Figure:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
     lines, *more = dimensions
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
-    width, height = panels.PANEL_INCHES
     with style.styled():
-        figure, grid = plt.subplots(
-            len(runs), len(columns), squeeze=False, sharex=True, sharey=True, layout="constrained",
-            figsize=(max(width * len(columns), 5), height * len(runs) + 0.5),
-        )  # fmt: skip
-        for line, run in enumerate(runs):
-            for axes, column in zip(grid[line], columns, strict=True):
+        figure, grid = panels.rectangle(len(runs), len(columns), sharex=True, sharey=True)
+        for row, run in zip(grid, runs, strict=True):
+            for axes, column in zip(row, columns, strict=True):
                 _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))
                 told = [f"{value:g} {name}" for name, value in column.items()]
                 axes.set_title(", ".join([RUNS[run], *told]), fontsize=9, loc="left")
         looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
-        panels.legend(figure, list(grid.flat), None, looks)
+        panels.legend(figure, [axes for row in grid for axes in row], None, looks)
         figure.supxlabel("parameters left", fontsize=9)
         figure.supylabel("test error", fontsize=9)
     return figure
@@ -126,7 +121,9 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
     Raises:
         ArtefactError: no run has rows.
     """
-    tasks = [task for task in dict.fromkeys(rows.task) if _has_trims(rows[rows.task == task])]
+    tasks = [
+        task for task, part in rows.groupby("task", sort=False) if {TRIM, DENSE} <= set(part.run)
+    ]
     if not tasks:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
     with style.styled():
@@ -153,7 +150,9 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
         for dash, words in LIMIT_WORDS.items():
             all_axes[0].add_line(Line2D([], [], color="#666666", ls=dash, label=words))
         panels.legend(figure, all_axes, place)
-        figure.supxlabel(_axis_words(varied(rows)[0]), fontsize=9)
+        across = varied(rows)[0]
+        words = "width, as share of the published units" if across == "width" else across
+        figure.supxlabel(words, fontsize=9)
         figure.supylabel("largest ratio without loss", fontsize=9)
     return figure
 
@@ -182,17 +181,9 @@ def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
         axes.set_xticks(levels, [_share(across, level) for level in levels])
 
 
-def _has_trims(rows: pd.DataFrame) -> bool:
-    return bool((rows.run == TRIM).any() and (rows.run == DENSE).any())
-
-
 def _level_words(dimension: str, level: float) -> str:
     """ "width 1/8"."""
     return f"{DIMENSION_WORDS.get(dimension, dimension)} {_share(dimension, level)}"
-
-
-def _axis_words(dimension: str) -> str:
-    return "width, as share of the published units" if dimension == "width" else dimension
 
 
 def _share(dimension: str, level: float) -> str:

@@ -165,11 +165,7 @@ def _rules(task: str, scene: Scene) -> Iterator[Estimator]:
             "weights": "-",
             "rendered": None,
         }
-        yield Estimator(partial(_heard_by_rule, rule, scene), said)
-
-
-def _heard_by_rule(rule: Any, scene: Scene, path: Path) -> Heard:
-    return heard_by(rule, path, scene)
+        yield Estimator(partial(heard_by, rule, scene), said)
 
 
 def _network(bundle: OnnxListener) -> Estimator:
@@ -186,11 +182,8 @@ def _network(bundle: OnnxListener) -> Estimator:
 
 def _content(one: Annotated, truth: Truth) -> str:
     """Digest of a recording and of what is known of it."""
-    return sha256_of_value([sha256_of_file(one.audio), repr(_plain(truth))])
-
-
-def _plain(truth: Truth) -> list[Any]:
-    return [value.tolist() if hasattr(value, "tolist") else value for value in vars(truth).values()]
+    plain = [v.tolist() if hasattr(v, "tolist") else v for v in vars(truth).values()]
+    return sha256_of_value([sha256_of_file(one.audio), repr(plain)])
 
 
 def _scored(

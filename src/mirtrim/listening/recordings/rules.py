@@ -56,7 +56,7 @@ class Rule:
     hear: Callable[[np.ndarray, Scene], Heard]
 
 
-def heard_by(rule: Rule, path: Path, scene: Scene) -> Heard:
+def heard_by(rule: Rule, scene: Scene, path: Path) -> Heard:
     """What a rule hears in a file."""
     return rule.hear(read_mono(path, RATE), scene)
 

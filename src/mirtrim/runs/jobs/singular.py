@@ -98,7 +98,8 @@ def measure_directions(
     of_ratio = {row.target_ratio: row for _, row in rows.iterrows()}
     wanted = {1.0} if networks is None else set(ratios) & set(run.rounds.values())
     if not wanted:
-        raise ConfigError(f"singular: {run.settings.name} has no ratio of {_listed(ratios)}")
+        listed = ", ".join(f"{ratio:g}" for ratio in ratios)
+        raise ConfigError(f"singular: {run.settings.name} has no ratio of {listed}")
     # Rounds behind the last one that is wanted need not be there.
     short = replace(run, rounds={n: r for n, r in run.rounds.items() if r <= max(wanted)})
     found = [
@@ -107,10 +108,6 @@ def measure_directions(
         if ratio in wanted
     ]
     write_measured(path, found)
-
-
-def _listed(ratios: Collection[float]) -> str:
-    return ", ".join(f"{ratio:g}" for ratio in ratios)
 
 
 def _row(row: pd.Series, layers: dict[str, Directions], code_digest: str) -> SingularView:

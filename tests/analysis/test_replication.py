@@ -182,7 +182,7 @@ def test_the_record_is_of_hypotheses_that_exist() -> None:
     names = {hypothesis.id for hypothesis in load_hypotheses(CONFIG / "hypotheses.yaml")}
     told = [name for entry in (*recorded.claims, *recorded.records) for name in entry["hypotheses"]]
     assert set(told) <= names
-    assert any("drums 0.935" in line for line in recorded.said("H2"))
+    assert any("drums 0.935" in line for line in recorded.statements("H2"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""All methods and controls beside each other, at the same ratios: error and what it has cost."""
+"""All methods and controls at the same ratios: error, and cost of the training."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,8 +35,8 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 
     Args:
         rows: result rows of one task.
-        ratios: target ratios at which runs are compared; where no run has been asked for one, the
-            nearest that some have been asked for (by quotient).
+        ratios: target ratios at which runs are compared; instead of one that no run has, the
+            nearest that some run has (by quotient).
 
     Returns:
         Columns target_ratio, run, seeds, ratio, speed_up_theoretical, test_error_mean,

@@ -1,4 +1,4 @@
-"""In what networks, trained how, on what: what a verdict is about, from the configuration.
+"""The conditions of a verdict: which networks, trained how and on what.
 
 A verdict holds for the networks that were run. Their width beside the published one, the length of
 the training and the epoch to which weights are rewound decide much of it, so they stand beside it.
@@ -96,7 +96,7 @@ def conditions_of(
 
 
 def in_one_line(tasks: Sequence[Conditions]) -> str:
-    """What several tasks have in common, and from where to where they differ.
+    """The conditions of several tasks in one line, as ranges where they differ.
 
     Raises:
         ValueError: there is none.

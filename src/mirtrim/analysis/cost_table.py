@@ -1,4 +1,4 @@
-"""What compression buys: size, operations, memory and time of every network beside its error."""
+"""Size, operations, memory, latency and error of every network."""
 
 from pathlib import Path
 

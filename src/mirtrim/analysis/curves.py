@@ -1,4 +1,4 @@
-"""Curves: relative error against the compression ratio that was really reached."""
+"""Curves of the test error against the achieved compression ratio."""
 
 from collections.abc import Sequence
 from dataclasses import replace

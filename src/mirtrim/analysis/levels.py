@@ -1,4 +1,4 @@
-"""What networks of a study that varies its tasks show at every level and ratio, run by run.
+"""Results of studies that vary their tasks, for every level, run and ratio.
 
 Two pages are made of it: error and calibration (wrong labels), and errors of rare and of frequent
 classes (long tail).

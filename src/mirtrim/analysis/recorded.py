@@ -24,8 +24,8 @@ class Recorded:
     records: list[Mapping[str, Any]]
     points: Mapping[str, Any]
 
-    def said(self, hypothesis: str) -> list[str]:
-        """What was claimed and recorded about a hypothesis, a line each."""
+    def statements(self, hypothesis: str) -> list[str]:
+        """What the authors claimed and recorded about a hypothesis, a line each."""
         lines = [
             f"Claimed [{claim['source']}]: {claim['text']}"
             for claim in self.claims

@@ -1,4 +1,4 @@
-"""Networks on a person's recordings, beside simple rules and beside the dense network.
+"""Scores of networks on recordings, compared with simple rules and with the dense network.
 
 All estimators hear the same recordings, so they are compared recording by recording. Intervals are
 over recordings alone (Student's t of the differences): a network is the one that is listened with,

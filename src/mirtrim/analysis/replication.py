@@ -201,7 +201,7 @@ def _told(
         else:
             yield f"  * {'. '.join(_of_tasks(part))}."
         yield from _elsewhere(part, others)
-        said = recorded.said(str(name))
+        said = recorded.statements(str(name))
         for line in said:
             if first.setdefault(line, str(name)) == name:
                 yield f"  * {line}"

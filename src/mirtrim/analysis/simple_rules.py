@@ -1,4 +1,4 @@
-"""The dense networks beside what a few lines without a network reach on the same pieces."""
+"""Dense networks compared with simple rules on the same pieces."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

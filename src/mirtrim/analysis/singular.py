@@ -1,4 +1,4 @@
-"""What masks, trims and low rank change in the directions of weights: one small table."""
+"""How masks, trims and low rank change the singular directions of weights: one table."""
 
 from pathlib import Path
 

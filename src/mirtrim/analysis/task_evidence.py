@@ -261,9 +261,9 @@ def rows_of(evidence: TaskEvidence, run: str, ratio: float) -> pd.DataFrame:
 
 
 def largest_gap(evidence: TaskEvidence) -> float:
-    """The most by which a row's test error differs from the mean over its pieces.
+    """Largest difference between a row's test error and the mean over its pieces.
 
-    It is rounding, or a main score that is no mean over pieces (chords: share of time).
+    The cause is rounding, or a main score that weights pieces (chords: by their duration).
     """
     return max(
         float((part.test_error - evidence.errors[key].mean(axis=1)).abs().max())

@@ -81,7 +81,7 @@ def _tasks(table: pd.DataFrame) -> list[str]:
 
 
 def overall_text(part: pd.DataFrame) -> str:
-    """On how many tasks a hypothesis is what, both sides alike: "supported on 1, refuted on 2".
+    """The number of tasks with each verdict: "supported on 1, refuted on 2".
 
     Args:
         part: the lines of one hypothesis.

@@ -94,7 +94,7 @@ def calibrated(network: nn.Module, about: About, store: FeatureStore | None) -> 
 def about_of(
     row: Any, task_block: Mapping[str, Any], statistics: Mapping[str, list[float]], licence: str
 ) -> About:
-    """What is said of the network of one result row."""
+    """What is known of the network of one result row."""
     scores: dict[str, float] = json.loads(row.scores)
     names = decoding_names(get_task(row.task))
     lacking = [name for name in names if name not in scores]

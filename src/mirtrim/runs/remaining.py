@@ -1,4 +1,4 @@
-"""About how long the trainings take that are left, from what finished ones have taken.
+"""An estimate of the time that pending trainings take, from finished ones.
 
 Every row tells the seconds of its training and the machine. A job that is left is taken to need as
 long as, in this order,

@@ -1,7 +1,7 @@
-"""Error against bytes: what a mask, a trim and eight-bit numbers save where it is paid, on disk.
+"""Error against bytes on disk, for masks and trims in fp32 and int8.
 
-A ratio counts a masked weight as gone, though a file has to say where the others are. Under a
-compressor it is worth what it is worth.
+A compression ratio counts a masked weight as removed, but a file still has to store where the
+others are. Compressed sizes show what that costs.
 """
 
 from collections.abc import Iterator

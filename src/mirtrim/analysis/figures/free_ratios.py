@@ -1,4 +1,4 @@
-"""When is trimming free? Error against size for every starting width, and how far is free."""
+"""Error against size for every starting width, and the largest ratio without loss."""
 
 from collections.abc import Sequence
 
@@ -69,7 +69,7 @@ def draw_task(rows: pd.DataFrame) -> Figure:
     lines, *more = dimensions
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
     with style.styled():
-        figure, grid = panels.rectangle(len(runs), len(columns), sharex=True, sharey=True)
+        figure, grid = panels.rectangle(len(runs), len(columns), share=True)
         for row, run in zip(grid, runs, strict=True):
             for axes, column in zip(row, columns, strict=True):
                 _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))

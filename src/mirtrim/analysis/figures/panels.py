@@ -53,12 +53,12 @@ def grid(panels: int, spare: bool = False) -> tuple[Figure, list[Axes], Axes | N
     return figure, flat[:panels], flat[panels] if len(flat) > panels else None
 
 
-def rectangle(rows: int, columns: int, **shared: bool) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of panels in rows and columns; `shared` as of `plt.subplots`."""
+def rectangle(rows: int, columns: int, share: bool = False) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of panels in rows and columns; they may share both axes."""
     width, height = PANEL_INCHES
     size = (max(width * columns, 5), height * rows + 0.5)
     figure, grid = plt.subplots(
-        rows, columns, squeeze=False, layout="constrained", figsize=size, **shared
+        rows, columns, squeeze=False, layout="constrained", figsize=size, sharex=share, sharey=share
     )
     return figure, [list(row) for row in grid]
 

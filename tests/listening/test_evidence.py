@@ -7,7 +7,7 @@ from mirtrim.cli import main
 from mirtrim.listening.about import read_description
 from mirtrim.listening.card import write_cards
 from mirtrim.listening.evidence import TABLE, read_evidence, withheld
-from mirtrim.listening.shelf import find_bundle, told
+from mirtrim.listening.shelf import find_bundle, task_lines
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 from .samples import card_of, music, write
@@ -114,7 +114,7 @@ def test_cards_and_help_tell_the_numbers(shelf, monkeypatch, tmp_path, capsys):
     assert "**Not offered** by `mirtrim listen` without `--force`" in card
     assert "| bytes of the fp32 network (ONNX) |" in card
     assert "Not offered" not in (folder / "four.md").read_text()
-    (line,) = told(folder)
+    (line,) = task_lines(folder)
     assert line.startswith("onset (not offered): says when onset begin to sound")
     assert "dense scores 0.625 on rendered pieces, 0.700 on 6 recordings (kits" in line
     monkeypatch.chdir(tmp_path)

@@ -100,6 +100,8 @@ def about_of(
     lacking = [name for name in names if name not in scores]
     if lacking:
         raise ArtefactError(f"the rows of task {row.task} lack {lacking[0]}; run the task again")
+    numbers: dict[str, Any] = {name: int(getattr(row, name)) for name in COUNTS}
+    numbers |= {name: float(getattr(row, name)) for name in NUMBERS}
     return About(
         task=row.task,
         features=dict(task_block["features"]),
@@ -110,8 +112,7 @@ def about_of(
         profile=row.profile,
         licence=licence,
         pruning={key: str(getattr(row, key)) for key in RUN_KEYS},
-        **{name: int(getattr(row, name)) for name in COUNTS},
-        **{name: float(getattr(row, name)) for name in NUMBERS},
+        **numbers,
         scores={name: value for name, value in scores.items() if name not in names},
         versions=row.versions,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.markup import mean_and_deviation
 from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS, read_rows
 

@@ -18,7 +18,7 @@ from mirtrim.pruning import criteria, methods
         (methods, ("@method(",)),
         (criteria, ("@unit_criterion(", "@weight_criterion(")),
         (checks, ("@check\n",)),
-        (hypotheses, ("@computation(",)),
+        (hypotheses, ("@computation\n",)),
     ],
 )
 def test_files_that_register_something_are_named(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirtrim.analysis.board_table import board_sentences, board_table, write_board_table
+from mirtrim.analysis.board_table import board_table, sentence, write_board_table
 from mirtrim.analysis.boards import Board
 from mirtrim.utils.errors import ArtefactError
 
@@ -109,7 +109,7 @@ def test_each_method_begins_with_the_dense_network() -> None:
 
 
 def test_sentences() -> None:
-    said = board_sentences(board_table(ROWS, BOARDS))
+    said = [sentence(row) for _, row in board_table(ROWS, BOARDS).iterrows()]
     assert said[0] == (
         "drums on roomy in fp32: the dense network fits and has error 0.310 ± 0.014 "
         "(in fp32 0.310 ± 0.014)."

@@ -5,13 +5,11 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from mirtrim.analysis.spread import by_cluster, p_value_of, spread_of
 from mirtrim.analysis.statistics import (
     bootstrap_means,
-    by_cluster,
     compare,
-    p_value_of,
     sign_flip_p,
-    spread_of,
 )
 
 PLAYERS = np.array(["a", "a", "a", "b"])

@@ -87,10 +87,10 @@ criteria: []
         ("[1.0, 1.1]", "[1.0, x]", r"key curves.0.relative_error.1: 'x' is not of type 'number'"),
         ("series: mask", "series: masks", r"key curves.0.series: 'masks' is not one of"),
         ("series: mask", "series: trim", r"curves.0.masked_networks: needed for mask, and only"),
-        ("    source: a.pdf\n", "    source: a.pdf\n    colour: red\n", r"key curves.0.*colour"),
+        ("    source: a.pdf\n", "    source: a.pdf\n    colour: red\n", r"key curves.0: .*colour"),
         ("    source: a.pdf\n", "", r"key curves.0: 'source' is a required property"),
         ("never_masked: 0.2", "never_masked: 20", r"key .*never_masked: 20 is greater"),
-        ("criteria: []", "criteria: [", r"recorded.yaml is not YAML"),
+        ("criteria: []", "criteria: [", r"recorded.yaml: not readable as YAML"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:

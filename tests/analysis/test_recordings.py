@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mirtrim.analysis.recordings import of_shelf, order_survives, summarised, write_recordings
-from mirtrim.analysis.statistics import paired_interval
+from mirtrim.analysis.statistics import t_test
 from mirtrim.runs.recording_rows import COLUMNS
 
 SCORES = {
@@ -35,9 +35,10 @@ def rows_of(scores=SCORES, name="kits", task="onset", measure="f_measure"):
 
 def test_an_interval_of_paired_differences():
     # Mean 2, deviation 1, t of 97.5 % with two degrees of freedom 4.3027.
-    low, high = paired_interval(np.array([1.0, 2.0, 3.0]))
+    mean, low, high, _ = t_test(np.array([1.0, 2.0, 3.0]))
     assert (low, high) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
-    assert np.isnan(paired_interval(np.array([1.0]))).all()
+    assert mean == 2
+    assert np.isnan(t_test(np.array([1.0]))[1:]).all()
 
 
 def test_networks_beside_the_best_rule_and_the_dense_one():

@@ -182,16 +182,19 @@ def test_the_record_is_of_hypotheses_that_exist() -> None:
     names = {hypothesis.id for hypothesis in load_hypotheses(CONFIG / "hypotheses.yaml")}
     told = [name for entry in (*recorded.claims, *recorded.records) for name in entry["hypotheses"]]
     assert set(told) <= names
-    assert any("drums 0.935" in line for line in recorded.said("H2"))
+    assert any("drums 0.935" in line for line in recorded.statements("H2"))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"claims": [{"hypotheses": ["H1"], "source": "Z", "text": "x"}]}, "no source 'Z'"),
-        ({"claims": [{"hypotheses": ["H1"], "source": "A"}]}, "claims 1: key text: must be there"),
-        ({"points": {}}, "points: key source: no source None"),
-        ({"other": 1}, "key other: must have the keys"),
+        (
+            {"claims": [{"hypotheses": ["H1"], "source": "A"}]},
+            "key claims.0: 'text' is a",
+        ),
+        ({"points": {}}, "key points: 'source' is a required property"),
+        ({"other": 1}, "'other' was unexpected"),
     ],
 )
 def test_a_bad_record_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from mirtrim.analysis.curves import draw_error_curve, draw_overview
-from mirtrim.analysis.tables import mean_and_deviation, summary_table, to_markdown, write_table
+from mirtrim.analysis.markup import mean_and_deviation
+from mirtrim.analysis.tables import summary_table, write_summary
 from mirtrim.runs.rows import Row, read_rows, write_rows
 from mirtrim.utils.errors import ArtefactError
 
@@ -95,11 +96,6 @@ def test_means_and_sample_deviations_by_hand(tmp_path: Path) -> None:
     assert trim.relative_error_mean == pytest.approx(1.75)
     assert trim.relative_error_deviation == pytest.approx(0.5 / np.sqrt(2))
     assert trim.speed_up_theoretical == pytest.approx(4.0)
-    head, rule, _, line = to_markdown(table).splitlines()[:4]
-    assert head.startswith("| method | criterion | scope | reset | ratio |")
-    assert rule == "|" + " --- |" * 4 + " ---: |" * 7
-    assert "| 2.05 |" in line
-    assert "| 0.250 ± 0.071 | 1.750 ± 0.354 |" in line
 
 
 def test_lines_stand_in_one_order_whatever_that_of_the_rows() -> None:
@@ -115,11 +111,15 @@ def test_the_table_is_written_for_programs_and_for_readers(tmp_path: Path) -> No
     write_rows(tmp_path / "a.csv", ROWS)
     table = summary_table(read_rows([tmp_path / "a.csv"]))
     paths = [tmp_path / f"table.{ending}" for ending in ("csv", "md", "html")]
-    write_table(table, *paths)
+    write_summary(table, *paths)
     text, markdown, html = (path.read_text(encoding="utf-8") for path in paths)
     assert text.startswith("method,")  # no numbers of lines
     assert pd.read_csv(paths[0]).test_error_mean.tolist() == pytest.approx([0.15, 0.25])
-    assert markdown == to_markdown(table)
+    head, rule, _, line = markdown.splitlines()[:4]
+    assert head.startswith("| method | criterion | scope | reset | ratio |")
+    assert rule == "|" + " --- |" * 4 + " ---: |" * 7
+    assert "| 2.05 |" in line
+    assert "| 0.250 ± 0.071 | 1.750 ± 0.354 |" in line
     assert "<td>0.250 ± 0.071</td>" in html
     assert "<th>0</th>" not in html
     assert 'border="1"' not in html

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mirtrim.analysis.spread import Spread, p_value_of, seeds_to_decide, spread_of
 from mirtrim.analysis.statistics import (
-    Spread,
     bootstrap_means,
     compare,
     holm,
-    p_value_of,
-    seeds_to_decide,
-    spread_of,
 )
 
 

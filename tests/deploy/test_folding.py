@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mirtrim.deploy.folding import fold_batch_norms, norms_as_convolutions
-from mirtrim.deploy.onnx_network import open_session
+from mirtrim.deploy.onnx_session import open_session
 
 # Gain 3 / √4 = 1.5 and 1 / √1 = 1; offsets 10 − 1.5 · 1 = 8.5 and 20 − 1 · 2 = 18.
 NORM = {"gain": [3, 1], "offset": [10, 20], "mean": [1, 2], "variance": [4, 1]}

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mirtrim.deploy import onnx_export
 from mirtrim.deploy.onnx_export import OPSET, export_onnx
-from mirtrim.deploy.onnx_network import OnnxNetwork, open_session
+from mirtrim.deploy.onnx_network import OnnxNetwork
+from mirtrim.deploy.onnx_session import open_session
 from mirtrim.pruning.api import trim
 from mirtrim.utils.errors import ArtefactError, TraceError
 from tests.deploy.onnx_networks import MODELS, NETWORKS, made

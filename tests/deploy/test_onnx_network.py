@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.deploy.onnx_export import export_onnx
-from mirtrim.deploy.onnx_network import OnnxNetwork, first_line, open_session
+from mirtrim.deploy.onnx_network import OnnxNetwork
+from mirtrim.deploy.onnx_session import first_line, open_session
 from mirtrim.utils.errors import ArtefactError
 
 

@@ -16,7 +16,8 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from mirtrim.deploy.onnx_export import export_onnx
-from mirtrim.deploy.onnx_network import LOG_FATAL, OnnxNetwork
+from mirtrim.deploy.onnx_network import OnnxNetwork
+from mirtrim.deploy.onnx_session import LOG_FATAL
 from mirtrim.deploy.quantising import quantise_onnx
 from mirtrim.utils.errors import ArtefactError, CorpusError
 from tests.deploy.onnx_networks import MODELS, OTHERS, made, settle

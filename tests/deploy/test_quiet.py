@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from mirtrim.deploy.onnx_network import quiet
+from mirtrim.deploy.onnx_session import quiet
 
 
 def speak(error: str = "") -> None:

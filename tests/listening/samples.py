@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import torch
 
-from mirtrim.listening.about import About, read_said
+from mirtrim.listening.about import About, read_description
 from mirtrim.listening.bundle import Bundle
 from mirtrim.listening.card import model_card
 from mirtrim.listening.evidence import Evidence
@@ -100,7 +100,7 @@ def about_of(task: str, network: torch.nn.Module, **changes: Any) -> About:
 
 def card_of(bundle: Bundle, recorded: Sequence[Evidence] = ()) -> str:
     """The model card of a bundle."""
-    return model_card(bundle, read_said(bundle.path), recorded)
+    return model_card(bundle, read_description(bundle.path), recorded)
 
 
 def music(seconds: float, rate: int, seed: int = 0) -> np.ndarray:

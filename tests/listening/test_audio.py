@@ -12,12 +12,12 @@ import soundfile
 
 from mirtrim.listening.audio import (
     AudioError,
-    Meter,
     mean_of_channels,
     mono_blocks,
     open_audio,
     share,
 )
+from mirtrim.listening.meter import Meter
 from mirtrim.tasks.audio import read_mono
 
 from .samples import music, write

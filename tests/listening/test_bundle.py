@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mirtrim.listening.bundle import read_about, read_bundle, write_bundle
+from mirtrim.listening.bundle import read_bundle, write_bundle
 from mirtrim.listening.shelf import find_bundle
 from mirtrim.tasks.registry import get_task
 from mirtrim.units.cutting import cut
@@ -41,7 +41,6 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
         assert all(torch.equal(state[name], expected[name]) for name in expected)
         with torch.no_grad():
             torch.testing.assert_close(bundle.network(example), small(example))
-    assert read_about(base) == about
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_a_trimmed_network_comes_back(tmp_path, task):
         ("task", "cooking", "task 'cooking' is unknown; known: chord"),
         ("weights_sha256", None, "weights_sha256 is missing"),
         ("weights_sha256", "0", "is not what onset.model.json describes"),
-        ("parameters", 5, "parameters, said are 5"),
+        ("parameters", 5, "parameters, not 5 as described"),
         ("ratio", 0.5, "ratio: 0.5 is less than the minimum of 1"),
         ("test_error", "small", "test_error: 'small' is not of type 'number'"),
         ("decoding", {}, "decoding: 'threshold_onset' is a required property"),
@@ -97,7 +96,7 @@ def test_nothing_wrong_is_written(tmp_path):
     about = about_of("onset", network)
     for wrong, message in (
         (replace(about, decoding={}), "threshold_onset"),
-        (replace(about, parameters=7), "said are 7"),
+        (replace(about, parameters=7), "not 7 as described"),
         (replace(about, licence=""), "licence"),
     ):
         with pytest.raises(ArtefactError, match=message):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mirtrim.listening.about import FP32, INT8, read_said
+from mirtrim.listening.about import FP32, INT8, read_description
 from mirtrim.listening.bundle import read_bundle, write_bundle
 from mirtrim.listening.collecting import calibrated, collect_bundles
 from mirtrim.listening.decoding import sure_from
@@ -96,10 +96,10 @@ def test_bundles_are_the_networks_of_the_rows(results, tmp_path):
 
 def test_with_features_there_is_an_eight_bit_copy_with_its_score(results, tmp_path):
     (plain,) = collect(results, tmp_path / "plain", runs=["dense"])
-    assert list(read_said(plain).files) == [FP32]
+    assert list(read_description(plain).files) == [FP32]
     store = open_store(results / "store")
     (base,) = collect(results, tmp_path / "both", runs=["dense"], store=store)
-    said = read_said(base)
+    said = read_description(base)
     assert set(said.files) == {FP32, INT8}
     small, large = said.files[INT8], said.files[FP32]
     assert small["bytes"] == base.with_name(f"{base.name}.int8.onnx").stat().st_size

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from mirtrim.cli import main
-from mirtrim.listening.about import read_said
+from mirtrim.listening.about import read_description
 from mirtrim.listening.card import write_cards
 from mirtrim.listening.evidence import TABLE, read_evidence, withheld
-from mirtrim.listening.shelf import find_bundle, told
+from mirtrim.listening.shelf import find_bundle, task_lines
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 from .samples import card_of, music, write
@@ -16,7 +16,7 @@ from .samples import card_of, music, write
 def row(bundle, score, rule_score, name="kits", **changes):
     return {
         "set": name, "task": bundle.about.task, "estimator": bundle.path.name,
-        "weights": read_said(bundle.path).weights_sha256[:16], "measure": "f_measure",
+        "weights": read_description(bundle.path).weights_sha256[:16], "measure": "f_measure",
         "recordings": 6, "score": score, "rendered": 0.625, "rule": "librosa.onset",
         "rule_library": "librosa 0.11.0", "rule_score": rule_score,
         "rule_difference": score - rule_score, "rule_low": score - rule_score - 0.05,
@@ -66,7 +66,8 @@ def test_one_set_where_it_is_better_is_enough_and_the_other_is_told(shelf, tmp_p
     folder = dense.path.parent
     write_table(folder, row(dense, 0.95, 0.9), row(dense, 0.5, 0.8, "piano"))
     assert (
-        withheld(read_evidence(folder)["dense", read_said(dense.path).weights_sha256[:16]]) is None
+        withheld(read_evidence(folder)["dense", read_description(dense.path).weights_sha256[:16]])
+        is None
     )
     song = write(tmp_path / "song.wav", music(3, 8000), 8000)
     assert main(["listen", str(song), "--task", "onset", "--models", str(folder)]) == 0
@@ -114,7 +115,7 @@ def test_cards_and_help_tell_the_numbers(shelf, monkeypatch, tmp_path, capsys):
     assert "**Not offered** by `mirtrim listen` without `--force`" in card
     assert "| bytes of the fp32 network (ONNX) |" in card
     assert "Not offered" not in (folder / "four.md").read_text()
-    (line,) = told(folder)
+    (line,) = task_lines(folder)
     assert line.startswith("onset (not offered): finds beginnings of notes and strokes")
     assert "dense scores 0.625 on rendered pieces, 0.700 on 6 recordings (kits" in line
     monkeypatch.chdir(tmp_path)

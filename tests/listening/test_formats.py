@@ -10,7 +10,7 @@ import pytest
 
 from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.formats import ENDINGS, notes_of, write_heard
-from mirtrim.listening.results import Chords, Events, PitchCurve, Tags, summary_of
+from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
 from mirtrim.tasks.registry import get_task
 from mirtrim.utils.errors import ConfigError
 
@@ -210,12 +210,12 @@ def test_jams_values(tmp_path):
 
 
 def test_summaries():
-    assert summary_of(DRUMS) == "1 kick, 2 snare, 1 hihat"
-    assert summary_of(EMPTY) == "0 onset"
-    assert summary_of(PITCH) == "67% of 3 frames voiced, median 247.8 Hz"
-    assert summary_of(CHORDS) == "3 segments, 3 different chords"
-    assert summary_of(TAGS) == "flute (81%)"
-    assert summary_of(replace(TAGS, sure=False)) == "unsure, perhaps flute (81%)"
+    assert DRUMS.summary == "1 kick, 2 snare, 1 hihat"
+    assert EMPTY.summary == "0 onset"
+    assert PITCH.summary == "67% of 3 frames voiced, median 247.8 Hz"
+    assert CHORDS.summary == "3 segments, 3 different chords"
+    assert TAGS.summary == "flute (81%)"
+    assert replace(TAGS, sure=False).summary == "unsure, perhaps flute (81%)"
 
 
 def test_endings_are_of_one_format_each():

@@ -234,8 +234,31 @@ def test_digests_are_asked_of_the_code_of_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "own.yaml").write_text("profile: mine\n")
     (tmp_path / "results" / "mine").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=rf"^{tmp_path}: no digests: \S"):
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}: no digests: \S") as caught:
         equivalence.digests_of(tmp_path)
+    assert "config/default.yaml" in str(caught.value)  # which is not there
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (
+            "raise ValueError('one\\n  two\\n')",
+            'ValueError: one two (File "<string>", line 1',
+        ),
+        ("import sys; sys.exit('enough')", "no numbers: enough"),
+        ("import sys; sys.exit(3)", "no numbers: it says nothing"),
+        (
+            "import sys; sys.exit('Error: a\\nb')",
+            "Error: a b",
+        ),
+    ],
+)
+def test_one_line_tells_why_a_program_failed(tmp_path: Path, program: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        sample.printed(tmp_path, program, "numbers")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_kept_folder_is_checked_out_anew(repository: Path, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirtrim.runs.recording_rows import COLUMNS, read_recording_rows, write_recording_rows
+from mirtrim.runs.recording_rows import COLUMNS, read_recording_rows
+from mirtrim.runs.tables_on_disk import write_csv
 from mirtrim.utils.errors import ArtefactError
 
 
@@ -25,7 +26,7 @@ def rows() -> pd.DataFrame:
 
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    write_recording_rows(path, rows())
+    write_csv(path, rows())
     assert path.read_text().startswith("set,task,recording,")  # no numbers of lines
     pd.testing.assert_frame_equal(read_recording_rows([path]), rows())
 
@@ -41,6 +42,6 @@ def test_round_trip(tmp_path: Path) -> None:
 )
 def test_what_are_no_scores_is_refused(tmp_path: Path, changed: pd.DataFrame, message: str) -> None:
     path = tmp_path / "rows.csv"
-    write_recording_rows(path, changed)
+    write_csv(path, changed)
     with pytest.raises(ArtefactError, match=rf"rows\.csv .* \({message}\); delete it and run"):
         read_recording_rows([path])

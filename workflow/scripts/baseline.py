@@ -4,8 +4,9 @@ from pathlib import Path
 
 from job import job
 
-from mirtrim.runs.jobs.baselines import measure, write_baseline
+from mirtrim.runs.jobs.baselines import measure
 from mirtrim.runs.jobs.setting import single_thread
+from mirtrim.runs.tables_on_disk import write_csv
 
 task, config = snakemake.wildcards.task, snakemake.config["tasks"]
 with job(snakemake, f"baseline {task}"):
@@ -16,4 +17,4 @@ with job(snakemake, f"baseline {task}"):
         Path(snakemake.input.store).parent,
         config[task]["features"],
     )
-    write_baseline(Path(snakemake.output.scores), table)
+    write_csv(Path(snakemake.output.scores), table)

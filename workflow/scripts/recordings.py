@@ -7,7 +7,8 @@ from job import job
 from mirtrim.corpora.reader import Making
 from mirtrim.listening.recordings.measure import measure
 from mirtrim.runs.jobs.setting import single_thread
-from mirtrim.runs.recording_rows import read_recording_rows, write_recording_rows
+from mirtrim.runs.recording_rows import read_recording_rows
+from mirtrim.runs.tables_on_disk import write_csv
 
 given, path = snakemake.params, Path(snakemake.output.rows)
 with job(snakemake, f"recordings {given.block['name']}") as running:
@@ -22,4 +23,4 @@ with job(snakemake, f"recordings {given.block['name']}") as running:
         making=Making(tell=running.tell),
         count=running.count("recordings"),
     )
-    write_recording_rows(path, rows)
+    write_csv(path, rows)

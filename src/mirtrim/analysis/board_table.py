@@ -10,23 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.boards import Board, fits
-from mirtrim.analysis.markup import latex_table, markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.boards import Board, lacking
+from mirtrim.analysis.markup import latex_table, markdown_table, mean_and_deviation, write_table
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.utils.files import write_text
 
 NEEDED = (
-    "task",
-    "method",
-    "target_ratio",
-    "ratio",
-    "seed",
-    "variant",
-    "flash_bytes",
-    "arena_bytes",
+    "task", "method", "target_ratio", "ratio", "seed", "variant", "flash_bytes", "arena_bytes",
     "test_error",
-)
+)  # fmt: skip
 REFERENCE = "fp32"  # what the error is compared with: the dense network as it was trained
 
 
@@ -81,20 +73,20 @@ def board_table(networks: pd.DataFrame, boards: Sequence[Board]) -> pd.DataFrame
 
 def _least_compressed(run: pd.DataFrame, board: Board, seeds: set[int]) -> dict[str, object]:
     """Columns from seeds to test_error_deviation, for one method and variant."""
-    binding: tuple[str, ...] = ()
+    binding: list[str] = []
     chosen = run.iloc[:0]
     for _, candidates in run.groupby("target_ratio", sort=True):
         if not seeds <= set(candidates.seed):
             continue
-        found = [
-            fits(board, int(row.flash_bytes), int(row.arena_bytes))
+        short = {
+            memory
             for row in candidates.itertuples()
-        ]
-        if all(found):
+            for memory in lacking(board, int(row.flash_bytes), int(row.arena_bytes))
+        }
+        if not short:
             chosen = candidates
             break
-        lacking = {memory for fit in found for memory in fit.lacking}
-        binding = tuple(memory for memory in ("flash", "RAM") if memory in lacking)
+        binding = sorted(short, reverse=True)  # flash first
     return {
         "seeds": chosen.seed.nunique(),
         "target_ratio": chosen.target_ratio.max(),
@@ -107,12 +99,8 @@ def _least_compressed(run: pd.DataFrame, board: Board, seeds: set[int]) -> dict[
     }
 
 
-def board_sentences(table: pd.DataFrame) -> list[str]:
-    """Each line of `board_table` as a sentence."""
-    return [_sentence(row) for _, row in table.iterrows()]
-
-
-def _sentence(row: pd.Series) -> str:
+def sentence(row: pd.Series) -> str:
+    """A line of `board_table` as a sentence."""
     dense = mean_and_deviation(row.dense_error_mean, row.dense_error_deviation)
     subject = f"{row.task} on {row.board} in {row.variant}"
     if pd.isna(row.ratio):
@@ -130,17 +118,9 @@ def _sentence(row: pd.Series) -> str:
 
 
 HEAD = (
-    "task",
-    "method",
-    "variant",
-    "board",
-    "ratio needed",
-    "file (bytes)",
-    "arena (bytes)",
-    "binding",
-    "test error",
-    "dense error",
-)
+    "task", "method", "variant", "board", "ratio needed", "file (bytes)", "arena (bytes)",
+    "binding", "test error", "dense error",
+)  # fmt: skip
 TEXT_COLUMNS = 4
 NOTE = (
     "Ratio needed: that of the least compressed networks that fit the board in flash and RAM, the "
@@ -165,9 +145,7 @@ def write_board_table(table: pd.DataFrame, csv: Path, markdown: Path, latex: Pat
     reader's view as a LaTeX tabular.
     """
     cells = [_cells(row) for _, row in table.iterrows()]
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
-    bullets = [f"* {sentence}" for sentence in board_sentences(table)]
+    bullets = [f"* {sentence(row)}" for _, row in table.iterrows()]
     lines = [*markdown_table(HEAD, cells, TEXT_COLUMNS), "", NOTE, "", *bullets]
-    write_text(markdown, "\n".join(lines) + "\n")
+    write_table(table, csv, markdown, lines)
     write_text(latex, latex_table(HEAD, cells, NOTE, TEXT_COLUMNS))

@@ -1,14 +1,10 @@
 """Boards, and whether a network fits one: its file in flash, its arena in RAM."""
 
 import os
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
+from mirtrim.analysis.config_files import TEXT, list_of, mapping_of, read_checked
 from mirtrim.utils.errors import ConfigError
-
-TEXT = ("name", "part", "source", "flash_reserve_reason", "ram_reserve_reason")
-POSITIVE = ("flash_bytes", "ram_bytes", "clock_hz")  # the other numbers may be 0
 
 
 @dataclass(frozen=True)
@@ -48,40 +44,40 @@ class Board:
         return self.ram_bytes - self.reserved_ram_bytes
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Whether a network fits a board; a `Fit` is true if it does.
-
-    Attributes:
-        lacking: the memories that are too small, of "flash" and "RAM".
-        reason: one line that compares need and supply, in bytes.
-    """
-
-    lacking: tuple[str, ...]
-    reason: str
-
-    def __bool__(self) -> bool:
-        return not self.lacking
-
-
-def fits(board: Board, flash_bytes: int, arena_bytes: int) -> Fit:
-    """Whether a network fits `board` in flash and in RAM.
+def lacking(board: Board, flash_bytes: int, arena_bytes: int) -> tuple[str, ...]:
+    """The memories of `board`, of "flash" and "RAM", that are too small for a network.
 
     Args:
         flash_bytes: size of the network's file, weights and layers.
         arena_bytes: RAM that the interpreter needs to run it.
     """
     ram_bytes = arena_bytes + (flash_bytes if board.weights_in_ram else 0)
-    pairs = {
-        "flash": (flash_bytes, board.network_flash_bytes),
-        "RAM": (ram_bytes, board.network_ram_bytes),
+    short = {
+        "flash": flash_bytes > board.network_flash_bytes,
+        "RAM": ram_bytes > board.network_ram_bytes,
     }
-    lacking = tuple(name for name, (need, left) in pairs.items() if need > left)
-    compared = ", ".join(
-        f"{name} {need:,} of {left:,} bytes" for name, (need, left) in pairs.items()
+    return tuple(memory for memory, is_short in short.items() if is_short)
+
+
+SIZE = {"type": "integer", "minimum": 1}
+RESERVED = {"type": "integer", "minimum": 0}
+SCHEMA = list_of(
+    mapping_of(
+        {
+            "name": TEXT,
+            "part": TEXT,
+            "flash_bytes": SIZE,
+            "ram_bytes": SIZE,
+            "clock_hz": SIZE,
+            "weights_in_ram": {"type": "boolean"},
+            "source": TEXT,
+            "reserved_flash_bytes": RESERVED,
+            "flash_reserve_reason": TEXT,
+            "reserved_ram_bytes": RESERVED,
+            "ram_reserve_reason": TEXT,
+        }
     )
-    verdict = f"lacks {' and '.join(lacking)}" if lacking else "fits"
-    return Fit(lacking, f"{board.name}: {verdict} ({compared})")
+)
 
 
 def read_boards(path: str | os.PathLike[str]) -> list[Board]:
@@ -90,53 +86,16 @@ def read_boards(path: str | os.PathLike[str]) -> list[Board]:
     Raises:
         ConfigError: the file is missing or no list of boards; it names board and key.
     """
-    import yaml  # only this function needs it, and the library does not depend on it
-
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); give a file of boards") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not valid YAML ({reason}); mend it") from error
-    if not isinstance(content, list) or not content:
-        raise ConfigError(f"{path}: expected a list of boards; see config/boards.yaml")
-    boards = [_board(path, number, entry) for number, entry in enumerate(content, start=1)]
+    boards = [Board(**entry) for entry in read_checked(path, SCHEMA)]
     names = [board.name for board in boards]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"{path}: two boards are called {twice[0]!r}; rename one")
+    for board in boards:
+        if names.count(board.name) > 1:
+            raise ConfigError(f"{path}: two boards are called {board.name!r}; rename one")
+        left = {"flash": board.network_flash_bytes, "ram": board.network_ram_bytes}
+        for memory, count in left.items():
+            if count <= 0:
+                raise ConfigError(
+                    f"{path}: key {board.name}.reserved_{memory}_bytes: leaves nothing for a "
+                    "network; lower it"
+                )
     return boards
-
-
-def _board(path: str | os.PathLike[str], number: int, entry: Any) -> Board:
-    if not isinstance(entry, dict):
-        raise ConfigError(f"{path}: board {number} is no mapping of keys; see config/boards.yaml")
-    where = f"{path}: board {entry.get('name', number)!r}"
-    known = [field.name for field in fields(Board)]
-    for key in [*entry, *known]:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}; known: {', '.join(known)}")
-        if key not in entry:
-            raise ConfigError(f"{where}: key {key!r} is missing")
-        problem = _problem(key, entry[key])
-        if problem:
-            raise ConfigError(f"{where}: key {key!r} is {entry[key]!r}, must be {problem}")
-    board = Board(**entry)
-    for memory, left in (("flash", board.network_flash_bytes), ("ram", board.network_ram_bytes)):
-        if left <= 0:
-            raise ConfigError(
-                f"{where}: reserved_{memory}_bytes leave nothing for a network; lower them"
-            )
-    return board
-
-
-def _problem(key: str, value: Any) -> str:
-    """What `value` ought to be; empty if it is."""
-    if key in TEXT:
-        return "" if isinstance(value, str) and value.strip() else "a text"
-    if key == "weights_in_ram":
-        return "" if isinstance(value, bool) else "true or false"
-    least = 1 if key in POSITIVE else 0
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    return "" if whole else f"a whole number of at least {least}"

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.tables import dense_first, means_and_deviations
 from mirtrim.runs.labels import with_labels
-from mirtrim.utils.files import atomic_path, write_text
 
 WORST_SHARE = 0.1
 MEASURED = (
@@ -45,16 +44,8 @@ def calibration_table(inspections: pd.DataFrame, pieces: pd.DataFrame) -> pd.Dat
     table["worst_class"] = groups.worst_class.apply(
         lambda names: Counter(names).most_common(1)[0][0]
     )
-    for name in MEASURED:
-        table[f"{name}_mean"] = groups[name].mean()
-        table[f"{name}_deviation"] = groups[name].std(ddof=1)
-    table = table.reset_index()
-    order = table.run.ne("dense")
-    return (
-        table.assign(order=order)
-        .sort_values(["order", "run", "target_ratio"], ignore_index=True)
-        .drop(columns="order")
-    )
+    table = table.assign(**means_and_deviations(groups, MEASURED)).reset_index()
+    return dense_first(table, "run", ["run", "target_ratio"])
 
 
 HEAD = (
@@ -75,25 +66,18 @@ NOTE = (
 
 def write_calibration(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write all of it as CSV, what a reader compares as Markdown."""
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     lines = markdown_table(HEAD, (_cells(row) for _, row in table.iterrows()))
-    write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
+    write_table(table, csv, markdown, [*lines, "", NOTE])
 
 
 def _cells(row: pd.Series) -> list[str]:
     def told(name: str) -> str:
-        mean = row[f"{name}_mean"]
-        return "–" if pd.isna(mean) else mean_and_deviation(mean, row[f"{name}_deviation"])
+        return mean_and_deviation(row[f"{name}_mean"], row[f"{name}_deviation"])
 
-    names = (
-        "test_error", "calibration_error", "calibration_error_equal_mass", "overconfidence",
-        "brier", "worst_pieces_error",
-    )  # fmt: skip
     return [
         str(row.run),
         f"{row.ratio:.2f}",
-        *(told(name) for name in names),
+        *(told(name) for name in MEASURED if name != "worst_class_share"),
         str(row.worst_class) if row.worst_class != "-" else "–",
         told("worst_class_share"),
     ]

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from mirtrim.analysis.checks import CHECKS, Material
+from mirtrim.analysis.config_files import TEXT, check_settings, list_of, mapping_of, read_checked
 from mirtrim.analysis.markup import markdown_table
 from mirtrim.runs.labels import in_words, labels_in, labels_of
 from mirtrim.runs.rows import with_names
-from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.files import write_text
 
-KEYS = ("id", "text", "check", "settings")
 STATES = {True: "pass", False: "FAIL", None: "not run"}
 
 
@@ -36,38 +34,15 @@ class Item:
 
 def load_items(path: Path) -> list[Item]:
     """Read the list; a bad key is a `ConfigError` that names the line and the key."""
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not readable as YAML ({reason}); mend it") from error
-    if not isinstance(entries, list) or not entries:
-        raise ConfigError(f"{path}: must be a list of items with {', '.join(KEYS)}")
-    return [_item(entry, f"{path}: entry {n}") for n, entry in enumerate(entries, start=1)]
-
-
-def _item(entry: Any, where: str) -> Item:
-    if not isinstance(entry, dict):
-        raise ConfigError(f"{where}: must be a mapping with {', '.join(KEYS)}")
-    unknown = sorted(map(str, set(entry) - set(KEYS)))
-    if unknown:
-        raise ConfigError(f"{where}: key {unknown[0]}: unknown; known: {', '.join(KEYS)}")
-    for key in ("text", "check"):
-        if not isinstance(entry.get(key), str):
-            raise ConfigError(f"{where}: key {key}: must be there and be text")
-    if "id" not in entry:
-        raise ConfigError(f"{where}: key id: must be there")
-    if entry["check"] not in CHECKS:
-        known = ", ".join(sorted(CHECKS))
-        raise ConfigError(f"{where}: key check: no check {entry['check']!r}; known: {known}")
-    settings = entry.get("settings", {})
-    try:
-        if not isinstance(settings, dict):
-            raise TypeError("must be a mapping")
-        inspect.signature(CHECKS[entry["check"]]).bind(None, **settings)
-    except TypeError as error:
-        raise ConfigError(f"{where}: key settings of {entry['check']}: {error}") from error
-    return Item(str(entry["id"]), " ".join(entry["text"].split()), entry["check"], settings)
+    properties = {"id": {}, "text": TEXT, "check": {"enum": sorted(CHECKS)}}
+    properties["settings"] = {"type": "object"}
+    items = []
+    for entry in read_checked(path, list_of(mapping_of(properties, ["settings"]))):
+        settings = entry.get("settings", {})
+        check_settings(CHECKS[entry["check"]], settings, f"{path}: {entry['id']}")
+        text = " ".join(entry["text"].split())
+        items.append(Item(str(entry["id"]), text, entry["check"], settings))
+    return items
 
 
 def checklist(items: Sequence[Item], material: Material) -> pd.DataFrame:

@@ -1,12 +1,8 @@
-"""All methods and controls beside each other, at the same ratios: error and what it has cost."""
+"""All methods and controls at the same ratios: error, and cost of the training."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")  # no display is needed, or looked for
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -14,13 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import save_figure
 from mirtrim.analysis.figures.lines import nearest_ratio
 from mirtrim.analysis.figures.placing import columns, spread
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
-from mirtrim.runs.labels import label_of
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.tables import dense_first, means_and_deviations
+from mirtrim.runs.labels import with_labels
 
 # Of a panel: what its title, ticks and axis label take, and the height of one rank.
 FRAME_INCHES = 0.8
@@ -41,8 +35,8 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 
     Args:
         rows: result rows of one task.
-        ratios: target ratios at which runs are compared; where no run has been asked for one, the
-            nearest that some have been asked for (by quotient).
+        ratios: target ratios at which runs are compared; instead of one that no run has, the
+            nearest that some run has (by quotient).
 
     Returns:
         Columns target_ratio, run, seeds, ratio, speed_up_theoretical, test_error_mean,
@@ -51,43 +45,35 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
         network, in dense trainings), train_seconds, machines (kinds of processor of the rows, " | "
         between them).
     """
-    dense = rows[rows.method == "dense"].set_index("seed")
-    labels = rows.apply(lambda row: label_of(row), axis=1)
+    rows = with_labels(rows)
+    dense = rows[rows.run == "dense"].set_index("seed")
     rows = rows.assign(
-        run=labels,
         difference=rows.test_error - rows.seed.map(dense.test_error),
         cost=rows.total_training_macs / rows.seed.map(dense.training_macs),
         speed_up_theoretical=rows.seed.map(dense.macs) / rows.macs,
     )
     parts = []
     for ratio in dict.fromkeys(nearest_ratio(rows, ratio) for ratio in ratios):
-        chosen = rows[(rows.target_ratio == ratio) | (rows.method == "dense")]
-        groups = chosen.groupby("run", sort=True)
+        groups = rows[(rows.target_ratio == ratio) | (rows.run == "dense")].groupby("run")
         part = pd.DataFrame(
             {
                 "target_ratio": ratio,
                 "seeds": groups.seed.nunique(),
                 "ratio": groups.ratio.mean(),
                 "speed_up_theoretical": groups.speed_up_theoretical.mean(),
-                "test_error_mean": groups.test_error.mean(),
-                "test_error_deviation": groups.test_error.std(ddof=1),
-                "difference_mean": groups.difference.mean(),
-                "difference_deviation": groups.difference.std(ddof=1),
+                **means_and_deviations(groups, ["test_error", "difference"]),
                 "trainings": groups.trainings.mean(),
                 "cost": groups.cost.mean(),
                 "train_seconds": groups.total_train_seconds.mean(),
                 "machines": groups.machine.agg(lambda found: " | ".join(sorted(set(found)))),
             }
-        ).reset_index()
-        part["compressed"] = part.run != "dense"
-        parts.append(part.sort_values(["compressed", "test_error_mean", "run"]))
-    return pd.concat(parts, ignore_index=True).drop(columns="compressed")
+        )
+        parts.append(dense_first(part.reset_index(), "run", ["test_error_mean", "run"]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -> None:
     """All of it as CSV, what a reader compares as Markdown."""
-    with atomic_path(csv_path) as temporary:
-        table.drop(columns="machines").to_csv(temporary, index=False, float_format="%.6g")
     head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
     lines = []
     for target, part in table.groupby("target_ratio", sort=True):
@@ -118,7 +104,7 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
         ]
         for machine, part in table.groupby("machines", sort=True):
             lines.append(f"* {machine}: {', '.join(dict.fromkeys(part.run))}")
-    write_text(markdown_path, "\n".join(lines) + "\n")
+    write_table(table.drop(columns="machines"), csv_path, markdown_path, lines)
 
 
 def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> None:
@@ -143,7 +129,7 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
             sorted_axes.set_title(f"{task}, ratio {ratio:g}: mean and sample deviation", loc="left")
             _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
             cost_axes.set_title("the same error against what it has cost", loc="left")
-        save_figure(figure, paths)
+        style.save_figure(figure, paths)
 
 
 def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:

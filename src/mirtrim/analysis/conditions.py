@@ -1,4 +1,4 @@
-"""In what networks, trained how, on what: what a verdict is about, from the configuration.
+"""The conditions of a verdict: which networks, trained how and on what.
 
 A verdict holds for the networks that were run. Their width beside the published one, the length of
 the training and the epoch to which weights are rewound decide much of it, so they stand beside it.
@@ -46,7 +46,7 @@ class Conditions:
     @property
     def width_text(self) -> str:
         """The widths, with the published ones in brackets where they differ."""
-        own = ", ".join(_width(key, units) for key, units in self.widths.items())
+        own = ", ".join(f"{key} {'-'.join(map(str, of))}" for key, of in self.widths.items())
         shares = self.shares
         if not shares:
             return own or "widths at their defaults"
@@ -96,7 +96,7 @@ def conditions_of(
 
 
 def in_one_line(tasks: Sequence[Conditions]) -> str:
-    """What several tasks have in common, and from where to where they differ.
+    """The conditions of several tasks in one line, as ranges where they differ.
 
     Raises:
         ValueError: there is none.
@@ -124,10 +124,6 @@ def _widths(network: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         for key in WIDTH_KEYS
         if key in network
     }
-
-
-def _width(key: str, units: Sequence[int]) -> str:
-    return f"{key} {'-'.join(map(str, units))}"
 
 
 def _named(optimizer: str) -> str:

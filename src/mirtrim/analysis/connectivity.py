@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.statistics import LEVEL
+from mirtrim.analysis.markup import interval, markdown_table, number, write_table
+from mirtrim.analysis.spread import LEVEL
+from mirtrim.analysis.statistics import t_test
 from mirtrim.analysis.style import Look
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path, write_text
 
 STABLE = 0.02  # of error, the authors' threshold
 RATIO_LOOKS = (
@@ -44,16 +43,11 @@ def connectivity_table(barriers: pd.DataFrame, stable: float = STABLE) -> pd.Dat
     rows = with_labels(barriers)
     lines = []
     for (task, run, asked), part in rows.groupby(["task", "run", "target_ratio"], sort=True):
-        values, count = part.error_barrier.to_numpy(dtype=float), len(part)
-        mean, low, high, p = float(values.mean()), np.nan, np.nan, np.nan
-        if count > 1 and values.std(ddof=1) > 0:
-            half = float(stats.t.ppf(1 - LEVEL / 2, count - 1)) * stats.sem(values)
-            low, high = mean - half, mean + half
-            p = float(stats.ttest_1samp(values, stable).pvalue)
+        mean, low, high, p = t_test(part.error_barrier.to_numpy(dtype=float), stable)
         decided = p < LEVEL
         verdict = ("stable" if mean < stable else "not stable") if decided else "undecided"
         error = float((part.first_error.mean() + part.second_error.mean()) / 2)
-        told = (task, run, asked, count, float(part.ratio.mean()), error)
+        told = (task, run, asked, len(part), float(part.ratio.mean()), error)
         lines.append((*told, mean, low, high, p, verdict))
     columns = ["task", "run", "target_ratio", "seeds", "ratio", "error", "barrier", "low", "high"]
     return pd.DataFrame(lines, columns=[*columns, "p", "verdict"])
@@ -71,8 +65,6 @@ NOTE = (
 
 def write_connectivity(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the table as CSV and as Markdown."""
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     rows = (
         (
             row.task,
@@ -80,18 +72,14 @@ def write_connectivity(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
             str(row.seeds),
             f"{row.ratio:.2f}",
             f"{row.error:.3f}",
-            f"{row.barrier:+.3f}".replace("-", "−"),
-            _interval(row.low, row.high),
-            "–" if pd.isna(row.p) else f"{row.p:.3f}",
+            number(row.barrier, "+.3f"),
+            interval(row.low, row.high),
+            number(row.p, ".3f"),
             row.verdict,
         )
         for row in table.itertuples()
     )
-    write_text(markdown, "\n".join([*markdown_table(HEAD, rows, 2), "", NOTE]) + "\n")
-
-
-def _interval(low: float, high: float) -> str:
-    return "–" if pd.isna(low) else f"{low:+.3f} to {high:+.3f}".replace("-", "−")
+    write_table(table, csv, markdown, [*markdown_table(HEAD, rows, 2), "", NOTE])
 
 
 def draw_connectivity(barriers: pd.DataFrame) -> Figure:

@@ -1,14 +1,13 @@
-"""What compression buys: size, operations, memory and time of every network beside its error."""
+"""Size, operations, memory, latency and error of every network."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, number, write_table
+from mirtrim.analysis.tables import dense_first, means_and_deviations
 from mirtrim.runs.labels import labels_of
 from mirtrim.runs.rows import with_names
-from mirtrim.utils.files import atomic_path, write_text
 
 MEANS = ("ratio", "parameters", "nonzeros", "macs", "peak_activation_bytes")
 BYTES = ("weights_raw", "weights_zstd", "onnx_raw")
@@ -49,8 +48,8 @@ def cost_table(
         part = of_kind.groupby(["run", "target_ratio"])
         for name in BYTES:
             table[f"{name}_{kind}"] = part[name].mean()
-        table[f"test_error_{kind}_mean"] = part.test_error.mean()
-        table[f"test_error_{kind}_deviation"] = part.test_error.std(ddof=1)
+        for name, column in means_and_deviations(part, ["test_error"]).items():
+            table[name.replace("error", f"error_{kind}")] = column
     timed = latencies.set_index(["runtime", "run", "target_ratio"])
     for runtime, column in LATENCIES.items():
         table[column] = timed.median_ms[runtime]
@@ -70,32 +69,14 @@ def cost_table(
         table["arena_int8_bytes"] = small.groupby(["run", "target_ratio"]).arena_bytes.mean()
     table = table.reset_index()
     table["run"] = table.run.map(labels_of(settings))
-    order = table.run.ne("dense")
-    return (
-        table.assign(order=order)
-        .sort_values(["order", "run", "target_ratio"], ignore_index=True)
-        .drop(columns="order")
-    )
+    return dense_first(table, "run", ["run", "target_ratio"])
 
 
 HEAD = (
-    "run",
-    "ratio",
-    "left",
-    "MACs",
-    "bytes fp32",
-    "bytes int8",
-    "arena",
-    "ms",
-    "ms best",
-    "ms int8",
-    "speed-up (MACs)",
-    "measured",
-    "share",
-    "best",
-    "error fp32",
-    "error int8",
-)
+    "run", "ratio", "left", "MACs", "bytes fp32", "bytes int8", "arena", "ms", "ms best",
+    "ms int8", "speed-up (MACs)", "measured", "share", "best", "error fp32", "error int8",
+)  # fmt: skip
+COUNTED = ("nonzeros", "macs", "weights_zstd_fp32", "weights_zstd_int8", "arena_int8_bytes")
 NOTE = (
     "Means over seeds; error: mean ± sample deviation on test. Left: parameters that are not zero. "
     "Bytes: weights under zstd, in fp32 and in int8. Arena: bytes of working memory that the "
@@ -108,26 +89,15 @@ NOTE = (
 
 def write_cost_table(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the whole table as CSV, the reader's view as Markdown."""
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     lines = markdown_table(HEAD, (_cells(row) for _, row in table.iterrows()))
-    write_text(markdown, "\n".join([*lines, "", NOTE]) + "\n")
+    write_table(table, csv, markdown, [*lines, "", NOTE])
 
 
 def _cells(row: pd.Series) -> list[str]:
     return [
         str(row.run),
         f"{row.ratio:.2f}",
-        *(
-            _whole(row[name])
-            for name in (
-                "nonzeros",
-                "macs",
-                "weights_zstd_fp32",
-                "weights_zstd_int8",
-                "arena_int8_bytes",
-            )
-        ),
+        *(number(row[name], ",.0f") for name in COUNTED),
         f"{row.onnxruntime_ms:.3f}",
         f"{row.best_ms:.3f}",
         f"{row.onnxruntime_int8_ms:.3f}",
@@ -140,7 +110,3 @@ def _cells(row: pd.Series) -> list[str]:
             for kind in ("fp32", "int8")
         ),
     ]
-
-
-def _whole(number: float) -> str:
-    return "–" if pd.isna(number) else f"{number:,.0f}"

@@ -1,28 +1,21 @@
-"""Curves: relative error against the compression ratio that was really reached."""
+"""Curves of the test error against the achieved compression ratio."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")  # no display is needed, or looked for
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mirtrim.analysis import style
+from mirtrim.analysis.figures import panels
 from mirtrim.analysis.figures.lines import MAIN_LINES, matches
 from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS
-from mirtrim.utils.files import atomic_path
 
-RATIO_LABEL = "compression ratio (dense parameters / parameters really left)"
 ERROR_LABEL = "test error (1 − main score)"
 LABEL_INCHES = 4.6  # what the label of the ratios needs
 
@@ -45,10 +38,10 @@ def draw_error_curve(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
         plural = "s" if seeds > 1 else ""
         title = f"{subject}: {seeds} seed{plural}, line: mean, band: range"
         axes.set_title(title, fontsize=9, loc="left")
-        axes.set_xlabel(RATIO_LABEL)
+        axes.set_xlabel(panels.RATIO_LABEL)
         axes.set_ylabel(ERROR_LABEL)
         axes.legend(loc="upper left")
-        save_figure(figure, paths)
+        style.save_figure(figure, paths)
 
 
 def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
@@ -70,46 +63,20 @@ def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
             layout="constrained",
             squeeze=False,
         )
-        panels = list(grid.flat)
-        for axes, task in zip(panels, tasks, strict=False):
+        places = list(grid.flat)
+        for axes, task in zip(places, tasks, strict=False):
             _panel(axes, rows[rows.task == task])
             axes.set_title(task, fontsize=9, loc="left")
-        for axes in panels[len(tasks) :]:
+        for axes in places[len(tasks) :]:
             axes.set_axis_off()
-        handles, labels = panels[0].get_legend_handles_labels()
-        if len(panels) > len(tasks):
-            panels[len(tasks)].legend(handles, labels, loc="center")
+        handles, labels = places[0].get_legend_handles_labels()
+        if len(places) > len(tasks):
+            places[len(tasks)].legend(handles, labels, loc="center")
         else:
-            panels[0].legend(loc="upper left")
-        figure.supxlabel(RATIO_LABEL, fontsize=9)
+            places[0].legend(loc="upper left")
+        figure.supxlabel(panels.RATIO_LABEL, fontsize=9)
         figure.supylabel(ERROR_LABEL, fontsize=9)
-        save_figure(figure, paths)
-
-
-def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure in every format, laid out once, without dates, and free it."""
-    if engine := figure.get_layout_engine():
-        engine.execute(figure)
-        figure.set_layout_engine("none")  # or every format would do it again
-    for path in paths:
-        with atomic_path(path) as temporary:
-            _write(figure, path.suffix, temporary)
-    style.close(figure)
-
-
-def _write(figure: Figure, suffix: str, path: Path) -> None:
-    """As `Figure.savefig` does, which however draws everything twice, once to lay it out."""
-    if suffix == ".svg":
-        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
-    elif suffix == ".pdf":
-        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # slow, and seldom wanted
-
-        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
-    elif suffix == ".png":
-        figure.set_dpi(style.PNG_DPI)
-        FigureCanvasAgg(figure).print_png(path)
-    else:
-        raise ValueError(f"figures are written as .svg, .pdf or .png, not as {suffix}")
+        style.save_figure(figure, paths)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
@@ -143,17 +110,11 @@ def _look(keys: dict[str, str]) -> style.Look:
 
 def _run(axes: Axes, look: style.Look, label: str, run: pd.DataFrame) -> None:
     by_ratio = run.groupby("target_ratio")
-    ratio, error = by_ratio.ratio.mean(), by_ratio.test_error
-    axes.fill_between(ratio, error.min(), error.max(), color=look.colour, alpha=0.15, lw=0)
-    axes.plot(
-        ratio,
-        error.mean(),
-        color=look.colour,
-        ls=look.dash,
-        marker=look.marker,
-        ms=4,
-        label=label,
+    error = by_ratio.test_error
+    points = pd.DataFrame(
+        {"x": by_ratio.ratio.mean(), "mean": error.mean(), "low": error.min(), "high": error.max()}
     )
+    panels.band_line(axes, points, replace(look, label=label), lw=1.5)
 
 
 def _axes(axes: Axes, rows: pd.DataFrame) -> None:

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from mirtrim.analysis.free_ratios import LEVEL, levels_in
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.statistics import LEVEL as SIGNIFICANCE
-from mirtrim.analysis.statistics import holm
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.free_ratios import LEVEL, varied
+from mirtrim.analysis.markup import (
+    interval,
+    markdown_table,
+    mean_and_deviation,
+    number,
+    write_table,
+)
+from mirtrim.analysis.spread import LEVEL as SIGNIFICANCE
+from mirtrim.analysis.statistics import holm, t_test
 from mirtrim.runs.labels import label_of_name
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path, write_text
 
 
 def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.DataFrame:
@@ -37,8 +40,8 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
     Raises:
         ArtefactError: no variant has both runs of any contrast.
     """
-    names = [name for name in levels_in(rows) if rows[name].notna().any()]
-    dimensions = [name.removeprefix(LEVEL) for name in names]
+    dimensions = varied(rows)
+    names = [f"{LEVEL}{name}" for name in dimensions]
     lines = []
     for key, part in rows.groupby(["task", *names, "target_ratio"], sort=True):
         for run, against in contrasts:
@@ -47,7 +50,7 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
             if not len(differences):
                 continue
             told = [one.mean(), one.std(ddof=1), other.mean(), other.std(ddof=1)]
-            lines.append([*key, run, against, len(differences), *told, *_tested(differences)])
+            lines.append([*key, run, against, len(differences), *told, *t_test(differences)])
     if not lines:
         pairs = ", ".join(" and ".join(pair) for pair in contrasts)
         raise ArtefactError(f"contrasts: no variant has rows of {pairs}; run the study")
@@ -60,15 +63,6 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
     return table.assign(verdict=np.where(decided, side, "undecided"))
 
 
-def _tested(differences: np.ndarray) -> list[float]:
-    """Mean, both ends of its interval, and the p of its being 0."""
-    mean, count = float(differences.mean()), len(differences)
-    if count < 2 or differences.std(ddof=1) == 0:
-        return [mean, np.nan, np.nan, np.nan]
-    half = float(stats.t.ppf(1 - SIGNIFICANCE / 2, count - 1) * stats.sem(differences))
-    return [mean, mean - half, mean + half, float(stats.ttest_1samp(differences, 0).pvalue)]
-
-
 NOTE = (
     "Test errors, mean ± sample deviation over seeds; the difference of each seed's two networks, "
     "with its 95 % interval and p (Student's t over seeds, corrected after Holm for the number of "
@@ -78,19 +72,16 @@ NOTE = (
 
 def write_factors(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the table as CSV and as Markdown."""
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     dimensions = list(table.columns[1 : table.columns.get_loc("target_ratio")])
     head = (
         "task", *dimensions, "ratio", "run", "against", "seeds", "its error", "the other's",
         "difference", "95 % interval", "p", "",
     )  # fmt: skip
     lines = (_cells(row, dimensions) for _, row in table.iterrows())
-    write_text(markdown, "\n".join([*markdown_table(head, lines), "", NOTE]) + "\n")
+    write_table(table, csv, markdown, [*markdown_table(head, lines), "", NOTE])
 
 
 def _cells(row: pd.Series, dimensions: Sequence[str]) -> list[str]:
-    interval = "–" if pd.isna(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
     return [
         str(row.task),
         *(f"{row[name]:g}" for name in dimensions),
@@ -100,8 +91,8 @@ def _cells(row: pd.Series, dimensions: Sequence[str]) -> list[str]:
         str(row.seeds),
         mean_and_deviation(row.run_mean, row.run_deviation),
         mean_and_deviation(row.against_mean, row.against_deviation),
-        f"{row.difference:+.3f}".replace("-", "−"),
-        interval.replace("-", "−"),
-        "–" if pd.isna(row.p_corrected) else f"{row.p_corrected:.3f}",
+        number(row.difference, "+.3f"),
+        interval(row.low, row.high),
+        number(row.p_corrected, ".3f"),
         row.verdict,
     ]

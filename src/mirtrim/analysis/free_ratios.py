@@ -16,7 +16,8 @@ import pandas as pd
 from mirtrim.analysis.markup import markdown_table
 from mirtrim.runs.labels import label_of_name
 from mirtrim.runs.rows import read_rows, with_names
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.runs.tables_on_disk import write_csv
+from mirtrim.utils.files import write_text
 
 DENSE = "dense"
 TRIM = "trim_magnitude_local_rewind"
@@ -65,6 +66,11 @@ def read_variants(
 def levels_in(rows: pd.DataFrame) -> list[str]:
     """Columns of levels, in the order of the study's table."""
     return [name for name in rows.columns if name.startswith(LEVEL)]
+
+
+def varied(rows: pd.DataFrame) -> list[str]:
+    """Dimensions that have levels in these rows, in the same order."""
+    return [name.removeprefix(LEVEL) for name in levels_in(rows) if rows[name].notna().any()]
 
 
 def levels_of(rows: pd.DataFrame, dimension: str) -> list[float]:
@@ -186,9 +192,7 @@ def write_free_ratios(rows: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """
     tables = []
     for task, of_task in rows.groupby("task"):
-        dimensions = [
-            name.removeprefix(LEVEL) for name in levels_in(of_task) if of_task[name].notna().any()
-        ]
+        dimensions = varied(of_task)
         keys = [f"{LEVEL}{name}" for name in dimensions]
         dense = of_task[of_task.run == DENSE].groupby(keys)
         told = dense.agg(parameters=("parameters", "mean"), dense_error=("test_error", "mean"))
@@ -201,12 +205,10 @@ def write_free_ratios(rows: pd.DataFrame, csv: Path, markdown: Path) -> None:
             )
             tables.append(told.merge(both, on=dimensions).assign(task=task, run=run))
     table = pd.concat(tables, ignore_index=True)
-    varied = [name.removeprefix(LEVEL) for name in levels_in(rows) if rows[name].notna().any()]
-    first, free = ["task", *varied], ["free_within_a_point", "free_within_a_tenth"]
+    first, free = ["task", *varied(rows)], ["free_within_a_point", "free_within_a_tenth"]
     last = ["run", "seeds", "parameters", "dense_error", *free]
     table = table[[*first, *last]].sort_values([*first, "run"], ignore_index=True)
-    with atomic_path(csv) as temporary:
-        table.round(6).to_csv(temporary, index=False)
+    write_csv(csv, table.round(6), digits=None)
     lines = []
     for row in table.to_dict("records"):
         row["run"] = label_of_name(str(row["run"]))

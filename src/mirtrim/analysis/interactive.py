@@ -11,12 +11,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import RATIO_LABEL
 from mirtrim.analysis.figures.lines import MAIN_LINES, matches, relative
-from mirtrim.analysis.figures.panels import RELATIVE_LABEL, quotient_ticks
+from mirtrim.analysis.figures.panels import RATIO_LABEL, RELATIVE_LABEL, quotient_ticks
 from mirtrim.analysis.figures.speed_up import with_measured
 from mirtrim.analysis.style import Look
-from mirtrim.runs.labels import label_of
+from mirtrim.runs.labels import with_labels
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import write_text
@@ -71,9 +70,7 @@ def draw(rows: pd.DataFrame, latency: pd.DataFrame | None = None) -> go.Figure:
         ArtefactError: there is nothing but dense networks, or the latency table is damaged.
     """
     rows = relative(rows)
-    rows = rows.assign(
-        run=rows.apply(lambda row: label_of(row), axis=1), timed=_timed(rows, latency)
-    )
+    rows = with_labels(rows).assign(timed=_timed(rows, latency))
     tasks = sorted(set(rows.task[rows.method != "dense"]))
     if not tasks:
         raise ArtefactError("interactive curves: no rows but those of dense networks")

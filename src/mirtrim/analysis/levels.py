@@ -1,4 +1,4 @@
-"""What networks of a study that varies its tasks show at every level and ratio, run by run.
+"""Results of studies that vary their tasks, for every level, run and ratio.
 
 Two pages are made of it: error and calibration (wrong labels), and errors of rare and of frequent
 classes (long tail).
@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.free_ratios import LEVEL, levels_in
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.tables import means_and_deviations
 from mirtrim.runs.labels import label_of_name
 from mirtrim.runs.measured_rows import Inspection, read_measured
 from mirtrim.runs.rows import with_names
 from mirtrim.tasks.flaws import frequent_first
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path, write_text
 
 DENSE = "dense"
 CALIBRATION = {
@@ -135,7 +134,8 @@ def read_groups(rows: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -
     for variant in variants.values():
         same = (rows.task == variant["task"]) & (rows.variant == json.dumps(variant["values"]))
         if same.any():
-            training = (one["block"]["training"] for one in _of_task(variants, variant["task"]))
+            of_task = (one for one in variants.values() if one["task"] == variant["task"])
+            training = (one["block"]["training"] for one in of_task)
             drawn = [block["rare_classes"] for block in training if block.get("rare_classes")]
             own = variant["block"]["training"].get("rare_classes") or next(iter(drawn), None)
             order = own.get("order", 0) if own else 0
@@ -144,10 +144,6 @@ def read_groups(rows: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -
     if not parts:
         raise ArtefactError("the study has no rows; run it")
     return pd.concat(parts, ignore_index=True)
-
-
-def _of_task(variants: Mapping[str, Any], task: str) -> list[Mapping[str, Any]]:
-    return [variant for variant in variants.values() if variant["task"] == task]
 
 
 def level_table(lines: pd.DataFrame, measured: Collection[str]) -> pd.DataFrame:
@@ -165,10 +161,9 @@ def level_table(lines: pd.DataFrame, measured: Collection[str]) -> pd.DataFrame:
     order = lines.run.ne(DENSE).rename("order")
     groups = lines.groupby(["task", *names, order, "run", "target_ratio"], sort=True, dropna=False)
     table = groups.agg(seeds=("seed", "nunique"), ratio=("ratio", "mean"))
-    for name in measured:
-        table[f"{name}_mean"] = groups[name].mean()
-        table[f"{name}_deviation"] = groups[name].std(ddof=1)
-    table = table.reset_index().drop(columns="order")
+    table = (
+        table.assign(**means_and_deviations(groups, measured)).reset_index().drop(columns="order")
+    )
     return table.rename(columns={name: name.removeprefix(LEVEL) for name in names})
 
 
@@ -194,21 +189,17 @@ def write_levels(
         table: see `level_table`.
         words: measured column → what a reader calls it.
     """
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     dimensions = list(table.columns[1 : table.columns.get_loc("run")])
     head = ["task", *dimensions, "run", "seeds", "ratio", *words.values()]
     lines = (_cells(row, dimensions, words) for _, row in table.iterrows())
     text = markdown_table(head, lines, 2 + len(dimensions))
-    write_text(markdown, "\n".join([*text, "", note]) + "\n")
+    write_table(table, csv, markdown, [*text, "", note])
 
 
 def _cells(row: pd.Series, dimensions: Sequence[str], words: Collection[str]) -> list[str]:
     def told(name: str) -> str:
-        mean = row[f"{name}_mean"]
-        if pd.isna(mean):
-            return "–"
-        return mean_and_deviation(mean, row[f"{name}_deviation"]).replace("-", "−")
+        found = mean_and_deviation(row[f"{name}_mean"], row[f"{name}_deviation"])
+        return found.replace("-", "−")
 
     levels = ["" if pd.isna(row[name]) else f"{row[name]:g}" for name in dimensions]
     first = [str(row.task), *levels, label_of_name(row.run), str(row.seeds), f"{row.ratio:.2f}"]

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.statistics import LEVEL
+from mirtrim.analysis.markup import interval, markdown_table, number, write_table
+from mirtrim.analysis.statistics import t_test
 from mirtrim.runs.labels import with_labels
-from mirtrim.utils.files import atomic_path, write_text
 
 SEPARATE = "separate"
 # In the order of the table.
@@ -21,6 +18,9 @@ WAYS = {
     "emr": "EMR-merging",
 }
 GROUP = ["task", "other_task", "run", "target_ratio"]
+# Columns whose means stand before and behind the cost.
+FIRST = ["ratio", "strength", "test_error", "other_test_error"]
+LAST = ["stored_parameters", "stored_bytes", "share", "cosine"]
 
 
 def merging_table(merges: pd.DataFrame) -> pd.DataFrame:
@@ -37,31 +37,23 @@ def merging_table(merges: pd.DataFrame) -> pd.DataFrame:
         bytes of two networks), cosine (of both task vectors); means over seeds.
     """
     rows = with_labels(merges)
-    separate = rows[rows.way == SEPARATE].set_index([*GROUP, "seed"])
-    keys = pd.MultiIndex.from_frame(rows[[*GROUP, "seed"]])
-    own = separate.loc[keys].reset_index(drop=True)
-    costs = [
-        rows[name].reset_index(drop=True) - own[name] for name in ("test_error", "other_test_error")
-    ]
+    keys = [*GROUP, "seed"]
+    separate = rows[rows.way == SEPARATE][[*keys, "test_error", "other_test_error", "stored_bytes"]]
+    rows = rows.merge(separate, on=keys, suffixes=("", "_own"), validate="many_to_one")
+    costs = rows.test_error - rows.test_error_own, rows.other_test_error - rows.other_test_error_own
     rows = rows.assign(
-        cost=((costs[0] + costs[1]) / 2).to_numpy(),
-        share=(rows.stored_bytes.reset_index(drop=True) / own.stored_bytes).to_numpy(),
+        cost=(costs[0] + costs[1]) / 2,
+        share=rows.stored_bytes / rows.stored_bytes_own,
         way=pd.Categorical(rows.way, list(WAYS)),
     )
     lines = []
     for names, part in rows.groupby([*GROUP, "way"], sort=True, observed=True):
-        values, low, high = part.cost.to_numpy(dtype=float), np.nan, np.nan
-        mean = float(values.mean())
-        if len(values) > 1 and values.std(ddof=1) > 0:
-            half = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * stats.sem(values)
-            low, high = mean - half, mean + half
-        errors = part.ratio.mean(), part.strength.mean(), part.test_error.mean()
-        sizes = part.stored_parameters.mean(), part.stored_bytes.mean(), part.share.mean()
-        told = (*errors, part.other_test_error.mean(), mean, low, high, *sizes, part.cosine.mean())
-        lines.append((*names, len(part), *told))
-    columns = [*GROUP, "way", "seeds", "ratio", "strength", "error", "other_error", "cost"]
-    sizes_and_angle = ["stored_parameters", "stored_bytes", "share", "cosine"]
-    return pd.DataFrame(lines, columns=[*columns, "low", "high", *sizes_and_angle])
+        means = part[[*FIRST, *LAST]].mean()
+        cost = t_test(part.cost.to_numpy(dtype=float))[:3]
+        lines.append((*names, len(part), *means[FIRST], *cost, *means[LAST]))
+    columns = [*GROUP, "way", "seeds", *FIRST, "cost", "low", "high", *LAST]
+    names = {"test_error": "error", "other_test_error": "other_error"}
+    return pd.DataFrame(lines, columns=columns).rename(columns=names)
 
 
 HEAD = (
@@ -81,8 +73,6 @@ NOTE = (
 
 def write_merging(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the table as CSV and as Markdown."""
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     rows = (
         (
             f"{row.task}, {row.other_task}",
@@ -90,18 +80,14 @@ def write_merging(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
             f"{row.ratio:.2f}",
             WAYS[row.way],
             str(row.seeds),
-            "–" if pd.isna(row.strength) else f"{row.strength:.2g}",
+            number(row.strength, ".2g"),
             f"{row.error:.3f}",
             f"{row.other_error:.3f}",
-            _signed(row.cost),
-            "–" if pd.isna(row.low) else f"{_signed(row.low)} to {_signed(row.high)}",
+            number(row.cost, "+.3f"),
+            interval(row.low, row.high),
             f"{row.stored_bytes / 1000:.1f}",
             f"{row.share:.0%}",
         )
         for row in table.itertuples()
     )
-    write_text(markdown, "\n".join([*markdown_table(HEAD, rows, 4), "", NOTE]) + "\n")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    write_table(table, csv, markdown, [*markdown_table(HEAD, rows, 4), "", NOTE])

@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import latex_table, markdown_table
-from mirtrim.analysis.tables import mean_and_deviation
+from mirtrim.analysis.markup import (
+    latex_table,
+    markdown_table,
+    mean_and_deviation,
+    number,
+    write_table,
+)
 from mirtrim.runs.labels import labels_of
 from mirtrim.runs.rows import with_names
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.utils.files import write_text
 
 # Name of the point, and how many times the dense error is allowed.
 POINTS = {"Best": 1.0, "Optim": 1.1, "Small": 1.6}
-MEANS = (
-    "ratio", "parameters", "nonzeros", "bytes_gzip", "macs", "peak_activation_bytes",
-    "total_training_macs",
-)  # fmt: skip
+COUNTED = ("nonzeros", "bytes_gzip", "macs", "peak_activation_bytes")
+MEANS = ("ratio", "parameters", *COUNTED, "total_training_macs")
 RECORDED_RUN = "trim"  # whose points the authors have recorded
 
 
@@ -99,7 +102,7 @@ NOTE = (
 
 
 def _cells(row: pd.Series) -> list[str]:
-    theirs = "–" if pd.isna(row.recorded_ratio) else f"{row.recorded_ratio:.2f}"
+    theirs = number(row.recorded_ratio, ".2f")
     if pd.isna(row.ratio):
         return [row.run, row.point, "none", theirs, *["–"] * (len(HEAD) - 4)]
     return [
@@ -107,11 +110,8 @@ def _cells(row: pd.Series) -> list[str]:
         row.point,
         f"{row.ratio:.2f}",
         theirs,
-        *(
-            f"{row[name]:,.0f}"
-            for name in ("nonzeros", "bytes_gzip", "macs", "peak_activation_bytes")
-        ),
-        "–" if pd.isna(row.get("latency_ms")) else f"{row.latency_ms:.3f}",
+        *(f"{row[name]:,.0f}" for name in COUNTED),
+        number(row.get("latency_ms"), ".3f"),
         mean_and_deviation(row.test_error_mean, row.test_error_deviation),
         f"{row.relative_error:.2f}",
     ]
@@ -120,8 +120,5 @@ def _cells(row: pd.Series) -> list[str]:
 def write_operating_points(table: pd.DataFrame, csv: Path, markdown: Path, latex: Path) -> None:
     """Write the whole table as CSV, the reader's view as Markdown and as a LaTeX tabular."""
     cells = [_cells(row) for _, row in table.iterrows()]
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
-    lines = [*markdown_table(HEAD, cells, 2), "", NOTE]
-    write_text(markdown, "\n".join(lines) + "\n")
+    write_table(table, csv, markdown, [*markdown_table(HEAD, cells, 2), "", NOTE])
     write_text(latex, latex_table(HEAD, cells, NOTE, 2))

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from mirtrim.analysis.config_files import mapping_of, read_checked
 from mirtrim.utils.errors import ConfigError
-
-SECTIONS = ("sources", "claims", "records", "points")
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,12 @@ class Recorded:
     records: list[Mapping[str, Any]]
     points: Mapping[str, Any]
 
-    def said(self, hypothesis: str) -> list[str]:
-        """What was claimed and recorded about a hypothesis, a line each."""
+    def statements(self, hypothesis: str) -> list[str]:
+        """What the authors claimed and recorded about a hypothesis, a line each."""
         lines = [
-            f"Claimed [{c['source']}]: {c['text']}"
-            for c in self.claims
-            if hypothesis in c["hypotheses"]
+            f"Claimed [{claim['source']}]: {claim['text']}"
+            for claim in self.claims
+            if hypothesis in claim["hypotheses"]
         ]
         for record in self.records:
             if hypothesis in record["hypotheses"]:
@@ -42,28 +39,25 @@ class Recorded:
         return lines
 
 
+SENTENCE = {"type": "object", "required": ["hypotheses", "source", "text"]}
+SCHEMA = mapping_of(
+    {
+        "sources": {"type": "object"},
+        "claims": {"type": "array", "items": SENTENCE},
+        "records": {"type": "array", "items": SENTENCE},
+        "points": {"type": "object", "required": ["source"]},
+    }
+)
+
+
 def load_recorded(path: Path) -> Recorded:
     """Read and check the file; a bad key is a `ConfigError` that names it."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not readable as YAML ({reason}); mend it") from error
-    if not isinstance(data, dict) or set(data) != set(SECTIONS):
-        odd = sorted(map(str, set(data if isinstance(data, dict) else ()) ^ set(SECTIONS)))
-        raise ConfigError(f"{path}: key {odd[0]}: must have the keys {', '.join(SECTIONS)}")
-    for section in ("claims", "records"):
-        for number, entry in enumerate(data[section], start=1):
-            where = f"{path}: {section} {number}"
-            for key in ("hypotheses", "source", "text"):
-                if key not in entry:
-                    raise ConfigError(f"{where}: key {key}: must be there")
-            _check_source(entry["source"], data["sources"], where)
-    _check_source(data["points"].get("source"), data["sources"], f"{path}: points")
+    data = read_checked(path, SCHEMA)
+    for section in ("claims", "records", "points"):
+        for entry in [data["points"]] if section == "points" else data[section]:
+            if entry["source"] not in data["sources"]:
+                known = ", ".join(data["sources"])
+                raise ConfigError(
+                    f"{path}: key {section}: no source {entry['source']!r}; known: {known}"
+                )
     return Recorded(**data)
-
-
-def _check_source(tag: Any, sources: Mapping[str, str], where: str) -> None:
-    if tag not in sources:
-        known = ", ".join(sources)
-        raise ConfigError(f"{where}: key source: no source {tag!r}; known: {known}")

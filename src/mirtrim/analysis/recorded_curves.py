@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
-
+from mirtrim.analysis.config_files import list_of, mapping_of, read_checked
 from mirtrim.utils.errors import ConfigError
 
 
@@ -73,30 +71,17 @@ def read_recorded_curves(path: Path) -> RecordedCurves:
     Raises:
         ConfigError: names the file, the key, and what is wrong.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())})") from error
-    problem = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(SCHEMA).iter_errors(content)
-    )
-    if problem is not None:
-        key = ".".join(str(part) for part in problem.absolute_path) or "(top level)"
-        raise ConfigError(f"{path} key {key}: {problem.message}")
+    content = read_checked(path, SCHEMA)
     plotted_removed = float(content["plotted_removed_per_round"])
-    parts: dict[str, tuple[RecordedCurve, ...]] = {}
-    for part in ("curves", "criteria"):
-        seen: set[tuple[str, str]] = set()
-        made = []
+    parts: dict[str, list[RecordedCurve]] = {"curves": [], "criteria": []}
+    for part, made in parts.items():
         for place, entry in enumerate(content[part]):
-            where = f"{path} key {part}.{place}"
+            where = f"{path}: key {part}.{place}"
             curve = _curve(entry, plotted_removed, where)
-            if (curve.task, curve.name) in seen:
+            if any((curve.task, curve.name) == (other.task, other.name) for other in made):
                 raise ConfigError(f"{where}: {curve.name} of {curve.task} is there twice")
-            seen.add((curve.task, curve.name))
             made.append(curve)
-        parts[part] = tuple(made)
-    return RecordedCurves(**parts)
+    return RecordedCurves(tuple(parts["curves"]), tuple(parts["criteria"]))
 
 
 def _curve(entry: dict[str, Any], plotted_removed: float, where: str) -> RecordedCurve:
@@ -144,41 +129,18 @@ _POINTS = {
         "items": {"type": "number", "exclusiveMinimum": 0},
     },
 }
-
-
-def _entry(**more: Any) -> dict[str, Any]:
-    properties = {**more, **_POINTS}
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name for name in properties if name != "masked_networks"],
-        "properties": properties,
-    }
-
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["plotted_removed_per_round", "curves", "criteria"],
-    "properties": {
-        "plotted_removed_per_round": _SHARE,
-        "curves": {
-            "type": "array",
-            "items": _entry(
-                task={"type": "string"},
-                series={"enum": ["trim", "trim_reinit", "mask"]},
-                masked_networks={
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "required": ["never_masked", "removed_per_round"],
-                        "properties": {"never_masked": _SHARE, "removed_per_round": _SHARE},
-                    },
-                },
-            ),
-        },
-        "criteria": {"type": "array", "items": _entry(criterion={"type": "string"})},
-    },
+_CURVE = {
+    "task": {"type": "string"},
+    "series": {"enum": ["trim", "trim_reinit", "mask"]},
+    "masked_networks": list_of(mapping_of({"never_masked": _SHARE, "removed_per_round": _SHARE})),
 }
+SCHEMA = mapping_of(
+    {
+        "plotted_removed_per_round": _SHARE,
+        "curves": {"type": "array", "items": mapping_of(_CURVE | _POINTS, ["masked_networks"])},
+        "criteria": {
+            "type": "array",
+            "items": mapping_of({"criterion": {"type": "string"}} | _POINTS),
+        },
+    }
+)

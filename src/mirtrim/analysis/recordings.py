@@ -1,4 +1,4 @@
-"""Networks on a person's recordings, beside simple rules and beside the dense network.
+"""Scores of networks on recordings, compared with simple rules and with the dense network.
 
 All estimators hear the same recordings, so they are compared recording by recording. Intervals are
 over recordings alone (Student's t of the differences): a network is the one that is listened with,
@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.statistics import paired_interval
+from mirtrim.analysis.statistics import t_test
 from mirtrim.runs.recording_rows import NETWORK, RULE
-from mirtrim.runs.tables_on_disk import read_tables
+from mirtrim.runs.tables_on_disk import check_columns, read_tables, write_csv
 from mirtrim.tasks.registry import get_task
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.utils.files import write_text
 
 ANSWERED = 0.8  # of recordings, if the least sure fifth may stay without an answer
 DENSE_RATIO = 1.0
@@ -71,7 +71,10 @@ def _difference(name: str, first: pd.Series, second: pd.Series | None) -> dict[s
     if second is None:
         return dict.fromkeys(keys, np.nan)
     values = (first - second).to_numpy(dtype=float)
-    return dict(zip(keys, (float(values.mean()), *paired_interval(values)), strict=True))
+    mean, low, high, _ = t_test(values)
+    if len(values) > 1 and np.isnan(low):  # the same on every recording
+        low = high = mean
+    return dict(zip(keys, (mean, low, high), strict=True))
 
 
 def of_shelf(summary: pd.DataFrame) -> pd.DataFrame:
@@ -117,9 +120,8 @@ def order_survives(summary: pd.DataFrame) -> Iterator[str]:
 def write_recordings(rows: pd.DataFrame, csv_path: Path, markdown: Path, shelf: Path) -> None:
     """Write the summary as CSV and Markdown, and what lies beside the networks."""
     summary = summarised(rows)
-    for path, table in ((csv_path, summary), (shelf, of_shelf(summary))):
-        with atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+    write_csv(csv_path, summary)
+    write_csv(shelf, of_shelf(summary))
     lines = ["# On recordings", ""]
     for name, part in summary.groupby("set", sort=False):
         first = part.iloc[0]
@@ -150,9 +152,7 @@ def read_summary(path: Path) -> pd.DataFrame:
 
 def _check_summary(table: pd.DataFrame) -> None:
     numbers = ("ratio", "rendered", "score", "recordings", "dense_low", "dense_high")
-    lacking = [n for n in ("set", "task", "kind", *numbers) if n not in table.columns]
-    if lacking:
-        raise ValueError(f"column {lacking[0]} is missing")
+    check_columns(table, ("set", "task", "kind", *numbers))
     table[list(numbers)].astype(float)
 
 

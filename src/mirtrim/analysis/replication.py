@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from mirtrim.analysis.beside_record import curves_beside, points_beside
 from mirtrim.analysis.conditions import Conditions, in_one_line
-from mirtrim.analysis.markup import markdown_table
-from mirtrim.analysis.operating_points import operating_points
+from mirtrim.analysis.markup import interval, markdown_table, mean_and_deviation, number
 from mirtrim.analysis.recorded import Recorded, load_recorded
-from mirtrim.analysis.recorded_curves import RecordedCurves, read_recorded_curves
+from mirtrim.analysis.recorded_curves import read_recorded_curves
 from mirtrim.analysis.recordings import order_survives
-from mirtrim.analysis.tables import mean_and_deviation, with_relative_error
 from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.files import write_text
@@ -24,10 +22,8 @@ HEADINGS = {
     "undecided": "What is undecided at this width and length",
     "not run": "What was not run",
 }
-POINT_RUN = "trim"
 # What the notes of `hypotheses.errors.lower_at_best_ratio` say.
 CHOSEN, LOWEST = "least validation error at ratio", "the lowest that was run"
-RUN_OF_CURVE = {"trim": "trim", "mask": "mask", "trim_reinit": "trim (reinit)"}
 
 
 def write_replication(
@@ -92,8 +88,13 @@ def write_replication(
         lines += ["", "## Does the order of the ratios survive on recordings?", ""]
         lines += [f"* {sentence}" for sentence in order_survives(recordings)]
     lines += ["", "## Error along the ratios, beside the record", ""]
-    lines += _curves(rows, read_recorded_curves(curves_path))
-    lines += ["", "## Smallest good networks, beside the record", "", *_points(rows, recorded)]
+    lines += curves_beside(rows, read_recorded_curves(curves_path))
+    lines += [
+        "",
+        "## Smallest good networks, beside the record",
+        "",
+        *points_beside(rows, recorded),
+    ]
     lines += ["", "## Sources", ""]
     lines += [f"* [{tag}] {text}." for tag, text in recorded.sources.items()]
     write_text(markdown, "\n".join(lines) + "\n")
@@ -168,16 +169,9 @@ def _rules(rules: pd.DataFrame) -> Iterator[str]:
     yield "| task | rule | its error | dense error | dense − rule | 95 % interval | clusters |"
     yield "| --- | --- | ---: | ---: | ---: | --- | --- |"
     for _, row in rules.iterrows():
-        numbers = f"{row.low:+.3f} to {row.high:+.3f}" if np.isfinite(row.low) else "–"
-        cells = (
-            f"{row.error:.3f}",
-            f"{row.dense:.3f}",
-            f"{row.difference:+.3f}",
-            numbers,
-            f"{row.clusters} {row.cluster_kind}s",
-        )
-        line = f"| {row.task} | {row.baseline} | {' | '.join(cells)} |"
-        yield line.replace(" -", " −")
+        errors = f"{row.error:.3f} | {row.dense:.3f} | {number(row.difference, '+.3f')}"
+        sure = f"{interval(row.low, row.high)} | {row.clusters} {row.cluster_kind}s"
+        yield f"| {row.task} | {row.baseline} | {errors} | {sure} |"
 
 
 def _cells_of(conditions: Mapping[str, Conditions], task: str) -> tuple[str, ...]:
@@ -207,7 +201,7 @@ def _told(
         else:
             yield f"  * {'. '.join(_of_tasks(part))}."
         yield from _elsewhere(part, others)
-        said = recorded.said(str(name))
+        said = recorded.statements(str(name))
         for line in said:
             if first.setdefault(line, str(name)) == name:
                 yield f"  * {line}"
@@ -276,68 +270,14 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
         yield f"Validation chose {run.ratios.iloc[0]} on every task, the lowest that was run"
     elif chosen:
         yield f"Validation chose {', '.join(chosen)}"
-    open_ones = run[run.verdict == "undecided"]
-    needed = [
-        f"{row.task} {int(row.seeds_needed)}"
-        for _, row in open_ones.iterrows()
-        if not pd.isna(row.seeds_needed)
-    ]
-    if needed:
-        yield f"Seeds needed to decide (now {run.seeds.min()}): {', '.join(needed)}"
-    without = [row.task for _, row in open_ones.iterrows() if pd.isna(row.seeds_needed)]
-    if without:
+    undecided = run[run.verdict == "undecided"]
+    known = undecided[undecided.seeds_needed.notna()]
+    if len(known):
+        needed = ", ".join(f"{row.task} {row.seeds_needed}" for _, row in known.iterrows())
+        yield f"Seeds needed to decide (now {run.seeds.min()}): {needed}"
+    without = undecided.task[undecided.seeds_needed.isna()]
+    if len(without):
         yield f"More seeds alone would not decide: {', '.join(without)}"
     lacking = part[(part.task != "overall") & (part.verdict == "not run")]
     if len(lacking):
         yield f"Not run on {', '.join(lacking.task)}"
-
-
-def _curves(rows: pd.DataFrame, recorded: RecordedCurves) -> Iterator[str]:
-    yield (
-        "Test error / dense test error of the same seed, mean ± sample deviation over seeds; "
-        "recorded: the authors' figures, on other data, interpolated linearly at the same counted "
-        "ratio (– beyond their last point)."
-    )
-    yield ""
-    lines = []
-    for task, part in rows.groupby("task"):
-        relative = with_relative_error(part)
-        for curve in recorded.of_task(str(task)):
-            run = RUN_OF_CURVE[curve.name]
-            for _, same in relative[relative.run == run].groupby("target_ratio"):
-                ratio = float(same.ratio.mean())
-                here = mean_and_deviation(
-                    same.relative_error.mean(), same.relative_error.std(ddof=1)
-                )
-                there = "–"
-                if curve.ratio[0] <= ratio <= curve.ratio[-1]:
-                    there = f"{np.interp(ratio, curve.ratio, curve.relative_error):.2f}"
-                lines.append([str(task), run, f"{ratio:.2f}", here, there])
-    yield from markdown_table(["task", "run", "ratio", "here", "recorded"], lines, 2)
-
-
-def _points(rows: pd.DataFrame, recorded: Recorded) -> Iterator[str]:
-    tag = recorded.points["source"]
-    yield (
-        "Share of parameters removed in the smallest trimmed network with at most 1 (Best), less "
-        "than 1.1 (Optim) or less than 1.6 (Small) times the dense error. Here chosen by the "
-        f"validation error of one configuration; recorded [{tag}]: by the least test error over "
-        "all epochs and configurations."
-    )
-    yield ""
-    lines = []
-    for task, part in rows.groupby("task"):
-        points = operating_points(part[part.run.isin(["dense", POINT_RUN])])
-        for _, row in points[points.run == POINT_RUN].iterrows():
-            theirs = recorded.points.get(task, {}).get(row.point)
-            found = np.isfinite(row.target_ratio)
-            cells = [
-                str(task),
-                row.point,
-                f"{1 - 1 / row.ratio:.1%}" if found else "none",
-                f"{row.relative_error:.2f}" if found else "–",
-                "–" if theirs is None else f"{theirs:.1%}",
-            ]
-            lines.append(cells)
-    head = ["task", "point", "here", "relative test error", "recorded"]
-    yield from markdown_table(head, lines, 2)

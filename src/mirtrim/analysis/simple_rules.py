@@ -1,4 +1,4 @@
-"""The dense networks beside what a few lines without a network reach on the same pieces."""
+"""Dense networks compared with simple rules on the same pieces."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,23 +9,20 @@ import pandas as pd
 
 from mirtrim.analysis.statistics import compare
 from mirtrim.corpora.clusters import clusters_of
-from mirtrim.runs.tables_on_disk import read_tables
+from mirtrim.runs.tables_on_disk import check_columns, check_finite, read_tables
 from mirtrim.utils.errors import ArtefactError
 
 TEXTS = ("task", "corpus", "baseline", "track_id", "data_digest")
 
 
 def read_rules(paths: Sequence[Path]) -> pd.DataFrame:
-    """Read what `runs.jobs.baselines.write_baseline` wrote; damage is an `ArtefactError`."""
-    return read_tables(paths, TEXTS, _check, "scores of simple rules", {})
+    """Read scores of `runs.jobs.baselines.measure`; damage is an `ArtefactError`."""
+    return read_tables(paths, TEXTS, _check, "scores of simple rules")
 
 
 def _check(table: pd.DataFrame) -> None:
-    lacking = sorted({*TEXTS, "score"} - set(table.columns))
-    if lacking:
-        raise ValueError(f"column {lacking[0]} is missing")
-    if not np.isfinite(table.score.astype(float)).all():
-        raise ValueError("column score: not a finite number")
+    check_columns(table, [*TEXTS, "score"])
+    check_finite(table, "score")
 
 
 def dense_beside_rules(

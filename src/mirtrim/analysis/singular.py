@@ -1,12 +1,11 @@
-"""What masks, trims and low rank change in the directions of weights: one small table."""
+"""How masks, trims and low rank change the singular directions of weights: one table."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.markup import markdown_table, write_table
 from mirtrim.runs.labels import with_labels
-from mirtrim.utils.files import atomic_path, write_text
 
 MEANS = ("intruder_share", "leading_intruder_share", "effective_rank", "leading_energy")
 HEAD = (
@@ -44,8 +43,6 @@ def singular_table(views: pd.DataFrame) -> pd.DataFrame:
 
 def write_singular(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the table as CSV and as Markdown."""
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
     rows = (
         (
             row.task,
@@ -59,7 +56,7 @@ def write_singular(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
         )
         for row in table.itertuples()
     )
-    lines = [*markdown_table(HEAD, rows, 2)]
+    lines = markdown_table(HEAD, rows, 2)
     for threshold in sorted(set(table.threshold)):
         lines += ["", NOTE.format(threshold=f"{threshold:g}")]
-    write_text(markdown, "\n".join(lines) + "\n")
+    write_table(table, csv, markdown, lines)

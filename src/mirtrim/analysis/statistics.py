@@ -19,97 +19,15 @@ the same pieces give 8 to 49 %.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nan, sqrt
+from math import isfinite, nan
 
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.05  # of significance; intervals hold 1 − LEVEL
+from mirtrim.analysis.spread import LEVEL, Spread, p_value_of, spread_of
+
 DRAWS = 2000
-POWER = 0.8
-MOST_SEEDS = 100
 MOST_SIGNS = 4096  # random signs, or all there are of twelve clusters
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How sure a mean over seeds and pieces is.
-
-    Attributes:
-        seeds, pieces: how many there are; clusters in the place of pieces where there are some.
-        of_seeds: sample variance of the means of the seeds.
-        of_pieces: variance that the choice of pieces (or clusters) gives to the mean over all;
-            more seeds do not lower it.
-    """
-
-    seeds: int
-    pieces: int
-    of_seeds: float
-    of_pieces: float
-
-    def standard_error(self, seeds: int | None = None) -> float:
-        """Of the mean, with as many `seeds` as there are or as there might be."""
-        return sqrt(self.of_seeds / (seeds or self.seeds) + self.of_pieces)
-
-    def freedom(self, seeds: int | None = None) -> float:
-        """Degrees of freedom of the standard error (Satterthwaite's rule for two variances)."""
-        seeds = seeds or self.seeds
-        by_seeds = self.of_seeds / seeds
-        terms = 0.0
-        if by_seeds > 0:
-            terms += by_seeds**2 / (seeds - 1)
-        if self.of_pieces > 0:
-            terms += self.of_pieces**2 / (self.pieces - 1)
-        return (by_seeds + self.of_pieces) ** 2 / terms if terms > 0 else inf
-
-
-def by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """One column per cluster, whose spread is that of the mean over pieces.
-
-    A cluster's column is the mean over all plus what its pieces add to it, so that large clusters
-    weigh more, and means of rows and of the table stay those over pieces. Clusters of one size
-    give their means; clusters of one piece give `values`.
-
-    Args:
-        values: (seeds, pieces).
-        clusters: name or number of each piece's cluster, (pieces,).
-
-    Returns:
-        (seeds, clusters), in the order of the sorted clusters.
-    """
-    names, members = np.unique(clusters, return_inverse=True)
-    if len(clusters) != values.shape[1]:
-        raise ValueError(f"{len(clusters)} clusters are named for {values.shape[1]} pieces")
-    centre = values.mean()
-    added = np.stack([(values - centre)[:, members == g].sum(axis=1) for g in range(len(names))])
-    return centre + added.T * len(names) / values.shape[1]
-
-
-def spread_of(values: np.ndarray, clusters: np.ndarray | None = None) -> Spread:
-    """What seeds and pieces contribute to the spread of the mean of `values`.
-
-    Args:
-        values: (seeds, pieces), two seeds at least.
-        clusters: of each piece, (pieces,); None if pieces are independent. A few clusters may seem
-            alike by chance; to know of them never makes a mean surer than independent pieces do.
-    """
-    alone = _crossed(values)
-    if clusters is None:
-        return alone
-    return max(_crossed(by_cluster(values, clusters)), alone, key=lambda found: found.of_pieces)
-
-
-def _crossed(values: np.ndarray) -> Spread:
-    """Components of variance of rows and columns, (seeds, pieces or clusters)."""
-    seeds, pieces = values.shape
-    of_seed, of_piece = values.mean(axis=1), values.mean(axis=0)
-    if pieces < 2:
-        return Spread(seeds, pieces, float(of_seed.var(ddof=1)), 0.0)
-    rest = values - of_seed[:, None] - of_piece[None, :] + values.mean()
-    rest_square = float((rest**2).sum()) / ((seeds - 1) * (pieces - 1))
-    # Half of what a mean over seeds shows of a piece is noise of the seeds: take that off.
-    of_pieces = max(float(of_piece.var(ddof=1)) - rest_square / seeds, 0.0) / pieces
-    return Spread(seeds, pieces, float(of_seed.var(ddof=1)), of_pieces)
 
 
 @dataclass(frozen=True)
@@ -183,21 +101,13 @@ def compare(
         effect,
         mean - other,
         ratio,
-        _difference_interval(first - second, means, clusters),
+        _widened(mean - other, means[0] - means[1], spread_of(first - second, clusters)),
         _ratio_interval(first, second, means, clusters),
         p_value_of(effect, spread),
         sign_flip_p(contrast, generator, clusters),
         spread,
         *sizes,
     )
-
-
-def p_value_of(effect: float, spread: Spread) -> float:
-    """Two-sided p of a mean under Student's t distribution; needs no equal variances."""
-    error = spread.standard_error()
-    if error == 0:
-        return 1.0 if effect == 0 else 0.0
-    return float(2 * stats.t.sf(abs(effect) / error, spread.freedom()))
 
 
 def sign_flip_p(
@@ -253,12 +163,6 @@ def bootstrap_means(
     return [((of_seeds @ table) * of_pieces).sum(axis=1) for table in tables]
 
 
-def _difference_interval(
-    values: np.ndarray, means: list[np.ndarray], clusters: np.ndarray
-) -> tuple[float, float]:
-    return _widened(float(values.mean()), means[0] - means[1], spread_of(values, clusters))
-
-
 def _ratio_interval(
     first: np.ndarray, second: np.ndarray, means: list[np.ndarray], clusters: np.ndarray
 ) -> tuple[float, float]:
@@ -289,17 +193,16 @@ def _widened(estimate: float, draws: np.ndarray, spread: Spread) -> tuple[float,
     return estimate + below, estimate + above
 
 
-def paired_interval(differences: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences of one network, (pieces,).
+def t_test(values: np.ndarray, line: float = 0.0) -> tuple[float, float, float, float]:
+    """Mean of independent values, both ends of its 95 % interval, and p of the mean being `line`.
 
-    Student's t over pieces, which are taken for independent; NaN with one piece.
+    Student's t, two-sided. The interval and p are NaN for one value, or if all are the same.
     """
-    pieces = len(differences)
-    if pieces < 2:
-        return (nan, nan)
-    mean = float(differences.mean())
-    reach = float(differences.std(ddof=1)) / sqrt(pieces) * stats.t.ppf(1 - LEVEL / 2, pieces - 1)
-    return mean - float(reach), mean + float(reach)
+    mean, count = float(values.mean()), len(values)
+    if count < 2 or values.std(ddof=1) == 0:
+        return mean, nan, nan, nan
+    half = float(stats.t.ppf(1 - LEVEL / 2, count - 1) * stats.sem(values))
+    return mean, mean - half, mean + half, float(stats.ttest_1samp(values, line).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -311,25 +214,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(order) - rank) * p))
         corrected[place] = largest
     return corrected
-
-
-def seeds_to_decide(
-    effect: float, spread: Spread, level: float = LEVEL, power: float = POWER
-) -> int | None:
-    """How many seeds would make `effect` significant with a chance of `power`.
-
-    Power of the two-sided t test from the noncentral t distribution. It assumes that the effect
-    and the variances are those observed, and that the pieces stay the same.
-
-    Returns:
-        The number, or None if `MOST_SEEDS` do not suffice (the effect is too near to the line, or
-        there are too few pieces).
-    """
-    numbers = range(2, MOST_SEEDS + 1)
-    errors = np.array([spread.standard_error(seeds) for seeds in numbers])
-    if errors[0] == 0:
-        return 2 if effect != 0 else None
-    freedom = np.array([spread.freedom(seeds) for seeds in numbers])
-    line = stats.t.ppf(1 - level / 2, freedom)
-    enough = stats.nct.sf(line, freedom, abs(effect) / errors) >= power
-    return numbers[int(enough.argmax())] if enough.any() else None

@@ -1,13 +1,21 @@
-"""How all figures look: one palette, one marker and one dash per method."""
+"""How all figures look and are written: one palette, one marker and one dash per method."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+
+mpl.use("Agg")  # no display is needed, or looked for
+
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from mirtrim.utils.files import atomic_path
 
 PNG_DPI = 200
 
@@ -95,6 +103,27 @@ def styled() -> Iterator[None]:
         yield
 
 
-def close(figure: Figure) -> None:
-    """Free a figure."""
+def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure in every format, laid out once, without dates, and free it."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # or every format would do it again
+    for path in paths:
+        with atomic_path(path) as temporary:
+            _write(figure, path.suffix, temporary)
     plt.close(figure)
+
+
+def _write(figure: Figure, suffix: str, path: Path) -> None:
+    """As `Figure.savefig` does, which however draws everything twice, once to lay it out."""
+    if suffix == ".svg":
+        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+    elif suffix == ".pdf":
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf  # slow, and seldom wanted
+
+        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+    elif suffix == ".png":
+        figure.set_dpi(PNG_DPI)
+        FigureCanvasAgg(figure).print_png(path)
+    else:
+        raise ValueError(f"figures are written as .svg, .pdf or .png, not as {suffix}")

@@ -1,14 +1,15 @@
 """Tables: mean and sample deviation over seeds of everything that was measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
 from mirtrim.runs.rows import RUN_KEYS
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.utils.files import write_text
 
 
 def with_relative_error(rows: pd.DataFrame) -> pd.DataFrame:
@@ -19,6 +20,22 @@ def with_relative_error(rows: pd.DataFrame) -> pd.DataFrame:
     dense = rows[rows.method == "dense"].set_index("seed").test_error
     with np.errstate(divide="ignore", invalid="ignore"):
         return rows.assign(relative_error=rows.test_error / rows.seed.map(dense))
+
+
+def means_and_deviations(groups: Any, names: Iterable[str]) -> dict[str, pd.Series]:
+    """Columns `<name>_mean` and `<name>_deviation` (sample; NaN for one row) of grouped rows."""
+    columns = {}
+    for name in names:
+        columns[f"{name}_mean"] = groups[name].mean()
+        columns[f"{name}_deviation"] = groups[name].std(ddof=1)
+    return columns
+
+
+def dense_first(table: pd.DataFrame, run: str, keys: Sequence[str]) -> pd.DataFrame:
+    """The table sorted by `keys`, after the lines whose column `run` is "dense"."""
+    ordered = table.assign(compressed=table[run] != "dense")
+    ordered = ordered.sort_values(["compressed", *keys], ignore_index=True)
+    return ordered.drop(columns="compressed")
 
 
 def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -35,59 +52,33 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = with_relative_error(rows)
     groups = rows.groupby([*RUN_KEYS, "target_ratio"], sort=False)
-    counted = [
-        "ratio",
-        "parameters",
-        "nonzeros",
-        "macs",
-        "bytes_raw",
-        "bytes_gzip",
-        "peak_activation_bytes",
-        "train_seconds",
-    ]
+    counted = (
+        "ratio", "parameters", "nonzeros", "macs", "bytes_raw", "bytes_gzip",
+        "peak_activation_bytes", "train_seconds",
+    )  # fmt: skip
     table = groups.agg(seeds=("seed", "nunique"), **{n: (n, "mean") for n in counted})
-    for name in ("validation_error", "test_error", "relative_error"):
-        table[f"{name}_mean"] = groups[name].mean()
-        table[f"{name}_deviation"] = groups[name].std(ddof=1)
+    errors = ("validation_error", "test_error", "relative_error")
+    table = table.assign(**means_and_deviations(groups, errors))
     dense_macs = rows[rows.method == "dense"].macs.mean()
     table["speed_up_theoretical"] = dense_macs / table.macs
-    table = table.reset_index()
-    order = table.method.ne("dense")
-    return (
-        table.assign(order=order)
-        .sort_values(["order", *RUN_KEYS, "target_ratio"], ignore_index=True)
-        .drop(columns="order")
-    )
+    # Committed tables do not have the column `order`.
+    table = table.reset_index().drop(columns="order")
+    keys = [key for key in RUN_KEYS if key != "order"]
+    return dense_first(table, "method", [*keys, "target_ratio"])
 
 
 HEAD = (
-    "method",
-    "criterion",
-    "scope",
-    "reset",
-    "ratio",
-    "parameters",
-    "non-zero",
-    "MACs",
-    "bytes (gzip)",
-    "test error",
-    "relative error",
-)
+    "method", "criterion", "scope", "reset", "ratio", "parameters", "non-zero", "MACs",
+    "bytes (gzip)", "test error", "relative error",
+)  # fmt: skip
 TEXT_COLUMNS = 4  # the others are numbers and aligned to the right
 
 
-def write_table(table: pd.DataFrame, csv_path: Path, markdown_path: Path, html_path: Path) -> None:
+def write_summary(table: pd.DataFrame, csv: Path, markdown: Path, html: Path) -> None:
     """Write the whole table as CSV and the columns that a reader compares as Markdown and HTML."""
-    with atomic_path(csv_path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
-    write_text(markdown_path, to_markdown(table))
-    write_text(html_path, to_html(table))
-
-
-def to_markdown(table: pd.DataFrame) -> str:
-    """The reader's view of `summary_table`, for a text file."""
     lines = markdown_table(HEAD, reader_cells(table), TEXT_COLUMNS)
-    return "\n".join([*lines, "", note(table)]) + "\n"
+    write_table(table, csv, markdown, [*lines, "", note(table)])
+    write_text(html, to_html(table))
 
 
 def to_html(table: pd.DataFrame) -> str:
@@ -129,8 +120,3 @@ def note(table: pd.DataFrame) -> str:
         "(non-zero ones for mask). Relative error: test error / test error of the dense network "
         "of the same seed."
     )
-
-
-def mean_and_deviation(mean: float, deviation: float) -> str:
-    """ "0.123 ± 0.004", or the mean alone where one seed gives no deviation."""
-    return f"{mean:.3f}" if np.isnan(deviation) else f"{mean:.3f} ± {deviation:.3f}"

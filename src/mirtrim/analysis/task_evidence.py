@@ -15,8 +15,8 @@ import pandas as pd
 
 from mirtrim.corpora.clusters import clusters_of
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
-from mirtrim.runs.rows import PIECE_KEYS, RUN_KEYS, read_jobs, with_names
-from mirtrim.runs.tables_on_disk import completed
+from mirtrim.runs.rows import PIECE_KEYS, RUN_KEYS, TEXT_KEYS, read_jobs, with_names
+from mirtrim.runs.tables_on_disk import check_columns, check_finite, completed
 from mirtrim.utils.errors import ArtefactError
 
 DENSE = "dense"
@@ -77,17 +77,14 @@ def read_pieces(
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
-    text = ["task", "track_id", *(key for key in RUN_KEYS if key != "minimum_units")]
+    text = [*TEXT_KEYS, "track_id"]
     table = read_jobs(paths, tables, jobs, text=text, check=_check_scores, what="scores of pieces")
     return table.sort_values(PIECE_KEYS, ignore_index=True)
 
 
 def _check_scores(table: pd.DataFrame) -> None:
-    lacking = sorted({*PIECE_KEYS, "score", "target_ratio"} - set(table.columns))
-    if lacking:
-        raise ValueError(f"column {lacking[0]} is missing")
-    if not np.isfinite(table.score.astype(float)).all():
-        raise ValueError("column score: not a finite number")
+    check_columns(table, [*PIECE_KEYS, "score", "target_ratio"])
+    check_finite(table, "score")
 
 
 def gather(
@@ -264,13 +261,11 @@ def rows_of(evidence: TaskEvidence, run: str, ratio: float) -> pd.DataFrame:
 
 
 def largest_gap(evidence: TaskEvidence) -> float:
-    """The most by which a row's test error differs from the mean over its pieces.
+    """Largest difference between a row's test error and the mean over its pieces.
 
-    It is rounding, or a main score that is no mean over pieces (chords: share of time).
+    The cause is rounding, or a main score that weights pieces (chords: by their duration).
     """
-    gaps = [
-        abs(float(row.test_error) - float(table.loc[row.seed].mean()))
-        for row in evidence.rows.itertuples()
-        for table in [evidence.errors[str(row.run), float(row.target_ratio)]]
-    ]
-    return max(gaps)
+    return max(
+        float((part.test_error - evidence.errors[key].mean(axis=1)).abs().max())
+        for key, part in evidence.networks.items()
+    )

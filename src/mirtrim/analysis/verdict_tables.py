@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import latex_table, markdown_table
-from mirtrim.analysis.statistics import DRAWS, LEVEL, MOST_SEEDS, POWER
+from mirtrim.analysis.markup import interval, latex_table, markdown_table, number, write_table
+from mirtrim.analysis.spread import LEVEL, MOST_SEEDS, POWER
+from mirtrim.analysis.statistics import DRAWS
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path, write_text
+from mirtrim.utils.files import write_text
 
 LETTERS = {"supported": "S", "refuted": "R", "undecided": "?", "not run": "–"}
 HEAD = (
@@ -27,9 +28,7 @@ def write_verdict_tables(
         table: a line per hypothesis and task, and per hypothesis overall.
         gaps: per task the most by which an error differs from the mean over its pieces.
     """
-    with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
-    write_text(markdown, to_markdown(table, gaps))
+    write_table(table, csv, markdown, reader_page(table, gaps))
     write_text(latex, to_latex(table))
 
 
@@ -57,7 +56,7 @@ def read_verdicts(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
+def reader_page(table: pd.DataFrame, gaps: Mapping[str, float]) -> list[str]:
     """Overview, then each hypothesis with its numbers, then how they were computed."""
     tasks = _tasks(table)
     head = ["", "claim", "overall", *tasks]
@@ -74,7 +73,7 @@ def to_markdown(table: pd.DataFrame, gaps: Mapping[str, float]) -> str:
         measures = [m for m in dict.fromkeys(part.measure) if m]
         if measures:
             lines += ["", f"Effect: {'; '.join(measures)}. Family: {part.family.iloc[0]}."]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _tasks(table: pd.DataFrame) -> list[str]:
@@ -82,7 +81,7 @@ def _tasks(table: pd.DataFrame) -> list[str]:
 
 
 def overall_text(part: pd.DataFrame) -> str:
-    """On how many tasks a hypothesis is what, both sides alike: "supported on 1, refuted on 2".
+    """The number of tasks with each verdict: "supported on 1, refuted on 2".
 
     Args:
         part: the lines of one hypothesis.
@@ -140,26 +139,21 @@ def _notes(table: pd.DataFrame, gaps: Mapping[str, float]) -> list[str]:
 
 def effect_text(row: pd.Series) -> str:
     """The effect, signed if it is a difference."""
-    if pd.isna(row.effect):
-        return "–"
     if row.measure.startswith("networks"):
-        return f"{row.effect:.0f}"
+        return number(row.effect, ".0f")
     sign = "+" if "difference" in row.measure or "− 1" in row.measure else ""
-    return f"{row.effect:{sign}.3f}".replace("-", "−")
+    return number(row.effect, f"{sign}.3f")
 
 
 def interval_text(row: pd.Series) -> str:
     """The interval, "counted" where nothing is estimated."""
     if row.counted:
         return "counted"
-    if pd.isna(row.low):
-        return "–"
-    sign = "+" if "difference" in row.measure else ""
-    return f"{row.low:{sign}.3f} to {row.high:{sign}.3f}".replace("-", "−")
+    return interval(row.low, row.high, "+.3f" if "difference" in row.measure else ".3f")
 
 
 def _p_text(value: float) -> str:
-    return "–" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else number(value, ".3f")
 
 
 def _cells(part: pd.DataFrame) -> Iterator[list[str]]:
@@ -177,7 +171,7 @@ def _cells(part: pd.DataFrame) -> Iterator[list[str]]:
             _p_text(row.p_signs),
             str(row.seeds) if row.seeds else "–",
             str(row.clusters) if row.clusters else "–",
-            "–" if pd.isna(row.seeds_needed) else str(row.seeds_needed),
+            number(row.seeds_needed, "d"),
             row.note,
         ]
 
@@ -203,6 +197,4 @@ def to_latex(table: pd.DataFrame) -> str:
 
 
 def _latex_cell(row: pd.Series) -> str:
-    if row.verdict == "not run":
-        return ""
-    return f"{LETTERS[row.verdict]} {effect_text(row)}"
+    return "" if row.verdict == "not run" else f"{LETTERS[row.verdict]} {effect_text(row)}"

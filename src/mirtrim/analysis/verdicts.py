@@ -14,7 +14,8 @@ import pandas as pd
 from mirtrim.analysis.conditions import Conditions, in_one_line
 from mirtrim.analysis.hypotheses import COMPUTATIONS, Finding
 from mirtrim.analysis.hypotheses.loading import Hypothesis, load_hypotheses
-from mirtrim.analysis.statistics import LEVEL, holm, seeds_to_decide
+from mirtrim.analysis.spread import LEVEL, seeds_to_decide
+from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence, gather, largest_gap
 from mirtrim.analysis.verdict_tables import write_verdict_tables
 from mirtrim.runs.labels import in_words, labels_in
@@ -22,6 +23,11 @@ from mirtrim.runs.labels import in_words, labels_in
 OVERALL = "overall"
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 MIXED, NOT_RUN = "mixed", "not run"
+# What a line of the table takes over from a finding.
+OF_FINDING = (
+    "compared", "measure", "effect", "low", "high", "counted", "p_value", "p_signs", "seeds",
+    "pieces", "clusters", "note",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -153,21 +159,10 @@ def _line(
     return replace(
         blank,
         verdict=verdict,
-        compared=finding.compared,
         ratios=", ".join(f"{ratio:g}" for ratio in finding.ratios),
-        measure=finding.measure,
-        effect=finding.effect,
-        low=finding.low,
-        high=finding.high,
-        counted=finding.counted,
-        p_value=finding.p_value,
         p_corrected=p_corrected,
-        seeds=finding.seeds,
-        p_signs=finding.p_signs,
-        pieces=finding.pieces,
-        clusters=finding.clusters,
         seeds_needed=needed,
-        note=finding.note,
+        **{name: getattr(finding, name) for name in OF_FINDING},
     )
 
 

@@ -112,7 +112,6 @@ def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
     """Listen to one file, write what was heard, and say so."""
     from mirtrim.listening.formats import write_heard
     from mirtrim.listening.listen import listen
-    from mirtrim.listening.results import summary_of
 
     progress = Progress(source.name)
     try:
@@ -124,7 +123,7 @@ def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
     notes = [*heard.notes, *([f"{target} was there and is replaced"] if replaced else [])]
     for note in notes:
         print(f"note: {source}: {note}", file=sys.stderr)
-    print(f"{source}: {summary_of(heard)} ({_name(bundle)}) -> {target}")
+    print(f"{source}: {heard.summary} ({_name(bundle)}) -> {target}")
 
 
 def _name(bundle: "Network") -> str:
@@ -136,7 +135,7 @@ def _tell_rules(folder: Path, bundle: "OnnxListener") -> None:
     """Say on which recordings a simple rule has been better."""
     from mirtrim.listening.evidence import evidence_of, read_evidence
 
-    known = evidence_of(read_evidence(folder), bundle.path.name, bundle.said)
+    known = evidence_of(read_evidence(folder), bundle.path.name, bundle.description)
     for one in known:
         if one.is_below:
             print(f"note: {bundle.path.name}: {one.sentence}", file=sys.stderr)
@@ -169,12 +168,12 @@ def _shelf_of(task: str) -> Path:
 
 def _good_at() -> str:
     """What each task is good at, by the descriptions and the table of the usual folders."""
-    from mirtrim.listening.shelf import told
+    from mirtrim.listening.shelf import task_lines
 
     lines = []
     for shelf in _shelves():
         try:
-            lines += [f"{shelf}:", *(f"  {line}" for line in told(shelf)), ""]
+            lines += [f"{shelf}:", *(f"  {line}" for line in task_lines(shelf)), ""]
         except MirtrimError as error:
             lines += [f"{error}", ""]
     return "\n".join(lines) or "There are no trained networks yet; run `snakemake models`."

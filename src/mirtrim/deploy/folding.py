@@ -10,9 +10,15 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from mirtrim.deploy.onnx_tidy import drop_unread_constants, reads
+from mirtrim.deploy.onnx_tidy import (
+    add_constant,
+    attribute,
+    constants_of,
+    drop_unread_constants,
+    reads,
+)
 
 NORM = "BatchNormalization"
 EPSILON = 1e-5  # of the operator, where its attribute is left out
@@ -24,9 +30,10 @@ def fold_batch_norms(model: onnx.ModelProto) -> onnx.ModelProto:
     Where something else reads the layer's output too, or weights are computed in the graph,
     nothing is folded.
     """
-    result = _copy(model)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
     graph = result.graph
-    constants = _constants(graph)
+    constants = constants_of(graph)
     makers = {node.output[0]: node for node in graph.node}
     readers = Counter(reads(graph))
     for norm in _norms(graph, constants):
@@ -40,8 +47,8 @@ def fold_batch_norms(model: onnx.ModelProto) -> onnx.ModelProto:
         along = [-1 if other == axis else 1 for other in range(weight.ndim)]
         inputs = (
             layer.input[0],
-            _add_constant(graph, f"{norm.output[0]}.weight", weight * gain.reshape(along)),
-            _add_constant(graph, f"{norm.output[0]}.bias", bias * gain + offset),
+            add_constant(graph, f"{norm.output[0]}.weight", _single(weight * gain.reshape(along))),
+            add_constant(graph, f"{norm.output[0]}.bias", _single(bias * gain + offset)),
         )
         del layer.input[:]
         layer.input.extend(inputs)
@@ -60,7 +67,7 @@ def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     result = onnx.shape_inference.infer_shapes(model)
     graph = result.graph
-    constants = _constants(graph)
+    constants = constants_of(graph)
     ranks = {
         value.name: len(value.type.tensor_type.shape.dim)
         for value in (*graph.value_info, *graph.input)
@@ -74,8 +81,8 @@ def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
         taps = gain.reshape(-1, *[1] * (rank - 1))
         inputs = (
             norm.input[0],
-            _add_constant(graph, f"{norm.output[0]}.weight", taps),
-            _add_constant(graph, f"{norm.output[0]}.bias", offset),
+            add_constant(graph, f"{norm.output[0]}.weight", _single(taps)),
+            add_constant(graph, f"{norm.output[0]}.bias", _single(offset)),
         )
         convolution = helper.make_node(
             "Conv",
@@ -88,16 +95,6 @@ def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
         norm.CopyFrom(convolution)
     drop_unread_constants(graph)
     return result
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    return result
-
-
-def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
 def _norms(graph: onnx.GraphProto, constants: Iterable[str]) -> list[onnx.NodeProto]:
@@ -113,14 +110,14 @@ def _can_take_in(layer: onnx.NodeProto, constants: dict[str, np.ndarray]) -> boo
         return False
     if layer.op_type == "Conv":
         return True
-    scales = [_attribute(layer, name, 1.0) for name in ("alpha", "beta")]
+    scales = [attribute(layer, name, 1.0) for name in ("alpha", "beta")]
     plain_bias = len(layer.input) < 3 or constants[layer.input[2]].ndim == 1
     return scales == [1.0, 1.0] and plain_bias
 
 
 def _output_axis(layer: onnx.NodeProto) -> int:
     """The axis of the weight that counts output channels."""
-    return 0 if layer.op_type == "Conv" or _attribute(layer, "transB", 0) else 1
+    return 0 if layer.op_type == "Conv" or attribute(layer, "transB", 0) else 1
 
 
 def _gain_and_offset(
@@ -128,15 +125,9 @@ def _gain_and_offset(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a norm multiplies each channel by and then adds, in double precision, (channels,)."""
     gain, offset, mean, variance = (constants[name].astype(np.float64) for name in norm.input[1:])
-    gain = gain / np.sqrt(variance + _attribute(norm, "epsilon", EPSILON))
+    gain = gain / np.sqrt(variance + attribute(norm, "epsilon", EPSILON))
     return gain, offset - gain * mean
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
-    found = [helper.get_attribute_value(a) for a in node.attribute if a.name == name]
-    return found[0] if found else default
-
-
-def _add_constant(graph: onnx.GraphProto, name: str, value: np.ndarray) -> str:
-    graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
-    return name
+def _single(value: np.ndarray) -> np.ndarray:
+    return value.astype(np.float32)

@@ -151,16 +151,10 @@ def onnx_call(path: str | PathLike[str], arrays: Sequence[np.ndarray], threads: 
     try:
         import onnxruntime
 
-        from mirtrim.deploy.onnx_network import first_line, open_session
+        from mirtrim.deploy.onnx_session import first_line, open_session
     except ImportError as error:
         raise MirtrimError("ONNX Runtime is missing; install onnxruntime") from error
-    # The exceptions of ONNX Runtime have no base of their own.
-    try:
-        session = open_session(path, threads)
-    except Exception as error:
-        raise ArtefactError(
-            f"{fspath(path)} cannot be loaded ({first_line(error)}); export the network again"
-        ) from error
+    session = open_session(path, threads)
     wanted = session.get_inputs()
     if len(wanted) != len(arrays):
         names = ", ".join(one.name for one in wanted)

@@ -119,11 +119,6 @@ def measure_arena(path: str | os.PathLike[str]) -> Arena:
     return Arena(found["least"], found["total"], found["head"], found["tail"])
 
 
-def arena_bytes(path: str | os.PathLike[str]) -> int:
-    """The smallest arena for a .tflite file, see `measure_arena`."""
-    return measure_arena(path).needed_bytes
-
-
 class TfliteNetwork(nn.Module):
     """A .tflite network that looks like the PyTorch network it was made from.
 

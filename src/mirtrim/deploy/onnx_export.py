@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mirtrim.counting.operations import as_arguments, batch_length, run_for_one_pass
 from mirtrim.deploy.folding import fold_batch_norms
-from mirtrim.deploy.onnx_network import first_line, open_session, quiet
+from mirtrim.deploy.onnx_session import first_line, open_session, quiet
 from mirtrim.deploy.onnx_tidy import strip
 from mirtrim.utils.errors import ArtefactError, TraceError
 from mirtrim.utils.files import atomic_path

@@ -1,9 +1,11 @@
-"""What an ONNX file does not need: traces of its making, unread constants, long names."""
+"""Reading and tidying ONNX graphs: attributes, constants, names, traces of their making."""
 
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 PRODUCER = "mirtrim"
 
@@ -36,6 +38,23 @@ def reads(graph: onnx.GraphProto) -> Iterator[str]:
         yield from node.input
         for inner in _inner_graphs(node):
             yield from reads(inner)
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    """The value of an attribute of a node, or `default`."""
+    found = [helper.get_attribute_value(a) for a in node.attribute if a.name == name]
+    return found[0] if found else default
+
+
+def constants_of(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """The constants of a graph by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def add_constant(graph: onnx.GraphProto, name: str, value: np.ndarray) -> str:
+    """Add a constant to a graph; returns its name."""
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    return name
 
 
 def drop_unread_constants(graph: onnx.GraphProto) -> None:

@@ -23,7 +23,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor
 
 from mirtrim.deploy.folding import fold_batch_norms, norms_as_convolutions
-from mirtrim.deploy.onnx_network import first_line, quiet
+from mirtrim.deploy.onnx_session import first_line, quiet
 from mirtrim.deploy.onnx_tidy import shorten_names, strip
 from mirtrim.utils.errors import ArtefactError, MirtrimError
 from mirtrim.utils.files import atomic_path

@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from mirtrim.deploy.onnx_tidy import drop_unread_constants
+from mirtrim.deploy.onnx_session import LOG_FATAL, first_line
+from mirtrim.deploy.onnx_tidy import add_constant, attribute, constants_of, drop_unread_constants
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path
 
@@ -51,8 +52,9 @@ def optimise(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> 
         model = onnx.load(os.fspath(source))
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and onnx raise classes without a common base
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ArtefactError(f"{source} is no ONNX file ({reason}); export it again") from error
+        raise ArtefactError(
+            f"{source} is no ONNX file ({first_line(error)}); export it again"
+        ) from error
     data = for_latency(model).SerializeToString(deterministic=True)
     with atomic_path(target) as temporary:
         temporary.write_bytes(data)
@@ -62,7 +64,7 @@ def for_latency(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of `model` with both rewrites, wherever they can be made and pay."""
     result = with_constants_computed(model)
     graph = result.graph
-    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = constants_of(graph)
     shapes = _shapes(result)
     for node in [node for node in graph.node if node.op_type == "Conv"]:
         weight, shape = weights.get(node.input[1]), shapes.get(node.input[0], ())
@@ -83,7 +85,7 @@ def with_constants_computed(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 4
+    options.log_severity_level = LOG_FATAL
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = os.path.join(folder, "computed.onnx")
         onnxruntime.InferenceSession(
@@ -94,9 +96,9 @@ def with_constants_computed(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _is_plain(node: onnx.NodeProto, weight: np.ndarray) -> bool:
     return (
-        _attribute(node, "group", 1) == 1
-        and set(_attribute(node, "dilations", [1])) == {1}
-        and _attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
+        attribute(node, "group", 1) == 1
+        and set(attribute(node, "dilations", [1])) == {1}
+        and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
         and weight.ndim in (3, 4)
     )
 
@@ -105,8 +107,8 @@ def _without_stride(
     graph: onnx.GraphProto, node: onnx.NodeProto, weight: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, tuple[int, ...]]:
     """Rewrite a strided convolution over time in place; its new weight and input shape."""
-    (stride,) = _attribute(node, "strides", [1])
-    before, after = _attribute(node, "pads", [0, 0])
+    (stride,) = attribute(node, "strides", [1])
+    before, after = attribute(node, "pads", [0, 0])
     outputs, channels, taps = weight.shape
     length = shape[2]
     blocks = -(-length // stride)
@@ -128,8 +130,8 @@ def _without_stride(
     filled, split, turned, merged = (
         f"{stem}.{word}" for word in ("filled", "split", "turned", "merged")
     )
-    cut = _constant(graph, f"{stem}.cut", np.array([0, channels, blocks, stride]))
-    join = _constant(graph, f"{stem}.join", np.array([0, channels * stride, blocks]))
+    cut = add_constant(graph, f"{stem}.cut", np.array([0, channels, blocks, stride]))
+    join = add_constant(graph, f"{stem}.join", np.array([0, channels * stride, blocks]))
     steps = [
         helper.make_node("Reshape", [node.input[0], cut], [split]),
         helper.make_node("Transpose", [split], [turned], perm=[0, 1, 3, 2]),
@@ -137,13 +139,13 @@ def _without_stride(
     ]
     if length % stride:
         end = np.array([0, 0, 0, 0, 0, blocks * stride - length])
-        zeros = _constant(graph, f"{stem}.zeros", end)
+        zeros = add_constant(graph, f"{stem}.zeros", end)
         steps.insert(0, helper.make_node("Pad", [node.input[0], zeros], [filled]))
         steps[1].input[0] = filled
     for step in reversed(steps):
         graph.node.insert(at, step)
     node.input[0] = merged
-    node.input[1] = _constant(graph, f"{stem}.phases", phases)
+    node.input[1] = add_constant(graph, f"{stem}.phases", phases)
     _set(node, strides=[1], kernel_shape=[block_taps], pads=[left, right])
     return phases, (shape[0], channels * stride, blocks)
 
@@ -153,19 +155,19 @@ def _outputs_first(
 ) -> None:
     """Rewrite a convolution with few outputs as a transposed one, in place."""
     outputs, channels, *taps = weight.shape
-    pads = _attribute(node, "pads", [0] * (2 * len(taps)))
+    pads = attribute(node, "pads", [0] * (2 * len(taps)))
     cropped = [tap - 1 - pad for tap, pad in zip(taps * 2, pads, strict=True)]
     if len(taps) == 1:
         few = LEAST_INPUTS_PER_OUTPUT * outputs <= channels
     else:
         few = outputs <= min(MOST_PLANE_OUTPUTS, channels)
     fits = outputs * prod(taps) * prod(shape[2:]) <= MOST_PRODUCTS
-    strided = set(_attribute(node, "strides", [1])) != {1}
+    strided = set(attribute(node, "strides", [1])) != {1}
     if not few or not fits or strided or prod(taps) == 1 or min(cropped) < 0:
         return
     turned = np.flip(weight, tuple(range(2, weight.ndim))).swapaxes(0, 1)
     node.op_type = "ConvTranspose"
-    node.input[1] = _constant(graph, f"{node.output[0]}.turned_round", turned)
+    node.input[1] = add_constant(graph, f"{node.output[0]}.turned_round", turned)
     _set(node, pads=cropped)
 
 
@@ -178,18 +180,8 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    found = [helper.get_attribute_value(a) for a in node.attribute if a.name == name]
-    return found[0] if found else default
-
-
 def _set(node: onnx.NodeProto, **values: Any) -> None:
     for name, value in values.items():
-        for attribute in [a for a in node.attribute if a.name == name]:
-            node.attribute.remove(attribute)
+        for old in [a for a in node.attribute if a.name == name]:
+            node.attribute.remove(old)
         node.attribute.append(helper.make_attribute(name, value))
-
-
-def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray) -> str:
-    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-    return name

@@ -11,11 +11,6 @@ which says nothing that the time does not say.
 
 def gmacs_per_second(macs: float, latency_ms: float) -> float:
     """10⁹ multiply-accumulates per second."""
-    _check(macs=macs, latency_ms=latency_ms)
+    if not (macs > 0 and latency_ms > 0):
+        raise ValueError(f"macs {macs} and latency_ms {latency_ms} must be above 0")
     return macs / latency_ms / 1e6
-
-
-def _check(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, got {value}")

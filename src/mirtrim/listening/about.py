@@ -1,4 +1,4 @@
-"""What a bundle says of its network, read without torch.
+"""The description of a bundled network, read without torch.
 
 A bundle has one name: `.safetensors` and `.json` (weights and widths, as `mirtrim.units.storage`
 has them), `.onnx` and perhaps `.int8.onnx` (what listens), and `.model.json`, which describes them
@@ -39,7 +39,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class About:
-    """What a bundle says of its network.
+    """What is known of a bundled network.
 
     Attributes:
         task: name of the task.
@@ -81,7 +81,7 @@ class About:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a network is listened with, as its task had it when it was packed.
+    """How outputs of a network become an answer, as its task had it when it was packed.
 
     Attributes:
         kind: one of `KINDS`.
@@ -99,7 +99,7 @@ class Manner:
 
 
 @dataclass(frozen=True)
-class Said:
+class Description:
     """Everything in a `.model.json`.
 
     Attributes:
@@ -124,7 +124,7 @@ class Network(Protocol):
 
     @property
     def about(self) -> About:
-        """What is said of it."""
+        """What is known of the network."""
 
     @property
     def manner(self) -> Manner:
@@ -167,7 +167,7 @@ def read_content(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def read_said(path: str | Path) -> Said:
+def read_description(path: str | Path) -> Description:
     """Read and check a description.
 
     Only what listening needs is checked; `mirtrim.listening.bundle` checks the rest.
@@ -184,7 +184,7 @@ def read_said(path: str | Path) -> Said:
         problem = _problem_of_manner(about, manner)
     if problem:
         raise ArtefactError(f"{path}: {problem}; {REMEDY}")
-    return Said(About(**about), content["weights_sha256"], manner, content["files"])
+    return Description(About(**about), content["weights_sha256"], manner, content["files"])
 
 
 def about_part(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,19 +203,19 @@ NAMES: Mapping[Any, str] = {Mapping: "object", str: "text", int: "integer", floa
 OWN_KEYS = ("format", "version", "weights_sha256", "manner", "files")
 
 
-def _problem(said: Mapping[str, Any]) -> str | None:
+def _problem(content: Mapping[str, Any]) -> str | None:
     """What is wrong with the fields of an `About`; whether they suit the task is not asked."""
     kinds: dict[Any, Any] = {Mapping: dict, str: str, int: int, float: (int, float)}
     for field in fields(About):
         name, kind = field.name, get_origin(field.type) or field.type
-        if name not in said:
+        if name not in content:
             return f"{name!r} is a required property"
-        value = said[name]
+        value = content[name]
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):
             return f"{name}: {value!r} is no {NAMES[kind]}"
         if kind in (int, float) and not isfinite(value):
             return f"{name}: {value!r} is no number"
-    odd = sorted(set(said) - {field.name for field in fields(About)})
+    odd = sorted(set(content) - {field.name for field in fields(About)})
     return f"{odd[0]!r} is not known" if odd else None
 
 
@@ -240,13 +240,13 @@ def _problem_of_files(content: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _problem_of_manner(said: Mapping[str, Any], manner: Manner) -> str | None:
+def _problem_of_manner(content: Mapping[str, Any], manner: Manner) -> str | None:
     """What listening needs and does not find, in one line; None if nothing is lacking."""
     if manner.kind not in KINDS:
         return f"manner.kind: {manner.kind!r} is none of {', '.join(KINDS)}"
     for key in NEEDED[manner.kind]:
-        if not _is_number(said["features"].get(key)) or said["features"][key] <= 0:
-            return f"features.{key}: {said['features'].get(key)!r} is no number above 0"
+        if not _is_number(content["features"].get(key)) or content["features"][key] <= 0:
+            return f"features.{key}: {content['features'].get(key)!r} is no number above 0"
     decoding = {
         "events": [f"threshold_{name}" for name in manner.detectors],
         "pitch": ["threshold"],
@@ -254,17 +254,17 @@ def _problem_of_manner(said: Mapping[str, Any], manner: Manner) -> str | None:
         "classes": [],
     }[manner.kind]
     for key in decoding:
-        if not _is_number(said["decoding"].get(key)):
-            return f"decoding.{key}: {said['decoding'].get(key)!r} is no number"
-    if manner.kind == "classes" and not said["features"].get("classes"):
+        if not _is_number(content["decoding"].get(key)):
+            return f"decoding.{key}: {content['decoding'].get(key)!r} is no number"
+    if manner.kind == "classes" and not content["features"].get("classes"):
         return "features.classes: there is none"
     if manner.kind == "events":
         for name in ("mean", "deviation"):
-            values = said["statistics"].get(name)
+            values = content["statistics"].get(name)
             count = len(values) if isinstance(values, list) else 0
-            if count != said["features"]["mel_bands"] or not all(map(_is_number, values)):
+            if count != content["features"]["mel_bands"] or not all(map(_is_number, values)):
                 return (
-                    f"statistics.{name}: {count} numbers for {said['features']['mel_bands']} "
+                    f"statistics.{name}: {count} numbers for {content['features']['mel_bands']} "
                     "columns"
                 )
     return None

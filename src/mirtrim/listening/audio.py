@@ -1,6 +1,6 @@
 """A person's audio file as mono blocks at a network's sample rate, in bounded memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import soxr
 from mirtrim.sound.decoder import AudioError, Source, blocks_of, missing, open_source
 
 __all__ = [
-    "AudioError", "AudioFile", "Meter", "Progress", "mean_of_channels", "mono_blocks",
-    "no_progress", "open_audio", "share",
+    "AudioError", "AudioFile", "Progress", "mean_of_channels", "mono_blocks", "no_progress",
+    "open_audio", "share",
 ]  # fmt: skip
 
 # Called with (seconds read, seconds to read); a file that is read twice counts twice.
@@ -19,8 +19,6 @@ Progress = Callable[[float, float], None]
 
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 2**20  # samples times channels, for files with many channels
-# One step of 16 bits. Deviations below it are nothing to hear.
-STEP = 1 / 32768
 # A mean below this part of the deviation (−40 dB) is the sound's own, and no offset.
 OFFSET_SHARE = 0.01
 # Of the power of the channels, what must be left of their mean if they do not cancel (−20 dB).
@@ -29,7 +27,6 @@ CANCELLED_SHARE = 0.01
 LOUDEST_PEAK = 2.0
 INTEGER_PEAK = 128.0
 INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
-METER_CHUNKS_PER_SECOND = 100
 
 
 def no_progress(done_seconds: float, total_seconds: float) -> None:
@@ -230,66 +227,6 @@ def mean_of_channels(samples: np.ndarray) -> np.ndarray:
     if samples.shape[1] == 2:
         return (samples[:, 0] + samples[:, 1]) / np.float32(2)
     return samples.mean(axis=1)
-
-
-class Meter:
-    """What is measured while samples at `sample_rate` Hz pass by, in chunks of `chunk` samples."""
-
-    def __init__(self, sample_rate: int, chunk: int | None = None) -> None:
-        self.sample_rate = sample_rate
-        self.chunk = chunk or max(1, sample_rate // METER_CHUNKS_PER_SECOND)
-        self.samples = 0
-        self.peak = 0.0
-        self.square_sum = 0.0
-        self._rest = np.zeros(0, dtype=np.float32)
-        self._deviations: list[np.ndarray] = []
-
-    def through(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The same blocks, measured."""
-        for block in blocks:
-            self.samples += len(block)
-            self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
-            self.square_sum += float(np.square(block, dtype=np.float64).sum())
-            held = np.concatenate([self._rest, block])
-            whole = len(held) - len(held) % self.chunk
-            self._deviations.append(deviations(held[:whole].reshape(-1, self.chunk)))
-            self._rest = held[whole:]
-            yield block
-
-    @property
-    def sounding(self) -> np.ndarray:
-        """Whether a chunk deviates from its own mean by a step of 16 bits, (chunks,); the last
-        chunk may be shorter."""
-        rest = [deviations(self._rest[None])] if len(self._rest) else []
-        joined = np.concatenate([np.zeros(0), *self._deviations, *rest])
-        return joined >= STEP
-
-    def sounds_at(self, chunks: np.ndarray, before: int, behind: int) -> np.ndarray:
-        """Whether anything sounds from `before` chunks before the beginnings of `chunks` to
-        `behind` chunks behind it, (chunks,)."""
-        reached = np.concatenate([[0], np.cumsum(self.sounding)])
-        first, last = (np.clip(chunks + shift, 0, len(reached) - 1) for shift in (-before, behind))
-        return reached[last] > reached[first]
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing sounds anywhere."""
-        return not self.sounding.any()
-
-    @property
-    def silence(self) -> str:
-        """The words for `silent`: what lies above half the sample rate is not heard at all."""
-        return f"silent below {self.sample_rate // 2} Hz"
-
-    @property
-    def rms(self) -> float:
-        """Root mean square of everything so far."""
-        return float(np.sqrt(self.square_sum / max(self.samples, 1)))
-
-
-def deviations(chunks: np.ndarray) -> np.ndarray:
-    """Standard deviation of each of (chunks, samples), (chunks,)."""
-    return np.asarray(chunks.std(axis=1, dtype=np.float64))
 
 
 def share(progress: Progress, reading: int, readings: int) -> Progress:

@@ -18,13 +18,13 @@ from mirtrim.listening.about import (
     REMEDY,
     VERSION,
     About,
+    Description,
     Manner,
-    Said,
     about_part,
     base_of,
     beside,
     read_content,
-    read_said,
+    read_description,
 )
 from mirtrim.listening.bundle_schema import problem_of
 from mirtrim.listening.decoding import decoding_names, hearing_of
@@ -94,26 +94,28 @@ def write_bundle(folder: Path, name: str, network: nn.Module, about: About) -> P
     finally:
         network.train(was_training)
     weights = sha256_of_file(beside(base, ".safetensors"))
-    write_said(base, Said(about, weights, manner_of(task, about), {FP32: said_of_file(file)}))
+    write_description(
+        base, Description(about, weights, manner_of(task, about), {FP32: file_entry(file)})
+    )
     return base
 
 
-def said_of_file(file: Path) -> dict[str, Any]:
-    """What a description says of an ONNX file."""
+def file_entry(file: Path) -> dict[str, Any]:
+    """The entry of an ONNX file in a description."""
     return {"sha256": sha256_of_file(file), "bytes": file.stat().st_size}
 
 
-def write_said(base: Path, said: Said) -> None:
+def write_description(base: Path, description: Description) -> None:
     """Write the description of a bundle whose other files are there."""
     write_json(
         beside(base, ENDING),
         {
             "format": FORMAT,
             "version": VERSION,
-            "weights_sha256": said.weights_sha256,
-            "manner": asdict(said.manner) if said.manner else None,
-            "files": {name: dict(of) for name, of in said.files.items()},
-            **asdict(said.about),
+            "weights_sha256": description.weights_sha256,
+            "manner": asdict(description.manner) if description.manner else None,
+            "files": {name: dict(of) for name, of in description.files.items()},
+            **asdict(description.about),
         },
     )
 
@@ -127,8 +129,8 @@ def read_bundle(path: str | Path) -> Bundle:
     base = base_of(path)
     # The whole schema first: it says more exactly what is wrong.
     task = _task_of(about_part(read_content(base)), base)
-    said = read_said(base)
-    about, digest = said.about, said.weights_sha256
+    description = read_description(base)
+    about, digest = description.about, description.weights_sha256
     weights = beside(base, ".safetensors")
     if not weights.is_file():
         raise ArtefactError(f"{weights} is missing; {REMEDY}")
@@ -142,27 +144,20 @@ def read_bundle(path: str | Path) -> Bundle:
     return Bundle(base, about, task, network.eval())
 
 
-def read_about(path: str | Path) -> About:
-    """What a bundle says of its network, checked, without reading the network."""
-    base = base_of(path)
-    _task_of(about_part(read_content(base)), base)
-    return read_said(base).about
-
-
-def _task_of(said: Mapping[str, Any], base: Path) -> Task:
-    """The task, once everything that is said of the network is what may be said."""
-    problem = problem_of(said)
+def _task_of(content: Mapping[str, Any], base: Path) -> Task:
+    """The task, after everything in the description has been checked."""
+    problem = problem_of(content)
     if problem:
         raise ArtefactError(f"{base}{ENDING}: {problem}; {REMEDY}")
-    return get_task(said["task"])
+    return get_task(content["task"])
 
 
 def _check_network(network: nn.Module, about: About, task: Task, base: Path) -> None:
-    """The network has the size that is said, and takes the features that are said."""
+    """The network has the size of its description, and takes the features named there."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if parameters != about.parameters:
         raise ArtefactError(
-            f"{base}: has {parameters} parameters, said are {about.parameters}; {REMEDY}"
+            f"{base}: has {parameters} parameters, not {about.parameters} as described; {REMEDY}"
         )
     was_training = network.training
     try:

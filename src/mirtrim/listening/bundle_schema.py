@@ -1,4 +1,4 @@
-"""What a bundle may say of its network."""
+"""The JSON schema of a bundle's description."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,19 +19,19 @@ RATIO = {"type": "number", "minimum": 1}
 COUNT = {"type": "integer", "minimum": 1}
 
 
-def problem_of(said: Mapping[str, Any]) -> str | None:
+def problem_of(content: Mapping[str, Any]) -> str | None:
     """The first thing that is wrong with the fields of an `About`, in one line; None if none is."""
-    name = said.get("task")
+    name = content.get("task")
     if name not in TASKS:
         return f"task {name!r} is unknown; known: {', '.join(sorted(TASKS))}"
     try:
         schema = _schema(get_task(str(name)))
     except ConfigError as error:
         return str(error)
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(said)
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(content)
     first = min(errors, key=lambda error: [str(part) for part in error.absolute_path], default=None)
     if first is None:
-        return _problem_of_statistics(get_task(str(name)), said)
+        return _problem_of_statistics(get_task(str(name)), content)
     key = ".".join(str(part) for part in first.absolute_path)
     return f"{key}: {first.message}" if key else first.message
 
@@ -94,12 +94,12 @@ def _parameters(task: Task, part: str) -> dict[str, Any]:
     return _object(**task.schema[part])
 
 
-def _problem_of_statistics(task: Task, said: Mapping[str, Any]) -> str | None:
+def _problem_of_statistics(task: Task, content: Mapping[str, Any]) -> str | None:
     """Statistics are those of the columns of a patch, (batch, 1, columns, rows)."""
     if not task.normalised_array:
         return None
-    columns = task.example_input(said["features"]).shape[2]
-    for name, values in said["statistics"].items():
+    columns = task.example_input(content["features"]).shape[2]
+    for name, values in content["statistics"].items():
         if len(values) != columns:
             return f"statistics.{name}: {len(values)} numbers for {columns} columns"
     return None

@@ -5,11 +5,11 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from mirtrim.listening.about import SURE_FROM, About, Said, beside
+from mirtrim.listening.about import SURE_FROM, About, Description, beside
 from mirtrim.listening.bundle import Bundle, read_bundle
 from mirtrim.listening.decoding import SURE_ACCURACY
 from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
-from mirtrim.listening.shelf import said_in
+from mirtrim.listening.shelf import descriptions_in
 from mirtrim.runs.labels import label_of
 from mirtrim.tasks.task import Task
 from mirtrim.utils.files import write_text
@@ -37,12 +37,12 @@ def write_cards(folder: Path) -> None:
     """Write the card (`.md`) of every bundle in a folder, with what the table beside them says of
     recordings."""
     evidence = read_evidence(folder)
-    for base, said in said_in(folder).items():
-        known = evidence_of(evidence, base.name, said)
-        write_text(beside(base, ".md"), model_card(read_bundle(base), said, known))
+    for base, description in descriptions_in(folder).items():
+        known = evidence_of(evidence, base.name, description)
+        write_text(beside(base, ".md"), model_card(read_bundle(base), description, known))
 
 
-def model_card(bundle: Bundle, said: Said, recorded: Sequence[Evidence] = ()) -> str:
+def model_card(bundle: Bundle, description: Description, recorded: Sequence[Evidence] = ()) -> str:
     """A model card in Markdown.
 
     Args:
@@ -82,7 +82,7 @@ def model_card(bundle: Bundle, said: Said, recorded: Sequence[Evidence] = ()) ->
         f"| non-zero parameters | {about.nonzeros:,} |",
         f"| compression ratio | {about.ratio:.2f} (target: {about.target_ratio:g}) |",
         f"| multiply-accumulates for one example | {about.macs:,} |",
-        *(line for name, of in sorted(said.files.items()) for line in _of_file(name, of, about)),
+        *(line for name, of in sorted(description.files.items()) for line in _file(name, of)),
         "",
         "## What it is not good for",
         "",
@@ -108,18 +108,18 @@ def on_recordings(recorded: Sequence[Evidence]) -> list[str]:
         interval = f" [{one.rule_low:+.3f}, {one.rule_high:+.3f}]"
         lines.append(
             f"| {one.set} ({one.measure.replace('_', ' ')}) | {one.recordings} | {one.score:.3f} "
-            f"| {one.rendered:.3f} | {one.who} | {one.rule_score:.3f} "
+            f"| {one.rendered:.3f} | {one.rule_name} | {one.rule_score:.3f} "
             f"| {one.rule_difference:+.3f}{'' if isnan(one.rule_low) else interval} |"
         )
     if (reason := withheld(recorded)) is not None:
         lines += [
             "",
-            f"**Not offered** by `mirtrim listen` without `--force`: {reason.who} is better.",
+            f"**Not offered** by `mirtrim listen` without `--force`: {reason.rule_name} is better.",
         ]
     return lines
 
 
-def _of_file(name: str, of: Mapping[str, Any], about: About) -> list[str]:
+def _file(name: str, of: Mapping[str, Any]) -> list[str]:
     lines = [f"| bytes of the {name} network (ONNX) | {of.get('bytes', 0):,} |"]
     if "test_error" in of:
         lines.append(f"| test error of the {name} network | {of['test_error']:.3f} |")

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from mirtrim.listening.about import Network
-from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks, share
+from mirtrim.listening.audio import AudioFile, Progress, mono_blocks, share
 from mirtrim.listening.blocks import framed, outputs_of
 from mirtrim.listening.features import (
     BINS_PER_OCTAVE,
@@ -16,6 +16,7 @@ from mirtrim.listening.features import (
     log_constant_q,
     log_softmax,
 )
+from mirtrim.listening.meter import Meter
 from mirtrim.listening.results import Chords
 from mirtrim.tasks.chord_labels import LABELS, NO_CHORD, segments, smoothest_path
 from mirtrim.tasks.hearing import Features

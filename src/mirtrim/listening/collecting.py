@@ -22,6 +22,9 @@ from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 DENSE = "dense"
+# What a description takes over from a row.
+COUNTS = ("seed", "parameters", "nonzeros", "macs")
+NUMBERS = ("target_ratio", "ratio", "validation_error", "test_error")
 
 
 def collect_bundles(
@@ -91,12 +94,14 @@ def calibrated(network: nn.Module, about: About, store: FeatureStore | None) -> 
 def about_of(
     row: Any, task_block: Mapping[str, Any], statistics: Mapping[str, list[float]], licence: str
 ) -> About:
-    """What is said of the network of one result row."""
+    """What is known of the network of one result row."""
     scores: dict[str, float] = json.loads(row.scores)
     names = decoding_names(get_task(row.task))
     lacking = [name for name in names if name not in scores]
     if lacking:
         raise ArtefactError(f"the rows of task {row.task} lack {lacking[0]}; run the task again")
+    numbers: dict[str, Any] = {name: int(getattr(row, name)) for name in COUNTS}
+    numbers |= {name: float(getattr(row, name)) for name in NUMBERS}
     return About(
         task=row.task,
         features=dict(task_block["features"]),
@@ -107,14 +112,7 @@ def about_of(
         profile=row.profile,
         licence=licence,
         pruning={key: str(getattr(row, key)) for key in RUN_KEYS},
-        seed=int(row.seed),
-        target_ratio=float(row.target_ratio),
-        ratio=float(row.ratio),
-        parameters=int(row.parameters),
-        nonzeros=int(row.nonzeros),
-        macs=int(row.macs),
-        validation_error=float(row.validation_error),
-        test_error=float(row.test_error),
+        **numbers,
         scores={name: value for name, value in scores.items() if name not in names},
         versions=row.versions,
     )

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from mirtrim.listening.about import Network
-from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
+from mirtrim.listening.audio import AudioFile, Progress, mono_blocks
 from mirtrim.listening.blocks import at_least, framed, outputs_of
 from mirtrim.listening.features import (
     MEL_FLOOR,
@@ -16,6 +16,7 @@ from mirtrim.listening.features import (
     peaks_of,
     sigmoid,
 )
+from mirtrim.listening.meter import Meter
 from mirtrim.listening.results import Events, in_order
 
 BLOCK_FRAMES = 500

@@ -1,4 +1,4 @@
-"""What networks have scored on recordings: the table beside them, `recordings.csv`.
+"""Scores of networks on recordings, from the table `recordings.csv` beside them.
 
 `snakemake recordings` writes it (`mirtrim.analysis.recordings.of_shelf`); cards tell it, and
 `mirtrim listen` goes by it.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirtrim.listening.about import Said
+from mirtrim.listening.about import Description
 from mirtrim.utils.errors import ArtefactError
 
 TABLE = "recordings.csv"
@@ -53,12 +53,12 @@ class Evidence:
         return self.score < self.rule_score
 
     @property
-    def who(self) -> str:
+    def rule_name(self) -> str:
         """The rule, and the library that computes it."""
         return f"{self.rule} ({self.rule_library})" if self.rule_library != "-" else self.rule
 
     @property
-    def heard(self) -> str:
+    def count_text(self) -> str:
         """How many recordings."""
         return f"{self.recordings} recording{'' if self.recordings == 1 else 's'}"
 
@@ -66,7 +66,7 @@ class Evidence:
     def sentence(self) -> str:
         """One line without a full stop."""
         return (
-            f"on {self.heard} ({self.set}) it scores {self.score:.3f}, {self.who} "
+            f"on {self.count_text} ({self.set}) it scores {self.score:.3f}, {self.rule_name} "
             f"{self.rule_score:.3f}"
         )
 
@@ -100,10 +100,10 @@ def read_evidence(folder: Path) -> dict[Key, list[Evidence]]:
 
 
 def evidence_of(
-    evidence: Mapping[Key, Sequence[Evidence]], name: str, said: Said
+    evidence: Mapping[Key, Sequence[Evidence]], name: str, description: Description
 ) -> Sequence[Evidence]:
     """What is known of these very weights."""
-    return evidence.get((name, said.weights_sha256[:DIGITS]), ())
+    return evidence.get((name, description.weights_sha256[:DIGITS]), ())
 
 
 def withheld(of_network: Iterable[Evidence]) -> Evidence | None:

@@ -1,4 +1,4 @@
-"""What networks are given, computed without torch and librosa, whose import takes seconds.
+"""Features of networks, computed without torch and librosa, whose import takes seconds.
 
 Every function gives what the task's own gives in training, to rounding; tests hold them against
 each other.

@@ -4,7 +4,6 @@ The package `jams` reads it and finds it valid, but is not needed to write it.
 """
 
 import json
-from functools import singledispatch
 from typing import Any
 
 from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags
@@ -57,53 +56,41 @@ def jams_of(heard: Heard, title: str, tool: str) -> str:
     return json.dumps(document, allow_nan=False) + "\n"
 
 
-@singledispatch
 def annotations_of(heard: Heard) -> list[tuple[str, Any, dict[str, Any]]]:
     """Namespace, observations and sandbox of each annotation."""
+    match heard:
+        case Events():
+            # Namespace onset has no labels: one annotation per detector, named in the sandbox.
+            return [
+                (
+                    "onset",
+                    [_observation(t, 0.0, None, p) for t, p in zip(*heard.of(name), strict=True)],
+                    {"detector": name},
+                )
+                for name in heard.detectors
+            ]
+        case PitchCurve():
+            # Dense; an unvoiced frame keeps its frequency, as the namespace has it.
+            frames = zip(heard.frequency_hz.tolist(), heard.voiced.tolist(), strict=True)
+            pitch = {
+                "time": [round(time, DECIMALS) for time in heard.times_seconds.tolist()],
+                "duration": [0.0] * len(heard.times_seconds),
+                "value": [
+                    {"index": 0, "frequency": round(hz, DECIMALS), "voiced": voiced}
+                    for hz, voiced in frames
+                ],
+                "confidence": [round(value, DECIMALS) for value in heard.confidence.tolist()],
+            }
+            return [("pitch_contour", pitch, {})]
+        case Chords():
+            segments = zip(heard.intervals, heard.labels, strict=True)
+            data = [_observation(start, end - start, name, None) for (start, end), name in segments]
+            return [("chord", data, {})]
+        case Tags():
+            pairs = zip(heard.classes, heard.probabilities, strict=True)
+            data = [_observation(0.0, heard.duration_seconds, name, p) for name, p in pairs]
+            return [("tag_open", data, {})]
     raise TypeError(f"{type(heard).__name__} has no JAMS namespace")
-
-
-@annotations_of.register
-def _(heard: Events) -> list[tuple[str, Any, dict[str, Any]]]:
-    """One annotation per detector, named in the sandbox: namespace onset has no labels."""
-    result = []
-    for detector in heard.detectors:
-        data = [
-            _observation(time, 0.0, None, confidence)
-            for time, confidence in zip(*heard.of(detector), strict=True)
-        ]
-        result.append(("onset", data, {"detector": detector}))
-    return result
-
-
-@annotations_of.register
-def _(heard: PitchCurve) -> list[tuple[str, Any, dict[str, Any]]]:
-    """A dense annotation; an unvoiced frame keeps its frequency, as the namespace has it."""
-    frames = zip(heard.frequency_hz.tolist(), heard.voiced.tolist(), strict=True)
-    data = {
-        "time": [round(time, DECIMALS) for time in heard.times_seconds.tolist()],
-        "duration": [0.0] * len(heard.times_seconds),
-        "value": [
-            {"index": 0, "frequency": round(hz, DECIMALS), "voiced": voiced}
-            for hz, voiced in frames
-        ],
-        "confidence": [round(value, DECIMALS) for value in heard.confidence.tolist()],
-    }
-    return [("pitch_contour", data, {})]
-
-
-@annotations_of.register
-def _(heard: Chords) -> list[tuple[str, Any, dict[str, Any]]]:
-    pairs = zip(heard.intervals, heard.labels, strict=True)
-    data = [_observation(start, end - start, label, None) for (start, end), label in pairs]
-    return [("chord", data, {})]
-
-
-@annotations_of.register
-def _(heard: Tags) -> list[tuple[str, Any, dict[str, Any]]]:
-    pairs = zip(heard.classes, heard.probabilities, strict=True)
-    data = [_observation(0.0, heard.duration_seconds, name, share) for name, share in pairs]
-    return [("tag_open", data, {})]
 
 
 def _observation(

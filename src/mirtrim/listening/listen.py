@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirtrim.listening.about import Network
-from mirtrim.listening.audio import AudioFile, Progress, no_progress, open_audio
+from mirtrim.listening.audio import AudioFile, Progress, no_progress, open_audio, share
 from mirtrim.listening.chords import hear_chords
 from mirtrim.listening.events import hear_events
 from mirtrim.listening.pitch import hear_pitch
@@ -43,16 +43,7 @@ def listen(path: str | Path, network: Network, progress: Progress = no_progress)
         ConfigError: the network's task does not say how it is listened with.
     """
     hear, readings = LISTENERS[network.manner.kind]
-    audio = open_audio(path, _first_of(progress, 1 + readings))
-    heard = hear(network, audio, _behind(progress, audio.duration_seconds))
+    audio = open_audio(path, share(progress, 0, 1 + readings))
+    read = audio.duration_seconds
+    heard = hear(network, audio, lambda done, total: progress(read + done, read + total))
     return replace(heard, notes=(*audio.notes, *heard.notes))
-
-
-def _first_of(progress: Progress, readings: int) -> Progress:
-    """Progress of the first reading of several."""
-    return lambda done, total: progress(done, readings * total)
-
-
-def _behind(progress: Progress, seconds: float) -> Progress:
-    """Progress behind a first reading of `seconds`."""
-    return lambda done, total: progress(seconds + done, seconds + total)

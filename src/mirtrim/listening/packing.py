@@ -10,8 +10,8 @@ from torch import Tensor
 from mirtrim.deploy.latency import interleaved, onnx_call
 from mirtrim.deploy.onnx_network import OnnxNetwork
 from mirtrim.deploy.quantising import quantise_onnx
-from mirtrim.listening.about import FP32, INT8, ONNX_ENDINGS, beside, read_said
-from mirtrim.listening.bundle import said_of_file, write_said
+from mirtrim.listening.about import FP32, INT8, ONNX_ENDINGS, beside, read_description
+from mirtrim.listening.bundle import file_entry, write_description
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.utils.provenance import machine
@@ -39,8 +39,8 @@ def pack(
         store: the task's features.
         seed: of the calibration examples.
     """
-    said = read_said(base)
-    about, task = said.about, get_task(said.about.task)
+    description = read_description(base)
+    about, task = description.about, get_task(description.about.task)
     plain, quantised = (beside(base, ONNX_ENDINGS[name]) for name in (FP32, INT8))
     quantise_onnx(plain, quantised, _calibration(task_block, store, task, seed))
     predictions = task.predict(OnnxNetwork(quantised), store, "test", about.features)
@@ -49,11 +49,11 @@ def pack(
     inputs = [task.example_input(about.features).numpy()]
     calls = {name: onnx_call(file, inputs) for name, file in ((FP32, plain), (INT8, quantised))}
     latencies = interleaved(calls, seconds=timed_seconds)
-    files: dict[str, dict[str, Any]] = {FP32: said_of_file(plain), INT8: said_of_file(quantised)}
+    files: dict[str, dict[str, Any]] = {FP32: file_entry(plain), INT8: file_entry(quantised)}
     for name, latency in latencies.items():
         files[name] |= {"milliseconds": round(latency.median_ms, 4), "machine": machine()}
     files[INT8]["test_error"] = round(float(test_error), 6)
-    write_said(base, replace(said, files=files))
+    write_description(base, replace(description, files=files))
 
 
 def _calibration(

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mirtrim.listening.about import Network
-from mirtrim.listening.audio import AudioFile, Meter, Progress, mono_blocks
+from mirtrim.listening.audio import AudioFile, Progress, mono_blocks
 from mirtrim.listening.blocks import in_multiples, outputs_of
 from mirtrim.listening.features import FULL_SCALE, fundamental, normalised_frames, sigmoid
+from mirtrim.listening.meter import Meter
 from mirtrim.listening.results import PitchCurve
 from mirtrim.listening.steady import steady_paths
 

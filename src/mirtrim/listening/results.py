@@ -2,13 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import singledispatch
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +17,11 @@ class Heard:
 
     duration_seconds: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """One line without a full stop."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +40,14 @@ class Events(Heard):
     confidence: np.ndarray
     detectors: tuple[str, ...]
 
-    @property
-    def table(self) -> "pd.DataFrame":
-        """The same as a table: columns time_seconds, label, confidence."""
-        import pandas as pd  # whose import takes longer than to listen to a song
-
-        return pd.DataFrame(
-            {
-                "time_seconds": self.times_seconds,
-                "label": self.labels.astype(object),
-                "confidence": self.confidence,
-            }
-        )
-
     def of(self, detector: str) -> tuple[np.ndarray, np.ndarray]:
         """Times and confidence of one detector."""
         kept = self.labels == detector
         return self.times_seconds[kept], self.confidence[kept]
+
+    @property
+    def summary(self) -> str:
+        return ", ".join(f"{int((self.labels == name).sum())} {name}" for name in self.detectors)
 
 
 def in_order(
@@ -86,6 +77,14 @@ class PitchCurve(Heard):
     confidence: np.ndarray
     voiced: np.ndarray
 
+    @property
+    def summary(self) -> str:
+        if not self.voiced.any():
+            return "nothing voiced"
+        median_hz = np.median(self.frequency_hz[self.voiced])
+        share = f"{self.voiced.mean():.0%} of {len(self.voiced)} frames voiced"
+        return f"{share}, median {median_hz:.1f} Hz"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chords(Heard):
@@ -98,6 +97,10 @@ class Chords(Heard):
 
     intervals: np.ndarray
     labels: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.labels)} segments, {len(set(self.labels))} different chords"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,38 +117,9 @@ class Tags(Heard):
     probabilities: np.ndarray
     sure: bool = True
 
-
-@singledispatch
-def summary_of(heard: Heard) -> str:
-    """One line without a full stop."""
-    raise TypeError(f"{type(heard).__name__} has no summary")
-
-
-@summary_of.register
-def _(heard: Events) -> str:
-    return ", ".join(f"{int((heard.labels == name).sum())} {name}" for name in heard.detectors)
-
-
-@summary_of.register
-def _(heard: PitchCurve) -> str:
-    if not heard.voiced.any():
-        return "nothing voiced"
-    sounding = heard.frequency_hz[heard.voiced]
-    return (
-        f"{heard.voiced.mean():.0%} of {len(heard.voiced)} frames voiced, "
-        f"median {np.median(sounding):.1f} Hz"
-    )
-
-
-@summary_of.register
-def _(heard: Chords) -> str:
-    different = len(set(heard.labels))
-    return f"{len(heard.labels)} segments, {different} different chords"
-
-
-@summary_of.register
-def _(heard: Tags) -> str:
-    if not heard.classes:
-        return "no class"
-    best = f"{heard.classes[0]} ({heard.probabilities[0]:.0%})"
-    return best if heard.sure else f"unsure, perhaps {best}"
+    @property
+    def summary(self) -> str:
+        if not self.classes:
+            return "no class"
+        best = f"{self.classes[0]} ({self.probabilities[0]:.0%})"
+        return best if self.sure else f"unsure, perhaps {best}"

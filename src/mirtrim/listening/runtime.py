@@ -5,24 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
+from mirtrim.deploy.onnx_session import open_session
 from mirtrim.listening.about import (
     FP32,
     ONNX_ENDINGS,
     REMEDY,
     About,
+    Description,
     Manner,
-    Said,
     base_of,
     beside,
-    read_said,
+    read_description,
 )
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import sha256_of_file
 
 BATCH = 256
-LOG_FATAL = 4
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,14 @@ class OnnxListener:
     """
 
     path: Path
-    said: Said
+    description: Description
     manner: Manner
     session: Any
 
     @property
     def about(self) -> About:
-        """What is said of it."""
-        return self.said.about
+        """What is known of the network."""
+        return self.description.about
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """(batch, …) → (batch, …), in parts of `BATCH`."""
@@ -63,53 +62,37 @@ def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
         ConfigError: the task cannot be listened with, or there is no file of this format.
     """
     base = base_of(path)
-    said = read_said(base)
-    if said.manner is None:
+    description = read_description(base)
+    if description.manner is None:
         raise ConfigError(
-            f"task {said.about.task!r} cannot be listened with; give it a `hearing` (see "
+            f"task {description.about.task!r} cannot be listened with; give it a `hearing` (see "
             "mirtrim.tasks.hearing) and collect it again"
         )
-    if number_format not in said.files:
+    if number_format not in description.files:
         raise ConfigError(
-            f"{base}: there is no {number_format} network; there is {', '.join(said.files)}"
+            f"{base}: there is no {number_format} network; there is {', '.join(description.files)}"
         )
     file = beside(base, ONNX_ENDINGS[number_format])
     if not file.is_file():
         raise ArtefactError(f"{file} is missing; {REMEDY}")
-    if sha256_of_file(file) != said.files[number_format]["sha256"]:
+    if sha256_of_file(file) != description.files[number_format]["sha256"]:
         raise ArtefactError(f"{file} is not what {base.name}.model.json describes; {REMEDY}")
-    try:
-        session = _session(file)
-    except Exception as error:  # the classes of the runtime share no base but this one
-        reason = " ".join(str(error).split())
-        raise ArtefactError(f"{file} cannot be loaded ({reason}); {REMEDY}") from error
-    _check_shape(session, said, base)
-    return OnnxListener(base, said, said.manner, session)
+    # One thread: small networks are faster so, and give the same bits whatever the cores.
+    session = open_session(file, remedy=REMEDY)
+    _check_shape(session, description, base)
+    return OnnxListener(base, description, description.manner, session)
 
 
-def _session(file: Path) -> Any:
-    """A silent session on one thread: small networks are faster so, and give the same bits on any
-    machine's cores."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = LOG_FATAL
-    # As in `mirtrim.deploy.onnx_network`: exact sums of int8 products on older processors.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    return onnxruntime.InferenceSession(
-        file.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _check_shape(session: Any, said: Said, base: Path) -> None:
+def _check_shape(session: Any, description: Description, base: Path) -> None:
     """The network takes what its features give."""
-    assert said.manner is not None
-    features = said.about.features
+    assert description.manner is not None
+    features = description.about.features
     wanted = {
         "events": lambda: (1, features["mel_bands"], features["window_frames"]),
         "chords": lambda: (1, features["bins"], features["window_frames"]),
         "pitch": lambda: (1, features["frame_samples"]),
         "classes": lambda: (1, features["window_samples"]),
-    }[said.manner.kind]()
+    }[description.manner.kind]()
     found = tuple(session.get_inputs()[0].shape[1:])
     if found != wanted:
         raise ArtefactError(

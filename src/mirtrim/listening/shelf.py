@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mirtrim.listening.about import ENDING, About, Said, base_of, read_said
+from mirtrim.listening.about import ENDING, About, Description, base_of, read_description
 from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 
 def bundles_in(folder: Path) -> dict[Path, About]:
-    """Path without ending → what is said of it, for every bundle in `folder`."""
-    return {path: said.about for path, said in said_in(folder).items()}
+    """Path without ending → what is known of the network, for every bundle in `folder`."""
+    return {path: description.about for path, description in descriptions_in(folder).items()}
 
 
-def said_in(folder: Path) -> dict[Path, Said]:
-    """Path without ending → all that is said of it, for every bundle in `folder`."""
+def descriptions_in(folder: Path) -> dict[Path, Description]:
+    """Path without ending → the whole description, for every bundle in `folder`."""
     found = sorted(folder.glob(f"*{ENDING}")) if folder.is_dir() else []
-    return {base_of(path): read_said(path) for path in found}
+    return {base_of(path): read_description(path) for path in found}
 
 
 def find_bundle(
@@ -36,19 +36,19 @@ def find_bundle(
     """
     if ratio is not None and not ratio >= 1:
         raise ConfigError(f"ratio {ratio:g}: must be at least 1")
-    everything = said_in(models_folder)
-    of_task = {path: said for path, said in everything.items() if said.about.task == task}
+    everything = descriptions_in(models_folder)
+    of_task = {path: one for path, one in everything.items() if one.about.task == task}
     if not of_task:
-        tasks = sorted({said.about.task for said in everything.values()})
+        tasks = sorted({one.about.task for one in everything.values()})
         raise ArtefactError(
             f"{models_folder} holds no network of task {task}; "
             + (f"it holds {', '.join(tasks)}" if tasks else "it holds none at all")
         )
-    fitting = {path: said for path, said in of_task.items() if said.about.ratio >= (ratio or 1)}
+    fitting = {path: one for path, one in of_task.items() if one.about.ratio >= (ratio or 1)}
     if not fitting:
         there = ", ".join(
-            f"{said.about.pruning['method']} {said.about.ratio:.1f}x"
-            for said in sorted(of_task.values(), key=lambda said: said.about.ratio)
+            f"{about.pruning['method']} {about.ratio:.1f}x"
+            for about in sorted((o.about for o in of_task.values()), key=lambda about: about.ratio)
         )
         raise ArtefactError(
             f"{models_folder}: of task {task} there is none that is {ratio:g} times "
@@ -71,22 +71,22 @@ def find_bundle(
     return offered[0]
 
 
-def _rank(fitting: Mapping[Path, Said], path: Path) -> tuple[float, float, str]:
+def _rank(fitting: Mapping[Path, Description], path: Path) -> tuple[float, float, str]:
     about = fitting[path].about
     return about.ratio, about.validation_error, path.name
 
 
-def told(folder: Path) -> list[str]:
+def task_lines(folder: Path) -> list[str]:
     """What each task of a folder is good at, a line each: its largest network in numbers."""
-    everything, evidence = said_in(folder), read_evidence(folder)
+    everything, evidence = descriptions_in(folder), read_evidence(folder)
     lines = []
-    for task in sorted({said.about.task for said in everything.values()}):
-        of_task = {path: said for path, said in everything.items() if said.about.task == task}
+    for task in sorted({one.about.task for one in everything.values()}):
+        of_task = {path: one for path, one in everything.items() if one.about.task == task}
         path = min(of_task, key=lambda path: _rank(of_task, path))
-        said = of_task[path]
-        known = evidence_of(evidence, path.name, said)
-        manner = f"{said.manner.says}; " if said.manner else ""
-        parts = [f"{1 - said.about.test_error:.3f} on rendered pieces", *_recorded(known)]
+        description = of_task[path]
+        known = evidence_of(evidence, path.name, description)
+        manner = f"{description.manner.says}; " if description.manner else ""
+        parts = [f"{1 - description.about.test_error:.3f} on rendered pieces", *_recorded(known)]
         hidden = " (not offered)" if withheld(known) else ""
         lines.append(f"{task}{hidden}: {manner}{path.name} scores {', '.join(parts)}")
     return lines
@@ -94,7 +94,7 @@ def told(folder: Path) -> list[str]:
 
 def _recorded(known: Sequence[Evidence]) -> list[str]:
     found = [
-        f"{one.score:.3f} on {one.heard} ({one.set}; {one.who} {one.rule_score:.3f})"
+        f"{one.score:.3f} on {one.count_text} ({one.set}; {one.rule_name} {one.rule_score:.3f})"
         for one in known
     ]
     return found or ["not measured on recordings"]

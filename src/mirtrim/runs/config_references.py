@@ -126,19 +126,13 @@ def _narrow(
 
 def _check_named_runs(config: Mapping[str, Any], notes: list[str]) -> None:
     """What is weighed, fitted to boards or published is one of the runs, or is left out."""
-    costs, models = config["costs"], config["models"]
     for key in ("seeds", "board_seeds"):
-        if costs[key] is None:
-            costs[key] = config["seeds"]
+        if config["costs"][key] is None:
+            config["costs"][key] = config["seeds"]
     known = _names_of_runs(config)
-    for block, name in (
-        (costs, "runs"),
-        (costs, "board_runs"),
-        (models, "runs"),
-        (config["inspected"], "runs"),
-    ):
-        of = next(key for key in ("costs", "models", "inspected") if config[key] is block)
-        block[name] = _known_runs(block[name], known, f"{of}.{name}", notes)
+    for key in ("costs.runs", "costs.board_runs", "models.runs", "inspected.runs"):
+        block, _, name = key.partition(".")
+        config[block][name] = _known_runs(config[block][name], known, key, notes)
 
 
 def _names_of_runs(config: Mapping[str, Any]) -> list[str]:

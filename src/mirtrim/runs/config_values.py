@@ -1,4 +1,4 @@
-"""What people write into a configuration, read as they mean it, before any schema sees it."""
+"""Preparing a configuration before its schema is checked: numbers as text, nulls, sweeps, ~."""
 
 import itertools
 import math

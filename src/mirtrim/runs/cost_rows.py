@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
-from mirtrim.runs.rows import RUN_KEYS, read_jobs, with_names
-from mirtrim.utils.files import atomic_path
+from mirtrim.runs.rows import RUN_KEYS, TEXT_KEYS, read_jobs, with_names
+from mirtrim.runs.tables_on_disk import check_columns, check_same_columns, write_csv
 
 FORMATS = ("fp32", "int8")
 
@@ -82,10 +83,7 @@ COUNTED = ("parameters", "nonzeros", "macs", "peak_activation_bytes")
 
 def write_cost_rows(path: Path, rows: list[CostRow]) -> None:
     """Write cost rows as CSV, atomically."""
-    with atomic_path(path) as temporary:
-        pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS)).to_csv(
-            temporary, index=False, float_format="%.9g"
-        )
+    write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS)), digits=9)
 
 
 def read_cost_rows(
@@ -102,13 +100,9 @@ def read_cost_rows(
         return pd.DataFrame(columns=list(COLUMNS))
     text = [field.name for field in fields(CostRow) if field.type is str]
     keys = ["task", *RUN_KEYS, "seed", "round", "format"]
-    table = read_jobs(paths, tables, jobs, text=text, check=_check, what="cost rows")
+    check = partial(check_same_columns, columns=COLUMNS)
+    table = read_jobs(paths, tables, jobs, text=text, check=check, what="cost rows")
     return table[list(COLUMNS)].sort_values(keys, ignore_index=True)
-
-
-def _check(table: pd.DataFrame) -> None:
-    if set(table.columns) != set(COLUMNS):
-        raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
 
 
 def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.DataFrame:
@@ -157,11 +151,7 @@ def _read_measured(
     what: str,
     columns: set[str],
 ) -> pd.DataFrame:
-    def check(table: pd.DataFrame) -> None:
-        if lacking := sorted(columns - set(table.columns)):
-            raise ValueError(f"column {lacking[0]} is missing")
-
-    text = ["task", *(key for key in RUN_KEYS if key != "minimum_units")]
-    found = read_jobs(paths, tables, jobs, text=text, check=check, what=what)
+    check = partial(check_columns, needed=columns)
+    found = read_jobs(paths, tables, jobs, text=TEXT_KEYS, check=check, what=what)
     keys = ["task", *RUN_KEYS, "seed", "target_ratio"]
     return found.sort_values(keys, ignore_index=True, kind="stable")

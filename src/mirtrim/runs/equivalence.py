@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mirtrim.runs.freshness import LEDGER
-from mirtrim.runs.sample import SAMPLE, compare, environment, known_to, train
+from mirtrim.runs.sample import SAMPLE, compare, known_to, printed, train
 from mirtrim.utils import provenance
 from mirtrim.utils.errors import ConfigError, MirtrimError
 from mirtrim.utils.files import read_json, write_json
@@ -125,13 +125,8 @@ def digests_of(home: Path) -> dict[str, dict[str, dict[str, str]]]:
     Raises:
         ConfigError: that code does not say.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", DIGESTS],
-        cwd=home, env=environment(home), capture_output=True, text=True,
-    )  # fmt: skip
-    if done.returncode:
-        raise ConfigError(f"{home}: no digests: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, dict[str, dict[str, str]]] = json.loads(done.stdout.splitlines()[-1])
+    said = printed(home, DIGESTS, "digests").splitlines()
+    found: dict[str, dict[str, dict[str, str]]] = json.loads(said[-1])
     return found
 
 

@@ -7,15 +7,16 @@ and how it is read stand here side by side.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mirtrim.pruning.settings import RUN_COLUMNS
-from mirtrim.runs.rows import read_jobs
+from mirtrim.runs.rows import TEXT_KEYS, read_jobs
+from mirtrim.runs.tables_on_disk import check_same_columns, write_csv
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path
 
 COLUMNS = (
     "task", *RUN_COLUMNS, "seed", "target_ratio", "part", "epoch", "train_loss", "validation_loss",
@@ -93,8 +94,7 @@ def write_learning(
         columns: the run's (`PruningSettings.columns`).
     """
     lines = [{"task": task, **columns, "seed": seed, **vars(epoch)} for epoch in epochs]
-    with atomic_path(path) as temporary:
-        pd.DataFrame(lines, columns=list(COLUMNS)).to_csv(temporary, index=False)
+    write_csv(path, pd.DataFrame(lines, columns=list(COLUMNS)), digits=None)
 
 
 def read_learning(tables: Sequence[Path]) -> pd.DataFrame:
@@ -103,10 +103,5 @@ def read_learning(tables: Sequence[Path]) -> pd.DataFrame:
     Raises:
         ArtefactError: a table is damaged.
     """
-
-    def check(table: pd.DataFrame) -> None:
-        if odd := sorted(set(table.columns) ^ set(COLUMNS)):
-            raise ValueError(f"columns {', '.join(odd)} differ")
-
-    text = ["task", *(key for key in RUN_COLUMNS if key != "minimum_units")]
-    return read_jobs([], tables, None, text=text, check=check, what="learning curves")
+    check = partial(check_same_columns, columns=COLUMNS)
+    return read_jobs([], tables, None, text=TEXT_KEYS, check=check, what="learning curves")

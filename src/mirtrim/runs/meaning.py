@@ -114,10 +114,6 @@ class Package:
                 waiting += self._definitions[name].uses
         return found
 
-    def definition(self, full_name: str) -> Definition:
-        """The definition of that full name; a KeyError if there is none."""
-        return self._definitions[full_name]
-
     def _named(self, root: str) -> list[str]:
         room = root.removesuffix(".*")
         if room != root:
@@ -229,15 +225,13 @@ class _Names(ast.NodeTransformer):
         self._classes -= 1
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if self._classes and isinstance(node.ctx, ast.Store):
+    def visit_Name(self, node: ast.Name | ast.Attribute) -> ast.AST:
+        if self._classes and isinstance(node.ctx, ast.Store) and isinstance(node, ast.Name):
             return node  # an attribute of the class, whatever the module has of that name
         meaning = self._meaning(node)
-        return ast.Name(meaning, node.ctx) if meaning is not None else node
+        return self.generic_visit(node) if meaning is None else ast.Name(meaning, node.ctx)
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        meaning = self._meaning(node)
-        return ast.Name(meaning, node.ctx) if meaning is not None else self.generic_visit(node)
+    visit_Attribute = visit_Name  # noqa: N815 - of ast
 
     def _meaning(self, node: ast.Name | ast.Attribute) -> str | None:
         """How a global name or a chain a.b.c that starts with one is written; None to look into
@@ -270,19 +264,10 @@ class _Names(ast.NodeTransformer):
             self.uses += self.package._named(base)
         return ".".join([base.rpartition(".")[2], *parts])
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._scope(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._scope(node)
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return self._scope(node)
-
     def _scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> ast.AST:
         """Decorators and defaults belong to the outer scope, the body to its own."""
-        for decorators in [getattr(node, "decorator_list", [])]:
-            decorators[:] = [self.visit(decorator) for decorator in decorators]
+        decorators = getattr(node, "decorator_list", [])
+        decorators[:] = [self.visit(decorator) for decorator in decorators]
         arguments = node.args
         arguments.defaults = [self.visit(value) for value in arguments.defaults]
         arguments.kw_defaults = [value and self.visit(value) for value in arguments.kw_defaults]
@@ -294,17 +279,7 @@ class _Names(ast.NodeTransformer):
         self._local.pop()
         return node
 
-    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
-        return self._comprehension(node)
-
-    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        return self._comprehension(node)
-
-    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
-        return self._comprehension(node)
-
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
-        return self._comprehension(node)
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _scope  # noqa: N815 - of ast
 
     def _comprehension(self, node: ast.AST) -> ast.AST:
         self._local.append(
@@ -317,3 +292,7 @@ class _Names(ast.NodeTransformer):
         node = self.generic_visit(node)
         self._local.pop()
         return node
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = (  # noqa: N815 - of ast
+        _comprehension
+    )

@@ -7,7 +7,7 @@ They stand in tables of their own, so that a new measurement makes no row of a t
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pandas as pd
 
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
 from mirtrim.runs.rows import RUN_KEYS, read_jobs
-from mirtrim.utils.files import atomic_path
+from mirtrim.runs.tables_on_disk import check_finite, check_same_columns, write_csv
+from mirtrim.utils import provenance
 
 # What such a row takes over from the result row of its network.
 SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "target_ratio", "ratio", "parameters")
@@ -172,10 +173,7 @@ MUST_BE_FINITE: dict[type[_Measured], tuple[str, ...]] = {
 def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
     """Write rows of one kind as CSV, atomically."""
     columns = [field.name for field in fields(type(rows[0]))]
-    with atomic_path(path) as temporary:
-        pd.DataFrame([asdict(row) for row in rows], columns=columns).to_csv(
-            temporary, index=False, float_format="%.9g"
-        )
+    write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=columns), digits=9)
 
 
 def read_measured(
@@ -197,11 +195,8 @@ def read_measured(
         return pd.DataFrame(columns=columns)
 
     def check(table: pd.DataFrame) -> None:
-        if odd := sorted(set(table.columns) ^ set(columns)):
-            raise ValueError(f"columns {', '.join(odd)} differ")
-        for name in MUST_BE_FINITE[kind]:
-            if not all(isfinite(float(value)) for value in table[name]):
-                raise ValueError(f"column {name}: not a finite number")
+        check_same_columns(table, columns)
+        check_finite(table, *MUST_BE_FINITE[kind])
         for name in {"reliability", "units", "errors", "layers"} & set(columns):
             for text in table[name]:
                 json.loads(text)
@@ -230,6 +225,17 @@ def read_beside(kind: type[_Measured], tables: Mapping[str, Sequence[str]]) -> p
     return pd.concat(filled, ignore_index=True) if filled else parts[0]
 
 
-def shared_of(row: pd.Series) -> dict[str, Any]:
-    """The columns that a measured row takes over from the result row of its network."""
-    return {**{name: row[name] for name in SHARED}, "network_digest": row.code_digest}
+def shared_of(row: pd.Series, code_digest: str) -> dict[str, Any]:
+    """The columns that all measured rows have.
+
+    Args:
+        row: the result row of the network.
+        code_digest: digest of the code that measures.
+    """
+    return {
+        **{name: row[name] for name in SHARED},
+        "network_digest": row.code_digest,
+        "code_digest": code_digest[:16],
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+    }

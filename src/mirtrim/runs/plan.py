@@ -208,16 +208,15 @@ def _settings(
     return found
 
 
-def _sources() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
 def cached_plan(
     config: Mapping[str, Any], schema: Path, scripts: Sequence[Path], folder: Path
 ) -> Plan:
     """The same, read from `folder` if nothing that it depends on has changed."""
     files = [
-        *((str(path.relative_to(PACKAGE)), sha256_of_file(path)) for path in _sources()),
+        *(
+            (str(path.relative_to(PACKAGE)), sha256_of_file(path))
+            for path in sorted(PACKAGE.rglob("*.py"))
+        ),
         *((path.name, sha256_of_file(path)) for path in [*sorted(scripts), schema]),
     ]
     kept = folder / f"{sha256_of_value([config, files, versions()])}.json"

@@ -1,4 +1,4 @@
-"""About how long the trainings take that are left, from what finished ones have taken.
+"""An estimate of the time that pending trainings take, from finished ones.
 
 Every row tells the seconds of its training and the machine. A job that is left is taken to need as
 long as, in this order,
@@ -104,7 +104,7 @@ def estimate(job: Pending, rows: Rows, work: Mapping[str, Work], machine: str) -
         mine = work[job.task]
         siblings = [name for name, other in work.items() if other.kind == mine.kind]
         siblings = [name for name in siblings if rows.get(name)]
-        siblings = sorted(siblings, key=lambda name: _apart(mine, work[name]))[:1]
+        siblings = sorted(siblings, key=lambda name: abs(log(mine.amount / work[name].amount)))[:1]
     lines = {
         (name, number): line
         for name in siblings
@@ -127,10 +127,6 @@ def in_words(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{seconds / 3600:.1f} h" if seconds < 36000 else f"{seconds / 3600:.0f} h"
-
-
-def _apart(one: Work, other: Work) -> float:
-    return abs(log(one.amount / other.amount))
 
 
 def _scale(work: Mapping[str, Work], task: str, other: str) -> float:

@@ -10,9 +10,14 @@ from typing import Any
 import pandas as pd
 
 from mirtrim.pruning.settings import COLUMN_DEFAULTS, RUN_COLUMNS, PruningSettings
-from mirtrim.runs.tables_on_disk import Check, completed, read_tables
+from mirtrim.runs.tables_on_disk import (
+    Check,
+    check_same_columns,
+    completed,
+    read_tables,
+    write_csv,
+)
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 # What identifies a run, apart from its seed and round.
 RUN_KEYS = list(RUN_COLUMNS)
+# Columns of any table of runs that hold text even where it looks like a number.
+TEXT_KEYS = ["task", *(key for key in RUN_KEYS if key != "minimum_units")]
 # Columns that old files may lack, and the values that they then stand for.
 LATER = {entry.name: entry.default for entry in fields(Row) if entry.default is not MISSING}
 PIECE_KEYS = ["task", *RUN_KEYS, "seed", "round", "track_id"]
@@ -123,8 +130,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
     columns = [
         name for name in COLUMNS if name != "variant" or any(r.variant != "{}" for r in rows)
     ]
-    with atomic_path(path) as temporary:
-        pd.DataFrame([asdict(row) for row in rows], columns=columns).to_csv(temporary, index=False)
+    write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=columns), digits=None)
 
 
 def read_rows(
@@ -207,13 +213,11 @@ def with_names(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, PruningSett
 
 
 def _check(table: pd.DataFrame) -> None:
-    if set(table.columns) != set(COLUMNS):
-        raise ValueError(f"columns {sorted(set(table.columns) ^ set(COLUMNS))} differ")
+    check_same_columns(table, COLUMNS)
     for record in table.to_dict("records"):
         Row(**{str(name): value for name, value in record.items()})
 
 
 def write_pieces(path: Path, tables: list[pd.DataFrame]) -> None:
     """Write scores per test piece (for bootstraps over pieces) as CSV, atomically."""
-    with atomic_path(path) as temporary:
-        pd.concat(tables, ignore_index=True).to_csv(temporary, index=False, float_format="%.6g")
+    write_csv(path, pd.concat(tables, ignore_index=True))

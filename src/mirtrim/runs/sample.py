@@ -3,6 +3,7 @@
 import copy
 import csv
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Collection
@@ -48,18 +49,37 @@ def known_to(home: Path) -> set[str]:
     Raises:
         ConfigError: that code does not say.
     """
-    asked = (
+    program = (
         "from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA\n"
         "from mirtrim.pruning.methods import METHODS\n"
         "print(*METHODS, *UNIT_CRITERIA, *WEIGHT_CRITERIA)"
     )
+    return set(printed(home, program, "methods").split())
+
+
+def printed(home: Path, program: str, what: str) -> str:
+    """What a Python program prints that is run in a checkout, with the library there.
+
+    Raises:
+        ConfigError: it fails; tells `what` is missing and why.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", asked],
+        [sys.executable, "-c", program],
         cwd=home, env=environment(home), capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
-        raise ConfigError(f"{home}: no methods: {done.stderr.strip().splitlines()[-1]}")
-    return set(done.stdout.split())
+        raise ConfigError(f"{home}: no {what}: {_error_in(done.stderr)}")
+    return done.stdout
+
+
+def _error_in(text: str) -> str:
+    """The last error of a traceback in one line, all of its message, and where it was raised."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    starts = [n for n, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exit|NotRun)\b", line)]
+    start = starts[-1] if starts else 0
+    places = [line for line in lines[:start] if line.startswith("File ")]
+    where = f" ({places[-1]})" if places else ""
+    return (" ".join(lines[start:]) or "it says nothing") + where
 
 
 def with_known(config: dict[str, Any], known: Collection[str]) -> dict[str, Any]:

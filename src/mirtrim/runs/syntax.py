@@ -101,13 +101,11 @@ class Plain(ast.NodeTransformer):
             return None
         return self.generic_visit(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         node.returns = None
         return self._with_body(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        node.returns = None
-        return self._with_body(node)
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - of ast
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._with_body(node)
@@ -154,11 +152,10 @@ class Plain(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST | None:
         return None if _mentions(node.test, "TYPE_CHECKING") else self.generic_visit(node)
 
-    def visit_Import(self, node: ast.Import) -> None:
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         return None
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        return None
+    visit_ImportFrom = visit_Import  # noqa: N815 - of ast
 
 
 def local_names(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:

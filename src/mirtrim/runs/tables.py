@@ -166,7 +166,6 @@ def _opened(path: Path) -> Iterator[IO[str]]:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Let one process at a time change a table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab") as stream:
         wait_for_lock(stream.fileno())
         yield

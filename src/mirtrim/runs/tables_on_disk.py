@@ -1,24 +1,49 @@
-"""Reading many small CSV files of one form into one table."""
+"""Tables as CSV files: writing them, and reading many small ones of one form into one."""
 
 import gzip
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.files import atomic_path
 
 Check = Callable[[pd.DataFrame], None]
-DAMAGED = (
-    EOFError,
-    gzip.BadGzipFile,
-    ValueError,
-    TypeError,
-    pd.errors.ParserError,
-    pd.errors.EmptyDataError,
-)
+# Errors of parsing that pandas raises are ValueErrors.
+DAMAGED = (EOFError, gzip.BadGzipFile, ValueError, TypeError)
+
+
+def write_csv(path: Path, table: pd.DataFrame, digits: int | None = 6) -> None:
+    """Write a table as CSV, atomically, without its index.
+
+    Args:
+        digits: significant digits of numbers with a fraction; None for all.
+    """
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=digits and f"%.{digits}g")
+
+
+def check_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
+    """Raise a ValueError that names a column of `needed` that the table lacks."""
+    if lacking := sorted(set(needed) - set(table.columns)):
+        raise ValueError(f"column {lacking[0]} is missing")
+
+
+def check_same_columns(table: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise a ValueError unless the table has these columns and no others, in any order."""
+    if odd := sorted(set(table.columns) ^ set(columns)):
+        raise ValueError(f"columns {', '.join(odd)} differ")
+
+
+def check_finite(table: pd.DataFrame, *columns: str) -> None:
+    """Raise a ValueError that names a column with something else than finite numbers."""
+    for name in columns:
+        if not np.isfinite(table[name].astype(float)).all():
+            raise ValueError(f"column {name}: not a finite number")
 
 
 def read_tables(

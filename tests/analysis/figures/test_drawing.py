@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import save_figure
 from mirtrim.analysis.figures import catalogue, panels
 from mirtrim.analysis.figures.choices import drawable
 from mirtrim.analysis.figures.lines import nearest_ratio
 from mirtrim.analysis.figures.speed_up import with_measured
 from mirtrim.analysis.recorded_curves import RecordedCurve, RecordedCurves
+from mirtrim.analysis.style import save_figure
 from mirtrim.utils.errors import ArtefactError
 from tests.analysis.figures.rows import DENSE, MASK, REINIT, ROWS, TRIM, table, trimmed
 from tests.analysis.test_rows_tables import row
@@ -89,14 +89,14 @@ def test_relative_error_by_hand() -> None:
         "trim",
         "mask, at its true ratio",
     ]
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_without_recorded_curves_there_is_no_heading() -> None:
     figure = catalogue.draw("relative_error", ROWS)
     words = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert words == ["dense (band: its seeds)", "mask: weights set to zero", "trim: units removed"]
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_controls_stand_beside_trims() -> None:
@@ -116,14 +116,14 @@ def test_controls_stand_beside_trims() -> None:
     drawn = line(figure.axes[0], "control: as many units per layer, at random")
     # The mean of 0.45 / 0.2 and 0.45 / 0.1.
     np.testing.assert_allclose(drawn, [[1, 1], [2, 3.375]])
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_a_panel_says_how_many_seeds_its_lines_have() -> None:
     lonely = table(trimmed(0, 0.45, order="shuffled"))
     figure = catalogue.draw("controls", pd.concat([ROWS, lonely], ignore_index=True))
     assert figure.axes[0].get_title(loc="left") == "onset (1 to 2 seeds)"
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_contrasts_use_the_seeds_that_all_lines_have() -> None:
@@ -134,7 +134,7 @@ def test_contrasts_use_the_seeds_that_all_lines_have() -> None:
     # Seed 0 alone: 0.3 / 0.2, 0.4 / 0.2 and 0.5 / 0.2.
     np.testing.assert_allclose(line(axes, "rewind"), [[1, 1], [2.0, 1.5], [4.1, 2.0]])
     np.testing.assert_allclose(line(axes, "reinit"), [[1, 1], [2.0, 2.5]])
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_runs_without_a_common_seed_cannot_be_compared() -> None:
@@ -170,7 +170,7 @@ def test_speed_up_theoretical_and_measured_by_hand() -> None:
     np.testing.assert_allclose(line(counted, "mask: weights set to zero"), [[1, 1], [1, 1]])
     assert "measured" in torch.get_xlabel()
     assert "theoretical" in counted.get_xlabel()
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_shapes_of_different_resets_keep_their_own_latency() -> None:
@@ -211,7 +211,7 @@ def test_cost_stands_at_the_nearest_ratio_asked_for() -> None:
     figure = catalogue.draw("training_cost", ROWS, ratios=[2, 4])
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["onset, ratio 2", "onset, ratio 4"]
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_equal_costs_stand_beside_each_other() -> None:
@@ -226,7 +226,7 @@ def test_equal_costs_stand_beside_each_other() -> None:
     ]
     assert len(places) == 2
     assert abs(places[0] - places[1]) == pytest.approx(6 * figure.dpi / 72)
-    style.close(figure)
+    plt.close(figure)
 
 
 def test_an_error_of_zero_does_not_stop_a_figure(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_no_words_cover_others(name: str, tasks: tuple[str, ...]) -> None:
         assert all(inside.contains(x, y) for x, y in corners)
     for first, second in combinations(boxes, 2):
         assert not first.padded(-1).overlaps(second.padded(-1))
-    style.close(figure)
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("name", NAMES)

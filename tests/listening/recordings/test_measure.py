@@ -16,8 +16,8 @@ from mirtrim.listening.results import Chords, Events, PitchCurve, Tags
 from mirtrim.runs.recording_rows import (
     COLUMNS,
     read_recording_rows,
-    write_recording_rows,
 )
+from mirtrim.runs.tables_on_disk import write_csv
 from mirtrim.utils.errors import ArtefactError, ConfigError, CorpusError
 from tests.listening.samples import write
 
@@ -84,7 +84,7 @@ def test_rows_of_rules_and_networks(onsets, make_bundle, tmp_path):
 def test_nothing_is_heard_twice(onsets, make_bundle, tmp_path, monkeypatch):
     bundle = make_bundle("onset", "dense", ratio=1.0)
     rows = measure(onsets, [bundle.path], data_folder=tmp_path, code="1")
-    write_recording_rows(tmp_path / "rows.csv", rows)
+    write_csv(tmp_path / "rows.csv", rows)
     known = read_recording_rows([tmp_path / "rows.csv"])
     calls = []
 

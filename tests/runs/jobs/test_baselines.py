@@ -15,8 +15,8 @@ from mirtrim.runs.jobs.baselines import (
     pitch_classes,
     spectral_flux,
     triads,
-    write_baseline,
 )
+from mirtrim.runs.tables_on_disk import write_csv
 from mirtrim.tasks.chord_labels import LABELS
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import open_store, write_store
@@ -143,7 +143,7 @@ def test_silence_and_tones_have_finite_spectra(tmp_path: Path) -> None:
 
 def test_what_was_measured_is_written_without_numbers_of_lines(tmp_path: Path) -> None:
     table = pd.DataFrame([["onset", "tones", "flux", "a", 0.5, "d"]], columns=list(COLUMNS))
-    write_baseline(tmp_path / "baseline.csv", table)
+    write_csv(tmp_path / "baseline.csv", table)
     assert (tmp_path / "baseline.csv").read_text() == (
         "task,corpus,baseline,track_id,score,data_digest\nonset,tones,flux,a,0.5,d\n"
     )

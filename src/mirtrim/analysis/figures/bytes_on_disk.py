@@ -1,7 +1,7 @@
-"""Error against bytes: what a mask, a trim and eight-bit numbers save where it is paid, on disk.
+"""Error against bytes on disk, for masks and trims in fp32 and int8.
 
-A ratio counts a masked weight as gone, though a file has to say where the others are. Under a
-compressor it is worth what it is worth.
+A compression ratio counts a masked weight as removed, but a file still has to store where the
+others are. Compressed sizes show what that costs.
 """
 
 from collections.abc import Iterator
@@ -86,19 +86,8 @@ def _panel(axes: Axes, costs: pd.DataFrame) -> None:
     panels.dense_line(axes, band)
     bands = [band]
     for kind, look, points in _lines(costs):
-        is_int8 = kind == "int8"
-        axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=0.1, lw=0)
-        axes.plot(
-            points.x,
-            points["mean"],
-            color=look.colour,
-            ls=INT8_DASH if is_int8 else look.dash,
-            marker=look.marker,
-            mfc="white" if is_int8 else look.colour,
-            ms=4,
-            lw=1.4,
-            label=f"{look.label}, {kind}",
-        )
+        own = {"ls": INT8_DASH, "mfc": "white"} if kind == "int8" else {}
+        panels.band_line(axes, points, look, 0.1, label=f"{look.label}, {kind}", **own)
         bands += zip(points.low, points.high, strict=True)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 3)))

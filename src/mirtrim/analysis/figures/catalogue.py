@@ -25,7 +25,7 @@ def draw(
     latency: pd.DataFrame | None = None,
     ratios: Sequence[float] = (4, 16),
 ) -> Figure:
-    """The figure `name` (one of `choices.drawable`); what it has no use for is passed over.
+    """The figure `name` (one of `choices.drawable`); arguments that it does not need are ignored.
 
     Args:
         rows: result rows of any tasks.

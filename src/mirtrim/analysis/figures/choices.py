@@ -1,4 +1,4 @@
-"""Which figures there is something for, known from the runs alone."""
+"""Which figures can be drawn, from the list of runs alone."""
 
 from collections.abc import Iterable, Mapping
 

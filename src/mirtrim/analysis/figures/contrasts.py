@@ -5,7 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import RATIO_LABEL
 from mirtrim.analysis.figures import panels
 from mirtrim.analysis.figures.choices import CONTRASTS, compared
 from mirtrim.analysis.figures.lines import (
@@ -59,7 +58,7 @@ def draw(rows: pd.DataFrame, name: str, recorded: tuple[RecordedCurve, ...] = ()
         if recorded:
             _recorded(axes[-1], recorded)
         panels.legend(figure, axes, place)
-        figure.supxlabel(RATIO_LABEL, fontsize=9)
+        figure.supxlabel(panels.RATIO_LABEL, fontsize=9)
         figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
     return figure
 

@@ -1,8 +1,7 @@
-"""When is trimming free? Error against size for every starting width, and how far is free."""
+"""Error against size for every starting width, and the largest ratio without loss."""
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
+from mirtrim.analysis.figures.lines import mean_and_band
 from mirtrim.analysis.free_ratios import (
     DENSE,
     KEPT,
@@ -19,8 +19,8 @@ from mirtrim.analysis.free_ratios import (
     TRIM,
     at,
     free_ratios,
-    levels_in,
     levels_of,
+    varied,
 )
 from mirtrim.analysis.recorded_curves import RecordedCurves
 from mirtrim.analysis.style import Look
@@ -41,11 +41,7 @@ SCRATCH_LOOKS = {
     SCRATCH: Look("#777777", "+", "none", "trained in the shape of a trim"),
 }
 ALONE = Look("#000000", "o", "-", "")  # a line that is told apart from no other
-DIMENSIONS = {
-    "width": "width",
-    "epochs": "epochs",
-    "rewind": "rewound to this share of training",
-}
+DIMENSION_WORDS = {"rewind": "rewound to this share of training"}
 # Line style → what it is to be free.
 LIMITS = {"-": {"margin": 0.01}, "--": {"times": 1.1}}
 LIMIT_WORDS = {"-": "error ≤ dense + 1 point", "--": "error ≤ 1.1 × dense"}
@@ -65,25 +61,22 @@ def draw_task(rows: pd.DataFrame) -> Figure:
     Raises:
         ArtefactError: no run has rows.
     """
-    varied = [n for n in _dimensions(rows) if len(levels_of(rows, n)) > 1] or _dimensions(rows)
+    dimensions = varied(rows)
+    dimensions = [n for n in dimensions if len(levels_of(rows, n)) > 1] or dimensions
     runs = [run for run in RUNS if (rows.run == run).any()]
-    if not runs or not varied:
+    if not runs or not dimensions:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
-    lines, *more = varied
+    lines, *more = dimensions
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
-    width, height = panels.PANEL_INCHES
     with style.styled():
-        figure, grid = plt.subplots(
-            len(runs), len(columns), squeeze=False, sharex=True, sharey=True, layout="constrained",
-            figsize=(max(width * len(columns), 5), height * len(runs) + 0.5),
-        )  # fmt: skip
-        for line, run in enumerate(runs):
-            for axes, column in zip(grid[line], columns, strict=True):
+        figure, grid = panels.rectangle(len(runs), len(columns), share=True)
+        for row, run in zip(grid, runs, strict=True):
+            for axes, column in zip(row, columns, strict=True):
                 _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))
                 told = [f"{value:g} {name}" for name, value in column.items()]
                 axes.set_title(", ".join([RUNS[run], *told]), fontsize=9, loc="left")
         looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
-        panels.legend(figure, list(grid.flat), None, looks)
+        panels.legend(figure, [axes for row in grid for axes in row], None, looks)
         figure.supxlabel("parameters left", fontsize=9)
         figure.supylabel("test error", fontsize=9)
     return figure
@@ -107,19 +100,10 @@ def _error_panel(
     for level, look in zip(levels, LEVEL_LOOKS * len(levels), strict=False):
         part = at(rows, **{dimension: level})
         part = part[part.run.isin([run, DENSE])]
-        groups = part.groupby("target_ratio").agg(
-            x=("parameters", "mean"), mean=("test_error", "mean"), spread=("test_error", "std")
-        )
-        points = groups.fillna({"spread": 0.0}).sort_values("x")
-        points["low"], points["high"] = (
-            points["mean"] - points.spread,
-            points["mean"] + points.spread,
-        )
+        points = mean_and_band(part, "parameters", "test_error").sort_values("x")
         if len(points):
             label = _level_words(dimension, level)
-            panels.band_line(
-                axes, points.reset_index(), Look(look.colour, look.marker, "-", label), 0.12
-            )
+            panels.band_line(axes, points, Look(look.colour, look.marker, "-", label), 0.12)
     axes.set_xscale("log")
 
 
@@ -137,7 +121,9 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
     Raises:
         ArtefactError: no run has rows.
     """
-    tasks = [task for task in dict.fromkeys(rows.task) if _has_trims(rows[rows.task == task])]
+    tasks = [
+        task for task, part in rows.groupby("task", sort=False) if {TRIM, DENSE} <= set(part.run)
+    ]
     if not tasks:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
     with style.styled():
@@ -164,14 +150,15 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
         for dash, words in LIMIT_WORDS.items():
             all_axes[0].add_line(Line2D([], [], color="#666666", ls=dash, label=words))
         panels.legend(figure, all_axes, place)
-        varied = _dimensions(rows)
-        figure.supxlabel(_axis_words(varied[0]), fontsize=9)
+        across = varied(rows)[0]
+        words = "width, as share of the published units" if across == "width" else across
+        figure.supxlabel(words, fontsize=9)
         figure.supylabel("largest ratio without loss", fontsize=9)
     return figure
 
 
 def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
-    dimensions = _dimensions(rows)
+    dimensions = varied(rows)
     across = next((n for n in dimensions if len(levels_of(rows, n)) > 1), dimensions[0])
     others = [n for n in dimensions if n != across and len(levels_of(rows, n)) > 1][:1]
     for dash, limit in LIMITS.items():
@@ -194,22 +181,9 @@ def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
         axes.set_xticks(levels, [_share(across, level) for level in levels])
 
 
-def _has_trims(rows: pd.DataFrame) -> bool:
-    return bool((rows.run == TRIM).any() and (rows.run == DENSE).any())
-
-
-def _dimensions(rows: pd.DataFrame) -> list[str]:
-    """Dimensions that have levels in these rows."""
-    return [n.removeprefix(LEVEL) for n in levels_in(rows) if rows[n].notna().any()]
-
-
 def _level_words(dimension: str, level: float) -> str:
     """ "width 1/8"."""
-    return f"{DIMENSIONS.get(dimension, dimension)} {_share(dimension, level)}"
-
-
-def _axis_words(dimension: str) -> str:
-    return "width, as share of the published units" if dimension == "width" else dimension
+    return f"{DIMENSION_WORDS.get(dimension, dimension)} {_share(dimension, level)}"
 
 
 def _share(dimension: str, level: float) -> str:

@@ -1,6 +1,5 @@
 """Studies that vary their tasks, drawn level by level against the compression ratio."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -39,7 +38,7 @@ def draw_calibration_of_levels(lines: pd.DataFrame) -> Figure:
         for words, look in zip(combinations, LEVEL_LOOKS * len(combinations), strict=False)
     ]
     with style.styled():
-        figure, grid = _grid(len(DRAWN), len(columns))
+        figure, grid = panels.rectangle(len(DRAWN), len(columns))
         for row, (measure, words) in zip(grid, DRAWN.items(), strict=True):
             row[0].set_ylabel(words, fontsize=9)
             for axes, (task, run) in zip(row, columns, strict=True):
@@ -68,7 +67,7 @@ def draw_groups_of_classes(lines: pd.DataFrame) -> Figure:
     """
     runs, combinations = _runs(lines), _combinations(lines)
     with style.styled():
-        figure, grid = _grid(len(runs), len(combinations))
+        figure, grid = panels.rectangle(len(runs), len(combinations))
         for row, (task, run) in zip(grid, runs, strict=True):
             row[0].set_ylabel(f"{task}, {label_of_name(run)}", fontsize=9)
             part = _with_dense(lines, task, run)
@@ -89,15 +88,6 @@ def draw_groups_of_classes(lines: pd.DataFrame) -> Figure:
 def _line(axes: Axes, lines: pd.DataFrame, measure: str, look: Look) -> None:
     if len(lines):
         panels.band_line(axes, mean_and_band(lines, "ratio", measure), look, 0.12)
-
-
-def _grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    width, height = panels.PANEL_INCHES
-    figure, grid = plt.subplots(
-        rows, columns, squeeze=False, layout="constrained",
-        figsize=(max(width * columns, 5), height * rows + 0.5),
-    )  # fmt: skip
-    return figure, [list(row) for row in grid]
 
 
 def _runs(lines: pd.DataFrame) -> list[tuple[str, str]]:

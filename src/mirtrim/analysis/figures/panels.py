@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import save_figure
 from mirtrim.analysis.recorded_curves import RecordedCurve
 from mirtrim.analysis.style import Look
 
+RATIO_LABEL = "compression ratio (dense parameters / parameters really left)"
 RELATIVE_LABEL = "test error / error of the dense network"
 PANEL_INCHES = (3.5, 2.7)
 # Ticks of an axis of quotients; the finer ones only where the axis is short.
@@ -31,7 +31,7 @@ RECORDED_HEADING = "recorded by the authors on other data:"
 def write(figure: Figure, paths: Sequence[Path]) -> None:
     """Write a figure in every format wanted (.svg, .pdf, .png), the same bytes each time."""
     with style.styled():
-        save_figure(figure, paths)
+        style.save_figure(figure, paths)
 
 
 def grid(panels: int, spare: bool = False) -> tuple[Figure, list[Axes], Axes | None]:
@@ -53,19 +53,27 @@ def grid(panels: int, spare: bool = False) -> tuple[Figure, list[Axes], Axes | N
     return figure, flat[:panels], flat[panels] if len(flat) > panels else None
 
 
-def band_line(axes: Axes, points: pd.DataFrame, look: Look, alpha: float = 0.15) -> None:
-    """A line through `points` (x, mean) in its band (low, high); see `lines.mean_and_band`."""
-    axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=alpha, lw=0)
-    axes.plot(
-        points.x,
-        points["mean"],
-        color=look.colour,
-        ls=look.dash,
-        marker=look.marker,
-        ms=4,
-        lw=1.4,
-        label=look.label,
+def rectangle(rows: int, columns: int, share: bool = False) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of panels in rows and columns; they may share both axes."""
+    width, height = PANEL_INCHES
+    size = (max(width * columns, 5), height * rows + 0.5)
+    figure, grid = plt.subplots(
+        rows, columns, squeeze=False, layout="constrained", figsize=size, sharex=share, sharey=share
     )
+    return figure, [list(row) for row in grid]
+
+
+def band_line(
+    axes: Axes, points: pd.DataFrame, look: Look, alpha: float = 0.15, **more: Any
+) -> None:
+    """A line through `points` (x, mean) in its band (low, high); see `lines.mean_and_band`.
+
+    Args:
+        more: properties of the line that differ from the usual ones.
+    """
+    axes.fill_between(points.x, points.low, points.high, color=look.colour, alpha=alpha, lw=0)
+    words = {"color": look.colour, "ls": look.dash, "marker": look.marker, "label": look.label}
+    axes.plot(points.x, points["mean"], **{**words, "ms": 4, "lw": 1.4, **more})
 
 
 def recorded_line(axes: Axes, curve: RecordedCurve, look: Look, label: str) -> None:

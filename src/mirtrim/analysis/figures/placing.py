@@ -1,4 +1,4 @@
-"""Where labels go whose points lie too close to each other."""
+"""Placing the labels of points that lie too close to each other."""
 
 from collections.abc import Sequence
 

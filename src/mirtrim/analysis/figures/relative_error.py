@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mirtrim.analysis import style
-from mirtrim.analysis.curves import RATIO_LABEL
 from mirtrim.analysis.figures import panels
 from mirtrim.analysis.figures.lines import (
     MAIN_LINES,
@@ -62,7 +61,7 @@ def draw(
             seeds = seeds_of(*(rows_of(of_task, line) for line in lines))
             panel.set_title(f"{task} ({seeds})", fontsize=9, loc="left")
         panels.legend(figure, axes, place, [line.look for line in lines])
-        figure.supxlabel(RATIO_LABEL, fontsize=9)
+        figure.supxlabel(panels.RATIO_LABEL, fontsize=9)
         figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
     return figure
 

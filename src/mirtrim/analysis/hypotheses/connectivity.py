@@ -8,7 +8,7 @@ from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
 from mirtrim.runs.rows import with_names
 
 
-@computation("connected")
+@computation
 def connected(
     evidence: TaskEvidence,
     generator: np.random.Generator,

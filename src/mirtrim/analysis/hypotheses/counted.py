@@ -14,7 +14,7 @@ from mirtrim.analysis.task_evidence import (
 )
 
 
-@computation("unchanged_and_reduced")
+@computation
 def unchanged_and_reduced(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -50,7 +50,7 @@ def unchanged_and_reduced(
     )
 
 
-@computation("faster_decline")
+@computation
 def faster_decline(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -87,7 +87,7 @@ def faster_decline(
     )
 
 
-@computation("as_fast")
+@computation
 def as_fast(
     evidence: TaskEvidence,
     generator: np.random.Generator,

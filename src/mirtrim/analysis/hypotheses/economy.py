@@ -15,7 +15,7 @@ from mirtrim.analysis.task_evidence import (
 )
 
 
-@computation("within_budget")
+@computation
 def within_budget(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -63,7 +63,7 @@ def within_budget(
     return finding_of(comparison, f"{run} / dense", [ratio], relative=True, note=note)
 
 
-@computation("not_worse_and_cheaper")
+@computation
 def not_worse_and_cheaper(
     evidence: TaskEvidence,
     generator: np.random.Generator,

@@ -13,7 +13,7 @@ from mirtrim.analysis.task_evidence import (
 )
 
 
-@computation("not_worse")
+@computation
 def not_worse(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -37,7 +37,7 @@ def not_worse(
     return finding_of(comparison, f"{run} − {against}", shared, relative=times != 1)
 
 
-@computation("lower_error")
+@computation
 def lower_error(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -57,7 +57,7 @@ def lower_error(
     return _least_favourable(run, against, shared, tables, generator, evidence.clusters)
 
 
-@computation("lower_at_best_ratio")
+@computation
 def lower_at_best_ratio(
     evidence: TaskEvidence,
     generator: np.random.Generator,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
 
-from mirtrim.analysis.statistics import Comparison, Spread
+from mirtrim.analysis.spread import Spread
+from mirtrim.analysis.statistics import Comparison
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Finding:
     note: str = ""
 
 
+# What a finding takes over from a comparison.
+OF_COMPARISON = ("p_signs", "seeds", "pieces", "clusters", "spread")
+
+
 def finding_of(
     comparison: Comparison,
     compared: str,
@@ -69,13 +74,9 @@ def finding_of(
         comparison.effect < 0,
         *interval,
         p_value=comparison.p_value if p_value is None else p_value,
-        p_signs=comparison.p_signs,
-        seeds=comparison.seeds,
-        pieces=comparison.pieces,
-        clusters=comparison.clusters,
         distance=comparison.effect,
-        spread=comparison.spread,
         note=note,
+        **{name: getattr(comparison, name) for name in OF_COMPARISON},
     )
 
 
@@ -84,11 +85,7 @@ Computation = Callable[..., Finding]
 COMPUTATIONS: dict[str, Computation] = {}
 
 
-def computation(name: str) -> Callable[[Computation], Computation]:
-    """Register a computation; its keyword arguments are what a hypothesis may set."""
-
-    def register(function: Computation) -> Computation:
-        COMPUTATIONS[name] = function
-        return function
-
-    return register
+def computation(function: Computation) -> Computation:
+    """Register a computation by its name; its keyword arguments are what a hypothesis may set."""
+    COMPUTATIONS[function.__name__] = function
+    return function

@@ -6,15 +6,13 @@ ratios of a coarse grid can do, there is no spread to measure by; then it is the
 """
 
 from collections.abc import Sequence
-from math import nan
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from mirtrim.analysis.free_ratios import LEVEL, at, at_equal_size, growth, levels_in, levels_of
+from mirtrim.analysis.free_ratios import at, at_equal_size, growth, levels_in, levels_of, varied
 from mirtrim.analysis.hypotheses.finding import Finding, computation
-from mirtrim.analysis.statistics import LEVEL as SIGNIFICANCE
+from mirtrim.analysis.statistics import t_test
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
 
 
@@ -25,13 +23,10 @@ def studied(evidence: TaskEvidence, study: str) -> pd.DataFrame:
         NotRun: there are none.
     """
     rows = evidence.variants
-    if (
-        rows is None
-        or rows.empty
-        or not ((rows.study == study) & (rows.task == evidence.task)).any()
-    ):
+    if rows is not None:
+        rows = rows[(rows.study == study) & (rows.task == evidence.task)]
+    if rows is None or rows.empty:
         raise NotRun(f"study {study}")
-    rows = rows[(rows.study == study) & (rows.task == evidence.task)]
     return rows.drop(columns=[name for name in levels_in(rows) if rows[name].isna().all()])
 
 
@@ -41,15 +36,10 @@ def over_seeds(
     """The finding that the mean of `values`, one for each seed, is below 0."""
     # Slopes of nothing are a last digit, not nothing.
     count, mean = len(values), round(float(values.mean()), 12)
-    spread = float(values.std(ddof=1)) if count > 1 else nan
-    p_value, low, high = nan, nan, nan
+    _, low, high, p_value = t_test(values.to_numpy(dtype=float))
     if count < 2:
-        note = f"{note}; one seed decides nothing" if note else "one seed decides nothing"
-    elif spread > 1e-12:
-        p_value = float(stats.ttest_1samp(values, 0).pvalue)
-        half = float(stats.t.ppf(1 - SIGNIFICANCE / 2, count - 1)) * spread / np.sqrt(count)
-        low, high = mean - half, mean + half
-    else:
+        note = f"{note}; one seed decides nothing"
+    elif values.std(ddof=1) <= 1e-12:
         p_value, low, high = (2.0 ** (1 - count) if mean else 1.0), mean, mean
     return Finding(
         compared, tuple(map(float, ratios)), measure, mean, mean < 0, low, high,
@@ -57,7 +47,7 @@ def over_seeds(
     )  # fmt: skip
 
 
-@computation("free_ratio_grows")
+@computation
 def free_ratio_grows(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -74,7 +64,7 @@ def free_ratio_grows(
     rows = studied(evidence, study)
     if len(levels_of(rows, dimension)) < 2:
         raise NotRun(f"study {study} at two levels of {dimension}")
-    others = [name.removeprefix(LEVEL) for name in levels_in(rows) if name != f"{LEVEL}{dimension}"]
+    others = [name for name in varied(rows) if name != dimension]
     slopes = growth(rows, dimension, others, run=run, margin=margin)
     if slopes.empty:
         raise NotRun(f"{run} at two levels of {dimension}")
@@ -85,13 +75,13 @@ def free_ratio_grows(
     )  # fmt: skip
 
 
-@computation("better_than_trained_at_size")
+@computation
 def better_than_trained_at_size(
     evidence: TaskEvidence, generator: np.random.Generator, *, study: str, run: str
 ) -> Finding:
     """At equal size, `run` of a wider network has less error than training at that size."""
     rows = studied(evidence, study)
-    others = [name.removeprefix(LEVEL) for name in levels_in(rows) if name != f"{LEVEL}width"]
+    others = [name for name in varied(rows) if name != "width"]
     differences = at_equal_size(rows, run, others)
     if differences.empty:
         raise NotRun(f"study {study} at two widths")
@@ -102,7 +92,7 @@ def better_than_trained_at_size(
     )  # fmt: skip
 
 
-@computation("lower_error_at_level")
+@computation
 def lower_error_at_level(
     evidence: TaskEvidence,
     generator: np.random.Generator,
@@ -122,7 +112,7 @@ def lower_error_at_level(
     if not levels:
         raise NotRun(f"study {study} at levels of {dimension}")
     highest = at(rows, **{dimension: levels[-1]})
-    keys = ["seed", *(name for name in levels_in(rows)), "target_ratio"]
+    keys = ["seed", *levels_in(rows), "target_ratio"]
     tables = [
         highest[(highest.run == name) & highest.target_ratio.isin(ratios)]
         .set_index(keys)

@@ -6,14 +6,15 @@ import numpy as np
 from scipy import stats
 
 from mirtrim.analysis.hypotheses.finding import Finding, computation
-from mirtrim.analysis.statistics import LEVEL, compare
+from mirtrim.analysis.spread import LEVEL
+from mirtrim.analysis.statistics import compare
 from mirtrim.analysis.task_evidence import TaskEvidence, common_ratios, paired_errors
 from mirtrim.utils.errors import ConfigError
 
 PERMUTATIONS = 10_000
 
 
-@computation("one_order")
+@computation
 def one_order(
     evidence: TaskEvidence,
     generator: np.random.Generator,

@@ -131,37 +131,27 @@ class _Writer:
         ]
 
     def _options(self, layer: Layer) -> tuple[str, Any]:
+        """Name of the class of a layer's options, and the options; "" and None if it has none."""
         s = self._schema
         functions = s.ActivationFunctionType
-        fused = functions.RELU if layer.relu else functions.NONE
-        steps = {
+        fused = {"fusedActivationFunction": functions.RELU if layer.relu else functions.NONE}
+        steps = fused | {
             "padding": s.Padding.SAME if layer.same else s.Padding.VALID,
             "strideH": layer.stride[0],
             "strideW": layer.stride[1],
-            "fusedActivationFunction": fused,
         }
-        if layer.kind == "convolution":
-            return "Conv2DOptions", s.Conv2DOptionsT(**steps)
-        if layer.kind == "depthwise":
-            multiplier = layer.output.shape[3] // layer.inputs[0].shape[3]
-            return "DepthwiseConv2DOptions", s.DepthwiseConv2DOptionsT(
-                **steps, depthMultiplier=multiplier
-            )
-        if layer.kind == "pool":
-            height, width = layer.window
-            return "Pool2DOptions", s.Pool2DOptionsT(
-                **steps, filterHeight=height, filterWidth=width
-            )
-        if layer.kind == "linear":
-            return "FullyConnectedOptions", s.FullyConnectedOptionsT(fusedActivationFunction=fused)
-        if layer.kind == "add":
-            return "AddOptions", s.AddOptionsT(fusedActivationFunction=fused)
-        if layer.kind == "concatenation":
-            last = len(layer.output.shape) - 1
-            return "ConcatenationOptions", s.ConcatenationOptionsT(axis=last)
-        if layer.kind == "reshape":
-            return "ReshapeOptions", s.ReshapeOptionsT(newShape=list(layer.output.shape))
-        return "", None
+        window = {"filterHeight": layer.window[0], "filterWidth": layer.window[1]}
+        multiplier = layer.output.shape[-1] // layer.inputs[0].shape[-1]
+        name, values = {
+            "convolution": ("Conv2DOptions", steps),
+            "depthwise": ("DepthwiseConv2DOptions", steps | {"depthMultiplier": multiplier}),
+            "pool": ("Pool2DOptions", steps | window),
+            "linear": ("FullyConnectedOptions", fused),
+            "add": ("AddOptions", fused),
+            "concatenation": ("ConcatenationOptions", {"axis": len(layer.output.shape) - 1}),
+            "reshape": ("ReshapeOptions", {"newShape": list(layer.output.shape)}),
+        }.get(layer.kind, ("", {}))
+        return name, getattr(s, f"{name}T")(**values) if name else None
 
     def _code(self, kind: str) -> Any:
         name, *versions = OPERATORS[kind]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mirtrim.corpora.reader import Making
-from mirtrim.listening.about import base_of, read_said
+from mirtrim.listening.about import base_of, read_description
 from mirtrim.listening.decoding import hearing_of
 from mirtrim.listening.listen import listen
 from mirtrim.listening.recordings.folders import annotated_files
@@ -47,7 +47,7 @@ def networks_of(task: str, given: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             found += [base for base, about in bundles_in(path).items() if about.task == task]
         else:
-            found += [base_of(path)] if read_said(path).about.task == task else []
+            found += [base_of(path)] if read_description(path).about.task == task else []
     if not found:
         where = ", ".join(str(path) for path in given) or "no folder"
         raise ConfigError(f"no network of task {task} lies in {where}; run `snakemake models`")
@@ -165,11 +165,7 @@ def _rules(task: str, scene: Scene) -> Iterator[Estimator]:
             "weights": "-",
             "rendered": None,
         }
-        yield Estimator(partial(_heard_by_rule, rule, scene), said)
-
-
-def _heard_by_rule(rule: Any, scene: Scene, path: Path) -> Heard:
-    return heard_by(rule, path, scene)
+        yield Estimator(partial(heard_by, rule, scene), said)
 
 
 def _network(bundle: OnnxListener) -> Estimator:
@@ -178,7 +174,7 @@ def _network(bundle: OnnxListener) -> Estimator:
         "kind": NETWORK,
         "library": "-",
         "ratio": round(bundle.about.ratio, 4),
-        "weights": bundle.said.weights_sha256[:DIGITS],
+        "weights": bundle.description.weights_sha256[:DIGITS],
         "rendered": round(1 - bundle.about.test_error, 6),
     }
     return Estimator(lambda path: listen(path, bundle), said)
@@ -186,11 +182,8 @@ def _network(bundle: OnnxListener) -> Estimator:
 
 def _content(one: Annotated, truth: Truth) -> str:
     """Digest of a recording and of what is known of it."""
-    return sha256_of_value([sha256_of_file(one.audio), repr(_plain(truth))])
-
-
-def _plain(truth: Truth) -> list[Any]:
-    return [value.tolist() if hasattr(value, "tolist") else value for value in vars(truth).values()]
+    plain = [v.tolist() if hasattr(v, "tolist") else v for v in vars(truth).values()]
+    return sha256_of_value([sha256_of_file(one.audio), repr(plain)])
 
 
 def _scored(

@@ -8,11 +8,11 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from mirtrim.corpora.rendering.chords.harmony import PITCH_NAMES
 from mirtrim.listening.recordings.truth import ClassTruth, Truth
 from mirtrim.listening.results import Chords, Events, Heard, PitchCurve, Tags, in_order
+from mirtrim.runs.jobs.baselines import triads
 from mirtrim.tasks.audio import read_mono
-from mirtrim.tasks.chord_labels import CLASSES, NO_CHORD, segments, smoothest_path
+from mirtrim.tasks.chord_labels import CLASSES, segments, smoothest_path
 
 RATE = 22050  # librosa's usual rate
 LIBROSA = f"librosa {version('librosa')}"
@@ -56,7 +56,7 @@ class Rule:
     hear: Callable[[np.ndarray, Scene], Heard]
 
 
-def heard_by(rule: Rule, path: Path, scene: Scene) -> Heard:
+def heard_by(rule: Rule, scene: Scene, path: Path) -> Heard:
     """What a rule hears in a file."""
     return rule.hear(read_mono(path, RATE), scene)
 
@@ -118,21 +118,11 @@ def chroma_templates(samples: np.ndarray, scene: Scene) -> Chords:
     chroma = librosa.feature.chroma_cqt(y=samples, sr=RATE, hop_length=CHROMA_HOP).T
     chroma = chroma - chroma.mean(axis=1, keepdims=True)
     chroma /= np.linalg.norm(chroma, axis=1, keepdims=True).clip(min=1e-8)
-    scores = SHARPNESS * chroma @ _triads().T
+    scores = SHARPNESS * chroma @ triads().T
     scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
     intervals, labels = segments(smoothest_path(scores, CHANGE_PENALTY), CHROMA_HOP / RATE)
     intervals[-1, 1] = len(samples) / RATE
     return Chords(duration_seconds=len(samples) / RATE, intervals=intervals, labels=tuple(labels))
-
-
-def _triads() -> np.ndarray:
-    """Chroma of the chord classes, of mean 0 and length 1; zeros for no chord: (classes, 12)."""
-    templates = np.zeros((CLASSES, len(PITCH_NAMES)))
-    for root in range(12):
-        for kind, third in enumerate((4, 3)):
-            templates[12 * kind + root, [root, (root + third) % 12, (root + 7) % 12]] = 1
-    templates[:NO_CHORD] -= templates[:NO_CHORD].mean(axis=1, keepdims=True)
-    return templates / np.linalg.norm(templates, axis=1, keepdims=True).clip(min=1e-8)
 
 
 def chance(samples: np.ndarray, scene: Scene) -> Tags:

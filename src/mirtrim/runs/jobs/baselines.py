@@ -25,7 +25,6 @@ from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore, open_store
 from mirtrim.tasks.task import Parameters, Task
 from mirtrim.utils.errors import ConfigError
-from mirtrim.utils.files import atomic_path
 
 Predictions = dict[str, np.ndarray]
 Rule = Callable[[Any, FeatureStore, str, Parameters], Predictions]
@@ -184,9 +183,3 @@ def measure(task_name: str, corpus: str, store_folder: Path, features: Parameter
     return scores.assign(task=task_name, corpus=corpus, baseline=name, data_digest=store.digest)[
         list(COLUMNS)
     ]
-
-
-def write_baseline(path: Path, table: pd.DataFrame) -> None:
-    """Write what `measure` returns as CSV, atomically."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")

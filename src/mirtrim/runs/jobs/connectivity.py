@@ -27,7 +27,6 @@ from mirtrim.runs.jobs.rounds import Stage
 from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.runs.measured_rows import Barrier, shared_of, write_measured
 from mirtrim.training import Hook, State, fit, state_of
-from mirtrim.utils import provenance
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.seeds import derive
 
@@ -191,10 +190,7 @@ def measure_barriers(
         tell(f"ratio {row.target_ratio:g}: errors {first:.4f}, {second:.4f}, barrier {barrier:.4f}")
         found.append(
             Barrier(
-                **shared_of(row),
-                code_digest=code_digest[:16],
-                versions=provenance.versions(),
-                machine=provenance.machine(),
+                **shared_of(row, code_digest),
                 error_barrier=line.error_barrier,
                 first_error=first,
                 second_error=second,

@@ -16,7 +16,6 @@ from mirtrim.tasks.certainty import (
     statements,
     worst_class,
 )
-from mirtrim.utils import provenance
 
 
 def inspect_networks(
@@ -57,10 +56,7 @@ def _inspected(
     name, share = worst_class(said)
     table = zip(bins.counts, bins.probability, bins.share, strict=True)
     return Inspection(
-        **shared_of(row),
-        code_digest=code_digest[:16],
-        versions=provenance.versions(),
-        machine=provenance.machine(),
+        **shared_of(row, code_digest),
         test_error=1.0 - scores[task.main_score],
         judgements=len(said.probability),
         share_true=float(said.true.mean()),

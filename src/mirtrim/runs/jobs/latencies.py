@@ -18,8 +18,8 @@ from mirtrim.runs.jobs.networks import trained_networks
 from mirtrim.runs.jobs.setting import Setting
 from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS
+from mirtrim.runs.tables_on_disk import write_csv
 from mirtrim.utils import provenance
-from mirtrim.utils.files import atomic_path
 
 # Runtimes that read a file of the cost job, and its format; memory is measured for these.
 FORMAT_OF_RUNTIME = {"onnxruntime": "fp32", "onnxruntime int8": "int8"}
@@ -68,8 +68,7 @@ def measure_latencies(
         line |= asdict(latency)
         line["gmacs_per_second"] = gmacs_per_second(line["macs"], latency.median_ms)
         line["machine"] = provenance.machine()
-    with atomic_path(latency_path) as temporary:
-        pd.DataFrame(lines).to_csv(temporary, index=False, float_format="%.6g")
+    write_csv(latency_path, pd.DataFrame(lines))
 
 
 def _identity(row: pd.Series) -> dict[str, Any]:

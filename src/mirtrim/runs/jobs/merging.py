@@ -30,7 +30,6 @@ from mirtrim.runs.jobs.setting import Evaluation, Setting, TaskData
 from mirtrim.runs.measured_rows import Merge, shared_of, write_measured
 from mirtrim.training import EpochReport, fit
 from mirtrim.units.copying import copied
-from mirtrim.utils import provenance
 from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.seeds import derive, torch_generator
 
@@ -232,10 +231,7 @@ def measure_merging(
             )
             found.append(
                 Merge(
-                    **shared_of(of_ratio[ratio]),
-                    code_digest=code_digest[:16],
-                    versions=provenance.versions(),
-                    machine=provenance.machine(),
+                    **shared_of(of_ratio[ratio], code_digest),
                     other_task=other.task.name,
                     way=merged.way,
                     strength=merged.strength,

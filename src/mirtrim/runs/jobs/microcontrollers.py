@@ -15,7 +15,7 @@ from mirtrim.runs.jobs.costs import calibration
 from mirtrim.runs.jobs.networks import trained_networks
 from mirtrim.runs.jobs.setting import Setting
 from mirtrim.runs.rows import RUN_KEYS
-from mirtrim.utils.files import atomic_path
+from mirtrim.runs.tables_on_disk import write_csv
 
 
 def fit_to_boards(
@@ -64,8 +64,7 @@ def fit_to_boards(
                 }
             )
         count(done, len(rows))
-    with atomic_path(table_path) as temporary:
-        pd.DataFrame(lines).to_csv(temporary, index=False, float_format="%.9g")
+    write_csv(table_path, pd.DataFrame(lines), digits=9)
 
 
 def _test_error(setting: Setting, network: nn.Module, row: pd.Series) -> float:

@@ -17,7 +17,6 @@ from mirtrim.runs.jobs.networks import load_round
 from mirtrim.runs.measured_rows import SingularView, shared_of, write_measured
 from mirtrim.training import State
 from mirtrim.units.cutting import cut_tensors
-from mirtrim.utils import provenance
 from mirtrim.utils.errors import ConfigError
 
 
@@ -99,7 +98,8 @@ def measure_directions(
     of_ratio = {row.target_ratio: row for _, row in rows.iterrows()}
     wanted = {1.0} if networks is None else set(ratios) & set(run.rounds.values())
     if not wanted:
-        raise ConfigError(f"singular: {run.settings.name} has no ratio of {_listed(ratios)}")
+        listed = ", ".join(f"{ratio:g}" for ratio in ratios)
+        raise ConfigError(f"singular: {run.settings.name} has no ratio of {listed}")
     # Rounds behind the last one that is wanted need not be there.
     short = replace(run, rounds={n: r for n, r in run.rounds.items() if r <= max(wanted)})
     found = [
@@ -110,17 +110,10 @@ def measure_directions(
     write_measured(path, found)
 
 
-def _listed(ratios: Collection[float]) -> str:
-    return ", ".join(f"{ratio:g}" for ratio in ratios)
-
-
 def _row(row: pd.Series, layers: dict[str, Directions], code_digest: str) -> SingularView:
     of_all = list(layers.values())
     return SingularView(
-        **shared_of(row),
-        code_digest=code_digest[:16],
-        versions=provenance.versions(),
-        machine=provenance.machine(),
+        **shared_of(row, code_digest),
         threshold=INTRUDER,
         intruder_share=_mean(layer.intruders / layer.directions for layer in of_all),
         leading_intruder_share=_mean(layer.leading_intruders / layer.leading for layer in of_all),

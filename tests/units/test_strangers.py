@@ -97,7 +97,7 @@ def test_units_are_scored_though_the_state_lacks_a_weight(assert_equivalence):
 def test_bags_of_entries(assert_equivalence):
     words = torch.randint(9, (3, 5), generator=torch.Generator().manual_seed(0))
     net = Net(
-        lambda m, x: m.last(F.relu(m.table(x))),
+        lambda m, x: m.last(F.relu(m.table(x)).view(-1, m.table.embedding_dim)),
         table=lambda: nn.EmbeddingBag(9, 12, mode="sum"),
         last=linear(12, 3),
     )
@@ -226,13 +226,25 @@ def test_of_units_along_two_dimensions_one_kind_stays(run, assert_equivalence):
         )
 
 
-def test_a_square_of_units_stays(assert_equivalence):
+def test_units_that_are_fixed_already_stay_however_many(assert_equivalence):
+    def run(m, x):
+        part, _ = m.second(x).split([12, 2], -1)
+        return m.last((part[:, None] * m.first(x)[..., None]).amax(-1))
+
+    net = Net(run, first=linear(4, 10), second=linear(4, 14), last=linear(10, 3))
+    assert units_kept(assert_equivalence(net, noise(3, 4)), "first") == 0
+
+
+def test_units_that_meet_positions_of_others_stay(assert_equivalence):
+    """A square, along one side of which lie the units of one layer, along the other another's."""
     net = Net(
-        lambda m, x: m.last((m.first(x) + m.first(x).transpose(1, 2)).amax(1)),
+        lambda m, x: m.last((m.first(x) + m.second(x).transpose(1, 2)).amax(1)),
         first=linear(4, 9),
+        second=linear(4, 9),
         last=linear(9, 3),
     )
-    assert units_kept(assert_equivalence(net, noise(2, 9, 4)), "first") == 9
+    graph = assert_equivalence(net, noise(2, 9, 4))
+    assert units_kept(graph, "first") == units_kept(graph, "second") == 9
 
 
 def test_a_scan_over_states(assert_equivalence):
@@ -296,6 +308,18 @@ def test_heads_are_made_and_read_by_sums_of_products(assert_equivalence):
     net = Net(run, **parts, out=lambda: parameter(4, 5, 3))
     graph = assert_equivalence(net, noise(2, 7, 6))
     assert units_kept(graph, "q") == units_kept(graph, "v") == 0
+
+
+def test_what_a_layer_reads_of_an_input_stays(assert_equivalence):
+    """It is bound by another use of the parameter."""
+    net = Net(
+        lambda m, x: m.last(torch.einsum("bti,io->bto", x, m.w)) + m.other(m.first(x) * m.w[:, 0]),
+        w=lambda: parameter(4, 8),
+        first=linear(4, 4),
+        last=linear(8, 3),
+        other=linear(4, 3),
+    )
+    assert units_kept(assert_equivalence(net, noise(2, 6, 4)), "first") == 4
 
 
 @pytest.mark.parametrize("buffer", [True, False])
@@ -368,6 +392,17 @@ def test_a_size_of_another_layer_cuts_into_parts(parts, assert_equivalence):
     assert units_kept(graph, "first") == units_kept(graph, "second") == 0
 
 
+def test_parts_stay_as_long_as_another_layer_is_wide(assert_equivalence):
+    def run(m, x):
+        one, other = m.second(x).split(m.first.out_features, -1)
+        return m.last(m.first(x)) + m.left(one) + m.right(other)
+
+    parts = {name: linear(9, 3) for name in ("last", "left", "right")}
+    net = Net(run, first=linear(4, 9), second=linear(4, 18), **parts)
+    graph = assert_equivalence(net, noise(3, 4))
+    assert units_kept(graph, "first") == units_kept(graph, "second") == 0
+
+
 def test_a_bound_in_a_tensor_is_a_typed_number(assert_equivalence):
     bound = torch.tensor([3])
     net = Net(lambda m, x: m.last(m.first(x)[:, : bound[0]]), first=linear(4, 8), last=linear(3, 3))
@@ -436,26 +471,28 @@ def test_keys_that_queries_share_go_with_all_of_them(keys, assert_equivalence):
     assert units_kept(graph, "q") == (20 if keys == 1 else 0)
 
 
+@pytest.mark.parametrize("added", [True, False])
 @pytest.mark.parametrize("learned", ["query", "key"])
-def test_learned_queries_are_as_wide_as_the_rest(learned, assert_equivalence):
+def test_learned_queries_are_as_wide_as_the_rest(learned, added, assert_equivalence):
     def run(m, x):
         y = m.first(x)
         q = m.learned.expand(len(x), -1, -1)
         q, k = (q, y) if learned == "query" else (y, q)
         seen, _ = m.heads(q, k, k, need_weights=False)
-        return m.last(m.norm(seen + q))
+        return m.last(m.norm(seen + q if added else seen))
 
     net = Net(
         run,
         first=linear(6, 12),
         learned=lambda: parameter(1, 3, 12),
-        heads=lambda: nn.MultiheadAttention(12, 3, batch_first=True),
+        heads=lambda: nn.MultiheadAttention(12, 6, batch_first=True),
         norm=lambda: nn.LayerNorm(12),
         last=linear(12, 2),
     )
     graph = assert_equivalence(net, noise(2, 5, 6))
     assert units_kept(graph, "first") == 0
     assert set(graph.kept) == {"it is an output of the network"}
+    assert mirtrim.trim(net, noise(2, 5, 6), ratio=2).learned.shape[-1] < 12
 
 
 # --- how often layers run

@@ -241,6 +241,35 @@ def test_wrong_choices_are_one_line(place, capsys, words):
     assert printed.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--input 5,3 --ratio two", "argument --ratio: invalid float value: 'two'"),
+        ("--input 5,3 --ratio 2 --scope all", "argument --scope: invalid choice: 'all'"),
+        ("--ratio 2", "the following arguments are required: --input"),
+        ("--input 5,3 --ratio 2 --what 3", "unrecognized arguments: --what 3"),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_one_line(place, capsys, words, message):
+    with pytest.raises(SystemExit) as stopped:
+        main(["trim", "trimmednets:factory", *words.split()])
+    assert stopped.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {message}")
+    assert printed.endswith("--help\n")
+    assert printed.count("\n") == 1
+
+
+def test_a_folder_is_no_name_of_files(place, capsys):
+    (place / "folder").mkdir()
+    words = "--input 5,3 --ratio 2 --output folder"
+    assert main(["trim", "trimmednets:factory", *words.split()]) == 1
+    assert capsys.readouterr().err == (
+        "error: --output folder: is a folder; name the files, for instance folder/trimmed\n"
+    )
+    assert not list((place / "folder").iterdir())
+
+
 def test_weights_of_another_network(place, capsys):
     save_file({"0.weight": torch.zeros(4, 4)}, "w.safetensors")
     words = "trim trimmednets:factory --weights w.safetensors --input 5,3 --ratio 2"

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mirtrim.utils.errors import MirtrimError
 
@@ -23,6 +24,13 @@ VERBS = {
 }
 STOPPED = 130  # what shells report after Ctrl-C
 PIPE_CLOSED = 141  # and after a closed pipe
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with an argument, without all of the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +61,7 @@ def _print_anything() -> None:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mirtrim",
         description="Make networks smaller by removing whole units; measure them; use them.",
     )

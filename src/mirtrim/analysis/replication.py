@@ -273,7 +273,7 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
     undecided = run[run.verdict == "undecided"]
     known = undecided[undecided.seeds_needed.notna()]
     if len(known):
-        needed = ", ".join(f"{row.task} {row.seeds_needed}" for _, row in known.iterrows())
+        needed = ", ".join(f"{r.task} {int(r.seeds_needed)}" for _, r in known.iterrows())
         yield f"Seeds needed to decide (now {run.seeds.min()}): {needed}"
     without = undecided.task[undecided.seeds_needed.isna()]
     if len(without):

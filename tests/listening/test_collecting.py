@@ -174,6 +174,6 @@ def test_the_threshold_is_chosen_on_validation_alone(tmp_path):
     with_it = replace(about, decoding={"sure_from": 0.5})
     bundle = read_bundle(write_bundle(tmp_path / "models", "a", network, with_it))
     assert bundle.about.decoding == {"sure_from": 0.5}
-    assert "it is unsure below a probability of 0.50" in card_of(bundle)
+    assert "below a probability of 0.50 it answers “unsure”" in card_of(bundle)
     with pytest.raises(ArtefactError, match="sure_from"):
         write_bundle(tmp_path, "b", network, replace(about, decoding={"sure_from": 1.5}))

@@ -127,7 +127,7 @@ def test_a_wheel_holds_every_file_of_the_package(wheel):
         text = archive.read(metadata).decode()
     assert files - names == set()
     assert {name for name in names if name.startswith("mirtrim/")} == files
-    assert "Requires-Dist: torch>=2.4" in text
+    assert "Requires-Dist: torch>=2.6" in text
 
 
 def test_a_wheel_works_outside_the_checkout(wheel, tmp_path):

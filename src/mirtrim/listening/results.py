@@ -1,5 +1,6 @@
 """What was heard in a file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class Heard(ABC):
     """Base of all results.
 
     Attributes:
@@ -19,9 +20,9 @@ class Heard:
     notes: tuple[str, ...] = ()
 
     @property
+    @abstractmethod
     def summary(self) -> str:
         """One line without a full stop."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -260,16 +260,6 @@ def test_arguments_that_cannot_be_read_are_one_line(place, capsys, words, messag
     assert printed.count("\n") == 1
 
 
-def test_a_folder_is_no_name_of_files(place, capsys):
-    (place / "folder").mkdir()
-    words = "--input 5,3 --ratio 2 --output folder"
-    assert main(["trim", "trimmednets:factory", *words.split()]) == 1
-    assert capsys.readouterr().err == (
-        "error: --output folder: is a folder; name the files, for instance folder/trimmed\n"
-    )
-    assert not list((place / "folder").iterdir())
-
-
 def test_weights_of_another_network(place, capsys):
     save_file({"0.weight": torch.zeros(4, 4)}, "w.safetensors")
     words = "trim trimmednets:factory --weights w.safetensors --input 5,3 --ratio 2"

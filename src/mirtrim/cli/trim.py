@@ -55,11 +55,6 @@ def _trim(options: argparse.Namespace) -> int:
             f"--criterion {options.criterion}: looks at data, which cannot be given here; use "
             f"{', '.join(CRITERIA)}, or mirtrim.trim(…, batches=…) in Python"
         )
-    if options.output.is_dir():
-        raise ConfigError(
-            f"--output {options.output}: is a folder; name the files, for instance "
-            f"{options.output / 'trimmed'}"
-        )
     model = network(options.factory, options.weights, keywords(options.argument))
     small = trim(
         model,

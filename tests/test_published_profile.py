@@ -19,7 +19,7 @@ TASKS = ("chord", "drums", "instrument", "onset", "pitch")
 WIDTHS = {
     "chord": ("widths", "hidden"),
     "drums": ("channels", "hidden"),
-    "instrument": ("kernel", "channels", "hidden", "bottleneck_channels", "dropout"),
+    "instrument": ("kernel", "channels", "hidden"),
     "onset": ("channels", "hidden"),
     "pitch": ("capacity", "first_kernel"),
 }
@@ -30,12 +30,14 @@ INPUT_SHAPES = {
     "onset": (1, 64, 50),
     "pitch": (1, 1024),
 }
-# Of the paper's code, less what is declared in config/README.md: a second logit per frame, five
-# more classes, gain and offset of the first norm.
+# Of the paper's code, but for what is declared in config/README.md: no second logit per frame,
+# five classes fewer, three more channels of the last convolution of `instrument` (64 weights for
+# each of 64 channels, and a bias), whose 496 steps each go to 512 units; no gain and offset of the
+# first norm.
 PARAMETERS = {
     "chord": 416_207 - 2,
     "drums": 8_038_701 - 3 * 50 * (1024 + 1),
-    "instrument": 796_558 - 5 * (512 + 1),
+    "instrument": 796_558 - 5 * (512 + 1) + 3 * (64 * 64 + 1) + 3 * 496 * 512,
     "onset": 5_730_405 - 50 * (1024 + 1),
     "pitch": 486_552,
 }

@@ -13,7 +13,7 @@ from tests.workflow.conftest import ROOT, make_folder, snakemake
 SNAKEFILE = """
 import os
 from pathlib import Path
-from mirtrim.runs.jobs.finished import remove_ended
+from mirtrim.runs.jobs.ended import remove_ended
 RESULTS, FIGURES, RESUME = "results", "figures", "resume"
 include: "{guards}"
 rule all:

@@ -14,7 +14,7 @@ from mirtrim.corpora.reader import state_of_folder
 from mirtrim.utils.errors import MirtrimError
 from mirtrim.analysis.figures.choices import drawable
 from mirtrim.runs.plan import cached_plan
-from mirtrim.runs.jobs.finished import remove_ended
+from mirtrim.runs.jobs.ended import remove_ended
 from mirtrim.utils.files import sha256_of_file, sha256_of_value
 from mirtrim.runs.freshness import LEDGER, Equivalences, data_at_hand, why_stale
 from mirtrim.runs.tables import MEASURED, job_path, jobs_in, table_path

@@ -13,7 +13,7 @@ import pytest
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs.jobs.compress import Run, _stage_name, compress
 from mirtrim.runs.jobs.dense import load_dense
-from mirtrim.runs.jobs.finished import remove_ended
+from mirtrim.runs.jobs.ended import remove_ended
 from mirtrim.runs.jobs.rounds import Cost, Stage
 from mirtrim.runs.rows import read_rows
 from mirtrim.training import EpochReport

@@ -13,7 +13,8 @@ from mirtrim.counting.operations import macs
 from mirtrim.pruning.methods import Method, Round, Ticket, get_method
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.jobs.dense import Dense
-from mirtrim.runs.jobs.finished import Finished, load_finished, mark_ended, save_finished
+from mirtrim.runs.jobs.ended import mark_ended
+from mirtrim.runs.jobs.finished import Finished, load_finished, save_finished
 from mirtrim.runs.jobs.networks import load_round
 from mirtrim.runs.jobs.rounds import Cost, Stage, Trained, job_digest, measure, train
 from mirtrim.runs.jobs.setting import Progress, Setting, TaskData, silent

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from mirtrim.pruning.settings import DENSE
-from mirtrim.runs.jobs.finished import mark_ended
+from mirtrim.runs.jobs.ended import mark_ended
 from mirtrim.runs.jobs.rounds import Cost, Stage, job_digest, measure, train
 from mirtrim.runs.jobs.setting import Progress, Setting, silent
 from mirtrim.runs.rows import read_rows, write_pieces, write_rows

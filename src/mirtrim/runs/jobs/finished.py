@@ -89,17 +89,3 @@ def _read(folder: Path, factory: Callable[[], nn.Module]) -> Finished:
         pd.read_csv(folder / "pieces.csv"),
         Cost(**read_json(folder / "cost.json")),
     )
-
-
-ENDED = "ended"
-
-
-def mark_ended(folder: Path) -> None:
-    """Say that the outputs of the job that works in `folder` are complete."""
-    (folder / ENDED).touch()
-
-
-def remove_ended(resume_folder: Path) -> None:
-    """Delete the folders in `resume_folder` of jobs that have ended; others stay."""
-    for mark in resume_folder.glob(f"*/{ENDED}"):
-        shutil.rmtree(mark.parent, ignore_errors=True)

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from mirtrim.units.cutting import cut, cut_optimizer, cut_tensors
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gated
+from tests.units.amount import RANDOM
 
-CASES, PARTS = 560, 8
+CASES, PARTS = 240 * RANDOM, 4
 BATCH = 2
 
 

@@ -14,8 +14,9 @@ from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import TraceError
+from tests.units.amount import RANDOM
 
-PROGRAMS, CHUNKS, STEPS = 1200, 6, 4
+PROGRAMS, CHUNKS, STEPS = 300 * RANDOM, 3, 4
 
 
 def factors(r: random.Random, number: int, parts: int) -> list[int]:
@@ -279,5 +280,5 @@ def test_random_shape_programs_are_cut_right_or_refused(chunk, random_keep):
                     continue  # a slice that became empty: equal, with nothing to trace
                 raise AssertionError(f"program {seed}: {type(error).__name__} {error}") from error
             assert again.macs(again.all_kept()) == graph.macs(keep), seed
-    assert cut_programs > 60
-    assert refused < 100
+    assert cut_programs > 0.3 * PROGRAMS / CHUNKS
+    assert refused < 0.5 * PROGRAMS / CHUNKS

@@ -23,8 +23,11 @@ def prepared(tmp_path: Path) -> tuple[Path, Path, dict[str, object]]:
     changes: dict[str, object] = {
         "corpora/mini_groove_midi/mode": "audio",
         "corpora/mini_groove_midi/folder": str(own),
+        "runs": [{"method": "trim"}],
+        "studies/methods": None,
+        "tasks/onset/ratios": [2],
     }
-    result = snakemake(folder, "onset", changes=changes)
+    result = snakemake(folder, "tables", changes=changes)
     assert result.returncode == 0, result.stderr[-3000:]
     return folder, own, changes
 

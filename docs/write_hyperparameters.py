@@ -1,4 +1,4 @@
-"""Write the tables of settings and hyper-parameters in docs/methods.md from what the code declares.
+"""Write the lists of settings and hyper-parameters in docs/methods.md from what the code declares.
 
 python docs/write_hyperparameters.py
 """
@@ -6,6 +6,7 @@ python docs/write_hyperparameters.py
 import json
 from dataclasses import fields
 from pathlib import Path
+from textwrap import wrap
 
 from mirtrim.pruning.methods import METHODS
 from mirtrim.pruning.settings import run_schema
@@ -14,38 +15,41 @@ PAGE = Path(__file__).with_name("methods.md")
 NAMES = ("settings", "hyper-parameters")
 BEGIN = "<!-- {}: written by docs/write_hyperparameters.py -->"
 END = "<!-- end of {} -->"
+WIDTH = 120
 
 
 def settings() -> str:
-    """One line per setting that all methods share."""
-    head = ["| key | default | values | what it does |", "| --- | --- | --- | --- |"]
-    body = []
+    """One line per setting that all methods share, its default in bold."""
+    lines = ["| key | values | what it does |", "| --- | --- | --- |"]
     for key, schema in run_schema()["properties"].items():
-        default = "" if "default" not in schema else f"`{json.dumps(schema['default'])}`"
-        values = ", ".join(schema.get("enum", ()))
-        body.append(f"| `{key}` | {default} | {values} | {schema['description']} |")
-    return "\n".join([*head, *body])
+        default = schema.get("default")
+        values = [value for value in schema.get("enum", ()) if value != default]
+        if "default" in schema:
+            values.insert(0, f"**{default if isinstance(default, str) else json.dumps(default)}**")
+        lines.append(f"| `{key}` | {', '.join(values)} | {schema['description']} |")
+    return "\n".join(lines)
 
 
 def hyperparameters() -> str:
-    """One line per hyper-parameter, with the methods that have it at that default."""
-    lines: dict[tuple[str, str, str], list[str]] = {}
+    """One item per hyper-parameter, with its default and the methods that have it."""
+    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
     for name in sorted(METHODS):
         for entry in fields(METHODS[name].Hyperparameters):
             default = entry.default
             shown = default if isinstance(default, str) else f"{default:g}"
-            line = (entry.name, shown, entry.metadata["help"])
-            lines.setdefault(line, []).append(name)
-    head = ["| key | default | methods | what it does |", "| --- | ---: | --- | --- |"]
-    body = [
-        f"| `{key}` | {default} | {', '.join(methods)} | {text} |"
-        for (key, default, text), methods in sorted(lines.items())
-    ]
-    return "\n".join([*head, *body])
+            found = rows.setdefault((entry.name, entry.metadata["help"]), {})
+            found.setdefault(shown, []).append(name)
+    lines = []
+    for (key, text), defaults in sorted(rows.items()):
+        (usual, methods), *others = defaults.items()
+        methods += [f"{name} {default}" for default, names in others for name in names]
+        line = f"* `{key}: {usual}` ({', '.join(methods)}): {text[0].lower()}{text[1:]}"
+        lines += wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def page() -> str:
-    """The page with the present tables."""
+    """The page with the present lists."""
     text = PAGE.read_text(encoding="utf-8")
     for name, table in zip(NAMES, (settings(), hyperparameters()), strict=True):
         begin, end = BEGIN.format(name), END.format(name)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import mirtrim
+from mirtrim.units import nesting
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import TraceError
 
@@ -148,7 +149,9 @@ def test_what_cannot_be_looked_into_is_an_error(wrap):
         mirtrim.trim(Net(), X, ratio=2)
 
 
-def test_an_endless_iterator_is_an_error():
+def test_an_endless_iterator_is_an_error(monkeypatch):
+    monkeypatch.setattr(nesting, "_LONGEST", 1000)  # so that the test does not take a minute
+
     class Net(Base):
         def forward(self, x: Tensor):
             y = super().forward(x)

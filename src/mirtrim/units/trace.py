@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.gated_calls import running
-from mirtrim.units.labels import IMMORTAL, OUTPUT, Free, Ids, Label, Ledger, Terms
+from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
+from mirtrim.units.ledger import OUTPUT, Ledger, Terms
 from mirtrim.units.resolving import Findings, RowLayout
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.widths import WEIGHTED, own_sizes, tensor_attributes, unit_attributes

@@ -2,17 +2,21 @@
 
 from mirtrim.units.handlers import (
     attention,
+    convolutions,
     dimwise,
     elementwise,
+    embeddings,
     indexing,
     joining,
+    linear,
     moving,
     norms,
     parting,
     products,
     recurrent,
     reshaping,
-    weighted,
+    spatial,
+    weights,
 )
 from mirtrim.units.handlers.operations import HANDLERS, METADATA
 
@@ -20,15 +24,19 @@ __all__ = [
     "HANDLERS",
     "METADATA",
     "attention",
+    "convolutions",
     "dimwise",
     "elementwise",
+    "embeddings",
     "indexing",
     "joining",
+    "linear",
     "moving",
     "norms",
     "parting",
     "products",
     "recurrent",
     "reshaping",
-    "weighted",
+    "spatial",
+    "weights",
 ]

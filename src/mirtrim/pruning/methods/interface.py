@@ -286,9 +286,8 @@ def settings_of(run: Mapping[str, Any]) -> PruningSettings:
             f"criterion: {name} has no criterion {settings.criterion!r}; "
             f"known: {', '.join(sorted(kind.criteria()))}"
         )
-    if (settings.reference == UNUSED) == ("reference" in kind.uses):
-        copies = "copies another run; name one" if settings.reference == UNUSED else "copies no run"
-        raise ConfigError(f"reference: {name} {copies}")
+    if "reference" in kind.uses and settings.reference == UNUSED:
+        raise ConfigError(f"reference: {name} copies another run; name one")
     if kind.masks and settings.reference != UNUSED:
         copied = settings_of_name(settings.reference)
         if not METHODS[copied.method].masks:

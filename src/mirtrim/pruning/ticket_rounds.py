@@ -65,7 +65,7 @@ class Tickets(Iterator[LotteryTicket]):
         self._settings = settings_of(run)
         self._method = get_method(self._settings.method)
         self._train, self._ratios, self._seed = train, checked_ratios(ratios), seed
-        self._trained, self._teacher_given, self._distance = trained, teacher, distance
+        self._teacher_given, self._distance = teacher, distance
         if isinstance(teacher, str) and teacher != "dense":
             raise ConfigError(f'teacher: {teacher!r} is neither a network nor "dense"')
         if rewind is not None and not trained:

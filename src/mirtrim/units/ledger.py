@@ -94,10 +94,6 @@ class Ledger:
         rows = ids.reshape(pieces, -1)
         self.unite(rows[1:], rows[:1], reason)
 
-    def unite_all(self, ids: Ids, reason: str) -> None:
-        """All these units live or die together."""
-        self.unite(ids, ids[:1], reason)
-
     def equate(
         self, ids: Ids, terms: Terms, reason: str, *, unite: bool = False, late: bool = False
     ) -> None:

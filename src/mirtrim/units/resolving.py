@@ -13,8 +13,6 @@ from mirtrim.units.labels import Ids
 from mirtrim.units.ledger import Constraints, Ledger, Solution
 from mirtrim.units.widths import cut_attributes, tensor_attributes
 
-__all__ = ["Findings", "RowLayout", "resolve"]
-
 
 @dataclass
 class FoundLayer:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from mirtrim.units.graph import RowLayout
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
-from mirtrim.units.resolving import RowLayout
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.tensor_labels import TensorLabels
 from mirtrim.units.widths import WEIGHTED, own_sizes, unit_attributes

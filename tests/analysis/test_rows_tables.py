@@ -107,6 +107,17 @@ def test_lines_stand_in_one_order_whatever_that_of_the_rows() -> None:
     assert table.index.tolist() == [0, 1, 2]
 
 
+def test_runs_that_differ_in_their_order_alone_are_told_apart() -> None:
+    shuffled = [replace(r, order="shuffled") for r in (trimmed(0, 0.4), trimmed(1, 0.5))]
+    usual = [replace(r, order="lowest_first") for r in ROWS[2:]]
+    table = summary_table(pd.DataFrame([asdict(r) for r in [*ROWS[:2], *shuffled, *usual]]))
+    assert table.columns[:6].tolist() == ["method", "criterion", "scope", "scale", "order", "reset"]
+    assert table[["method", "order", "target_ratio"]].to_numpy().tolist() == [
+        ["dense", "-", 1.0], ["trim", "lowest_first", 2.0], ["trim", "shuffled", 2.0]
+    ]  # fmt: skip
+    assert table.test_error_mean.tolist() == pytest.approx([0.15, 0.25, 0.45])
+
+
 def test_the_table_is_written_for_programs_and_for_readers(tmp_path: Path) -> None:
     write_rows(tmp_path / "a.csv", ROWS)
     table = summary_table(read_rows([tmp_path / "a.csv"]))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.deploy.fast import fastest_onnx_call, trim_for_speed, unit_microseconds
-from mirtrim.pruning.api import TrimReport
 from mirtrim.pruning.pipeline import prices_of_groups
+from mirtrim.pruning.report import TrimReport
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import ConfigError, RatioError
 

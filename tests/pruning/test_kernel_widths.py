@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mirtrim.pruning.kernel_widths import allowed_widths, choose_packs, rounded_down, rounded_up
+from mirtrim.pruning.kernel_widths import allowed_widths, choose_packs
 from mirtrim.pruning.selection import blocks, choose_units, smallest_cut
 from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_equivalence
@@ -29,13 +29,6 @@ from mirtrim.utils.errors import ConfigError, RatioError
 )
 def test_allowed_widths(arguments: tuple[int, int, int], expected: list[int]) -> None:
     assert allowed_widths(*arguments) == expected
-
-
-def test_rounding_stays_between_the_minimum_units_and_the_width() -> None:
-    down = {count: rounded_down(count, 20, 8, 2) for count in (0, 2, 3, 7, 8, 15, 19, 20, 99)}
-    up = {count: rounded_up(count, 20, 8, 2) for count in (0, 2, 3, 7, 8, 15, 19, 20, 99)}
-    assert down == {0: 2, 2: 2, 3: 2, 7: 4, 8: 8, 15: 8, 19: 16, 20: 20, 99: 20}
-    assert up == {0: 2, 2: 2, 3: 4, 7: 8, 8: 8, 15: 16, 19: 20, 20: 20, 99: 20}
 
 
 def chain() -> nn.Module:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mirtrim.pruning.methods.interface import settings_of
+from mirtrim.pruning.methods import settings_of
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.utils.errors import ConfigError
 

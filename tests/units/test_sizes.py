@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mirtrim.units.labels import Constraints, Ledger
+from mirtrim.units.ledger import Constraints, Ledger
 from mirtrim.units.sizes import AdaptiveInt, plain_sizes
 
 

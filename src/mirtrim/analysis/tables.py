@@ -61,10 +61,7 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(**means_and_deviations(groups, errors))
     dense_macs = rows[rows.method == "dense"].macs.mean()
     table["speed_up_theoretical"] = dense_macs / table.macs
-    # Committed tables do not have the column `order`.
-    table = table.reset_index().drop(columns="order")
-    keys = [key for key in RUN_KEYS if key != "order"]
-    return dense_first(table, "method", [*keys, "target_ratio"])
+    return dense_first(table.reset_index(), "method", [*RUN_KEYS, "target_ratio"])
 
 
 HEAD = (

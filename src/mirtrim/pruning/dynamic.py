@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mirtrim.pruning.api import TrimReport, make_report
+from mirtrim.pruning.api import make_report
 from mirtrim.pruning.distilling import Distance, distillation, frozen
 from mirtrim.pruning.masking import Masks, apply_masks
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.feedback import FeedbackHook
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
+from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.stepping import Stepper
 from mirtrim.training import state_of
 from mirtrim.units.cutting import cut_optimizer

@@ -13,7 +13,6 @@ The full width and the minimum are always allowed, whatever they are: a layer ne
 grows, and the smallest network is that of plain trimming.
 """
 
-import bisect
 import itertools
 from collections.abc import Callable
 
@@ -44,18 +43,6 @@ def allowed_widths(width: int, multiple_of: int, minimum_units: int) -> list[int
         half //= 2
         found.add(half)
     return sorted(count for count in found if least <= count <= width)
-
-
-def rounded_down(count: int, width: int, multiple_of: int, minimum_units: int) -> int:
-    """The largest allowed width that is not above `count`; the minimum if there is none."""
-    allowed = allowed_widths(width, multiple_of, minimum_units)
-    return allowed[max(bisect.bisect_right(allowed, count) - 1, 0)]
-
-
-def rounded_up(count: int, width: int, multiple_of: int, minimum_units: int) -> int:
-    """The smallest allowed width that is not below `count`; the full one if there is none."""
-    allowed = allowed_widths(width, multiple_of, minimum_units)
-    return allowed[min(bisect.bisect_left(allowed, count), len(allowed) - 1)]
 
 
 def choose_packs(

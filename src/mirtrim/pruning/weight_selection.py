@@ -56,12 +56,9 @@ def _shares(alive: Mapping[str, int], least: Mapping[str, int], target: int) -> 
     counts = {n: max(least[n], int(low * alive[n])) for n in names}
     spare = target - sum(counts.values())
     # What rounding down left over goes to the tensors with the largest remainders.
-    for n in sorted(names, key=lambda n: int(low * alive[n]) - low * alive[n])[:]:
+    # They are enough: with the share at `high`, at most one more of each, the total is too large.
+    for n in sorted(names, key=lambda n: int(low * alive[n]) - low * alive[n]):
         step = min(spare, 1, alive[n] - counts[n])
-        counts[n] += step
-        spare -= step
-    for n in names:
-        step = min(spare, alive[n] - counts[n])
         counts[n] += step
         spare -= step
     return counts

@@ -90,13 +90,6 @@ def room(
     return tail.astype(np.float32)
 
 
-def reverberate(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """Samples in a room; what rings on behind the last sample is cut."""
-    length = next_fast_len(samples.shape[-1] + len(response), real=True)
-    whole = irfft(rfft(samples, length) * rfft(response, length), length)
-    return whole[..., : samples.shape[-1]]
-
-
 def noise(
     shape: tuple[int, ...], slope: np.ndarray, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -112,11 +105,6 @@ def noise(
     coloured = irfft(spectrum * np.exp2(-0.5 * slope.astype(np.float32) * octaves), length)
     coloured = coloured[..., : shape[-1]]
     return coloured / rms(coloured)
-
-
-def with_noise(samples: np.ndarray, added: np.ndarray, ratio_db: float | np.ndarray) -> np.ndarray:
-    """Samples with noise of unit level `ratio_db` below their own root mean square."""
-    return samples + (rms(samples) * amplitude(-np.asarray(ratio_db))).astype(samples.dtype) * added
 
 
 def clipped(samples: np.ndarray, share: float | np.ndarray, soft: bool = False) -> np.ndarray:

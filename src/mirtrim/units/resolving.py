@@ -9,10 +9,9 @@ import numpy as np
 from torch import nn
 
 from mirtrim.units.graph import MacTerm, NormCall, RowLayout, Slices, UnitGraph, UnitLayer, Width
-from mirtrim.units.labels import Constraints, Ids, Ledger, Solution
+from mirtrim.units.labels import Ids
+from mirtrim.units.ledger import Constraints, Ledger, Solution
 from mirtrim.units.widths import cut_attributes, tensor_attributes
-
-__all__ = ["Findings", "RowLayout", "resolve"]
 
 
 @dataclass

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mirtrim.units.labels import Ids, Ledger, Terms
+from mirtrim.units.labels import Ids
+from mirtrim.units.ledger import Ledger, Terms
 
 
 class AdaptiveInt(int):

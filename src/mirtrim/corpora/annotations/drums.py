@@ -106,8 +106,6 @@ FIVE_CLASSES = _classes(kick=KICK, snare=SNARE + SIDE_STICK, tom=TOM, hihat=HIHA
 # Kick, everything else with a skin or a shell, everything made of bronze. The side stick is
 # played on the snare drum and sounds nothing like a kick.
 THREE_CLASSES = _classes(kick=KICK, snare=SNARE + SIDE_STICK + TOM, hihat=HIHAT + CYMBAL)
-# The folding used in the replicated code, which counts the side stick as kick.
-REPLICATED_CLASSES = _classes(kick=KICK + SIDE_STICK, snare=SNARE + TOM, hihat=HIHAT + CYMBAL)
 
 
 def drum_onsets(

@@ -30,9 +30,8 @@ from mirtrim.pruning.methods.interface import (
     Round,
     Ticket,
     method,
-    settings_of,
-    settings_of_name,
 )
+from mirtrim.pruning.methods.reading import settings_of, settings_of_name
 from mirtrim.utils.errors import ConfigError
 
 

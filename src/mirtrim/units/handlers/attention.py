@@ -12,7 +12,7 @@ from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call, words
 from mirtrim.units.handlers.products import contract, einsum_layer
-from mirtrim.units.handlers.weighted import note_width
+from mirtrim.units.handlers.weights import note_width
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 

@@ -1,6 +1,4 @@
-"""Reductions, softmax, pooling, interpolation: operations along some dimensions only."""
-
-from collections.abc import Callable
+"""Reductions, softmax, sorting, Fourier transforms: operations along some dimensions only."""
 
 import numpy as np
 import torch
@@ -12,7 +10,6 @@ from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import Free, Label
-from mirtrim.units.sizes import AdaptiveInt
 
 
 def dims_of(call: Call, position: int, count: int) -> set[int] | None:
@@ -23,7 +20,7 @@ def dims_of(call: Call, position: int, count: int) -> set[int] | None:
     return {int(d) % count for d in (dims if isinstance(dims, tuple | list) else (dims,))}
 
 
-def _along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
+def along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
     """Pass the label on if no unit meets another one."""
     label = call.label(tensor)
     if isinstance(label, Free):
@@ -93,9 +90,9 @@ def reduce(call: Call) -> None:
     position = 2 if call.name == "kthvalue" else 1
     if position < len(call.args) and isinstance(call.args[position], bool | torch.dtype):
         # std(x, True) and its like: no dimension is named.
-        _along(call, tensor, None)
+        along(call, tensor, None)
         return
-    _along(call, tensor, dims_of(call, position, tensor.dim()))
+    along(call, tensor, dims_of(call, position, tensor.dim()))
 
 
 @handles("max", "min")
@@ -114,7 +111,7 @@ def extreme(call: Call) -> None:
 def norm(call: Call) -> None:
     """Vector norm along some dimensions."""
     tensor = call.argument(0, "input", call.kwargs.get("x"))
-    _along(call, tensor, dims_of(call, 2, tensor.dim()))
+    along(call, tensor, dims_of(call, 2, tensor.dim()))
 
 
 for _norm in (torch.linalg.vector_norm, torch.linalg.norm):
@@ -135,10 +132,10 @@ def same_shape(call: Call) -> None:
     position = {"roll": 2, "diff": 2, "gumbel_softmax": 4}.get(call.name, 1)
     dims = call.argument(position, "dim", call.kwargs.get("dims", default.get(call.name)))
     if isinstance(dims, bool) or dims is None:
-        _along(call, tensor, None)
+        along(call, tensor, None)
         return
     found = dims if isinstance(dims, tuple | list) else (dims,)
-    _along(call, tensor, {int(d) % tensor.dim() for d in found})
+    along(call, tensor, {int(d) % tensor.dim() for d in found})
 
 
 @handles("flip")
@@ -151,7 +148,7 @@ def flip(call: Call) -> None:
     if label is not None and label.axis in dims:
         call.set_all(Label(label.axis, label.ids[::-1]))
     else:
-        _along(call, tensor, dims)
+        along(call, tensor, dims)
 
 
 @handles(*words("fft ifft rfft irfft hfft ihfft"))
@@ -159,7 +156,7 @@ def flip(call: Call) -> None:
 def fourier(call: Call) -> None:
     """A Fourier transform along one dimension."""
     tensor = call.argument(0, "input")
-    _along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
+    along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
 
 
 @handles(
@@ -172,14 +169,14 @@ def fourier_of_several(call: Call) -> None:
     """A Fourier transform along some dimensions, or a shift of what it gave."""
     tensor = call.argument(0, "input")
     if call.name.endswith("shift"):
-        _along(call, tensor, dims_of(call, 1, tensor.dim()))
+        along(call, tensor, dims_of(call, 1, tensor.dim()))
         return
     dims, sizes = dims_of(call, 2, tensor.dim()), call.argument(1, "s", None)
     if dims is None and call.name.endswith("2"):
         dims = {tensor.dim() - 2, tensor.dim() - 1}
     elif dims is None and sizes is not None:
         dims = set(range(tensor.dim() - len(sizes), tensor.dim()))
-    _along(call, tensor, dims)
+    along(call, tensor, dims)
 
 
 @handles("view_as_real", "view_as_complex")
@@ -188,7 +185,7 @@ def pairs(call: Call) -> None:
     """A complex number becomes two real ones in a new last dimension, or they become one."""
     tensor = call.argument(0, "input")
     real = call.name == "view_as_real"
-    _along(call, tensor, set() if real else {tensor.dim() - 1})
+    along(call, tensor, set() if real else {tensor.dim() - 1})
 
 
 @handles("topk")
@@ -196,7 +193,7 @@ def pairs(call: Call) -> None:
 def topk(call: Call) -> None:
     """The largest entries along one dimension."""
     tensor = call.args[0]
-    _along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
+    along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
 
 
 @handles("normalize")
@@ -209,113 +206,7 @@ def normalize(call: Call) -> None:
         call.gate = (call.name, label.axis, label.ids)
         call.set_all(label)
     else:
-        _along(call, tensor, dims_of(call, 2, tensor.dim()) if "dim" in call.kwargs else {1})
-
-
-def _spatial(names: str, dims: int) -> Callable[[Call], None]:
-    """Windows over the last `dims` dimensions."""
-
-    def window(call: Call) -> None:
-        call.run()
-        tensor = call.args[0] if call.args else call.kwargs["input"]
-        last = tensor.dim()
-        _along(call, tensor, set(range(last - dims, last)))
-
-    return handles(*names.split())(window)
-
-
-for _dims in (1, 2, 3):
-    _spatial(
-        " ".join(
-            f"{kind}{_dims}d{suffix}"
-            for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
-            for suffix in ("", "_with_indices")
-        )
-        + f" lp_pool{_dims}d max_unpool{_dims}d",
-        _dims,
-    )
-
-
-@handles("interpolate", "upsample", "upsample_nearest", "upsample_bilinear")
-@after_running
-def interpolate(call: Call) -> None:
-    """Resampling of everything behind batch and channels."""
-    tensor = call.argument(0, "input")
-    _along(call, tensor, set(range(2, tensor.dim())))
-
-
-def _window(call: Call) -> None:
-    """Windows along one dimension, put into a new last one (the tensor method)."""
-    call.run()
-    tensor = call.args[0]
-    label = call.units(tensor)
-    dim = call.argument(1, "dimension")
-    if label is None or dim % tensor.dim() != label.axis:
-        call.fix_sizes()
-        call.set_all(call.label(tensor) if label is None else label)
-    else:
-        call.unknown("takes windows over units")
-
-
-HANDLERS[torch.Tensor.unfold] = _window
-
-
-def _patches(call: Call) -> None:
-    """Images (N, C, …) to columns (N, C · positions of a patch, patches), and back; also between
-    pixels and channels.
-    """
-    call.run()
-    call.fix_sizes()
-    tensor = call.argument(0, "input")
-    label = call.units(tensor)
-    channels = tensor.dim() - (2 if call.name == "fold" else 3)
-    if label is None or label.axis != channels:
-        if label is None:
-            call.set_all(call.label(tensor))
-        else:
-            call.unknown("makes patches of the dimension along which units lie")
-        return
-    ids, count = label.ids, call.out.shape[channels]
-    if count < len(ids):
-        runs = ids.reshape(count, -1)
-        call.trace.ledger.unite(runs, runs[:, :1], call.place)
-        ids = runs[:, 0]
-    else:
-        ids = np.repeat(ids, count // len(ids))
-    call.set_all(Label(channels, ids))
-
-
-for _function in (
-    torch.nn.functional.unfold,
-    torch.nn.functional.fold,
-    torch.pixel_shuffle,
-    torch.pixel_unshuffle,
-):
-    HANDLERS[_function] = _patches
-
-
-@handles("channel_shuffle", "native_channel_shuffle")
-@after_running
-def channel_shuffle(call: Call) -> None:
-    """Channels (N, groups · each, …) to (N, each · groups, …); as many of every group stay."""
-    tensor, groups = call.argument(0, "input"), call.argument(1, "groups")
-    label = call.units(tensor)
-    if label is None or label.axis != 1 or isinstance(groups, AdaptiveInt):
-        call.unknown()
-        return
-    call.trace.ledger.unite_pieces(label.ids, groups, call.place)
-    call.set_all(Label(1, label.ids.reshape(groups, -1).T.reshape(-1)))
-
-
-@handles("grid_sample")
-@after_running
-def grid_sample(call: Call) -> None:
-    """Every channel at the same places."""
-    tensor = call.argument(0, "input")
-    if call.units(call.argument(1, "grid")) is not None:
-        call.unknown()
-    else:
-        _along(call, tensor, set(range(2, tensor.dim())))
+        along(call, tensor, dims_of(call, 2, tensor.dim()) if "dim" in call.kwargs else {1})
 
 
 @handles("quantile", "nanquantile")
@@ -326,7 +217,7 @@ def quantile(call: Call) -> None:
     if isinstance(share, Tensor) and (share.dim() > 0 or call.units(share) is not None):
         call.unknown()
     else:
-        _along(call, tensor, dims_of(call, 2, tensor.dim()))
+        along(call, tensor, dims_of(call, 2, tensor.dim()))
 
 
 @handles("tril", "triu")
@@ -334,4 +225,4 @@ def quantile(call: Call) -> None:
 def triangle(call: Call) -> None:
     """A triangle of the last two dimensions."""
     tensor = call.argument(0, "input")
-    _along(call, tensor, {tensor.dim() - 2, tensor.dim() - 1})
+    along(call, tensor, {tensor.dim() - 2, tensor.dim() - 1})

@@ -1,24 +1,14 @@
 """Operations that act on each entry by itself, and on entries of several tensors at once."""
 
 import itertools
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.operations import (
-    HANDLERS,
-    METADATA,
-    Call,
-    after_running,
-    handles,
-    words,
-)
+from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.labels import IMMORTAL, Free, Label
-from mirtrim.units.sizes import AdaptiveInt
 
 _UNARY = words("""
     relu relu6 leaky_relu elu selu celu gelu silu mish hardtanh hardswish hardsigmoid hardshrink
@@ -211,90 +201,3 @@ def _fix_met_by_constant(
             for position in range(tensor.dim()):
                 if _size_at(constant, position + out_dims - tensor.dim(), out_dims) > 1:
                     call.trace.fix_dim(free, position)
-
-
-def _shape(call: Call) -> None:
-    """Sizes of unit dimensions are handed out as `AdaptiveInt`."""
-    call.run()
-    tensor = call.args[0]
-    label = call.label(tensor)
-    if isinstance(label, Free):
-        caller = sys._getframe(2).f_globals.get("__name__", "")
-        if caller.partition(".")[0] == "torch":
-            return
-        if isinstance(call.out, torch.Size):
-            call.out = torch.Size(
-                [call.trace.size_of(tensor, label, d) for d in range(tensor.dim())]
-            )
-        elif call.name == "size":
-            call.out = call.trace.size_of(tensor, label, call.argument(1, "dim") % tensor.dim())
-        else:
-            call.trace.fix_tensor(tensor)
-        return
-    if not isinstance(label, Label) or label.axis is None:
-        return
-    adaptive = call.trace.adaptive(tensor.shape[label.axis], label.ids)
-    if isinstance(call.out, torch.Size):
-        sizes: list[Any] = list(call.out)
-        sizes[label.axis] = adaptive
-        call.out = torch.Size(sizes)
-    elif call.name == "__len__":
-        if label.axis == 0:
-            assert isinstance(adaptive, AdaptiveInt)
-            adaptive.fix("len()")
-    elif call.name in ("numel", "nelement"):
-        call.out = adaptive * (tensor.numel() // tensor.shape[label.axis])
-    elif call.argument(1, "dim") % tensor.dim() == label.axis:
-        call.out = adaptive
-
-
-for _function in (
-    torch.Tensor.shape.__get__,  # type: ignore[attr-defined]
-    torch.Tensor.size,
-    torch.Tensor.numel,
-    torch.Tensor.nelement,
-    torch.numel,
-    torch.Tensor.__len__,
-):
-    HANDLERS[_function] = _shape
-
-
-def _data(call: Call) -> None:
-    call.run()
-    call.set_all(call.label(call.args[0]))
-
-
-HANDLERS[torch.Tensor.data.__get__] = _data  # type: ignore[attr-defined]
-
-_LABELLED_PROPERTIES = {"shape", "data", "T", "mT", "H", "mH", "grad", "real", "imag"}
-for _name in dir(torch.Tensor):
-    _found: Any = getattr(torch.Tensor, _name, None)
-    if type(_found).__name__ == "getset_descriptor" and _name not in _LABELLED_PROPERTIES:
-        METADATA.add(_found.__get__)
-for _name in words("""
-    dim ndimension is_contiguous stride storage_offset element_size is_floating_point is_complex
-    is_signed get_device is_inference is_conj is_neg is_same_size data_ptr retain_grad
-    register_hook has_names is_shared __hash__ __repr__ is_set_to
-"""):
-    for _space in (torch.Tensor, torch):
-        if callable(getattr(_space, _name, None)):
-            METADATA.add(getattr(_space, _name))
-
-
-def _gradients_stay_on(call: Call) -> None:
-    """Without a history, tensors from code that cannot be watched would go unnoticed."""
-    call.trace.without_gradients = not call.args[0]
-
-
-HANDLERS[torch._C._set_grad_enabled] = _gradients_stay_on
-
-
-def _to_numpy(call: Call) -> None:
-    """Leaving torch: what comes back has no label, so the units must be immortal."""
-    tensor = call.args[0].detach()
-    call.out = call.func(tensor, *call.args[1:], **call.kwargs)
-    call.unknown("leaves torch and cannot be followed")
-
-
-for _name in ("numpy", "__array__", "tolist", "item", "__dlpack__"):
-    HANDLERS[getattr(torch.Tensor, _name)] = _to_numpy

@@ -30,7 +30,7 @@ def stack(call: Call) -> None:
     dim = call.argument(1, "dim", 0) % call.out.dim()
     if call.blocked(tensors):
         return
-    label = join_others(call, tensors, None)
+    label = join_others(call, tensors)
     if label is not None and label.axis is not None:
         label = label.moved(label.axis + (label.axis >= dim))
     call.set_all(label)
@@ -42,7 +42,7 @@ def join(call: Call, tensors: list[Tensor], dim: int) -> None:
         return
     along = [t for t in tensors if (x := call.units(t)) is not None and x.axis == dim]
     if not along:
-        call.set_all(join_others(call, tensors, dim))
+        call.set_all(join_others(call, tensors))
         return
     ids: list[Ids] = []
     for tensor in tensors:
@@ -62,7 +62,7 @@ def join(call: Call, tensors: list[Tensor], dim: int) -> None:
     call.set_all(Label(dim, np.concatenate(ids)))
 
 
-def join_others(call: Call, tensors: list[Tensor], dim: int | None) -> Label | None:
+def join_others(call: Call, tensors: list[Tensor]) -> Label | None:
     """Label of tensors joined along a dimension without units; their units must agree."""
     labels = [call.label(t) for t in tensors]
     located = [x for x in labels if isinstance(x, Label) and x.axis is not None]

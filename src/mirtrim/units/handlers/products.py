@@ -10,7 +10,7 @@ from mirtrim.units.gated_calls import ADDED_PRODUCTS, PRODUCTS
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call
-from mirtrim.units.handlers.weighted import bind_weight, no_units, reads, weight_origins
+from mirtrim.units.handlers.weights import bind_weight, no_units, reads, weight_origins
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 

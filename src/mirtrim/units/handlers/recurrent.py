@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call
-from mirtrim.units.handlers.weighted import no_units, note_width
+from mirtrim.units.handlers.weights import no_units, note_width
 from mirtrim.units.labels import Free, Ids, Label
 
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}

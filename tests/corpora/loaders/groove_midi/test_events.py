@@ -11,7 +11,6 @@ from mirdata.datasets.groove_midi import DRUM_MAPPING, load_midi
 
 from mirtrim.corpora.annotations.drums import (
     FIVE_CLASSES,
-    REPLICATED_CLASSES,
     THREE_CLASSES,
     drum_onsets,
 )
@@ -37,7 +36,7 @@ def written(path: Path, strokes: Sequence[tuple[float, int]]) -> SimpleNamespace
     return SimpleNamespace(midi_path=str(path), track_id="piece")
 
 
-@pytest.mark.parametrize("classes", [THREE_CLASSES, FIVE_CLASSES, REPLICATED_CLASSES])
+@pytest.mark.parametrize("classes", [THREE_CLASSES, FIVE_CLASSES])
 def test_every_pitch_of_the_loader_has_a_class(classes):
     assert set(classes) == set(DRUM_MAPPING)
 
@@ -55,7 +54,6 @@ def test_onsets_by_hand(track_of):
     assert times.dtype == np.float64
     assert labels == ["kick", "hihat", "snare", "hihat", "snare", "snare"]
     assert drum_onsets(track, FIVE_CLASSES)[1][3:] == ["cymbal", "tom", "snare"]
-    assert drum_onsets(track, REPLICATED_CLASSES)[1][-1] == "kick"
 
 
 def test_strokes_of_one_class_at_one_instant_count_once(track_of):

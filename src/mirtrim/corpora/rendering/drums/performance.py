@@ -99,11 +99,6 @@ def _score(style: Style, drummer: Drummer, bars: int, rng: np.random.Generator) 
     return list({(s.bar, s.slot, s.voice): s for s in strokes}.values())
 
 
-def _too_busy(style: Style, slot: int) -> bool:
-    """Whether a stroke is one of the sixteenths that only a hi-hat is played on."""
-    return style.slots_per_quarter == 4 and slot % 2 == 1
-
-
 def _bar_pattern(
     style: Style, drummer: Drummer, rng: np.random.Generator
 ) -> list[tuple[str, int, int]]:

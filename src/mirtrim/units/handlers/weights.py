@@ -1,16 +1,14 @@
-"""Layers whose weights make units out of units: convolutions, linear layers, embeddings."""
+"""What a weight consists of, and which units it makes and reads."""
 
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mirtrim.units.graph import RowLayout
-from mirtrim.units.handlers.moving import look_up
-from mirtrim.units.handlers.operations import HANDLERS, Call, handles
+from mirtrim.units.handlers.operations import HANDLERS, Call
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 Origins = tuple[tuple[str, tuple[int | None, ...]], ...]
@@ -94,41 +92,7 @@ def note_width(call: Call, owner: str | None, attribute: str, ids: Ids) -> None:
         call.trace.findings.width(owner, attribute, ids)
 
 
-@handles("linear")
-def linear(call: Call) -> None:
-    """x (…, in), weight (out, in): units along the last dimension."""
-    call.run()
-    trace = call.trace
-    tensor, weight = call.argument(0, "input"), call.argument(1, "weight")
-    origins = weight_origins(call, weight)
-    if not origins:
-        constant_kernel(call, tensor)
-        return
-    name = origins[0][0]
-    if weight.dim() == 1:
-        call.unknown("multiplies units by a vector")
-        return
-    units, fan_in = weight.shape
-    label = call.units(tensor)
-    last = tensor.dim() - 1
-    carried = label if label is not None and label.axis != last else None
-    columns = label.ids if label is not None and carried is None else None
-    rows = _rows(call, origins, weight, units, "linear", RowLayout(), label)
-    owner = owner_attribute(call, nn.Linear, weight, name)
-    if columns is None:
-        columns = no_units(call, tensor, fan_in)
-    reads(call, weight, origins, 1, columns)
-    note_width(call, owner, "in_features", columns)
-    note_width(call, owner, "out_features", rows)
-    positions = math.prod(tensor.shape[:-1])
-    _finish(call, origins, rows, call.argument(2, "bias"), last, carried)
-    factors: tuple[Ids, ...] = (rows, columns)
-    if carried is not None:
-        positions, factors = positions // len(carried.ids), (*factors, carried.ids)
-    trace.findings.macs.append((positions, factors))
-
-
-def _rows(
+def rows_of(
     call: Call,
     origins: Origins,
     weight: Tensor,
@@ -179,7 +143,7 @@ def _gain(call: Call, origins: Origins, dim: int) -> str:
     return ""
 
 
-def _finish(
+def label_result(
     call: Call,
     origins: Origins,
     rows: Ids,
@@ -205,127 +169,6 @@ def _source(call: Call, name: str) -> str:
     path, _ = call.trace.owner()
     layers = call.trace.findings.layers
     return path if path in layers and name in layers[path].weights else name
-
-
-def _convolution(call: Call, dims: int, transposed: bool) -> None:
-    call.run()
-    trace = call.trace
-    tensor, weight = call.argument(0, "input"), call.argument(1, "weight")
-    bias = call.argument(2, "bias")
-    groups = int.__index__(call.argument(6, "groups", 1))
-    origins = weight_origins(call, weight)
-    if not origins:
-        constant_kernel(call, tensor)
-        return
-    name = origins[0][0]
-    axis = tensor.dim() - dims - 1
-    label = call.units(tensor)
-    if label is not None and label.axis is not None and label.axis > axis:
-        call.unknown("slides over the dimension along which units lie")
-        return
-    carried = label if label is not None and label.axis != axis else None
-    channels, made = tensor.shape[axis], call.out.shape[axis]
-    incoming = label.ids if label is not None and carried is None else None
-    if incoming is None:
-        incoming = no_units(call, tensor, channels)
-    owner = owner_attribute(call, nn.modules.conv._ConvNd, weight, name)
-    layout = RowLayout(dim=1 if transposed and groups == 1 else 0)
-    if transposed and groups > 1:
-        layout = RowLayout(parts=groups)
-    rows = _rows(call, origins, weight, made, "conv", layout, label)
-    reason = f"{call.place} has {groups} groups"
-    # Positions of the sum: outputs for a convolution, inputs for a transposed one.
-    summed = tensor if transposed else call.out
-    positions = math.prod(summed.shape) // summed.shape[axis] * math.prod(weight.shape[2:])
-    if carried is not None:
-        positions //= len(carried.ids)
-    if groups > 1 and groups == channels:
-        if owner is None:
-            trace.ledger.pin(incoming, f"{reason} and is not a module")
-            trace.ledger.pin(rows, f"{reason} and is not a module")
-        trace.ledger.unite(rows.reshape(groups, -1), incoming.reshape(groups, 1), reason)
-        note_width(call, owner, "groups", incoming)
-        if transposed:
-            reads(call, weight, origins, 0, incoming)
-        _finish(call, origins, rows, bias, axis, carried, dim=-1 if transposed else 0)
-        factors: tuple[Ids, ...] = (rows,)
-    else:
-        trace.ledger.unite_pieces(incoming, groups, reason)
-        trace.ledger.unite_pieces(rows, groups, reason)
-        if transposed:
-            reads(call, weight, origins, 0, incoming)
-            bind_weight(call, origins, 1, rows[: made // groups])
-            factors = (incoming, rows[: made // groups])
-        else:
-            reads(call, weight, origins, 1, incoming[: channels // groups])
-            factors = (rows, incoming[: channels // groups])
-        _finish(call, origins, rows, bias, axis, carried, dim=-1 if transposed else 0)
-    note_width(call, owner, "in_channels", incoming)
-    note_width(call, owner, "out_channels", rows)
-    if carried is not None:
-        factors = (*factors, carried.ids)
-    trace.findings.macs.append((positions, factors))
-
-
-def _register_convolutions() -> None:
-    for dims in (1, 2, 3):
-
-        def plain(call: Call, dims: int = dims) -> None:
-            _convolution(call, dims, transposed=False)
-
-        def transposed(call: Call, dims: int = dims) -> None:
-            _convolution(call, dims, transposed=True)
-
-        handles(f"conv{dims}d")(plain)
-        handles(f"conv_transpose{dims}d")(transposed)
-
-
-_register_convolutions()
-
-
-def _embedding(call: Call) -> None:
-    """Indices (…), weight (entries, units)."""
-    call.run()
-    _entries(call, call.argument(0, "input"), call.argument(1, "weight"))
-
-
-def _entries(call: Call, indices: Tensor, weight: Tensor) -> None:
-    origins = weight_origins(call, weight)
-    if not origins or call.units(indices) is not None:
-        call.unknown("looks up entries by indices that depend on units")
-        return
-    if call.argument(3, "max_norm") is not None:
-        call.unknown("renormalises its weight (max_norm)")
-        call.trace.fix_tensor(weight)
-        return
-    if call.trace.is_buffer(origins[0][0]):
-        # A constant table makes no units; it is cut along with those that it meets.
-        look_up(call, weight, [*[None] * (call.out.dim() - 1), 1], 0)
-        return
-    for name, dims in origins:
-        if dims[0] is not None:
-            call.trace.findings.rigid.add((name, dims[0]))  # entries are looked up by number
-    layout = RowLayout(dim=1)
-    rows = _rows(call, origins, weight, weight.shape[1], "embedding", layout, None)
-    owner = owner_attribute(call, nn.Embedding | nn.EmbeddingBag, weight, origins[0][0])
-    note_width(call, owner, "embedding_dim", rows)
-    _finish(call, origins, rows, None, call.out.dim() - 1, None, dim=1)
-
-
-HANDLERS[torch.nn.functional.embedding] = _embedding
-HANDLERS[torch.embedding] = _embedding
-
-
-@handles("embedding_bag")
-def embedding_bag(call: Call) -> None:
-    """Indices in bags, weight (entries, units) → (bags, units): sums or extremes of entries."""
-    call.run()
-    indices, weight = call.argument(0, "input"), call.argument(1, "weight")
-    shares = call.argument(8, "per_sample_weights")
-    if shares is not None and call.units(shares) is not None:
-        call.unknown("weighs entries by units")
-    else:
-        _entries(call, indices, weight)
 
 
 def _weight_norm(call: Call) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirtrim.units.labels import Constraints, Ledger
+from mirtrim.units.ledger import Constraints, Ledger
 from mirtrim.utils.errors import TraceError
 
 

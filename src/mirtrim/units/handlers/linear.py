@@ -1,0 +1,53 @@
+"""Linear layers: units out of units along the last dimension."""
+
+import math
+
+from torch import nn
+
+from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.operations import Call, handles
+from mirtrim.units.handlers.weights import (
+    constant_kernel,
+    label_result,
+    no_units,
+    note_width,
+    owner_attribute,
+    reads,
+    rows_of,
+    weight_origins,
+)
+from mirtrim.units.labels import Ids
+
+
+@handles("linear")
+def linear(call: Call) -> None:
+    """x (…, in), weight (out, in): units along the last dimension."""
+    call.run()
+    trace = call.trace
+    tensor, weight = call.argument(0, "input"), call.argument(1, "weight")
+    origins = weight_origins(call, weight)
+    if not origins:
+        constant_kernel(call, tensor)
+        return
+    name = origins[0][0]
+    if weight.dim() == 1:
+        call.unknown("multiplies units by a vector")
+        return
+    units, fan_in = weight.shape
+    label = call.units(tensor)
+    last = tensor.dim() - 1
+    carried = label if label is not None and label.axis != last else None
+    columns = label.ids if label is not None and carried is None else None
+    rows = rows_of(call, origins, weight, units, "linear", RowLayout(), label)
+    owner = owner_attribute(call, nn.Linear, weight, name)
+    if columns is None:
+        columns = no_units(call, tensor, fan_in)
+    reads(call, weight, origins, 1, columns)
+    note_width(call, owner, "in_features", columns)
+    note_width(call, owner, "out_features", rows)
+    positions = math.prod(tensor.shape[:-1])
+    label_result(call, origins, rows, call.argument(2, "bias"), last, carried)
+    factors: tuple[Ids, ...] = (rows, columns)
+    if carried is not None:
+        positions, factors = positions // len(carried.ids), (*factors, carried.ids)
+    trace.findings.macs.append((positions, factors))

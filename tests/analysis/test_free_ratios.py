@@ -18,6 +18,7 @@ from mirtrim.analysis.free_ratios import (
     free_ratios,
     growth,
     largest_free_ratio,
+    levels_compared,
     read_variants,
     write_free_ratios,
 )
@@ -103,6 +104,18 @@ def test_trimmed_is_compared_with_trained_at_equal_size() -> None:
         line(TRIM, 0, 10, 1000, 0.15, width=1), line(TRIM, 0, 200, 50, 0.9, width=1),
     ])  # fmt: skip
     assert at_equal_size(rows, TRIM, []).to_dict() == pytest.approx({0: -0.05})
+
+
+def test_a_finding_says_which_levels_it_rests_on() -> None:
+    """Half the width has no long training, and of three epochs there is one width alone."""
+    rows = world({(0.25, 5): 1, (0.5, 5): 2, (0.25, 20): 1, (1, 20): 2, (1, 3): 4})
+    assert levels_compared(rows, "width", TRIM) == (
+        "width 0.25, 0.5 at epochs 5; width 0.25, 1 at epochs 20"
+    )
+    assert levels_compared(rows, "epochs", TRIM) == (
+        "epochs 5, 20 at width 0.25; epochs 3, 20 at width 1"
+    )
+    assert levels_compared(rows.drop(columns="level_epochs"), "width", TRIM) == "width 0.25, 0.5, 1"
 
 
 def found(hypothesis: str, rows: pd.DataFrame | None) -> Any:

@@ -79,6 +79,27 @@ def levels_of(rows: pd.DataFrame, dimension: str) -> list[float]:
     return sorted(map(float, rows[name].dropna().unique())) if name in rows else []
 
 
+def levels_compared(rows: pd.DataFrame, dimension: str, run: str) -> str:
+    """Where `run` has two levels of a dimension: "width 0.25, 0.5 at epochs 5; …".
+
+    Args:
+        rows: of one task.
+    """
+    others = [name for name in varied(rows) if name != dimension]
+    of_run = rows[rows.run == run]
+    groups: Iterable[tuple[Any, pd.DataFrame]] = [((), of_run)]
+    if others:
+        groups = of_run.groupby([f"{LEVEL}{name}" for name in others])
+    texts = []
+    for key, part in groups:
+        levels = levels_of(part, dimension)
+        if len(levels) > 1:
+            where = " and ".join(f"{n} {v:g}" for n, v in zip(others, key, strict=True))
+            text = f"{dimension} {', '.join(f'{level:g}' for level in levels)}"
+            texts.append(f"{text} at {where}" if where else text)
+    return "; ".join(texts)
+
+
 def at(rows: pd.DataFrame, **levels: float) -> pd.DataFrame:
     """The rows of one level of each dimension given."""
     for name, value in levels.items():

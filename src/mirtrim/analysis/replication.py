@@ -7,6 +7,7 @@ import pandas as pd
 
 from mirtrim.analysis.beside_record import curves_beside, points_beside
 from mirtrim.analysis.conditions import Conditions, in_one_line
+from mirtrim.analysis.hypotheses.free_ratios import LEVELS
 from mirtrim.analysis.markup import interval, markdown_table, mean_and_deviation, number
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import read_recorded_curves
@@ -261,6 +262,9 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
         yield f"{str(verdict).capitalize()}: {', '.join(texts)}"
     if len(measures) == 1:
         yield f"Numbers: {measures[0]}, {'; '.join(dict.fromkeys(run.compared))}"
+    for _, row in run.iterrows():
+        if row.note.startswith(LEVELS):
+            yield f"Levels on {row.task}: {row.note.removeprefix(LEVELS)}"
     chosen = [
         f"{row.task} {row.ratios}{' (the lowest that was run)' if LOWEST in row.note else ''}"
         for _, row in run.iterrows()

@@ -10,10 +10,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.free_ratios import at, at_equal_size, growth, levels_in, levels_of, varied
+from mirtrim.analysis.free_ratios import (
+    DENSE,
+    at,
+    at_equal_size,
+    growth,
+    levels_compared,
+    levels_in,
+    levels_of,
+    varied,
+)
 from mirtrim.analysis.hypotheses.finding import Finding, computation
 from mirtrim.analysis.statistics import t_test
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
+
+# Notes that begin so say which levels a finding rests on; a task's own width and length do not.
+LEVELS = "levels: "
 
 
 def studied(evidence: TaskEvidence, study: str) -> pd.DataFrame:
@@ -71,7 +83,7 @@ def free_ratio_grows(
     ratios = sorted(rows[rows.run == run].target_ratio.unique())
     return over_seeds(
         -slopes, run, f"− doublings of the largest free ratio per doubling of {dimension}", ratios,
-        f"levels {', '.join(f'{value:g}' for value in levels_of(rows, dimension))}",
+        f"{LEVELS}{levels_compared(rows, dimension, run)}",
     )  # fmt: skip
 
 
@@ -88,7 +100,7 @@ def better_than_trained_at_size(
     ratios = sorted(rows[rows.run == run].target_ratio.unique())
     return over_seeds(
         differences, f"{run} − dense of that size", "difference of errors", ratios,
-        "between the sizes of the dense networks",
+        f"{LEVELS}dense networks of {levels_compared(rows, 'width', DENSE)}",
     )  # fmt: skip
 
 
@@ -125,5 +137,5 @@ def lower_error_at_level(
     used = sorted(pairs.index.get_level_values("target_ratio").unique())
     return over_seeds(
         pairs.groupby("seed").mean(), f"{run} − {against}", "difference of errors", used,
-        f"at {dimension} {levels[-1]:g}",
+        f"{LEVELS}{dimension} {levels[-1]:g}",
     )  # fmt: skip

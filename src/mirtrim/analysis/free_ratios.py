@@ -233,6 +233,7 @@ def write_free_ratios(rows: pd.DataFrame, csv: Path, markdown: Path) -> None:
     lines = []
     for row in table.to_dict("records"):
         row["run"] = label_of_name(str(row["run"]))
+        row["parameters"] = f"{row['parameters']:,.0f}"
         cells = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()]
         lines.append(["" if cell == "nan" else cell for cell in cells])
     says = (

@@ -141,7 +141,7 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
                         color=style.DENSE_COLOUR, gid=panels.RECORDED,
                         label="trim, error ≤ 1.1 × dense",
                     )  # fmt: skip
-            seeds = of_task.seed.nunique()
+            seeds = of_task[of_task.run == TRIM].seed.nunique()
             title = f"{task} ({seeds} {'seed' if seeds == 1 else 'seeds'})"
             axes.set_title(title, fontsize=9, loc="left")
             axes.set_yscale("log", base=2)

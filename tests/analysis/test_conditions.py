@@ -45,6 +45,18 @@ def test_published_widths_and_precision_are_told() -> None:
     assert in_one_line([conditions]).startswith("published widths, 30 epochs of Adam")
 
 
+def test_a_wider_bottleneck_is_told_and_is_no_width() -> None:
+    known = {"chord": {"network": {"widths": [8, 10, 12], "hidden": 100, "bottleneck_channels": 1}}}
+    network = {**BLOCK["network"], "bottleneck_channels": 4}
+    conditions = conditions_of({"chord": {**BLOCK, "network": network}}, known)["chord"]
+    assert conditions.width_text == (
+        "widths 8-10-12, hidden 100 (as published), bottleneck channels 4 (published 1)"
+    )
+    assert conditions.shares == [1.0] * 4
+    same = conditions_of({"chord": {**BLOCK, "network": network}}, {"chord": {"network": network}})
+    assert "bottleneck" not in same["chord"].width_text
+
+
 def test_one_line_says_from_where_to_where() -> None:
     other = {
         **BLOCK,

@@ -280,7 +280,7 @@ rule conclusions:
         citation="CITATION.cff",
         recorded="config/recorded.yaml",
         curves="config/recorded_curves.yaml",
-        published="config/published.yaml",
+        published="config/paper.yaml",
     output:
         verdicts=[
             f"{RESULTS}/verdicts.csv",

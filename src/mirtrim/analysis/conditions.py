@@ -10,6 +10,8 @@ from typing import Any
 
 # Keys of a task's network that say how many units it has; all others are kernels and noise.
 WIDTH_KEYS = ("channels", "widths", "capacity", "hidden")
+# Told where they are not the published ones, but no measure of width.
+OTHER_KEYS = ("bottleneck_channels",)
 NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
@@ -22,6 +24,7 @@ class Conditions:
         widths: key of the network → its units, one number or several.
         published: the same of the published network; empty where none is known.
         optimizer, epochs, rewind_epoch, precision: as configured.
+        others: key of the network → its value and the published one, where these differ.
     """
 
     task: str
@@ -32,6 +35,7 @@ class Conditions:
     precision: str = "float32"
     widths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     published: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def shares(self) -> list[float]:
@@ -46,6 +50,14 @@ class Conditions:
     @property
     def width_text(self) -> str:
         """The widths, with the published ones in brackets where they differ."""
+        others = (
+            f", {key.replace('_', ' ')} {own} (published {theirs})"
+            for key, (own, theirs) in self.others.items()
+        )
+        return f"{self._widths_text}{''.join(others)}"
+
+    @property
+    def _widths_text(self) -> str:
         own = ", ".join(f"{key} {'-'.join(map(str, of))}" for key, of in self.widths.items())
         shares = self.shares
         if not shares:
@@ -91,6 +103,11 @@ def conditions_of(
             training.get("precision", "float32"),
             _widths(block["network"]),
             _widths(known),
+            {
+                key: (block["network"][key], known[key])
+                for key in OTHER_KEYS
+                if known.get(key, block["network"].get(key)) != block["network"].get(key)
+            },
         )
     return found
 

@@ -9,7 +9,7 @@ from mirtrim.analysis.conditions import conditions_of, in_one_line
 from mirtrim.runs.config import validate
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = yaml.safe_load((ROOT / "config/published.yaml").read_text())["tasks"]
+PUBLISHED = yaml.safe_load((ROOT / "config/paper.yaml").read_text())["tasks"]
 BLOCK = {
     "corpus": "mini",
     "rewind_epoch": 1,

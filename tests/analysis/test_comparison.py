@@ -48,9 +48,21 @@ def test_files(tmp_path: Path) -> None:
     text = markdown.read_text()
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == ["## Ratio 2", "## Ratio 4"]
-    assert "| trim | 4.20 | 0.350 ± 0.071 | 0.200 ± 0.000 | 4.00 | 1 | 2.00 |" in text
+    assert "| trim | 2 | 4.20 | 0.350 ± 0.071 | 0.200 ± 0.000 | 4.00 | 1 | 2.00 |" in text
     assert "of several kinds of processor" not in text
     assert svg.read_bytes().startswith(b"<?xml")
+
+
+def test_a_run_with_fewer_seeds_says_so(tmp_path: Path) -> None:
+    fewer = comparison(ROWS[(ROWS.method != "mask") | (ROWS.seed == 0)], [4])
+    write_comparison(fewer, tmp_path / "a.csv", tmp_path / "a.md")
+    cells = [line.split(" | ")[:2] for line in (tmp_path / "a.md").read_text().splitlines()]
+    assert ["| mask", "1"] in cells
+    assert ["| trim", "2"] in cells
+    draw_comparison(fewer, "onset", [tmp_path / "a.svg"])
+    drawn = (tmp_path / "a.svg").read_text()
+    assert "mask [1 of 2 seeds]" in drawn
+    assert "trim [" not in drawn
 
 
 def test_rows_of_another_processor_are_named(tmp_path: Path) -> None:

@@ -374,6 +374,18 @@ CONTRASTS = {"contrasts": [["cram_local", "trim_magnitude_local_rewind"]]}
             CONTRASTS | {"told": "free_ratios"},
             "free_ratios does not go with the contrasts that the study has",
         ),
+        (
+            {
+                "told": "levels",
+                "variants": {
+                    "onset": {
+                        "width": [{"value": 1}],
+                        "epochs": [{"value": 8}],
+                    }
+                },
+            },
+            "levels is for studies that vary one dimension of each task",
+        ),
     ],
 )
 def test_what_a_study_tells_fits_what_it_has(change, message) -> None:

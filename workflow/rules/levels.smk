@@ -98,3 +98,38 @@ for study, block in VARIED.items():
             f"Study {study}: errors of rare and of frequent classes"
         script:
             "../scripts/rare_classes.py"
+
+
+# Whether a setting changes errors: every level minus the first.
+for study, block in VARIED.items():
+    if block["told"] != "levels":
+        continue
+
+    rule:
+        name:
+            study
+        input:
+            tables=tables("rows", list(varied_jobs(study))),
+            rows=later(files, "rows", varied_jobs(study)),
+        output:
+            csv=f"{RESULTS}/studies/{study}/levels.csv",
+            markdown=report(
+                f"{RESULTS}/studies/{study}/levels.md",
+                caption="../report/factors.rst",
+                category="Studies",
+                labels={"task": "all", "study": study},
+            ),
+        log:
+            f"{RESULTS}/logs/study_{study}.log",
+        priority: 1
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            study=study,
+            runs=runs_of_varied(study),
+            variants=levels_of_study(study),
+            code=code_of("levels.py"),
+        message:
+            f"Study {study}: errors at every level minus those at the first"
+        script:
+            "../scripts/levels.py"

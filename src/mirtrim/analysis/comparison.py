@@ -74,12 +74,15 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 
 def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -> None:
     """All of it as CSV, what a reader compares as Markdown."""
-    head = ("run", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost")
+    head = (
+        "run", "seeds", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost",
+    )  # fmt: skip
     lines = []
     for target, part in table.groupby("target_ratio", sort=True):
         cells = (
             (
                 str(row.run),
+                str(row.seeds),
                 f"{row.ratio:.2f}",
                 mean_and_deviation(row.test_error_mean, row.test_error_deviation),
                 mean_and_deviation(row.difference_mean, row.difference_deviation),
@@ -90,9 +93,8 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
             for row in part.itertuples()
         )
         lines += [f"## Ratio {target:g}", "", *markdown_table(head, cells), ""]
-    seeds = " or ".join(map(str, sorted(set(table.seeds))))
     lines.append(
-        f"Mean ± sample deviation over {seeds} seed(s); minus dense: paired by seed. Cost: "
+        "Mean ± sample deviation over seeds; minus dense: paired by seed. Cost: "
         "training MACs of everything that led to the network, in trainings of the dense one."
     )
     if table.machines.nunique() > 1:
@@ -108,7 +110,10 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
 
 
 def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> None:
-    """Two panels per ratio: error of every run, sorted, and error against training cost."""
+    """Two panels per ratio: error of every run, sorted, and error against training cost.
+
+    A run that has fewer seeds than others says how many; the dense mean is over all of them.
+    """
     ratios = sorted(table.target_ratio.unique())
     longest = max(int((table.target_ratio == ratio).sum()) for ratio in ratios)
     height_inches = 1.0 + 0.19 * longest
@@ -125,7 +130,7 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
             part = table[table.target_ratio == ratio]
             dense = part[part.run == "dense"].iloc[0]
             runs = part[part.run != "dense"].reset_index(drop=True)
-            _sorted(sorted_axes, runs, dense)
+            _sorted(sorted_axes, runs, dense, most=int(part.seeds.max()))
             sorted_axes.set_title(f"{task}, ratio {ratio:g}: mean and sample deviation", loc="left")
             _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
             cost_axes.set_title("the same error against what it has cost", loc="left")
@@ -139,7 +144,7 @@ def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:
         yield look, runs[[other == look for other in looks]]
 
 
-def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series) -> None:
+def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series, most: int) -> None:
     axes.axvline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
     for look, alike in _by_look(runs):
         axes.errorbar(
@@ -152,7 +157,10 @@ def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series) -> None:
             lw=0,
             elinewidth=1,
         )
-    names = [f"{run}   {rank}" for rank, run in enumerate(runs.run, start=1)]
+    names = [
+        f"{run.run}{'' if run.seeds == most else f' [{run.seeds} of {most} seeds]'}   {rank}"
+        for rank, run in enumerate(runs.itertuples(), start=1)
+    ]
     axes.set_yticks(range(len(runs)), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel("test error (dotted: dense)")

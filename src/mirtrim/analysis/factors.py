@@ -1,10 +1,14 @@
-"""Which of several settings decides a contrast? Two runs beside each other in every variant.
+"""Paired differences in studies that vary their tasks.
 
-A study with `contrasts` trains pairs of runs at every combination of levels, such as optimiser x
-length; where the sign of their difference changes says which level it hangs on.
+Which of several settings decides a contrast? A study with `contrasts` trains pairs of runs at every
+combination of levels, such as optimiser x length; where the sign of their difference changes says
+which level it hangs on.
+
+Does a setting change errors at all? A study that tells `levels` trains the same runs at every level
+of one setting, such as the precision, and compares every level with the first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +36,8 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
         contrasts: pairs of names of runs (run, against).
 
     Returns:
-        task, the dimensions of the study, target_ratio, run, against, seeds, mean and sample
-        deviation of both test errors, difference (run − against, mean over seeds that have both),
+        task, the dimensions of the study, target_ratio, run, against, seeds that have both, mean
+        and sample deviation of both test errors, difference (run − against),
         low and high (95 %, Student's t over seeds; NaN for one seed), p, p_corrected (Holm, over
         all lines), verdict: "lower", "higher" or "undecided", of the run.
 
@@ -46,28 +50,74 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
     for key, part in rows.groupby(["task", *names, "target_ratio"], sort=True):
         for run, against in contrasts:
             one, other = (part[part.run == n].set_index("seed").test_error for n in (run, against))
-            differences = (one - other).dropna().to_numpy()
-            if not len(differences):
-                continue
-            told = [one.mean(), one.std(ddof=1), other.mean(), other.std(ddof=1)]
-            lines.append([*key, run, against, len(differences), *told, *t_test(differences)])
+            compared = _compared(one, other)
+            if compared:
+                lines.append([*key, run, against, *compared])
     if not lines:
         pairs = ", ".join(" and ".join(pair) for pair in contrasts)
         raise ArtefactError(f"contrasts: no variant has rows of {pairs}; run the study")
+    return _with_verdicts(lines, ["task", *dimensions, "target_ratio", "run", "against"])
+
+
+def level_table(rows: pd.DataFrame, firsts: Mapping[str, float]) -> pd.DataFrame:
+    """One line per task, run, ratio and level but the first.
+
+    Args:
+        rows: of one study of one dimension (`free_ratios.read_variants`).
+        firsts: the level of each task with which all others are compared.
+
+    Returns:
+        task, run, target_ratio, level, against (the first level), then as `factor_table`; the
+        difference is the error at the level minus that at the first.
+
+    Raises:
+        ArtefactError: the study varies several dimensions, or no run has two levels.
+    """
+    dimensions = varied(rows)
+    if len(dimensions) != 1:
+        raise ArtefactError(
+            f"levels: for studies that vary one thing; this one varies {', '.join(dimensions)}"
+        )
+    name = f"{LEVEL}{dimensions[0]}"
+    lines = []
+    for (task, run, ratio), part in rows.groupby(["task", "run", "target_ratio"], sort=True):
+        errors = part.set_index(["seed", name]).test_error.unstack()
+        against = firsts[task]
+        for level in errors.columns.drop(against, errors="ignore"):
+            compared = against in errors and _compared(errors[level], errors[against])
+            if compared:
+                lines.append([task, run, ratio, level, against, *compared])
+    if not lines:
+        raise ArtefactError("levels: no run has been trained at two levels; run the study")
+    return _with_verdicts(lines, ["task", "run", "target_ratio", "level", "against"])
+
+
+def _compared(one: pd.Series, other: pd.Series) -> list[float] | None:
+    """Seeds of both, their means and deviations, difference, interval and p; None without any."""
+    paired = pd.DataFrame({"one": one, "other": other}).dropna()
+    if paired.empty:
+        return None
+    errors = [paired.one.mean(), paired.one.std(), paired.other.mean(), paired.other.std()]
+    return [len(paired), *errors, *t_test((paired.one - paired.other).to_numpy())]
+
+
+def _with_verdicts(lines: Sequence[Sequence[object]], keys: Sequence[str]) -> pd.DataFrame:
     errors = ["run_mean", "run_deviation", "against_mean", "against_deviation"]
-    first = ["task", *dimensions, "target_ratio", "run", "against", "seeds"]
-    table = pd.DataFrame(lines, columns=[*first, *errors, "difference", "low", "high", "p"])
+    columns = [*keys, "seeds", *errors, "difference", "low", "high", "p"]
+    table = pd.DataFrame(lines, columns=columns)
     table["p_corrected"] = holm(table.p.tolist())
     decided = table.p_corrected < SIGNIFICANCE
     side = np.where(table.difference < 0, "lower", "higher")
     return table.assign(verdict=np.where(decided, side, "undecided"))
 
 
-NOTE = (
+PAIRED = (
     "Test errors, mean ± sample deviation over seeds; the difference of each seed's two networks, "
     "with its 95 % interval and p (Student's t over seeds, corrected after Holm for the number of "
-    "lines). Lower: the run has less error than what it stands against."
+    "lines)."
 )
+NOTE = f"{PAIRED} Lower: the run has less error than what it stands against."
+LEVELS_NOTE = f"{PAIRED} Lower: less error at that level than at the one it stands against."
 
 
 def write_factors(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
@@ -81,6 +131,30 @@ def write_factors(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     write_table(table, csv, markdown, [*markdown_table(head, lines), "", NOTE])
 
 
+def write_level_table(table: pd.DataFrame, dimension: str, csv: Path, markdown: Path) -> None:
+    """The same of `level_table`.
+
+    Args:
+        dimension: what the study varies.
+    """
+    head = (
+        "task", "run", "ratio", dimension, "against", "seeds", "error", "of the other",
+        "difference", "95 % interval", "p", "",
+    )  # fmt: skip
+    lines = (
+        [
+            str(row.task),
+            label_of_name(row.run),
+            f"{row.target_ratio:g}",
+            f"{row.level:g}",
+            f"{row.against:g}",
+            *_differences(row),
+        ]
+        for _, row in table.iterrows()
+    )
+    write_table(table, csv, markdown, [*markdown_table(head, lines), "", LEVELS_NOTE])
+
+
 def _cells(row: pd.Series, dimensions: Sequence[str]) -> list[str]:
     return [
         str(row.task),
@@ -88,6 +162,12 @@ def _cells(row: pd.Series, dimensions: Sequence[str]) -> list[str]:
         f"{row.target_ratio:g}",
         label_of_name(row.run),
         label_of_name(row.against),
+        *_differences(row),
+    ]
+
+
+def _differences(row: pd.Series) -> list[str]:
+    return [
         str(row.seeds),
         mean_and_deviation(row.run_mean, row.run_deviation),
         mean_and_deviation(row.against_mean, row.against_deviation),

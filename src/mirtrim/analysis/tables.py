@@ -65,16 +65,20 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 HEAD = (
-    "method", "criterion", "scope", "reset", "ratio", "parameters", "non-zero", "MACs",
+    "method", "criterion", "scope", "reset", "seeds", "ratio", "parameters", "non-zero", "MACs",
     "bytes (gzip)", "test error", "relative error",
 )  # fmt: skip
+NOTE = (
+    "Mean ± sample deviation over seeds. Ratio: dense parameters / parameters left (non-zero ones "
+    "for mask). Relative error: test error / test error of the dense network of the same seed."
+)
 TEXT_COLUMNS = 4  # the others are numbers and aligned to the right
 
 
 def write_summary(table: pd.DataFrame, csv: Path, markdown: Path, html: Path) -> None:
     """Write the whole table as CSV and the columns that a reader compares as Markdown and HTML."""
     lines = markdown_table(HEAD, reader_cells(table), TEXT_COLUMNS)
-    write_table(table, csv, markdown, [*lines, "", note(table)])
+    write_table(table, csv, markdown, [*lines, "", NOTE])
     write_text(html, to_html(table))
 
 
@@ -90,7 +94,7 @@ def to_html(table: pd.DataFrame) -> str:
     )
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>mirtrim</title>'
-        f"<style>{style}</style></head><body>{body}<p>{note(table)}</p></body></html>\n"
+        f"<style>{style}</style></head><body>{body}<p>{NOTE}</p></body></html>\n"
     )
 
 
@@ -102,18 +106,9 @@ def reader_cells(table: pd.DataFrame) -> Iterator[list[str]]:
             row.criterion,
             row["scope"],
             row.reset,
+            str(row.seeds),
             f"{row.ratio:.2f}",
             *(f"{row[name]:,.0f}" for name in ("parameters", "nonzeros", "macs", "bytes_gzip")),
             mean_and_deviation(row.test_error_mean, row.test_error_deviation),
             mean_and_deviation(row.relative_error_mean, row.relative_error_deviation),
         ]
-
-
-def note(table: pd.DataFrame) -> str:
-    """What the columns mean."""
-    seeds = " or ".join(map(str, sorted(set(table.seeds))))
-    return (
-        f"Mean ± sample deviation over {seeds} seed(s). Ratio: dense parameters / parameters left "
-        "(non-zero ones for mask). Relative error: test error / test error of the dense network "
-        "of the same seed."
-    )

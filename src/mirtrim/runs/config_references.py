@@ -177,6 +177,8 @@ def _check_told(study: dict[str, Any], where: str) -> None:
         study["told"] = usual
     elif not study["variants"]:
         raise ConfigError(f"{where}: is for studies with variants; leave it out")
+    elif study["told"] == "levels" and any(len(d) != 1 for d in study["variants"].values()):
+        raise ConfigError(f"{where}: levels is for studies that vary one dimension of each task")
     elif "contrasts" in (usual, study["told"]) and study["told"] != usual:
         raise ConfigError(
             f"{where}: {study['told']} does not go with the contrasts that the study "

@@ -75,7 +75,8 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -> None:
     """All of it as CSV, what a reader compares as Markdown."""
     head = (
-        "run", "seeds", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings", "cost",
+        "run", "seeds", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings",
+        "cost",
     )  # fmt: skip
     lines = []
     for target, part in table.groupby("target_ratio", sort=True):

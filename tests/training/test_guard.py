@@ -4,6 +4,7 @@ The wrong kernels are planted, so that the tests need no processor that has them
 for those of this processor.
 """
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -150,6 +151,37 @@ def test_a_wrong_kernel_is_found_named_and_gone_round(
         assert ways_in_bfloat16(network(), sounds()) == {name: way}
 
 
+def sleeping(exact: float, reduced: float) -> Callable[..., list[Tensor]]:
+    """Results that are right after so many seconds, in float32 and in bfloat16."""
+
+    def results(call: object, way: str) -> list[Tensor]:
+        time.sleep(exact if way == "exact" else reduced)
+        return [torch.ones(1)]
+
+    return results
+
+
+@pytest.mark.parametrize(
+    ("exact", "reduced", "said"),
+    [
+        pytest.param(0.01, 0.1, True, id="ten times as long, five layers"),
+        pytest.param(0.05, 0.1, False, id="twice as long"),
+        pytest.param(0.0001, 0.001, False, id="too short to say"),
+    ],
+)
+def test_a_processor_that_is_slow_in_bfloat16_is_told(
+    monkeypatch: pytest.MonkeyPatch, exact: float, reduced: float, said: bool
+) -> None:
+    monkeypatch.setattr(guard, "_results", sleeping(exact, reduced))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert ways_in_bfloat16(network(), sounds()) == {}
+    assert [str(one.message)[:14] for one in heard] == ["bfloat16 takes"] * said
+    if said:
+        times = int(str(heard[0].message).split()[2])
+        assert 5 <= times <= 12
+
+
 @pytest.mark.usefixtures("right")
 def test_a_gradient_that_no_training_needs_is_not_looked_at() -> None:
     with Planted(FIRST, "input"):
@@ -210,6 +242,36 @@ def test_a_layer_that_float32_does_not_mend_is_an_error(monkeypatch: pytest.Monk
         ways_in_bfloat16(network(), sounds())
 
 
+def computed(kind: type[nn.RNNBase]) -> bool:
+    """Whether torch has that layer in bfloat16 on this processor."""
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            kind(8, 16)(torch.randn(10, 4, 8))
+    except RuntimeError:
+        return False
+    return True
+
+
+def test_a_recurrent_layer_that_bfloat16_does_not_have_is_trained_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the LSTM of a processor without AVX-512, planted in a GRU."""
+    forward = nn.GRU.forward
+
+    def missing(self: nn.GRU, *arguments: Any) -> Any:
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("could not create a primitive descriptor")
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(nn.GRU, "forward", missing)
+    given = network()
+    with pytest.warns(PrecisionWarning, match=r"recurrent \(not there\) by float32"):
+        ways = ways_in_bfloat16(given, sounds())
+    assert ways["recurrent"] == "float32"
+    outputs = forward_of(given, "bfloat16", ways)(sounds())
+    assert bool(outputs.isfinite().all())
+
+
 @pytest.mark.usefixtures("right")
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 def test_recurrent_layers_are_compared(
@@ -226,7 +288,7 @@ def test_recurrent_layers_are_compared(
 
     torch.manual_seed(0)
     x = torch.randn(100, 4, 8)
-    assert ways_in_bfloat16(Recurrent(), x) == {}
+    assert ways_in_bfloat16(Recurrent(), x) == ({} if computed(kind) else {"layer": "float32"})
     forward = kind.forward
 
     def wrong(self: nn.RNNBase, *arguments: Any) -> Any:

@@ -1,5 +1,8 @@
 """Which layers of a network this processor computes wrongly in bfloat16: found before a training.
 
+Whether bfloat16 is slow here is found on the way: without instructions for it (AVX-512 BF16, AMX)
+a matrix product takes up to ninety times as long as in float32.
+
 Kernels for processors with matrix units (AMX) are chosen by the shape of a call, and with torch
 2.13 some of them are wrong by as much as their result: `conv1d` with 64 taps and an even number of
 input channels from 2 to 14, in values or gradients, depending on shapes and layouts. A network that
@@ -16,6 +19,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from math import inf, isinf
+from time import perf_counter
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +35,13 @@ LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
 # Relative error of a layer. Rounding makes 0.002, in a long recurrence a few times that; one wrong
 # column of a thousand makes 0.04.
 MOST = 2**-5
+SLOW = 3.0  # times as long as float32
+SHORT_SECONDS = 0.1  # of one step: less says nothing, and costs little
 
 
 class PrecisionWarning(UserWarning):
-    """Layers are not computed in bfloat16, or not by torch, because it does that wrongly here."""
+    """Layers are not computed in bfloat16, or not by torch, because it does that wrongly here; or
+    bfloat16 is slower than float32."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,22 @@ class _Call:
         return (repr(self.layer), self.inputs.shape, self.inputs.stride(), self.gradient)
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """How a layer is to be computed, and what its forward and backward passes take.
+
+    Attributes:
+        way: one of `forwarding.WAYS`, "" for torch's own.
+        error: relative error of torch's own way.
+        seconds, exact_seconds: of torch's own way and of float32.
+    """
+
+    way: str
+    error: float
+    seconds: float
+    exact_seconds: float
+
+
 def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
     """The layers of `network` that a training in bfloat16 must compute another way than torch.
 
@@ -66,27 +90,38 @@ def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
 
     Returns:
         Name of the layer → the first of `forwarding.WAYS` that is right; a `PrecisionWarning` tells
-        which.
+        which. Another one tells if bfloat16 takes `SLOW` times as long as float32 here.
 
     Raises:
         TrainingError: a layer is not even right in float32.
     """
     names = {layer: name for name, layer in network.named_modules()}
-    known: dict[tuple[object, ...], tuple[str, float]] = {}
+    known: dict[tuple[object, ...], _Trial] = {}
     ways: dict[str, str] = {}
     told: dict[str, list[str]] = {}
+    seconds = exact_seconds = 0.0
     for call in _calls(network, inputs):
-        if call.kind not in known:
-            known[call.kind] = _right_way(call, names[call.layer])
-        way, error = known[call.kind]
         name = names[call.layer]
+        if call.kind not in known:
+            known[call.kind] = _right_way(call, name)
+        trial = known[call.kind]
+        way = trial.way
+        seconds += trial.seconds
+        exact_seconds += trial.exact_seconds
         # Called twice, a layer goes the slower of its ways.
         if way and list(WAYS).index(way) >= list(WAYS).index(ways.get(name, way)):
             ways[name] = way
-            told.setdefault(way, []).append(f"{name} (relative error {error:.2g})")
+            why = "not there" if isinf(trial.error) else f"relative error {trial.error:.2g}"
+            told.setdefault(way, []).append(f"{name} ({why})")
     if ways:
         parts = [f"{', '.join(layers)} by {way}" for way, layers in told.items()]
         _tell(f"bfloat16 is wrong on this processor, computed another way: {'; '.join(parts)}")
+    if seconds > SHORT_SECONDS and seconds > SLOW * exact_seconds:
+        _tell(
+            f"bfloat16 takes {seconds / exact_seconds:.0f} times as long as float32 on this "
+            "processor; train in float32 (in a configuration: training.precision), or on a "
+            "processor with AMX or AVX-512 BF16"
+        )
     return ways
 
 
@@ -97,7 +132,10 @@ def _tell(message: str) -> None:
 
 @torch.enable_grad()
 def _calls(network: nn.Module, inputs: Tensor) -> list[_Call]:
-    """The calls of layers in one forward pass in bfloat16, without a trace in the network."""
+    """The calls of layers in one forward pass in bfloat16, without a trace in the network.
+
+    Recurrent layers that cannot be computed in it here are called in float32.
+    """
     calls: list[_Call] = []
 
     def record(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
@@ -108,8 +146,15 @@ def _calls(network: nn.Module, inputs: Tensor) -> list[_Call]:
     handles = [layer.register_forward_pre_hook(record) for layer in layers]
     try:
         # Dropout and batch norm change no shape, but draw numbers and keep statistics.
-        with _evaluating(network), in_bfloat16(device_of(network), {}):
-            network(channels_last(inputs))
+        with _evaluating(network):
+            try:
+                with in_bfloat16(device_of(network), {}):
+                    network(channels_last(inputs))
+            except RuntimeError:
+                calls.clear()
+                recurrent = [layer for layer in layers if isinstance(layer, nn.RNNBase)]
+                with in_bfloat16(device_of(network), dict.fromkeys(recurrent, "float32")):
+                    network(channels_last(inputs))
     finally:
         for handle in handles:
             handle.remove()
@@ -127,19 +172,30 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _right_way(call: _Call, name: str) -> tuple[str, float]:
-    """The way of a layer, "" for torch's own, and the relative error of torch's own."""
+def _right_way(call: _Call, name: str) -> _Trial:
+    started = perf_counter()
     exact = _results(call, "exact")
-    error = _difference(_results(call, ""), exact)
+    exact_done = perf_counter()
+    error = _error(call, "", exact)
+    took = {"seconds": perf_counter() - exact_done, "exact_seconds": exact_done - started}
     if error <= MOST:
-        return "", error
+        return _Trial("", error, **took)
     for way in WAYS:
-        if _difference(_results(call, way), exact) <= MOST:
-            return way, error
+        if _error(call, way, exact) <= MOST:
+            return _Trial(way, error, **took)
     raise TrainingError(
         f"layer {name}: torch computes it wrongly on this processor, in bfloat16 (relative error "
         f"{error:.2g}) and in float32; use another version of torch"
     )
+
+
+def _error(call: _Call, way: str, exact: list[Tensor]) -> float:
+    """Relative error of a way; infinite where torch cannot compute it, as an LSTM in bfloat16 on
+    processors without instructions for it."""
+    try:
+        return _difference(_results(call, way), exact)
+    except RuntimeError:
+        return inf
 
 
 def _difference(found: list[Tensor], exact: list[Tensor]) -> float:

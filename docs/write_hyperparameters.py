@@ -19,32 +19,32 @@ WIDTH = 120
 
 
 def settings() -> str:
-    """One line per setting that all methods share, its default in bold."""
-    lines = ["| key | values | what it does |", "| --- | --- | --- |"]
+    """One item per setting that all methods share, its default in bold."""
+    lines = []
     for key, schema in run_schema()["properties"].items():
         default = schema.get("default")
         values = [value for value in schema.get("enum", ()) if value != default]
         if "default" in schema:
             values.insert(0, f"**{default if isinstance(default, str) else json.dumps(default)}**")
-        lines.append(f"| `{key}` | {', '.join(values)} | {schema['description']} |")
+        shown = f" ({', '.join(values)})" if values else ""
+        text = schema["description"]
+        line = f"* `{key}`{shown}: {text[0].lower()}{text[1:]}"
+        lines += wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
 def hyperparameters() -> str:
-    """One item per hyper-parameter, with its default and the methods that have it."""
-    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
+    """One item for all methods that have the same hyper-parameters, with their defaults."""
+    methods: dict[str, list[str]] = {}
     for name in sorted(METHODS):
-        for entry in fields(METHODS[name].Hyperparameters):
-            default = entry.default
-            shown = default if isinstance(default, str) else f"{default:g}"
-            found = rows.setdefault((entry.name, entry.metadata["help"]), {})
-            found.setdefault(shown, []).append(name)
+        entries = fields(METHODS[name].Hyperparameters)
+        values = [e.default if isinstance(e.default, str) else f"{e.default:g}" for e in entries]
+        shown = ", ".join(f"`{e.name}: {v}`" for e, v in zip(entries, values, strict=True))
+        methods.setdefault(shown, []).append(f"`{name}`")
     lines = []
-    for (key, text), defaults in sorted(rows.items()):
-        (usual, methods), *others = defaults.items()
-        methods += [f"{name} {default}" for default, names in others for name in names]
-        line = f"* `{key}: {usual}` ({', '.join(methods)}): {text[0].lower()}{text[1:]}"
-        lines += wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    for shown, names in methods.items():
+        if shown:
+            lines += wrap(f"* {', '.join(names)}: {shown}", WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
 
 

@@ -104,7 +104,7 @@ class Method:
     Class attributes:
         Hyperparameters: a dataclass of what is particular to the method, each field made by
             `pruning.settings.choice`. They are keys of its runs in the configuration, are part of
-            a run's identity where they differ from their defaults, and are documented by
+            a run's identity where they differ from their defaults, and are listed by
             themselves (docs/methods.md).
         start: where a round starts: "last" continues the last round (the first one the dense
             training); "dense" and "initial" start every ratio anew, from the trained dense

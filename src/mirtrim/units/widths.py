@@ -104,6 +104,15 @@ def _held(place: str, value: Any) -> Iterator[tuple[str, Tensor]]:
             yield from _held(f"{place}.{key}", part)
 
 
+def pad_odd_heads(model: nn.Module) -> None:
+    """torch attends over sequences without their padding only where heads are even in number."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            attends = (m for m in module.modules() if isinstance(m, nn.MultiheadAttention))
+            if any(one.num_heads % 2 for one in attends):
+                module.use_nested_tensor = False
+
+
 def of_torch(kind: type) -> bool:
     """Whether a class comes with torch."""
     return kind.__module__.partition(".")[0] == "torch"

@@ -145,10 +145,9 @@ def repeat(call: Call) -> None:
     adaptive = [d for d, count in enumerate(counts) if isinstance(count, AdaptiveInt)]
     if label is None or label.axis is None:
         ids = counts[adaptive[0]].whole if len(adaptive) == 1 else None
-        if ids is not None and (adaptive[0] < lead or tensor.shape[adaptive[0] - lead] == 1):
-            if label is not None and call.trace.ledger.bars(label):
-                call.refuse(label.ids, "repeats units over units")
-            call.set_all(Label(adaptive[0], ids))
+        if ids is not None:
+            size = 1 if adaptive[0] < lead else tensor.shape[adaptive[0] - lead]
+            _copies(call, label, adaptive[0], np.repeat(ids, size))
             return
         for d in adaptive:
             counts[d].fix(call.name)
@@ -161,6 +160,13 @@ def repeat(call: Call) -> None:
     call.set_all(Label(axis, np.tile(label.ids, times)) if times != 1 else label.moved(axis))
 
 
+def _copies(call: Call, label: Label | None, dim: int, ids: Ids) -> None:
+    """Something without units, once for each unit: as a mask, say, for each head."""
+    if label is not None and call.trace.ledger.bars(label):
+        call.refuse(label.ids, "repeats units over units")
+    call.set_all(Label(dim, ids))
+
+
 @handles("repeat_interleave")
 @after_running
 def repeat_interleave(call: Call) -> None:
@@ -168,7 +174,13 @@ def repeat_interleave(call: Call) -> None:
     tensor, times = call.args[0], call.argument(1, "repeats")
     dim = call.argument(2, "dim")
     label = call.units(tensor)
-    if label is None:
+    follows = isinstance(times, AdaptiveInt) and times.whole is not None and dim is not None
+    if label is None and follows:
+        known = call.label(tensor)
+        call.trace.fix_tensor(tensor)
+        ids = np.tile(times.whole, tensor.shape[dim])
+        _copies(call, known if isinstance(known, Label) else None, dim % tensor.dim(), ids)
+    elif label is None:
         call.unknown()
     elif type(times) is not int or dim is None:
         call.unknown("repeats by a tensor or over all dimensions")

@@ -26,7 +26,7 @@ _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.LayerNorm, ("normalized_shape",)),
     (nn.RMSNorm, ("normalized_shape",)),
     (nn.GroupNorm, ("num_channels",)),
-    (nn.RNNBase, ("input_size", "hidden_size")),
+    (nn.RNNBase, ("input_size", "hidden_size", "proj_size")),
     (nn.RNNCellBase, ("input_size", "hidden_size")),
     (nn.Embedding, ("embedding_dim",)),
     (nn.EmbeddingBag, ("embedding_dim",)),
@@ -44,7 +44,9 @@ _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
 
 def unit_attributes(module: nn.Module) -> tuple[str, ...]:
     """Names of the attributes of `module` that count units."""
-    return next((names for kind, names in _UNIT_ATTRIBUTES if isinstance(module, kind)), ())
+    names = next((names for kind, names in _UNIT_ATTRIBUTES if isinstance(module, kind)), ())
+    # Without projections their size is zero.
+    return tuple(name for name in names if getattr(module, name, 1))
 
 
 def cut_attributes(module: nn.Module) -> tuple[str, ...]:

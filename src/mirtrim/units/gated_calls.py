@@ -18,11 +18,15 @@ F = nn.functional
 PRODUCTS = tuple(
     getattr(space, name)
     for space in (torch, torch.Tensor)
-    for name in ("matmul", "mm", "bmm", "__matmul__")
+    for name in ("matmul", "mm", "bmm", "mv", "__matmul__")
     if hasattr(space, name)
 )
-# bias + left @ right, as the layers of GPT-2 have it.
-ADDED_PRODUCTS = (torch.addmm, torch.Tensor.addmm)
+# bias + left @ right, as the layers of GPT-2 have it, and masks of attention.
+ADDED_PRODUCTS = tuple(
+    getattr(space, name)
+    for space in (torch, torch.Tensor)
+    for name in ("addmm", "baddbmm", "addmv")
+)
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
     torch.conv_transpose1d: 0,
     torch.conv_transpose2d: 0,
@@ -46,7 +50,8 @@ REDUCTIONS = {
     if hasattr(space, name)
 } | {torch.linalg.vector_norm, torch.linalg.norm}
 SCALED = {F.normalize}
-ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, torch.einsum}
+SUMS_OF_PRODUCTS = {torch.einsum, torch.tensordot}
+ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, *SUMS_OF_PRODUCTS}
 GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, *ORDERED}
 
 
@@ -57,10 +62,15 @@ def right_operand(
     position = 2 if func in ADDED_PRODUCTS else 1
     if len(args) > position:
         return args[position], position
-    for key in ("weight", "other", "mat2"):
+    for key in ("weight", "other", "mat2", "batch2", "vec"):
         if key in kwargs:
             return kwargs[key], key
     return None, None
+
+
+def read_along(func: Callable[..., Any], weight: Tensor) -> int:
+    """The dimension of its weight along which a layer or product reads units."""
+    return max(weight.dim() - 2, 0) if func in (*PRODUCTS, *ADDED_PRODUCTS) else LAYERS[func]
 
 
 def in_order(

@@ -24,6 +24,7 @@ from mirtrim.units.gated_calls import (
     RECURRENT,
     SCALED,
     in_order,
+    read_along,
     right_operand,
     running,
 )
@@ -115,7 +116,7 @@ class _Gates(TorchFunctionMode):
             if call is not None:
                 weight = _zeroed(weight, call.axis, self._keep[call.groups])
             else:
-                weight = self._gate(weight, LAYERS[func])
+                weight = self._gate(weight, read_along(func, weight))
             if isinstance(where, str):
                 kwargs[where] = weight
             elif where is not None:
@@ -225,6 +226,9 @@ def _over_living(
     if func is ATTENTION:
         args = (args[0], _zeroed(args[1], call.axis, living), *args[2:])
         return func(*args, **kwargs)
+    if func is torch.tensordot:
+        other = args[1] if len(args) > 1 else kwargs.pop("b")
+        return func(args[0], _zeroed(other, call.axis, living), *args[2:], **kwargs)
     if func is torch.einsum:
         operands = list(args[1] if isinstance(args[1], list | tuple) else args[1:])
         operands[-1] = _zeroed(operands[-1], call.axis, living)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mirtrim.units.gated_calls import ATTENTION, HEADS
 from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.contracting import sum_of_products
 from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call, words
-from mirtrim.units.handlers.products import contract, einsum_layer
 from mirtrim.units.handlers.weights import note_width
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
@@ -142,9 +142,7 @@ def _einsum(call: Call) -> None:
     if any(len(set(term)) < len(term) for term in terms):
         call.unknown("takes a diagonal")
         return
-    named = list(zip(operands, terms, strict=True))
-    if not einsum_layer(call, named, result):
-        contract(call, named, result)
+    sum_of_products(call, list(zip(operands, terms, strict=True)), result)
 
 
 def _letters(term: str, dots: int) -> list[str]:

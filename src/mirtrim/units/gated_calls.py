@@ -40,6 +40,7 @@ CELLS = {torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_ce
 NORMS = {F.layer_norm, torch.layer_norm, F.rms_norm, F.group_norm, torch.group_norm}
 ATTENTION = F.scaled_dot_product_attention
 HEADS = F.multi_head_attention_forward
+BILINEAR = torch.bilinear
 
 _REDUCED = ("sum", "mean", "std", "var", "std_mean", "var_mean", "logsumexp", "norm")
 _EXTREMES = ("amax", "amin", "max", "min")
@@ -52,7 +53,7 @@ REDUCTIONS = {
 SCALED = {F.normalize}
 SUMS_OF_PRODUCTS = {torch.einsum, torch.tensordot}
 ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, *SUMS_OF_PRODUCTS}
-GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, *ORDERED}
+GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, BILINEAR, *ORDERED}
 
 
 def right_operand(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 WEIGHTED = (
     nn.Linear,
+    nn.Bilinear,
     nn.Embedding,
     nn.EmbeddingBag,
     nn.RNNBase,
@@ -22,6 +23,7 @@ LARGEST = 1 << 16
 _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("in_channels", "out_channels")),
     (nn.Linear, ("in_features", "out_features")),
+    (nn.Bilinear, ("in1_features", "in2_features", "out_features")),
     (nn.modules.batchnorm._NormBase, ("num_features",)),
     (nn.LayerNorm, ("normalized_shape",)),
     (nn.RMSNorm, ("normalized_shape",)),

@@ -81,9 +81,6 @@ def _added_product(call: Call) -> None:
     named = next((k for k in ("mat1", "batch1", "mat") if k in call.kwargs), "")
     added, left = call.argument(0, "input"), call.argument(1, named)
     right, _ = right_operand(call.func, call.args, call.kwargs)
-    if call.out is added:
-        call.unknown("adds to one of its arguments in place")
-        return
     if added.shape == right.shape[1:] and _is_weight(call, left, right):
         _linear(call, left, right, added)
         return

@@ -39,6 +39,7 @@ def _weight(call: Call, operands: Operands, result: Sequence[str]) -> bool:
     trace = call.trace
     if len(operands) != 2:
         return False
+    sizes = _sizes(operands)
     origins: list[tuple[str, tuple[int | None, ...]]] = []
     places: dict[str, list[tuple[str, int]]] = {}
     for tensor, names in operands:
@@ -46,7 +47,8 @@ def _weight(call: Call, operands: Operands, result: Sequence[str]) -> bool:
         if not isinstance(free, Free):
             return False
         for parameter, dims in free.origins:
-            at = {n: d for n, d, size in zip(names, dims, tensor.shape, strict=True) if size > 1}
+            # Along other dimensions it is repeated.
+            at = {n: d for n, d, s in zip(names, dims, tensor.shape, strict=True) if s == sizes[n]}
             origins.append((parameter, tuple(at.get(name) for name in result)))
             for name, dim in at.items():
                 if dim is not None:
@@ -62,6 +64,15 @@ def _weight(call: Call, operands: Operands, result: Sequence[str]) -> bool:
             trace.findings.rigid.update(where)
     call.set_all(Free(tuple(origins)))
     return True
+
+
+def _sizes(operands: Operands) -> dict[str, int]:
+    """Of each dimension by its name."""
+    sizes: dict[str, int] = {}
+    for tensor, names in operands:
+        for name, size in zip(names, tensor.shape, strict=True):
+            sizes[name] = max(size, sizes.get(name, 1))
+    return sizes
 
 
 def _both(
@@ -96,10 +107,7 @@ def _rank(
 def _contract(call: Call, operands: Operands, result: Sequence[str]) -> None:
     """Label a sum of products in which no parameter makes units."""
     trace, ledger = call.trace, call.trace.ledger
-    sizes: dict[str, int] = {}
-    for tensor, names in operands:
-        for name, size in zip(names, tensor.shape, strict=True):
-            sizes[name] = max(size, sizes.get(name, 1))
+    sizes = _sizes(operands)
     found = [
         (names[label.axis], label)
         for tensor, names in operands
@@ -224,6 +232,10 @@ def layer(call: Call, operands: Operands, result: Sequence[str]) -> bool:
     constant = trace.is_buffer(name) or (read is None and trace.is_frozen(name))
     if constant or not inner or not made or read not in (None, *inner):
         return False
+    mixes = read is None and weight is operands[0][0] and call.func not in SUMS_OF_PRODUCTS
+    # On the left of an input it mixes positions, or it makes units of a turned one.
+    if mixes and trace.choose(2):
+        return False
     unit = made[trace.choose(len(made))] if len(made) > 1 else made[0]
     place, known = lies[unit], trace.findings.layers.get(name)
     whole = read is None or (lies[read] is not None and sizes[read] == len(label.ids))
@@ -240,9 +252,7 @@ def layer(call: Call, operands: Operands, result: Sequence[str]) -> bool:
             trace.fix_dim(free, position)
     if read is not None:
         call.gate = ("operand", list(operands[-1][1]).index(read), columns)
-    for letter, size in zip(letters, tensor.shape, strict=True):
-        sizes[letter] = max(size, sizes.get(letter, 1))
-    every = math.prod(sizes.values())
+    every = math.prod(_sizes(operands).values())
     trace.findings.macs.append((every // len(rows) // len(columns), (rows, np.asarray(columns))))
     call.set_all(Label(list(result).index(unit), rows, name) if rows.any() else IMMORTAL)
     return True

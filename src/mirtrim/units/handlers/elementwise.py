@@ -173,8 +173,10 @@ def _combine_whole(
         if isinstance(free, Free):
             lead = (None,) * (out_dims - tensor.dim())
             for name, dims in free.origins:
+                shape = call.out.shape[len(lead) :]
                 sized = tuple(
-                    d if size > 1 else None for d, size in zip(dims, tensor.shape, strict=True)
+                    d if size == whole else None
+                    for d, size, whole in zip(dims, tensor.shape, shape, strict=True)
                 )
                 origins.append((name, lead + sized))
         else:

@@ -42,7 +42,7 @@ def origins_along(free: Free, weight: Tensor, dim: int) -> Origins:
     whole = [o for o in free.origins if all(o[1][d] is not None for d in sized)]
     if not all(any(dims[d] is not None for _, dims in free.origins) for d in sized):
         return ()
-    first = [o for o in whole or free.origins if o[1][dim] is not None] or whole
+    first = [o for o in (*whole, *free.origins) if o[1][dim] is not None] or whole
     return (first[0], *(o for o in free.origins if o is not first[0])) if first else ()
 
 

@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, einsum, nn
 
+from mirtrim.units.finding import discover
+
 
 def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))).double()
@@ -145,3 +147,10 @@ def test_what_is_picked_by_position_stays(assert_equivalence):
     graph = assert_equivalence(Experts(lambda m, x, s: (x @ m.inside[2])[:, :7]), X)
     assert graph.slices["inside"][2].tolist()[:7] == [0] * 7
     assert any("picked by position" in why for why in graph.kept)
+
+
+def test_the_choice_is_what_keeps_fewer_parameters(scramble):
+    """With what they read protected, four experts are fewer units than seven made, but larger."""
+    graph = discover(scramble(Experts(_sums), 0), X, protect=["first"])
+    kept = {layer.name: int((layer.groups == 0).sum()) for layer in graph.layers}
+    assert kept == {"first": 7, "router": 4, "inside": 0, "out": 7, "last": 2}

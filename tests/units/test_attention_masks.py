@@ -134,6 +134,43 @@ def test_queries_that_share_keys_behind_a_mask(mask, assert_cut_whole):
     assert kept(graph, "q") == kept(graph, "k") == 0
 
 
+def test_queries_go_where_all_of_them_share_one_key(assert_cut_whole):
+    graph = assert_cut_whole(
+        lambda: Attention(MASKS["padding"], keys=1), (X, PADDED), [("q.weight", 0)], 1.2
+    )
+    assert (kept(graph, "q"), kept(graph, "k"), kept(graph, "v")) == (0, 3, 3)
+    assert graph.group_count - 1 == 10 + 4
+
+
+class OneKey(nn.Module):
+    """Eight queries and one key, which is repeated unless there is one query only (Llama)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.heads = 8
+        self.q, self.k, self.v = (nn.Linear(6, 3 * n) for n in (8, 1, 1))
+        self.out = nn.Linear(24, 2)
+
+    def _repeated(self, y: Tensor, times: int) -> Tensor:
+        if times == 1:
+            return y
+        b, h, t, w = y.shape
+        return y[:, :, None].expand(b, h, times, t, w).reshape(b, h * times, t, w)
+
+    def forward(self, x: Tensor, padded: Tensor) -> Tensor:
+        q = self.q(x).view(*x.shape[:2], self.heads, 3).transpose(1, 2)
+        k, v = (self._repeated(f(x)[:, None], self.heads) for f in (self.k, self.v))
+        a = (q @ k.mT / 3**0.5).masked_fill(padded[:, None, None], NONE).softmax(-1)
+        return self.out((a @ v).transpose(1, 2).flatten(2))
+
+
+def test_a_number_of_heads_that_is_compared_with_one_stays_above_it(assert_cut_whole):
+    graph = assert_cut_whole(OneKey, (X, PADDED), [("q.weight", 0), ("out.weight", 1)], 1.2)
+    assert graph.group_count - 1 == 6  # heads of eight
+    assert "they are compared with 1" in graph.kept
+
+
 def test_a_constant_of_each_head_keeps_the_heads_for_one_reason(assert_equivalence):
     slopes = torch.arange(1, 5)[:, None, None] * -torch.ones(5, 5).tril()
     graph = assert_equivalence(Attention(lambda m, a, p: a + slopes), (X, PADDED))

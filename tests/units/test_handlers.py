@@ -143,7 +143,12 @@ NONE = [0] * 6
         # sizes
         ("size in arithmetic", lambda m, x: m.a(x) / m.a(x).shape[1] ** 0.5, 6, NONE),
         ("size compared", lambda m, x: m.a(x) if m.a(x).shape[1] == 6 else x, 6, NONE),
-        ("attribute compared", lambda m, x: m.a(x) if m.a.out_channels > 2 else x, 6, NONE),
+        (
+            "attribute compared",
+            lambda m, x: m.a(x) if m.a.out_channels > 2 else x,
+            6,
+            [0, 0, 0, 1, 2, 3],
+        ),
         ("asserted even", lambda m, x: (m.a(x).shape[1] % 2 or 1) * m.a(x), 6, HALVES),
         ("size as a number", lambda m, x: m.a(x)[:, : int(m.a(x).shape[1]) // 2], 3, NONE),
         ("size of the weight", lambda m, x: m.a(x)[:, : m.a.weight.shape[0] // 2], 3, HALVES),

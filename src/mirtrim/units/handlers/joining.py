@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirtrim.units.handlers.moving import copied_for_units
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
@@ -182,6 +183,11 @@ def repeat_interleave(call: Call) -> None:
         _copies(call, known if isinstance(known, Label) else None, dim % tensor.dim(), ids)
     elif label is None:
         call.unknown()
+    elif follows and dim % tensor.dim() != label.axis:
+        ids = np.tile(times.whole, tensor.shape[dim])
+        if not copied_for_units(call, label, dim % tensor.dim(), ids):
+            times.fix(call.name)
+            call.set_all(label)
     elif type(times) is not int or dim is None:
         call.unknown("repeats by a tensor or over all dimensions")
     elif dim % tensor.dim() == label.axis:

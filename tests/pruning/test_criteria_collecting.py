@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import mirtrim
 from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.criteria.collecting import find_taps, reduced_outputs
 from mirtrim.units.finding import discover
@@ -158,3 +159,23 @@ def test_a_module_that_is_bypassed_is_named() -> None:
     for name in ("activation", "gradient"):
         with pytest.raises(ConfigError, match="layer 0 runs without its module"):
             score_units(name, context)
+
+
+def test_hidden_states_behind_a_projection_cannot_be_read():
+    class Projecting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.LSTM(3, 6, proj_size=2, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x)[0]
+
+    inputs = torch.ones(2, 4, 3)
+    with pytest.raises(ConfigError, match="gives projections of its hidden states, not these"):
+        mirtrim.trim(
+            Projecting(),
+            inputs,
+            ratio=1.2,
+            criterion="activation",
+            batches=lambda: iter([(inputs, inputs)]),
+        )

@@ -1,6 +1,7 @@
 """Checks that every test of the trimming engine shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+import mirtrim
 from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import TraceError
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +56,7 @@ def _assert_equivalence(
     graph = discover(model, inputs)
     keep = _random_keep(graph, seed, share)
     trimmed = cut(model, graph, keep)
-    check_equivalence(model, trimmed, graph, keep, inputs)
+    assert check_equivalence(model, trimmed, graph, keep, inputs) < 1e-6
     again = discover(trimmed, inputs)
     assert graph.parameters(keep) == sum(p.numel() for p in trimmed.parameters())
     assert again.parameters(again.all_kept()) == graph.parameters(keep)
@@ -74,3 +77,55 @@ def random_keep() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def assert_equivalence() -> Callable[..., UnitGraph]:
     return _assert_equivalence
+
+
+def _assert_cut_whole(
+    make: Callable[[], nn.Module],
+    inputs: Any,
+    folder: Path,
+    planted: Sequence[tuple[str, int]],
+    ratio: float = 1.5,
+) -> UnitGraph:
+    """Equivalence, a cut of what was cut already, and back from disk; errors are caught.
+
+    Args:
+        planted: (tensor, dimension) along which other positions are cut than belong there.
+    """
+    for seed in (1, 2):
+        _assert_equivalence(make(), inputs, seed, share=0.4 * seed)
+    model = make()
+    graph = _assert_equivalence(model, inputs)
+    small = mirtrim.trim(model, inputs, ratio=ratio)
+    again = mirtrim.trim(small, inputs, ratio=1.1)
+    mirtrim.save(again, folder / "again")
+    loaded = mirtrim.load(folder / "again", lambda: make().double())
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    assert torch.allclose(loaded.eval()(*given), again.eval()(*given), atol=1e-12)
+    for name, dim in planted:
+        _assert_caught(model, graph, inputs, name, dim)
+    return graph
+
+
+def _assert_caught(model: nn.Module, graph: UnitGraph, inputs: Any, name: str, dim: int) -> None:
+    """A cut that takes the right number of positions of one tensor, but others, is refused."""
+    groups = graph.slices[name][dim]
+    assert groups is not None
+    keep = graph.all_kept()
+    keep[np.unique(groups[groups > 0])[1]] = False
+    wrong = np.roll(groups, 1)
+    assert (keep[wrong] != keep[groups]).any()
+    slices = tuple(wrong if d == dim else one for d, one in enumerate(graph.slices[name]))
+    right = graph.slices
+    check_equivalence(model, cut(model, graph, keep), graph, keep, inputs, 1e-6)
+    graph.slices = {**right, name: slices}
+    small = cut(model, graph, keep)
+    graph.slices = right
+    with pytest.raises(TraceError, match="differ by"):
+        check_equivalence(model, small, graph, keep, inputs)
+
+
+@pytest.fixture
+def assert_cut_whole(tmp_path: Path) -> Callable[..., UnitGraph]:
+    return lambda make, inputs, planted=(), ratio=1.5: _assert_cut_whole(
+        make, inputs, tmp_path, planted, ratio
+    )

@@ -93,6 +93,98 @@ def test_hidden_state_that_enters_again(assert_equivalence):
     assert graph.slices["start"][2].tolist() == [1, 2, 3, 4, 5]
 
 
+class Projecting(nn.Module):
+    """An LSTM that hands on projections of its hidden states; what is read, `run` says."""
+
+    def __init__(self, run, layers: int = 1, *, both: bool = False, bias: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.run = run
+        self.front = nn.Conv1d(3, 6, 3)
+        self.rnn = nn.LSTM(
+            6, 8, layers, bidirectional=both, batch_first=True, proj_size=5, bias=bias
+        )
+        self.head = nn.Linear(10 if both else 5, 4)
+        if run is _states:
+            self.cells = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(self, self.front(x).transpose(1, 2))
+
+
+def _frames(m, x):
+    return m.head(m.rnn(x)[0])
+
+
+def _states(m, x):
+    frames, (said, cells) = m.rnn(x)
+    return m.head(frames)[:, -1] * m.head(said[-1]) + m.cells(cells[-1])
+
+
+def _packed(m, x):
+    packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([7, 4]), batch_first=True)
+    out, _ = m.rnn(packed)
+    return m.head(nn.utils.rnn.pad_packed_sequence(out, batch_first=True)[0])
+
+
+PROJECTED = [("rnn.weight_hr_l0", 0), ("rnn.weight_hr_l0", 1), ("rnn.weight_hh_l0", 1)]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("run", [_frames, _packed])
+def test_hidden_states_and_their_projections(run, layers, both, assert_cut_whole):
+    graph = assert_cut_whole(lambda: Projecting(run, layers, both=both), X, PROJECTED, 1.3)
+    groups = {layer.name: layer.groups.tolist() for layer in graph.layers}
+    # torch wants more hidden states than projections: five pairs, two alone, and one that stays.
+    assert groups["rnn"] == [7, 8, 9, 10, 11, 12, 13, 0]
+    assert groups["rnn.weight_hr_l0"] == [7, 8, 9, 10, 11]
+    directions = 1 + both
+    first = 4 * 8 * (6 + 5 + 2) + 5 * 8
+    later = 4 * 8 * (5 * directions + 5 + 2) + 5 * 8
+    rest = 6 * 10 + 4 * (5 * directions + 1)
+    dense = directions * (first + (layers - 1) * later) + rest
+    assert graph.parameters(graph.all_kept()) == dense
+    # A pair and one hidden state alone: six of eight states, four of five projections.
+    keep = graph.all_kept()
+    keep[[8, 12]] = False
+    first = 4 * 6 * (6 + 4 + 2) + 4 * 6
+    later = 4 * 6 * (4 * directions + 4 + 2) + 4 * 6
+    rest -= 4 * directions
+    assert graph.parameters(keep) == directions * (first + (layers - 1) * later) + rest
+    frames = 7 * directions * 4 * 4 + 7 * 3 * 3 * 6
+    steps = 7 * directions
+    macs = frames + steps * (4 * 6 * (6 + 4) + 4 * 6)
+    macs += (layers - 1) * steps * (4 * 6 * (4 * directions + 4) + 4 * 6)
+    assert run is _packed or graph.macs(keep) == macs
+
+
+def test_what_reads_states_and_cells_of_projections(assert_cut_whole):
+    planted = [("cells.weight", 1), ("head.weight", 1), ("rnn.weight_ih_l0", 0)]
+    graph = assert_cut_whole(lambda: Projecting(_states, bias=False), X, planted, 1.3)
+    assert graph.slices["cells.weight"][1].tolist() == [7, 8, 9, 10, 11, 12, 13, 0]
+    assert graph.slices["head.weight"][1].tolist() == [7, 8, 9, 10, 11]
+
+
+def test_projections_that_go_out_stay_and_the_other_hidden_states_go(assert_equivalence):
+    graph = assert_equivalence(Projecting(lambda m, x: m.rnn(x)[0]), X)
+    (rnn,) = (layer for layer in graph.layers if layer.name == "rnn")
+    assert rnn.groups.tolist() == [0] * 5 + [7, 8, 0]
+
+
+def test_projections_start_from_given_states(assert_equivalence):
+    def run(m, x):
+        zeros = [x.new_zeros(1, len(x), size) for size in (m.rnn.proj_size, m.rnn.hidden_size)]
+        return m.head(m.rnn(x, tuple(zeros))[0])
+
+    assert assert_equivalence(Projecting(run), X).group_count == 14
+    graph = assert_equivalence(
+        Projecting(lambda m, x: m.head(m.rnn(x, tuple(x.new_zeros(1, 2, n) for n in (5, 8)))[0])), X
+    )
+    assert graph.group_count == 7
+    assert any("starts from a constant state of fixed size" in why for why in graph.kept)
+
+
 class WaveBlock(nn.Module):
     """Dilated convolution → gate → 1×1 residual and skip (van den Oord et al. 2016)."""
 

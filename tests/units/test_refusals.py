@@ -190,7 +190,6 @@ class Recurrent(nn.Module):
 @pytest.mark.parametrize(
     ("words", "rnn", "run"),
     [
-        ("proj_size", nn.LSTM(4, 8, proj_size=5), lambda r, x: r(x)[0]),
         ("constant state", nn.GRU(4, 5), lambda r, x: r(x, torch.ones(1, 6, 5))[0]),
         ("constant state", nn.GRUCell(4, 5), lambda r, x: r(x[:, 0], torch.zeros(2, 5))),
         (

@@ -61,12 +61,33 @@ def test_linear_arithmetic_keeps_the_connection(ledger, compute, value, scale):
         (lambda c: c >= 6, True),
         (lambda c: c * c, 36),
         (lambda c: divmod(c, 4), (1, 2)),
-        (lambda c: max(c, 3), 6),
     ],
 )
 def test_other_uses_give_plain_numbers_and_pin(ledger, compute, value):
     assert compute(size(ledger)) == value
     assert pinned(ledger) == 6
+
+
+@pytest.mark.parametrize(
+    ("compare", "value", "stay"),
+    [
+        (lambda c: c == 2, False, 3),
+        (lambda c: c != 1, True, 2),
+        (lambda c: c < 3, False, 3),
+        (lambda c: c <= 3, False, 4),
+        (lambda c: c > 3, True, 4),
+        (lambda c: c >= 3, True, 3),
+        (lambda c: c == 9, False, 0),
+        (lambda c: c < 9, True, 0),
+        (lambda c: c > 9, False, 0),
+        (lambda c: c > -1, True, 0),
+        (lambda c: max(c, 3), 6, 3),
+        (lambda c: min(c, 9), 6, 0),
+    ],
+)
+def test_a_comparison_pins_as_many_as_decide_it(ledger, compare, value, stay):
+    assert plain_sizes(compare(size(ledger))) == value
+    assert pinned(ledger) == stay
 
 
 def test_divisible_remainder_binds_pieces(ledger):

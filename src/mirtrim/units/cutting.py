@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from mirtrim.units.copying import copied
 from mirtrim.units.graph import Slices, UnitGraph
-from mirtrim.units.widths import tensor_attributes
+from mirtrim.units.widths import pad_odd_heads, tensor_attributes
 from mirtrim.utils.errors import TraceError
 
 
@@ -144,6 +144,7 @@ def set_widths(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> None:
             sizes = list(getattr(module, width.attribute))
             sizes[width.index] = left
             setattr(module, width.attribute, tuple(sizes))
+    pad_odd_heads(model)
 
 
 @torch.no_grad()

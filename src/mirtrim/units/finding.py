@@ -51,13 +51,18 @@ def discover(
     plan = _Plan(protect, strict)
     graphs = [_trace(model, example_inputs, plan)]
     if graphs[0].chose:
-        # Where several sizes could shrink, the choice is the one that keeps fewer units.
+        # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
         graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
-    for graph in sorted(graphs, key=lambda one: sum(one.kept.values())):
+    for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph
     # A size of the network's own is used where nobody can see: all of them stay.
     return _trace(model, example_inputs, replace(plan, follow_attributes=False))
+
+
+def _kept(graph: UnitGraph) -> tuple[int, int]:
+    """How many parameters stay whatever goes, and how many units."""
+    return graph.parameters(np.arange(graph.group_count) == 0), sum(graph.kept.values())
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,15 @@ F = nn.functional
 PRODUCTS = tuple(
     getattr(space, name)
     for space in (torch, torch.Tensor)
-    for name in ("matmul", "mm", "bmm", "__matmul__")
+    for name in ("matmul", "mm", "bmm", "mv", "__matmul__")
     if hasattr(space, name)
 )
-# bias + left @ right, as the layers of GPT-2 have it.
-ADDED_PRODUCTS = (torch.addmm, torch.Tensor.addmm)
+# bias + left @ right, as the layers of GPT-2 have it, and masks of attention.
+ADDED_PRODUCTS = tuple(
+    getattr(space, name)
+    for space in (torch, torch.Tensor)
+    for name in ("addmm", "baddbmm", "addmv")
+)
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
     torch.conv_transpose1d: 0,
     torch.conv_transpose2d: 0,
@@ -36,6 +40,7 @@ CELLS = {torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_ce
 NORMS = {F.layer_norm, torch.layer_norm, F.rms_norm, F.group_norm, torch.group_norm}
 ATTENTION = F.scaled_dot_product_attention
 HEADS = F.multi_head_attention_forward
+BILINEAR = torch.bilinear
 
 _REDUCED = ("sum", "mean", "std", "var", "std_mean", "var_mean", "logsumexp", "norm")
 _EXTREMES = ("amax", "amin", "max", "min")
@@ -46,8 +51,9 @@ REDUCTIONS = {
     if hasattr(space, name)
 } | {torch.linalg.vector_norm, torch.linalg.norm}
 SCALED = {F.normalize}
-ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, torch.einsum}
-GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, *ORDERED}
+SUMS_OF_PRODUCTS = {torch.einsum, torch.tensordot}
+ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, *SUMS_OF_PRODUCTS}
+GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, BILINEAR, *ORDERED}
 
 
 def right_operand(
@@ -57,10 +63,15 @@ def right_operand(
     position = 2 if func in ADDED_PRODUCTS else 1
     if len(args) > position:
         return args[position], position
-    for key in ("weight", "other", "mat2"):
+    for key in ("weight", "other", "mat2", "batch2", "vec"):
         if key in kwargs:
             return kwargs[key], key
     return None, None
+
+
+def read_along(func: Callable[..., Any], weight: Tensor) -> int:
+    """The dimension of its weight along which a layer or product reads units."""
+    return max(weight.dim() - 2, 0) if func in (*PRODUCTS, *ADDED_PRODUCTS) else LAYERS[func]
 
 
 def in_order(

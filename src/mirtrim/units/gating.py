@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.units.gated_calls import (
-    ATTENTION,
+    BILINEAR,
     CELLS,
     GATED,
     HEADS,
     LAYERS,
-    NORMS,
     RECURRENT,
-    SCALED,
     in_order,
+    read_along,
     right_operand,
     running,
 )
 from mirtrim.units.graph import NormCall, UnitGraph
+from mirtrim.units.living import over_living, zeroed
 from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import TraceError
 
@@ -113,9 +113,9 @@ class _Gates(TorchFunctionMode):
         if func in LAYERS:
             weight, where = right_operand(func, args, kwargs)
             if call is not None:
-                weight = _zeroed(weight, call.axis, self._keep[call.groups])
+                weight = zeroed(weight, call.axis, self._keep[call.groups])
             else:
-                weight = self._gate(weight, LAYERS[func])
+                weight = self._gate(weight, read_along(func, weight))
             if isinstance(where, str):
                 kwargs[where] = weight
             elif where is not None:
@@ -129,8 +129,12 @@ class _Gates(TorchFunctionMode):
         elif func is HEADS:
             args = tuple(self._gate(a, 1) if _is_matrix(a) else a for a in args)
             kwargs = {k: self._gate(a, 1) if _is_matrix(a) else a for k, a in kwargs.items()}
+        elif func is BILINEAR and len(args) > 2:
+            args = (*args[:2], self._gate(args[2], 1, 2), *args[3:])
+        elif func is BILINEAR:
+            kwargs["weight"] = self._gate(kwargs["weight"], 1, 2)
         elif call is not None:
-            return _over_living(call, self._keep, func, args, kwargs)
+            return over_living(call, self._keep, func, args, kwargs)
         return func(*args, **kwargs)
 
     def _next(self, func: Callable[..., Any], args: Any, kwargs: Any) -> NormCall | None:
@@ -140,13 +144,14 @@ class _Gates(TorchFunctionMode):
         call = self._calls.next()
         return call if call.axis is not None and not self._keep[call.groups].all() else None
 
-    def _gate(self, weight: Tensor, dim: int) -> Tensor:
+    def _gate(self, weight: Tensor, *dims: int) -> Tensor:
         """`weight` with zeros in the columns of units that are gone."""
-        name = self._names.get(id(weight))
-        groups = None if name is None or weight.dim() <= dim else self._graph.slices[name][dim]
-        if groups is None:
-            return weight
-        return _zeroed(weight, dim, self._keep[groups])
+        name, result = self._names.get(id(weight)), weight
+        for dim in dims:
+            groups = None if name is None or weight.dim() <= dim else self._graph.slices[name][dim]
+            if groups is not None:
+                result = zeroed(result, dim, self._keep[groups])
+        return result
 
 
 class _Calls:
@@ -207,41 +212,6 @@ def _is_matrix(value: Any) -> bool:
     return isinstance(value, nn.Parameter) and value.dim() == 2
 
 
-def _zeroed(tensor: Tensor, dim: int | None, living: np.ndarray) -> Tensor:
-    """`tensor` with zeros where units along `dim` are gone."""
-    assert dim is not None
-    dim %= tensor.dim()
-    mask = torch.as_tensor(living, dtype=tensor.dtype, device=tensor.device)
-    return tensor * mask.reshape([-1 if d == dim else 1 for d in range(tensor.dim())])
-
-
-def _over_living(
-    call: NormCall, keep: np.ndarray, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]
-) -> Any:
-    """A call that looks at all units at once, on those that live."""
-    if func in NORMS:
-        return _norm_of_living(call, keep, *args, **kwargs)
-    living = keep[call.groups]
-    if func is ATTENTION:
-        args = (args[0], _zeroed(args[1], call.axis, living), *args[2:])
-        return func(*args, **kwargs)
-    if func is torch.einsum:
-        operands = list(args[1] if isinstance(args[1], list | tuple) else args[1:])
-        operands[-1] = _zeroed(operands[-1], call.axis, living)
-        return func(args[0], *operands)
-    name = "input" if "input" in kwargs else "self" if "self" in kwargs else "x"
-    tensor = args[0] if args else kwargs[name]
-    positions = torch.as_tensor(np.flatnonzero(living), device=tensor.device)
-    present = tensor.index_select(call.axis, positions)
-    if func in SCALED:
-        given = dict(zip(("p", "dim", "eps"), args[1:], strict=False)) | kwargs
-        p, dim, eps = given.get("p", 2.0), given.get("dim", 1), given.get("eps", 1e-12)
-        return tensor / present.norm(p, dim, keepdim=True).clamp_min(eps)
-    if args:
-        return func(present, *args[1:], **kwargs)
-    return func(**(kwargs | {name: present}))
-
-
 class _StraightThrough(torch.autograd.Function):
     """The value of one tensor, the gradient of another."""
 
@@ -259,41 +229,3 @@ def _forward_of(value: Any, gradient: Any) -> Any:
     if isinstance(value, Tensor):
         return _StraightThrough.apply(value, gradient)
     return type(gradient)(_forward_of(v, g) for v, g in zip(value, gradient, strict=True))
-
-
-def _norm_of_living(
-    call: NormCall, keep: np.ndarray, tensor: Tensor, sizes: Any, *rest: Any, **named: Any
-) -> Tensor:
-    """A normalisation whose statistics are over living units only."""
-    axis = call.axis
-    assert axis is not None
-    order = ("weight", "eps") if call.kind == "rms_norm" else ("weight", "bias", "eps")
-    given = dict(zip(order, rest, strict=False)) | named
-    weight, bias = given.get("weight"), given.get("bias")
-    eps = given.get("eps", 1e-5)
-    if eps is None:
-        eps = torch.finfo(tensor.dtype).eps
-    living = torch.as_tensor(keep[call.groups], dtype=tensor.dtype, device=tensor.device)
-    living = living.reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
-    shape = tensor.shape
-    if call.kind == "group_norm":
-        parts = (shape[0], int(sizes), -1)
-        values, living = tensor.reshape(parts), living.expand(shape).reshape(parts)
-        dims: tuple[int, ...] = (2,)
-    else:
-        values, living = tensor, living.expand(shape)
-        dims = tuple(range(tensor.dim() - len(sizes), tensor.dim()))
-    # A part of which nothing lives has no statistics, and nobody looks at it.
-    count = living.sum(dims, keepdim=True).clamp(min=1)
-    values = values * living
-    if call.kind != "rms_norm":
-        values = (values - values.sum(dims, keepdim=True) / count) * living
-    power = (values * values).sum(dims, keepdim=True) / count
-    result = (values * torch.rsqrt(power + eps)).reshape(shape)
-    if call.kind == "group_norm":
-        spread = [-1 if d == 1 else 1 for d in range(tensor.dim())]
-        weight = None if weight is None else weight.reshape(spread)
-        bias = None if bias is None else bias.reshape(spread)
-    if weight is not None:
-        result = result * weight
-    return result if bias is None else result + bias

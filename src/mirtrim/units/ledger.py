@@ -70,6 +70,12 @@ class Ledger:
         """Whether `fix` was called for these ids."""
         return (int(ids[0]) if len(ids) else 0, len(ids)) in self._fixed
 
+    def met(self, ids: Ids) -> bool:
+        """Whether anything is known of these units: that they are others, or as many."""
+        told = [*(x for pair in self._unions for x in pair), *(one for one, *_ in self._equations)]
+        told += [one for _, terms, *_ in self._equations for one, _ in terms]
+        return bool(len(ids)) and any((one == ids[0]).any() for one in told)
+
     def stays(self, ids: Ids) -> bool:
         """Whether it is clear already that none of these units can be removed."""
         pinned = [np.zeros(1, dtype=np.int64), *(pinned for pinned, _ in self._pins)]

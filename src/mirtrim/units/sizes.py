@@ -182,6 +182,11 @@ class AdaptiveInt(int):
                     self.ledger.unite(mine, theirs, f"{symbol} in {self.where()}")
                     return symbol == "=="
             return bool(relation(self.fix(symbol), other.fix(symbol)))
+        if type(other) is int and other != self.plain and self.whole is not None:
+            # Sizes only shrink: the answer is the same as long as so many are left.
+            left = other + (symbol not in ("<", ">=")) if other < self.plain else 0
+            self.ledger.pin(self.whole[: max(left, 0)], f"they are compared with {other}")
+            return bool(relation(self.plain, other))
         return bool(relation(self.fix(symbol), other))
 
     def __eq__(self, other: object) -> bool:

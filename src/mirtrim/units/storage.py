@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.pairs import build_pairs, described
-from mirtrim.units.widths import cut_attributes, of_torch, own_sizes, tensor_attributes
+from mirtrim.units.widths import (
+    cut_attributes,
+    of_torch,
+    own_sizes,
+    pad_odd_heads,
+    tensor_attributes,
+)
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, write_json
 from mirtrim.utils.tensors import read_tensors, write_tensors
@@ -289,3 +295,4 @@ def _set_attributes(model: nn.Module, modules: dict[str, dict[str, Any]], path: 
             ):
                 raise ArtefactError(f"{path} gives {name}.{attribute} as {value!r}; save again")
             setattr(module, attribute, tuple(value) if isinstance(value, list) else value)
+    pad_odd_heads(model)

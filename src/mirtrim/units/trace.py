@@ -91,16 +91,30 @@ class Trace(TensorLabels):
                     self.findings.rigid.add((name, dim))
 
     def rows(
-        self, weight: str, dim: int, units: int, kind: str, layout: RowLayout, fixed: str = ""
+        self,
+        weight: str,
+        dim: int,
+        units: int,
+        kind: str,
+        layout: RowLayout,
+        fixed: str = "",
+        *,
+        apart: bool = False,
     ) -> Ids:
         """Ids of the units whose incoming weights lie along `dim` of the tensor `weight`.
 
         Args:
             fixed: why the units cannot be removed, "" if they can.
+            apart: whether they are others than those of the module that runs.
         """
         path, module = self.owner()
-        plain = isinstance(module, WEIGHTED) and path and weight.rpartition(".")[0] == path
-        if not plain and isinstance(module, WEIGHTED) and path:
+        plain = (
+            not apart
+            and isinstance(module, WEIGHTED)
+            and path
+            and weight.rpartition(".")[0] == path
+        )
+        if not (plain or apart) and isinstance(module, WEIGHTED) and path:
             parameters = module._parameters.values()
             plain = any(self.name_of(p) == weight for p in parameters)
             # Parametrisations keep their parameters in modules of their own.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 WEIGHTED = (
     nn.Linear,
+    nn.Bilinear,
     nn.Embedding,
     nn.EmbeddingBag,
     nn.RNNBase,
@@ -22,11 +23,12 @@ LARGEST = 1 << 16
 _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("in_channels", "out_channels")),
     (nn.Linear, ("in_features", "out_features")),
+    (nn.Bilinear, ("in1_features", "in2_features", "out_features")),
     (nn.modules.batchnorm._NormBase, ("num_features",)),
     (nn.LayerNorm, ("normalized_shape",)),
     (nn.RMSNorm, ("normalized_shape",)),
     (nn.GroupNorm, ("num_channels",)),
-    (nn.RNNBase, ("input_size", "hidden_size")),
+    (nn.RNNBase, ("input_size", "hidden_size", "proj_size")),
     (nn.RNNCellBase, ("input_size", "hidden_size")),
     (nn.Embedding, ("embedding_dim",)),
     (nn.EmbeddingBag, ("embedding_dim",)),
@@ -44,7 +46,9 @@ _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
 
 def unit_attributes(module: nn.Module) -> tuple[str, ...]:
     """Names of the attributes of `module` that count units."""
-    return next((names for kind, names in _UNIT_ATTRIBUTES if isinstance(module, kind)), ())
+    names = next((names for kind, names in _UNIT_ATTRIBUTES if isinstance(module, kind)), ())
+    # Without projections their size is zero.
+    return tuple(name for name in names if getattr(module, name, 1))
 
 
 def cut_attributes(module: nn.Module) -> tuple[str, ...]:
@@ -102,6 +106,15 @@ def _held(place: str, value: Any) -> Iterator[tuple[str, Tensor]]:
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         for key, part in parts:
             yield from _held(f"{place}.{key}", part)
+
+
+def pad_odd_heads(model: nn.Module) -> None:
+    """torch attends over sequences without their padding only where heads are even in number."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            attends = (m for m in module.modules() if isinstance(m, nn.MultiheadAttention))
+            if any(one.num_heads % 2 for one in attends):
+                module.use_nested_tensor = False
 
 
 def of_torch(kind: type) -> bool:

@@ -176,6 +176,11 @@ def by_example(output: Any, tap: Tap, examples: int) -> Tensor:
             f"layer {tap.layer} gives values that are not finite; lower the learning rate"
         )
     if isinstance(tap.module, nn.RNNBase):
+        if tap.module.proj_size:
+            raise ConfigError(
+                f"layer {tap.layer} gives projections of its hidden states, not these; take the "
+                "criterion magnitude"
+            )
         if not tap.module.batch_first:
             values = values.transpose(0, 1)
         values = values.unflatten(-1, (-1, tap.units))

@@ -2,6 +2,7 @@
 
 from mirtrim.units.handlers import (
     attention,
+    contracting,
     convolutions,
     dimwise,
     elementwise,
@@ -16,6 +17,7 @@ from mirtrim.units.handlers import (
     properties,
     recurrent,
     reshaping,
+    scattering,
     spatial,
     weights,
 )
@@ -25,6 +27,7 @@ __all__ = [
     "HANDLERS",
     "METADATA",
     "attention",
+    "contracting",
     "convolutions",
     "dimwise",
     "elementwise",
@@ -39,6 +42,7 @@ __all__ = [
     "properties",
     "recurrent",
     "reshaping",
+    "scattering",
     "spatial",
     "weights",
 ]

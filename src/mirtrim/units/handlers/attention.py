@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mirtrim.units.gated_calls import ATTENTION, HEADS
 from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.contracting import sum_of_products
 from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call, words
-from mirtrim.units.handlers.products import contract, einsum_layer
 from mirtrim.units.handlers.weights import note_width
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
@@ -142,9 +142,7 @@ def _einsum(call: Call) -> None:
     if any(len(set(term)) < len(term) for term in terms):
         call.unknown("takes a diagonal")
         return
-    named = list(zip(operands, terms, strict=True))
-    if not einsum_layer(call, named, result):
-        contract(call, named, result)
+    sum_of_products(call, list(zip(operands, terms, strict=True)), result)
 
 
 def _letters(term: str, dots: int) -> list[str]:
@@ -197,6 +195,7 @@ def _multihead(call: Call) -> None:
     owner = path if isinstance(module, nn.MultiheadAttention) else None
     if owner is None:
         ledger.pin(units, f"{call.place} is not a module")
+    _masks_of_examples(call, given.get("attn_mask"), units[:: width // heads])
     for index, (name, weight) in enumerate(zip(names, weights, strict=False)):
         assert name is not None
         rows = trace.rows(name, 0, weight.shape[0], "linear", RowLayout())
@@ -228,6 +227,18 @@ def _multihead(call: Call) -> None:
         if ids.any():
             label = ledger.suspect(ids[ids != 0], *call.texts("averages over heads"))
         trace.set(seen, label)
+
+
+def _masks_of_examples(call: Call, mask: Any, heads: Ids) -> None:
+    """A mask (N · heads, L, S) is as long as the code that makes it says."""
+    if mask is None or mask.dim() < 3:
+        return
+    label, ledger = call.label(mask), call.trace.ledger
+    if isinstance(label, Label) and label.axis == 0:
+        every = np.tile(heads, len(label.ids) // len(heads))
+        ledger.unite(every, label.ids, f"heads without units meet them in {call.place}")
+    else:
+        ledger.pin(heads, f"every head has a mask of its own in {call.place}")
 
 
 def _columns(call: Call, tensor: Tensor) -> Ids:

@@ -173,8 +173,10 @@ def _combine_whole(
         if isinstance(free, Free):
             lead = (None,) * (out_dims - tensor.dim())
             for name, dims in free.origins:
+                shape = call.out.shape[len(lead) :]
                 sized = tuple(
-                    d if size > 1 else None for d, size in zip(dims, tensor.shape, strict=True)
+                    d if size == whole else None
+                    for d, size, whole in zip(dims, tensor.shape, shape, strict=True)
                 )
                 origins.append((name, lead + sized))
         else:
@@ -182,10 +184,9 @@ def _combine_whole(
     if not origins:
         call.set_all(None)
         return
-    for one, other in itertools.pairwise(origins):
-        for dim, other_dim in zip(one[1], other[1], strict=True):
-            if dim is not None and other_dim is not None:
-                trace.findings.ties.append(((one[0], dim), (other[0], other_dim)))
+    for place in range(out_dims):
+        along = [(name, dim) for name, dims in origins if (dim := dims[place]) is not None]
+        trace.findings.ties += itertools.pairwise(along)
     call.set_all(Free(tuple(origins)))
 
 

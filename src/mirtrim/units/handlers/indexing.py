@@ -95,7 +95,10 @@ def cut_axis(call: Call, ids: Ids, item: slice) -> Ids:
     taken = ids[plain]
     ledger, reason = call.trace.ledger, f"some are picked by position in {call.place}"
     if item.step not in (None, 1):
-        ledger.pin(ids, reason)
+        if _interleaved(ids, item):
+            ledger.unite(ids.reshape(-1, item.step).T[1:], ids[:: item.step][None], call.place)
+        else:
+            ledger.pin(ids, reason)
         return taken
     if adaptive and _in_equal_pieces(call, ids, item):
         return taken
@@ -112,6 +115,13 @@ def cut_axis(call: Call, ids: Ids, item: slice) -> Ids:
         elif bound < 0:
             _pin_to(call, ids, bound, False)
     return taken
+
+
+def _interleaved(ids: Ids, item: slice) -> bool:
+    """Every second unit, say, to the end: what lies between goes with it."""
+    step, start = item.step, item.start or 0
+    typed = type(step) is int and type(start) is int and item.stop is None
+    return typed and 0 <= start < step and len(ids) % step == 0
 
 
 def _follow_bound(call: Call, ids: Ids, bound: AdaptiveInt) -> None:
@@ -171,6 +181,7 @@ def _advanced(call: Call, tensor: Tensor, items: list[Any]) -> None:
     # The same indexing on a tensor of ids that takes no memory shows where the units went.
     shape = [1] * tensor.dim()
     shape[label.axis] = len(label.ids)
+    items = [_not_empty(i) for i in items] if 0 in call.out.shape else items
     index = tuple(items) if len(items) > 1 else items[0]
     grid = torch.from_numpy(label.ids).reshape(shape).expand(tensor.shape)[index].numpy()
     varying = [
@@ -184,6 +195,17 @@ def _advanced(call: Call, tensor: Tensor, items: list[Any]) -> None:
         call.unknown("picks units by an index tensor")
         return
     call.set_all(Label(varying[0], ids))
+
+
+def _not_empty(item: Any) -> Any:
+    """An index that picks something, in the place of one that picks nothing."""
+    if not isinstance(item, Tensor) or item.dim() == 0:
+        return item
+    if item.dtype is torch.bool:
+        some = item.clone()
+        some.view(-1)[:1] = True
+        return some
+    return item if item.numel() else item.new_zeros([size or 1 for size in item.shape])
 
 
 def _look_up(call: Call, tensor: Tensor, items: list[Any]) -> None:
@@ -234,52 +256,3 @@ def index_select(call: Call) -> None:
         call.unknown()
     else:
         look_up(call, tensor, [None if d == dim else d for d in range(tensor.dim())], dim)
-
-
-@handles("gather", "take_along_dim")
-@after_running
-def gather(call: Call) -> None:
-    """Entries along one dimension, each at a position of its own."""
-    tensor = call.argument(0, "input")
-    if call.name == "gather":
-        dim, index = call.argument(1, "dim"), call.argument(2, "index")
-    else:
-        dim, index = call.argument(2, "dim"), call.argument(1, "indices")
-    _along_others(call, dim, tensor, index)
-
-
-@handles("index_add", "index_copy", "index_fill", "scatter", "scatter_add", "scatter_reduce")
-@after_running
-def write_along(call: Call) -> None:
-    """Entries put into some positions of one dimension."""
-    tensor, dim, index = call.args[0], call.argument(1, "dim"), call.argument(2, "index")
-    source = call.argument(3, "source", call.kwargs.get("src", call.kwargs.get("value")))
-    given = [source] if isinstance(source, Tensor) and source.dim() else []
-    whole = call.name.startswith("scatter")
-    if not whole and call.units(index) is not None:
-        call.unknown("picks by an index that depends on units")
-        return
-    _along_others(call, dim, tensor, *([index, *given] if whole else given))
-
-
-def _along_others(call: Call, dim: Any, tensor: Tensor, *others: Tensor) -> None:
-    """Label a result for which positions change along `dim` only.
-
-    Units lie along another dimension, there everything that takes part has them: what it says
-    of one unit it does not say of the next.
-    """
-    labels = [call.label(t) for t in (tensor, *others)]
-    located = [x for x in labels if isinstance(x, Label) and x.axis is not None]
-    if not located or dim is None or call.blocked((tensor, *others)):
-        call.unknown()
-        return
-    first = located[0]
-    axis = first.axis
-    assert axis is not None
-    alike = all(isinstance(x, Label) and x.axis == axis for x in labels)
-    if not alike or dim % tensor.dim() == axis:
-        call.unknown("picks units by an index tensor")
-        return
-    for label in located[1:]:
-        call.trace.ledger.unite(first.ids, label.ids, f"they are picked alike in {call.place}")
-    call.set_all(Label(axis, first.ids))

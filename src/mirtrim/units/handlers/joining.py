@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirtrim.units.handlers.moving import copied_for_units
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
@@ -145,10 +146,9 @@ def repeat(call: Call) -> None:
     adaptive = [d for d, count in enumerate(counts) if isinstance(count, AdaptiveInt)]
     if label is None or label.axis is None:
         ids = counts[adaptive[0]].whole if len(adaptive) == 1 else None
-        if ids is not None and (adaptive[0] < lead or tensor.shape[adaptive[0] - lead] == 1):
-            if label is not None and call.trace.ledger.bars(label):
-                call.refuse(label.ids, "repeats units over units")
-            call.set_all(Label(adaptive[0], ids))
+        if ids is not None:
+            size = 1 if adaptive[0] < lead else tensor.shape[adaptive[0] - lead]
+            _copies(call, label, adaptive[0], np.repeat(ids, size))
             return
         for d in adaptive:
             counts[d].fix(call.name)
@@ -161,6 +161,13 @@ def repeat(call: Call) -> None:
     call.set_all(Label(axis, np.tile(label.ids, times)) if times != 1 else label.moved(axis))
 
 
+def _copies(call: Call, label: Label | None, dim: int, ids: Ids) -> None:
+    """Something without units, once for each unit: as a mask, say, for each head."""
+    if label is not None and call.trace.ledger.bars(label):
+        call.refuse(label.ids, "repeats units over units")
+    call.set_all(Label(dim, ids))
+
+
 @handles("repeat_interleave")
 @after_running
 def repeat_interleave(call: Call) -> None:
@@ -168,8 +175,19 @@ def repeat_interleave(call: Call) -> None:
     tensor, times = call.args[0], call.argument(1, "repeats")
     dim = call.argument(2, "dim")
     label = call.units(tensor)
-    if label is None:
+    follows = isinstance(times, AdaptiveInt) and times.whole is not None and dim is not None
+    if label is None and follows:
+        known = call.label(tensor)
+        call.trace.fix_tensor(tensor)
+        ids = np.tile(times.whole, tensor.shape[dim])
+        _copies(call, known if isinstance(known, Label) else None, dim % tensor.dim(), ids)
+    elif label is None:
         call.unknown()
+    elif follows and dim % tensor.dim() != label.axis:
+        ids = np.tile(times.whole, tensor.shape[dim])
+        if not copied_for_units(call, label, dim % tensor.dim(), ids):
+            times.fix(call.name)
+            call.set_all(label)
     elif type(times) is not int or dim is None:
         call.unknown("repeats by a tensor or over all dimensions")
     elif dim % tensor.dim() == label.axis:

@@ -1,4 +1,4 @@
-"""Linear layers: units out of units along the last dimension."""
+"""Linear and bilinear layers: units out of units along the last dimension."""
 
 import math
 
@@ -51,3 +51,33 @@ def linear(call: Call) -> None:
     if carried is not None:
         positions, factors = positions // len(carried.ids), (*factors, carried.ids)
     trace.findings.macs.append((positions, factors))
+
+
+@handles("bilinear")
+def bilinear(call: Call) -> None:
+    """x (…, in1), y (…, in2), weight (out, in1, in2): units of each along the last dimension."""
+    call.run()
+    trace = call.trace
+    tensors = [call.argument(i, f"input{i + 1}") for i in range(2)]
+    weight, last = call.argument(2, "weight"), call.out.dim() - 1
+    name = trace.name_of(weight)
+    if name is None:
+        call.unknown("uses a weight that is no parameter")
+        return
+    labels = [call.units(tensor) for tensor in tensors]
+    if call.blocked(tensors) or any(one and one.axis != last for one in labels):
+        call.unknown("multiplies units along another dimension than the last")
+        return
+    fixed = f"{name} is a buffer" if trace.is_buffer(name) else ""
+    rows = trace.rows(name, 0, weight.shape[0], "linear", RowLayout(), fixed)
+    owner = owner_attribute(call, nn.Bilinear, weight, name)
+    factors = [rows]
+    for number, (tensor, label) in enumerate(zip(tensors, labels, strict=True), 1):
+        ids = no_units(call, tensor, weight.shape[number]) if label is None else label.ids
+        trace.bind(name, number, ids)
+        note_width(call, owner, f"in{number}_features", ids)
+        factors.append(ids)
+    note_width(call, owner, "out_features", rows)
+    origins = ((name, (0, 1, 2)),)
+    label_result(call, origins, rows, call.argument(3, "bias"), last, None)
+    trace.findings.macs.append((math.prod(call.out.shape[:-1]), tuple(factors)))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
 from mirtrim.units.handlers.reshaping import fix_all, relabel_free, settle, sizes_in
-from mirtrim.units.labels import Free, Label
+from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
 
@@ -142,6 +142,10 @@ def expand(call: Call) -> None:
     label = call.units(tensor)
     axis = None if label is None or label.axis is None else label.axis + lead
     if label is not None and axis is not None:
+        new = [d for d, size in enumerate(sizes) if d != axis and _repeats(tensor, d - lead)]
+        new = [d for d in new if isinstance(sizes[d], AdaptiveInt)]
+        if len(new) == 1 and copied_for_units(call, label, new[0], sizes[new[0]].whole):
+            return
         settle(call, label.ids, sizes[axis])
         fix_all(call, [size for d, size in enumerate(sizes) if d != axis])
         call.set_all(label.moved(axis))
@@ -163,6 +167,20 @@ def expand(call: Call) -> None:
     else:
         fix_all(call, sizes)
         call.set_all(original)
+
+
+def copied_for_units(call: Call, label: Label, dim: int, ids: Ids | None) -> bool:
+    """Label what is repeated for each of `ids`, as keys are for all heads; whether that is so.
+
+    The units of what is repeated stay then. The other way is that there are as many copies as
+    before; the rest of the network tells which of the two is better.
+    """
+    ledger = call.trace.ledger
+    if ids is None or not ledger.met(ids) or call.trace.choose(2):
+        return False
+    ledger.pin(label.ids, f"they are repeated for units by {call.place}")
+    call.set_all(Label(dim, ids))
+    return True
 
 
 def _repeats(tensor: Tensor, position: int) -> bool:

@@ -24,7 +24,9 @@ def unbind(call: Call) -> None:
         call.trace.ledger.pin(label.ids, f"they are taken one by one in {call.place}")
         call.set_all(IMMORTAL)
         return
-    call.trace.fix_tensor(tensor)
+    free = call.label(tensor)
+    if isinstance(free, Free):
+        call.trace.fix_dim(free, dim)
     place_dims(call, tensor, [d for d in range(tensor.dim()) if d != dim])
 
 

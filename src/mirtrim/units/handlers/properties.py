@@ -72,6 +72,7 @@ for _name in words("""
     dim ndimension is_contiguous stride storage_offset element_size is_floating_point is_complex
     is_signed get_device is_inference is_conj is_neg is_same_size data_ptr retain_grad
     register_hook has_names is_shared __hash__ __repr__ is_set_to
+    _nested_tensor_from_mask_left_aligned
 """):
     for _space in (torch.Tensor, torch):
         if callable(getattr(_space, _name, None)):

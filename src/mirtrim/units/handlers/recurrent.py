@@ -2,6 +2,10 @@
 
 torch keeps one `hidden_size` per module, so layers and directions must keep equally many
 units; unit k of one is bound to unit k of the others.
+
+An LSTM may project its hidden states before it hands them on; then both are units. torch tells
+by the sizes of the states whether it does, so there are always more hidden states than
+projections: hidden state k goes with projection k, and the last one stays.
 """
 
 import math
@@ -25,9 +29,6 @@ def _recurrent(call: Call) -> None:
 
     Packed sequences come as (input, batch sizes, state, weights, …): all steps of all examples
     along one dimension.
-
-    Raises:
-        TraceError: projections.
     """
     trace, gates = call.trace, _GATES[call.name]
     call.run()
@@ -36,27 +37,29 @@ def _recurrent(call: Call) -> None:
         tensor, _, states, weights, biased, layers, _, _, both = call.args
     directions = 2 if both else 1
     layers = int.__index__(layers)
-    each = (2 + 2 * bool(biased)) * layers * directions
-    if len(weights) != each:
-        raise call.fail("uses proj_size, which cannot be cut; set proj_size=0")
-    hidden = weights[1].shape[1]
+    step = 4 if biased else 2
+    projects = len(weights) != step * layers * directions
+    hidden = weights[1].shape[0] // gates
     incoming = _incoming(call, tensor)
     if incoming is None:
         return
     names = [_named(call, w) for w in weights]
     layout = RowLayout(gates=gates)
-    step = 4 if biased else 2
+    step += projects
     matrices = [w for i, w in enumerate(names) if i % step < 2]
     ids = trace.rows(matrices[0], 0, hidden, "recurrent", layout)
     for name in matrices:
         trace.rows(name, 0, hidden, "recurrent", layout)
-    _state(call, states, ids)
+    said = _projected(call, names[step - 1 :: step], weights[1].shape[1], ids) if projects else ids
+    _state(call, states, said, ids)
     path, module = trace.owner()
     owner = path if isinstance(module, nn.RNNBase) else None
     if owner is None:
         trace.ledger.pin(ids, f"{call.place} is not a module")
     note_width(call, owner, "input_size", incoming)
     note_width(call, owner, "hidden_size", ids)
+    if projects:
+        note_width(call, owner, "proj_size", said)
     steps = math.prod(tensor.shape[:-1])
     columns = incoming
     every = np.tile(ids, gates)
@@ -64,18 +67,34 @@ def _recurrent(call: Call) -> None:
         for direction in range(directions):
             start = (layer * directions + direction) * step
             group = names[start : start + step]
-            for name in group:
+            for name in group[: step - projects]:
                 trace.bind(name, 0, every)
             trace.bind(group[0], 1, columns)
-            trace.bind(group[1], 1, ids)
+            trace.bind(group[1], 1, said)
             trace.findings.macs.append((steps, (every, columns)))
-            trace.findings.macs.append((steps, (every, ids)))
-        columns = np.tile(ids, directions)
+            trace.findings.macs.append((steps, (every, said)))
+            if projects:
+                trace.bind(group[-1], 0, said)
+                trace.bind(group[-1], 1, ids)
+                trace.findings.macs.append((steps, (said, ids)))
+        columns = np.tile(said, directions)
     output, *final = call.out
-    source = trace.owner()[0] if directions == 1 else ""
+    source = trace.owner()[0] if directions == 1 and not projects else ""
     trace.set(output, Label(output.dim() - 1, columns, source))
-    for state in final:
-        trace.set(state, Label(state.dim() - 1, ids))
+    for state, units in zip(final, (said, ids), strict=False):
+        trace.set(state, Label(state.dim() - 1, units))
+
+
+def _projected(call: Call, names: list[str], size: int, hidden: Ids) -> Ids:
+    """The units that projections (size, hidden) make, with a layer of their own."""
+    ledger = call.trace.ledger
+    said: Ids = call.trace.rows(names[0], 0, size, "linear", RowLayout(), apart=True)
+    for name in names[1:]:
+        call.trace.findings.layers[names[0]].weights.setdefault(name, RowLayout())
+    reason = f"there are more hidden states than projections in {call.place}"
+    ledger.unite(said, hidden[:size], reason)
+    ledger.pin(hidden[-1:], reason)
+    return said
 
 
 def _incoming(call: Call, tensor: Tensor) -> Ids | None:
@@ -99,9 +118,10 @@ def _named(call: Call, weight: Tensor) -> str:
     return name
 
 
-def _state(call: Call, states: Any, ids: Ids) -> None:
-    """Initial states: given ones must agree with the hidden units."""
-    for state in states if isinstance(states, tuple | list) else (states,):
+def _state(call: Call, states: Any, *units: Ids) -> None:
+    """Initial states: given ones must agree with the hidden units, or with those projected."""
+    given = states if isinstance(states, tuple | list) else (states,)
+    for state, ids in zip(given, units if len(given) > 1 else units[:1], strict=True):
         label = call.label(state)
         last = state.dim() - 1
         if isinstance(label, Label) and call.trace.ledger.bars(label):
@@ -137,7 +157,7 @@ def _cell(call: Call) -> None:
     layout = RowLayout(gates=gates)
     ids = trace.rows(names[0], 0, hidden, "recurrent", layout)
     trace.rows(names[1], 0, hidden, "recurrent", layout)
-    _state(call, states, ids)
+    _state(call, states, ids, ids)
     path, module = trace.owner()
     owner = path if isinstance(module, nn.RNNCellBase) else None
     note_width(call, owner, "input_size", incoming)

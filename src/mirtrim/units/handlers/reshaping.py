@@ -77,6 +77,9 @@ def relabel(call: Call, tensor: Tensor, sizes: Sequence[Any]) -> None:
         return
     before, after = tuple(tensor.shape), tuple(out.shape)
     if 0 in before:
+        # As for one entry, where no more than one dimension is empty.
+        before, after = (tuple(size or 1 for size in shape) for shape in (before, after))
+    if math.prod(before) != math.prod(after):
         call.unknown("has no entries, so its units cannot be followed")
         return
     start, stop, out_start, out_stop = _block_around(label.axis, before, after)

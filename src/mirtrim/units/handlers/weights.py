@@ -14,11 +14,12 @@ from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 Origins = tuple[tuple[str, tuple[int | None, ...]], ...]
 
 
-def weight_origins(call: Call, weight: Tensor) -> Origins:
+def weight_origins(call: Call, weight: Tensor, dim: int = 0) -> Origins:
     """The parameters that a weight consists of; none for a constant kernel.
 
-    The first lies along all dimensions of the weight and gives the layer its name; others (the
-    magnitudes of weight normalisation, a window) lie along some of them.
+    The first gives the layer its name. It lies along all dimensions of the weight, if one does,
+    else along `dim`, that of the units, as in a product of two; others (the magnitudes of weight
+    normalisation, a window) lie along some of them.
 
     Raises:
         TraceError: the weight is computed from parameters in another way.
@@ -26,20 +27,23 @@ def weight_origins(call: Call, weight: Tensor) -> Origins:
     label = call.label(weight)
     if label is None:
         return ()
-    origins = label.origins if isinstance(label, Free) else ()
-    whole = [o for o in origins if _spans(o[1], weight)]
-    if not whole:
+    found = origins_along(label, weight, dim) if isinstance(label, Free) else ()
+    if not found:
         raise call.fail(
             f"uses a weight {tuple(weight.shape)} that is computed from parameters in a way that "
-            "cannot be followed (spectral normalisation, a product); make it an ordinary parameter"
+            "cannot be followed (spectral normalisation, say); make it an ordinary parameter"
         )
-    return (whole[0], *(o for o in origins if o is not whole[0]))
+    return found
 
 
-def _spans(dims: tuple[int | None, ...], weight: Tensor) -> bool:
-    return all(
-        dim is not None or size == 1 for dim, size in zip(dims, weight.shape, strict=True)
-    ) and any(dim is not None for dim in dims)
+def origins_along(free: Free, weight: Tensor, dim: int) -> Origins:
+    """Like `weight_origins`; none where something along a dimension is of no parameter."""
+    sized = [d for d, size in enumerate(weight.shape) if size > 1]
+    whole = [o for o in free.origins if all(o[1][d] is not None for d in sized)]
+    if not all(any(dims[d] is not None for _, dims in free.origins) for d in sized):
+        return ()
+    first = [o for o in (*whole, *free.origins) if o[1][dim] is not None] or whole
+    return (first[0], *(o for o in free.origins if o is not first[0])) if first else ()
 
 
 def bind_weight(call: Call, origins: Origins, dim: int, ids: Ids) -> None:
@@ -109,7 +113,7 @@ def rows_of(
         fixed = f"{call.place} runs once per unit of the layer before it"
     elif call.trace.is_buffer(name):
         fixed = f"{name} is a buffer"
-    elif label is None and kind != "embedding" and _is_frozen(call, name):
+    elif label is None and kind != "embedding" and _is_frozen(call, origins):
         fixed = f"{name} is a frozen front end"
         call.trace.findings.constants.add(name)
     place = dims[layout.dim]
@@ -121,10 +125,11 @@ def rows_of(
     return call.trace.rows(name, layout.dim, units, kind, layout, fixed)
 
 
-def _is_frozen(call: Call, name: str) -> bool:
+def _is_frozen(call: Call, origins: Origins) -> bool:
     """Whether nothing of a layer is trained, bias included."""
+    names = [name for name, _ in origins]
     bias = call.trace.name_of(call.argument(2, "bias"))
-    return call.trace.is_frozen(name) and (bias is None or call.trace.is_frozen(bias))
+    return all(call.trace.is_frozen(n) for n in (names if bias is None else [*names, bias]))
 
 
 def _reading_axis(call: Call, kind: str) -> int:

@@ -207,7 +207,10 @@ def test_sizes_complex_and_computed_weights_are_stored(name, tmp_path):
     small(x)
     save(small, tmp_path / "small")
     again = load(tmp_path / "small", factory)
-    assert torch.equal(again(x), small(x))
+    for key, tensor in small.state_dict().items():
+        assert torch.equal(again.state_dict()[key], tensor), key
+    # Recurrent kernels of some processors round by where weights lie in memory.
+    torch.testing.assert_close(again(x), small(x), rtol=1e-6, atol=1e-6)
     if name == "Own":
         assert again.hidden == small.first.out_features < 12
         assert again.rate == 44100

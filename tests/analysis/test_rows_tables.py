@@ -127,14 +127,14 @@ def test_the_table_is_written_for_programs_and_for_readers(tmp_path: Path) -> No
     assert text.startswith("method,")  # no numbers of lines
     assert pd.read_csv(paths[0]).test_error_mean.tolist() == pytest.approx([0.15, 0.25])
     head, rule, _, line = markdown.splitlines()[:4]
-    assert head.startswith("| method | criterion | scope | reset | ratio |")
-    assert rule == "|" + " --- |" * 4 + " ---: |" * 7
-    assert "| 2.05 |" in line
+    assert head.startswith("| method | criterion | scope | reset | seeds | ratio |")
+    assert rule == "|" + " --- |" * 4 + " ---: |" * 8
+    assert "| 2 | 2.05 |" in line
     assert "| 0.250 ± 0.071 | 1.750 ± 0.354 |" in line
     assert "<td>0.250 ± 0.071</td>" in html
     assert "<th>0</th>" not in html
     assert 'border="1"' not in html
-    assert "over 2 seed(s)" in html
+    assert "sample deviation over seeds" in html
 
 
 def test_one_seed_has_no_deviation() -> None:

@@ -66,6 +66,13 @@ def _in_a_row(m, a, padded):
     return rows.view(a.shape)
 
 
+def _heads_first(m, a, padded):
+    """The same with all examples of the first head first, as Keras has them."""
+    rows = a.transpose(0, 1).reshape(-1, 5, 5)
+    rows = rows.masked_fill(padded[:, None].repeat(m.heads, 1, 1), NONE)
+    return rows.view(-1, len(a), 5, 5).transpose(0, 1)
+
+
 def _expanded(m, a, padded):
     mask = padded[:, None, None].expand(-1, m.heads, 5, -1).reshape(-1, 5, 5)
     return a.view(-1, 5, 5).masked_fill(mask, NONE).view(a.shape)
@@ -121,8 +128,10 @@ def test_parameters_of_a_masked_head_by_hand():
     assert cut(net, graph, keep).q.weight.shape == (9, 10)
 
 
-def test_a_mask_repeated_for_each_head_is_followed(assert_cut_whole):
-    graph = assert_cut_whole(lambda: Attention(_in_a_row), (X, PADDED), [("v.weight", 0)])
+@pytest.mark.parametrize("mask", [_in_a_row, _heads_first])
+def test_a_mask_repeated_for_each_head_is_followed(mask, assert_cut_whole):
+    graph = assert_cut_whole(lambda: Attention(mask), (X, PADDED), [("v.weight", 0)])
+    assert graph.group_count - 1 == 10 + 4
     assert kept(graph, "q") == kept(graph, "v") == 0
 
 

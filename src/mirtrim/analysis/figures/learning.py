@@ -38,7 +38,7 @@ def draw_learning(learning: pd.DataFrame) -> Figure:
         for number, ratio in enumerate(ratios)
     }
     with style.styled():
-        figure, axes, place = panels.grid(len(runs), spare=True)
+        figure, axes, place = panels.grid(len(runs))
         for one, run in zip(axes, runs, strict=True):
             for ratio, look in looks.items():
                 name = "dense" if ratio == 1 else run

@@ -8,9 +8,9 @@ import pytest
 
 from mirtrim.analysis.factors import (
     factor_table,
-    level_table,
+    level_contrasts,
     write_factors,
-    write_level_table,
+    write_level_contrasts,
 )
 from mirtrim.utils.errors import ArtefactError
 
@@ -90,13 +90,13 @@ def of_bits(errors: dict[float, list[float]]) -> pd.DataFrame:
 
 def test_levels_by_hand(tmp_path: Path) -> None:
     """16 minus 32 bits: 0.01, 0.02, 0.03; mean 0.02, t = 3.46, p = 0.074 (see above)."""
-    table = level_table(of_bits({16: [0.11, 0.12, 0.13], 32: [0.1, 0.1, 0.1]}), {"chord": 32})
+    table = level_contrasts(of_bits({16: [0.11, 0.12, 0.13], 32: [0.1, 0.1, 0.1]}), {"chord": 32})
     (line,) = table.to_dict("records")
     assert (line["level"], line["against"], line["seeds"]) == (16, 32, 3)
     assert line["difference"] == pytest.approx(0.02)
     assert (line["low"], line["high"]) == pytest.approx((-0.0048, 0.0448), abs=1e-4)
     assert line["verdict"] == "undecided"
-    write_level_table(table, "bits", tmp_path / "l.csv", tmp_path / "l.md")
+    write_level_contrasts(table, "bits", tmp_path / "l.csv", tmp_path / "l.md")
     head, _, text, *_ = (tmp_path / "l.md").read_text().splitlines()
     assert head.startswith("| task | run | ratio | bits | against | seeds |")
     assert text.startswith("| chord | trim | 4 | 16 | 32 | 3 | 0.120 ± 0.010 | 0.100 ± 0.000 |")
@@ -106,7 +106,7 @@ def test_levels_by_hand(tmp_path: Path) -> None:
 
 def test_means_of_levels_are_of_the_same_seeds() -> None:
     """A second seed of one level alone, far away, changes neither mean nor difference."""
-    table = level_table(of_bits({16: [0.1], 32: [0.2, 0.9]}), {"chord": 32})
+    table = level_contrasts(of_bits({16: [0.1], 32: [0.2, 0.9]}), {"chord": 32})
     (line,) = table.to_dict("records")
     assert line["seeds"] == 1
     assert line["against_mean"] == pytest.approx(0.2)
@@ -115,7 +115,7 @@ def test_means_of_levels_are_of_the_same_seeds() -> None:
 
 def test_levels_that_cannot_be_compared() -> None:
     with pytest.raises(ArtefactError, match="no run has been trained at two levels"):
-        level_table(of_bits({16: [0.1]}), {"chord": 32})
+        level_contrasts(of_bits({16: [0.1]}), {"chord": 32})
     two = rows({(8, 0): [0.1], (40, 1): [0.1]})
     with pytest.raises(ArtefactError, match="varies epochs, sgd"):
-        level_table(two, {"onset": 8})
+        level_contrasts(two, {"onset": 8})

@@ -200,6 +200,9 @@ def test_rows_of_variants_are_told_apart_by_columns(tmp_path: Path) -> None:
     # A file of a job comes before the table.
     job = tmp_path / "jobs/rows/chord-width_0p5/dense_seed0.csv"
     job.write_text(job.read_text().replace(",0.1,{}", ",0.75,{}"))
+    # A variant that two studies share is read for one of them.
+    (study,) = set(read_variants(variants, [half, whole], (), {"more": [TRIM]}).study)
+    assert study == "more"
     newer = read_variants(variants, [half], [job])
     assert newer[newer.run == "dense"].test_error.tolist() == [0.75]
     assert read_variants(variants, []).empty

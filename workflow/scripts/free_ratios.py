@@ -2,21 +2,16 @@
 
 from pathlib import Path
 
-from job import job, paths
+from job import job, rows_of_study
 
 from mirtrim.analysis.figures.free_ratios import draw_free, draw_task
 from mirtrim.analysis.figures.panels import write
-from mirtrim.analysis.free_ratios import read_variants, write_free_ratios
+from mirtrim.analysis.free_ratios import write_free_ratios
 from mirtrim.analysis.recorded_curves import read_recorded_curves
 
 given, wanted, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, f"study {wanted.study}"):
-    rows = read_variants(
-        wanted.variants,
-        paths(given.get("tables")),
-        paths(given.get("rows")),
-        {wanted.study: wanted.runs},
-    )
+    rows = rows_of_study(snakemake)
     recorded = read_recorded_curves(Path(given.recorded))
     for task, svg, png in zip(wanted.tasks, output.svg, output.png, strict=True):
         write(draw_task(rows[rows.task == task]), [Path(svg), Path(png)])

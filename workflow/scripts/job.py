@@ -181,6 +181,19 @@ def rows_of(snakemake, jobs):
     return read_rows(paths(given.get("rows")), paths(given.get("tables")), jobs)
 
 
+def rows_of_study(snakemake):
+    """The rows of all variants of a study, of the runs that it compares, from the same inputs."""
+    from mirtrim.analysis.free_ratios import read_variants
+
+    given, wanted = snakemake.input, snakemake.params
+    return read_variants(
+        wanted.variants,
+        paths(given.get("tables")),
+        paths(given.get("rows")),
+        {wanted.study: wanted.runs},
+    )
+
+
 @contextmanager
 def job(snakemake, name: str, epochs: int = 0) -> Iterator[Job]:
     """Open the log; turn an expected error into one line and a non-zero exit status."""

@@ -59,7 +59,7 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
     return _with_verdicts(lines, ["task", *dimensions, "target_ratio", "run", "against"])
 
 
-def level_table(rows: pd.DataFrame, firsts: Mapping[str, float]) -> pd.DataFrame:
+def level_contrasts(rows: pd.DataFrame, firsts: Mapping[str, float]) -> pd.DataFrame:
     """One line per task, run, ratio and level but the first.
 
     Args:
@@ -131,8 +131,8 @@ def write_factors(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     write_table(table, csv, markdown, [*markdown_table(head, lines), "", NOTE])
 
 
-def write_level_table(table: pd.DataFrame, dimension: str, csv: Path, markdown: Path) -> None:
-    """The same of `level_table`.
+def write_level_contrasts(table: pd.DataFrame, dimension: str, csv: Path, markdown: Path) -> None:
+    """The same of `level_contrasts`.
 
     Args:
         dimension: what the study varies.

@@ -39,7 +39,8 @@ def read_variants(
         variants: as `runs.plan.Plan.variants`.
         tables: tables of rows, called by the task or variant whose they are.
         files: of jobs, in folders that are called so; they come before tables.
-        runs: study → the runs it compares besides the dense network; None for all.
+        runs: study → the runs it compares besides the dense network; other studies are left out.
+            None for all studies and runs.
 
     Returns:
         Result rows with `run`, `study`, and a column `level_<dimension>` for every dimension (NaN
@@ -54,7 +55,7 @@ def read_variants(
             continue
         rows, _ = with_names(read_rows(own, table))
         told = {f"{LEVEL}{name}": float(value) for name, value in variant["values"].items()}
-        for study in variant["study"]:
+        for study in (one for one in variant["study"] if runs is None or one in runs):
             chosen = rows if runs is None else rows[rows.run.isin([DENSE, *runs[study]])]
             parts.append(chosen.assign(study=study, variant=json.dumps(variant["values"]), **told))
     if not parts:

@@ -225,10 +225,8 @@ def layer(call: Call, operands: Operands, result: Sequence[str]) -> bool:
     made = [n for n in names if n not in letters and n in result]
     made = [n for n in made if sizes[n] > 1] or made
     if len(made) > 1 and made[0] == names[0]:
-        made = [
-            *made[1:],
-            made[0],
-        ]  # one matrix for each of several experts: what these have inside
+        # One matrix for each of several experts: what these have inside.
+        made = [*made[1:], made[0]]
     constant = trace.is_buffer(name) or (read is None and trace.is_frozen(name))
     if constant or not inner or not made or read not in (None, *inner):
         return False

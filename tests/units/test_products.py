@@ -66,6 +66,11 @@ LAYERS = {
         {"w": (1, 7, 9), "c": (1, 1, 9)},
         1,
     ),
+    "addbmm": (
+        lambda m, y, x: torch.addbmm(m.c, y, m.w.expand(2, -1, -1)),
+        {"w": (1, 7, 9), "c": (9,)},
+        1,
+    ),
     "addmv": (lambda m, y, x: m.c.addmv(m.w, y[0, 0])[None], {"w": (9, 7), "c": (9,)}, 1),
     "mv": (lambda m, y, x: torch.mv(m.w, y[0, 0])[None], {"w": (9, 7)}, 1),
     "a vector on the left": (lambda m, y, x: (y[0, 0] @ m.w)[None], {"w": (7, 9)}, 0),
@@ -133,11 +138,6 @@ KEPT = {
     "in place": (
         lambda m, y, x: x.new_zeros(10, 9).addmm_(y.flatten(0, 1), m.w),
         {"w": (7, 9)},
-        "is not an operation that can be followed",
-    ),
-    "addbmm": (
-        lambda m, y, x: torch.addbmm(m.c, y, m.w.expand(2, -1, -1)),
-        {"w": (1, 7, 9), "c": (9,)},
         "is not an operation that can be followed",
     ),
     "a constant": (

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mirtrim.units.composed import composed
 from mirtrim.units.gated_calls import (
     BILINEAR,
     CELLS,
@@ -98,6 +99,10 @@ class _Gates(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        parts = composed(func, kwargs)
+        if parts is not None:
+            with self:
+                return parts(*args, **kwargs)
         if not self._straight_through:
             return self._run(func, args, kwargs)
         if func not in GATED:

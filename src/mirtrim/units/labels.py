@@ -41,6 +41,8 @@ class Free:
     Attributes:
         origins: per parameter, its name and, per dimension of the tensor, the dimension of the
             parameter that lies along it (None: none).
+        copied: dimensions that hold copies, as many as the code says.
     """
 
     origins: tuple[tuple[str, tuple[int | None, ...]], ...]
+    copied: frozenset[int] = frozenset()

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from mirtrim.units.composed import composed
 from mirtrim.units.gated_calls import in_order
 from mirtrim.units.handlers import HANDLERS, METADATA
 from mirtrim.units.handlers.operations import Call, Unfollowed
@@ -28,6 +29,10 @@ class Tracer(Trace, TorchFunctionMode):
         kwargs = kwargs or {}
         if func in METADATA:
             return func(*args, **kwargs)
+        parts = composed(func, kwargs)
+        if parts is not None:
+            with self:
+                return parts(*args, **kwargs)
         call = Call(func, args, kwargs, self)
         handler = HANDLERS.get(func)
         try:

@@ -15,8 +15,11 @@ _UNARY = words("""
     softshrink tanhshrink sigmoid tanh softplus softsign logsigmoid log_sigmoid threshold rrelu
     exp exp2 expm1 log log1p log2 log10 sqrt rsqrt square abs absolute neg negative positive sin
     cos tan asin acos atan sinh cosh asinh acosh atanh sign round floor ceil trunc frac reciprocal
+    arcsin arccos arctan arcsinh arccosh arctanh fix signbit
     erf erfc erfinv logit sinc nan_to_num isnan isinf isfinite logical_not bitwise_not invert
-    sgn deg2rad rad2deg
+    sgn deg2rad rad2deg isposinf isneginf isreal
+    expit erfcx ndtr ndtri log_ndtr entr lgamma gammaln digamma psi
+    i0 i0e i1 i1e bessel_j0 bessel_j1 bessel_y0 bessel_y1
     dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout
     native_dropout bernoulli contiguous clone detach to float double half bfloat16 bool int long
     short byte char type type_as cpu cuda alias requires_grad zero fill zeros_like ones_like
@@ -29,7 +32,8 @@ _COMBINING = words("""
     fmod remainder pow float_power maximum minimum fmax fmin where addcmul addcdiv lerp atan2
     arctan2 eq ne lt le gt ge greater less greater_equal less_equal not_equal logical_and
     logical_or logical_xor and or xor bitwise_and bitwise_or bitwise_xor masked_fill hypot
-    logaddexp logaddexp2 clamp clip clamp_min clamp_max copysign xlogy isclose complex polar
+    logaddexp logaddexp2 clamp clip clamp_min clamp_max copysign xlogy xlog1py isclose complex
+    polar ldexp heaviside nextafter igamma igammac gammainc gammaincc zeta
 """)
 
 
@@ -141,6 +145,9 @@ def bind_free(
 ) -> None:
     """A parameter meets units: bind the dimension along `axis`, keep its other dimensions."""
     place = None if axis is None else axis - (out_dims - tensor.dim())
+    if place in free.copied:
+        why = f"the code fixes how many copies meet them in {call.place}"
+        call.trace.ledger.pin(label.ids, why)
     for name, dims in free.origins:
         for position, dim in enumerate(dims):
             if dim is None:
@@ -169,9 +176,11 @@ def _combine_whole(
         call.set_all(trace.ledger.depend(made_of) if made_of.any() else IMMORTAL)
         return
     origins: list[tuple[str, tuple[int | None, ...]]] = []
+    copied: set[int] = set()
     for tensor, free in zip(tensors, labels, strict=True):
         if isinstance(free, Free):
             lead = (None,) * (out_dims - tensor.dim())
+            copied.update(d + len(lead) for d in free.copied)
             for name, dims in free.origins:
                 shape = call.out.shape[len(lead) :]
                 sized = tuple(
@@ -187,7 +196,7 @@ def _combine_whole(
     for place in range(out_dims):
         along = [(name, dim) for name, dims in origins if (dim := dims[place]) is not None]
         trace.findings.ties += itertools.pairwise(along)
-    call.set_all(Free(tuple(origins)))
+    call.set_all(Free(tuple(origins), frozenset(copied)))
 
 
 def _fix_met_by_constant(

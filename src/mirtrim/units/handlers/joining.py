@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.moving import copied_for_units
+from mirtrim.units.handlers.moving import copied_for_units, place_copies
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
@@ -80,6 +80,8 @@ def join_others(call: Call, tensors: list[Tensor]) -> Label | None:
     reason = f"joined with something that has no units by {call.place}"
     for tensor, label in zip(tensors, labels, strict=True):
         if isinstance(label, Free):
+            if first.axis in label.copied:
+                ledger.pin(first.ids, f"the code fixes how many copies meet them in {call.place}")
             for name, dims in label.origins:
                 for position, d in enumerate(dims):
                     if d is None:
@@ -140,10 +142,14 @@ def repeat(call: Call) -> None:
     lead = call.out.dim() - tensor.dim()
     counts = [1] * (call.out.dim() - len(counts)) + counts
     label = call.label(tensor)
+    adaptive = [d for d, count in enumerate(counts) if isinstance(count, AdaptiveInt)]
+    if isinstance(label, Free) and not adaptive:
+        # Learned queries, say, once for each example.
+        place_copies(call, tensor, [d for d, n in enumerate(counts) if n != 1 or d < lead])
+        return
     if isinstance(label, Free):
         call.trace.fix_tensor(tensor)
         label = IMMORTAL
-    adaptive = [d for d, count in enumerate(counts) if isinstance(count, AdaptiveInt)]
     if label is None or label.axis is None:
         ids = counts[adaptive[0]].whole if len(adaptive) == 1 else None
         if ids is not None:
@@ -181,6 +187,8 @@ def repeat_interleave(call: Call) -> None:
         call.trace.fix_tensor(tensor)
         ids = np.tile(times.whole, tensor.shape[dim])
         _copies(call, known if isinstance(known, Label) else None, dim % tensor.dim(), ids)
+    elif type(times) is int and dim is not None and isinstance(call.label(tensor), Free):
+        place_copies(call, tensor, [dim % tensor.dim()])
     elif label is None:
         call.unknown()
     elif follows and dim % tensor.dim() != label.axis:

@@ -1,6 +1,6 @@
 """Operations that move, add, drop or repeat whole dimensions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -20,11 +20,27 @@ def place_dims(call: Call, tensor: Tensor, order: Sequence[int | None]) -> None:
             (name, tuple(None if d is None else dims[d] for d in order))
             for name, dims in label.origins
         )
-        call.set_all(Free(origins))
+        copied = frozenset(new for new, d in enumerate(order) if d in label.copied)
+        call.set_all(Free(origins, copied))
     elif label is None or label.axis is None:
         call.set_all(label)
     else:
         call.set_all(label.moved(list(order).index(label.axis)))
+
+
+def place_copies(call: Call, tensor: Tensor, copied: Collection[int]) -> None:
+    """Label copies of a parameter that lie beside each other along the dimensions `copied`."""
+    label, lead = call.label(tensor), call.out.dim() - tensor.dim()
+    assert isinstance(label, Free)
+    order = [None if d in copied else d - lead for d in range(call.out.dim())]
+    for d in copied:
+        if d >= lead and tensor.shape[d - lead] > 1:
+            call.trace.fix_dim(label, d - lead)
+    place_dims(call, tensor, order)
+    placed = call.trace.label_of(call.out)
+    assert isinstance(placed, Free)
+    several = {d for d in copied if call.out.shape[d] > 1}
+    call.set_all(Free(placed.origins, placed.copied | several))
 
 
 def look_up(call: Call, table: Tensor, order: Sequence[int | None], dim: int) -> None:
@@ -161,8 +177,8 @@ def expand(call: Call) -> None:
             call.set_all(Label(adaptive[0], ids))
             return
     if isinstance(original, Free):
-        order = [None if _repeats(tensor, d - lead) else d - lead for d in range(out.dim())]
-        place_dims(call, tensor, order)
+        copied = [d for d in range(out.dim()) if _repeats(tensor, d - lead)]
+        place_copies(call, tensor, copied)
         relabel_free(call, out, call.label(out), sizes)
     else:
         fix_all(call, sizes)

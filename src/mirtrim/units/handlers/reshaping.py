@@ -165,6 +165,8 @@ def relabel_free(call: Call, tensor: Tensor, free: Any, sizes: Sequence[Any]) ->
     """A parameter may gain and lose dimensions of size 1, and dimensions without units may be
     cut and joined; anything else fixes its shape."""
     pairs = _carried_over(tuple(tensor.shape), tuple(call.out.shape))
+    follow = {d for d, size in enumerate(sizes) if isinstance(size, AdaptiveInt)}
+    copied = frozenset(pairs[d] for d in free.copied if d in pairs) - follow
     lost = [d for d, size in enumerate(tensor.shape) if size > 1 and d not in pairs]
     if any(dims[d] is not None for _, dims in free.origins for d in lost):
         call.unknown()
@@ -183,7 +185,7 @@ def relabel_free(call: Call, tensor: Tensor, free: Any, sizes: Sequence[Any]) ->
                 size_after(size, call.name)
                 call.trace.findings.rigid.add((name, dim))
         origins.append((name, tuple(placed)))
-    call.trace.set(call.out, Free(tuple(origins)))
+    call.trace.set(call.out, Free(tuple(origins), copied))
 
 
 def _carried_over(before: tuple[int, ...], after: tuple[int, ...]) -> dict[int, int]:

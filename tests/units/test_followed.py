@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Variable
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.utils.checkpoint import checkpoint
 
 import mirtrim
 from mirtrim.units.cutting import cut, cut_tensors
@@ -866,3 +867,73 @@ def test_complex_units():
 
     small = mirtrim.trim(Waves(), X.to(torch.complex64), ratio=2)
     assert small.first.out_features < 9
+
+
+# Checkpoints, masks of torch's own pruning, learned entries
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoints_are_looked_into(reentrant, assert_equivalence):
+    def run(m, x):
+        return checkpoint(lambda h: m.inner(h).tanh(), x, use_reentrant=reentrant)
+
+    net = Net(run, inner=nn.Conv1d(12, 12, 3, padding=1))
+    graph = assert_equivalence(net, X)
+    assert removable(graph) == removable(graph, "inner") == 12
+
+
+class Twice(torch.autograd.Function):
+    """A custom function whose backward pass is not that of its forward pass."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        return F.conv1d(x, weight)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None, None
+
+
+def test_what_a_custom_function_makes_of_units_stays(assert_equivalence):
+    """Seen from outside its result comes from the input alone; the layer inside stays as well."""
+    net = Net(lambda m, x: Twice.apply(x, m.inner.weight), inner=nn.Conv1d(12, 12, 1))
+    graph = assert_equivalence(net, X)
+    assert removable(graph) == removable(graph, "inner") == 0
+
+
+def test_masks_of_pruned_weights_go_along(assert_equivalence, scramble):
+    net = Net(lambda m, x: torch.tanh(m.inner(x.mT).mT), inner=nn.Linear(12, 12))
+    prune.l1_unstructured(net.first, "weight", 0.5)
+    prune.random_unstructured(net.inner, "weight", 0.4)
+    prune.l1_unstructured(net.inner, "bias", 0.25)
+    prune.ln_structured(net.last, "weight", 0.25, n=2, dim=1)
+    graph = assert_equivalence(net, X)
+    assert removable(graph) == removable(graph, "inner") == 12
+    small = mirtrim.trim(scramble(net, 0), X, ratio=2)
+    made = small.first.weight_orig.shape[0]
+    assert made < 12
+    assert small.first.weight_mask.shape == (made, 3, 3)
+    assert small.inner.bias_mask.shape == small.inner.bias_orig.shape
+    wanted = small(X)
+    for layer, name in ((small.first, "weight"), (small.inner, "weight"), (small.inner, "bias")):
+        prune.remove(layer, name)
+    torch.testing.assert_close(small(X), wanted)
+    # The mask alone is no layer: what is a buffer stays.
+    fixed = Net(lambda m, x: x)
+    del fixed.first.weight
+    fixed.first.register_buffer("weight", torch.randn(12, 3, 3).double())
+    assert removable(assert_equivalence(fixed, X)) == 0
+
+
+def learned_mask(m, x):
+    y = x.mT.clone()
+    y[y.detach().sum(-1) > 0] = m.mask.weight[0]
+    y[:, 0] = m.mask.weight[1]
+    y[:, 1].copy_(m.mask.weight[0])
+    return y.mT
+
+
+def test_learned_entries_are_written_into_units(assert_equivalence):
+    graph = assert_equivalence(Net(learned_mask, mask=nn.Embedding(2, 12)), X)
+    assert removable(graph) == 12
+    assert graph.slices["mask.weight"][1] is not None

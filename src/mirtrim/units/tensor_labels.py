@@ -15,6 +15,8 @@ from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import TraceError
 
 _CUSTOM = torch.autograd.function.BackwardCFunction
+# Of `torch.utils.checkpoint`: it runs in plain sight what it will run again.
+_PLAIN = "CheckpointFunctionBackward"
 
 
 class TensorLabels:
@@ -55,11 +57,15 @@ class TensorLabels:
         history = tensor.grad_fn
         if isinstance(history, _CUSTOM) and id(tensor) not in self._custom:
             self._custom.add(id(tensor))
+            made = known[1] if known is not None else None
+            if isinstance(made, Label) and type(history).__name__ == _PLAIN:
+                return made
             return self._unwatched(
                 tensor,
                 f"uses a tensor {tuple(tensor.shape)} from the custom autograd function "
                 f"{type(history).__name__.removesuffix('Backward')}, which cannot be followed",
                 "write it with torch operations or protect its module",
+                made,
             )
         if known is not None and known[1] is not None:
             return known[1]
@@ -82,10 +88,13 @@ class TensorLabels:
             )
         return None
 
-    def _unwatched(self, tensor: Tensor, why: str, what_to_do: str) -> Label:
+    def _unwatched(
+        self, tensor: Tensor, why: str, what_to_do: str, made: Label | Free | None = None
+    ) -> Label:
         """Label of a tensor that was made where nobody could watch; its history tells of what.
 
-        Without a history it may have been made of anything that was seen so far.
+        Without a history it may have been made of anything that was seen so far. `made` is what
+        was seen of how it was made.
         """
         message = f"{self.place()} {why}; {what_to_do}"
         if self.ledger.strict:
@@ -94,6 +103,8 @@ class TensorLabels:
             ids = np.arange(1, self.ledger.count, dtype=np.int64)
         else:
             ids = self._ancestors(tensor.grad_fn)
+        if isinstance(made, Label):
+            ids = np.union1d(ids, made.ids)
         label = IMMORTAL
         if ids.any():
             label = self.ledger.barrier(ids, message, f"{self.place()} {why}")

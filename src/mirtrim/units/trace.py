@@ -55,8 +55,13 @@ class Trace(TensorLabels):
         """Bind the only dimension of a bias, gain or statistic, where there is one."""
         if tensor is None:
             return
-        name = self.name_of(tensor)
-        if name is None:
+        name, label = self.name_of(tensor), self.label_of(tensor)
+        parts = [(n, d) for n, (d,) in label.origins] if isinstance(label, Free) else []
+        if name is None and parts and all(dim is not None for _, dim in parts):
+            # Computed, as a pruned bias is from its mask.
+            for part, dim in parts:
+                self.bind(part, dim or 0, ids)
+        elif name is None:
             self.fix_tensor(tensor)
             cause = (
                 f"{what} in {self.place()} takes a vector {tuple(tensor.shape)} that is neither "

@@ -162,7 +162,7 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
     if isinstance(before, Free):
         trace.fix_tensor(target)
         before = IMMORTAL
-    if isinstance(coming, Free):
+    if isinstance(coming, Free) and not (isinstance(there, Label) and there.axis is not None):
         trace.fix_tensor(value)
     trace.set(target, before)
     if not located:

@@ -27,7 +27,11 @@ def weight_origins(call: Call, weight: Tensor, dim: int = 0) -> Origins:
     label = call.label(weight)
     if label is None:
         return ()
-    found = origins_along(label, weight, dim) if isinstance(label, Free) else ()
+    found: Origins = ()
+    if isinstance(label, Free):
+        # What is trained comes before the mask that it is multiplied with.
+        ordered = sorted(label.origins, key=lambda origin: call.trace.is_buffer(origin[0]))
+        found = origins_along(Free(tuple(ordered)), weight, dim)
     if not found:
         raise call.fail(
             f"uses a weight {tuple(weight.shape)} that is computed from parameters in a way that "

@@ -272,6 +272,22 @@ def test_a_recurrent_layer_that_bfloat16_does_not_have_is_trained_in_float32(
     assert bool(outputs.isfinite().all())
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_want_of_memory_is_no_missing_layer(late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, calls = nn.GRU.forward, []
+
+    def hungry(self: nn.GRU, *arguments: Any) -> Any:
+        if torch.is_autocast_enabled("cpu"):
+            calls.append(self)
+            if len(calls) > late:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(nn.GRU, "forward", hungry)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        ways_in_bfloat16(network(), sounds())
+
+
 @pytest.mark.usefixtures("right")
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 def test_recurrent_layers_are_compared(

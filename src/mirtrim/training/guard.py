@@ -150,7 +150,8 @@ def _calls(network: nn.Module, inputs: Tensor) -> list[_Call]:
             try:
                 with in_bfloat16(device_of(network), {}):
                     network(channels_last(inputs))
-            except RuntimeError:
+            except RuntimeError as error:
+                _raise_if_of_memory(error)
                 calls.clear()
                 recurrent = [layer for layer in layers if isinstance(layer, nn.RNNBase)]
                 with in_bfloat16(device_of(network), dict.fromkeys(recurrent, "float32")):
@@ -194,8 +195,16 @@ def _error(call: _Call, way: str, exact: list[Tensor]) -> float:
     processors without instructions for it."""
     try:
         return _difference(_results(call, way), exact)
-    except RuntimeError:
+    except RuntimeError as error:
+        _raise_if_of_memory(error)
         return inf
+
+
+def _raise_if_of_memory(error: RuntimeError) -> None:
+    """Want of memory says nothing about bfloat16; torch has a class for it on GPUs only."""
+    words = ("not enough memory", "allocate memory", "out of memory")
+    if isinstance(error, torch.OutOfMemoryError) or any(w in str(error).lower() for w in words):
+        raise error
 
 
 def _difference(found: list[Tensor], exact: list[Tensor]) -> float:

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from mirtrim.units.copying import copied
 from mirtrim.units.graph import Slices, UnitGraph
-from mirtrim.units.widths import pad_odd_heads, tensor_attributes
+from mirtrim.units.widths import holder, pad_odd_heads, tensor_attributes
 from mirtrim.utils.errors import TraceError
 
 
@@ -138,12 +138,13 @@ def set_widths(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> None:
     for width in graph.widths:
         module = model.get_submodule(width.module)
         left = int(np.count_nonzero(keep[width.groups]))
+        inside, key = holder(module, width.attribute)
         if width.index is None:
-            setattr(module, width.attribute, left)
+            inside[key] = left
         else:
-            sizes = list(getattr(module, width.attribute))
+            sizes = list(inside[key])
             sizes[width.index] = left
-            setattr(module, width.attribute, tuple(sizes))
+            inside[key] = tuple(sizes)
     pad_odd_heads(model)
 
 

@@ -4,8 +4,8 @@ Handlers push the labels of tensors through the operations. What they learn abou
 they tell the `Trace`, which notes it in the ledger and the findings.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +17,7 @@ from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.tensor_labels import TensorLabels
-from mirtrim.units.widths import WEIGHTED, own_sizes, unit_attributes
+from mirtrim.units.widths import WEIGHTED, holder, own_sizes, several, size_at, unit_attributes
 from mirtrim.utils.errors import TraceError
 
 
@@ -86,10 +86,12 @@ class Trace(TensorLabels):
         for name in self._attributes:
             path = next(p for p in _parents(name) if p in modules)
             module = modules[path]
+            asked = {(of, place) for of, place, _ in self.findings.widths}
             sizes = {
-                getattr(module, size)
-                for size in own_sizes(module)
-                if (path, size, None) not in self.findings.widths
+                size
+                for place in own_sizes(module)
+                if (path, place) not in asked
+                for size in several(size_at(module, place))
             }
             for dim, ids in self.findings.slots.get(name, {}).items():
                 if len(ids) in sizes:
@@ -175,25 +177,24 @@ class Trace(TensorLabels):
     @contextmanager
     def adaptive_attributes(self) -> Iterator[None]:
         """While the network runs, `conv.out_channels` and the like follow their units too."""
-        changed: list[tuple[dict[str, Any], str, Any]] = []
-        try:
+        with ExitStack() as stack:
             for path, module in self._modules.values():
                 names = unit_attributes(module)
                 if self._follow_attributes:
                     names += own_sizes(module)
                 for name in names:
-                    value = module.__dict__[name]
-                    changed.append((module.__dict__, name, value))
+                    inside, key = holder(module, name)
+                    value = size_at(module, name)
+                    if any(isinstance(size, AdaptiveInt) for size in several(value)):
+                        continue  # in a configuration that another module has as well
+                    stack.callback(_restored(inside, key))
                     if isinstance(value, tuple):
-                        module.__dict__[name] = tuple(
+                        inside[key] = tuple(
                             self._attribute(path, name, i, v) for i, v in enumerate(value)
                         )
                     else:
-                        module.__dict__[name] = self._attribute(path, name, None, value)
+                        inside[key] = self._attribute(path, name, None, value)
             yield
-        finally:
-            for attributes, name, value in reversed(changed):
-                attributes[name] = value
 
     def _attribute(self, path: str, name: str, index: int | None, value: int) -> int:
         def terms() -> Terms:
@@ -205,6 +206,20 @@ class Trace(TensorLabels):
             return ((widths[key], Fraction(1)),)
 
         return AdaptiveInt(value, terms, self.ledger, self.place)
+
+
+def _restored(inside: Any, key: Any) -> Callable[[], None]:
+    """A function that puts back what a dict or list has now, if the network left it there."""
+    there = isinstance(inside, list) or key in inside
+    value = inside[key] if there else None
+
+    def restore() -> None:
+        if not there:
+            inside.pop(key, None)
+        elif isinstance(inside, dict) or key < len(inside):
+            inside[key] = value
+
+    return restore
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The attributes of modules that follow their units: integers that count them, and tensors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ _EVERY_MODULE = frozenset(vars(nn.Module()))
 
 # Integers beyond this are rates or lengths.
 LARGEST = 1 << 16
+# How deep configurations are looked into, and how many parts they have at most.
+_DEEPEST = 2
+_MOST_PARTS = 256
 
 _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("in_channels", "out_channels")),
@@ -58,23 +61,75 @@ def cut_attributes(module: nn.Module) -> tuple[str, ...]:
 
 
 def own_sizes(module: nn.Module, least: int = 2) -> tuple[str, ...]:
-    """Integer attributes of somebody's own module that may count units, from `least` on.
+    """Integers of somebody's own module that may count units, from `least` on.
 
-    Whether they do shows where they are used.
+    Whether they do shows where they are used. They are attributes, constants of the class, or
+    lie in lists, dicts and configurations; those are named by their place, as in "sizes.0".
     """
     if of_torch(type(module)):
         return ()
-    known = {
-        name
-        for kind in type(module).__mro__
-        if of_torch(kind)
-        for name in (*vars(kind).get("__constants__", ()), *unit_attributes(module))
-    }
+    known = set(_EVERY_MODULE)
+    constants: dict[str, Any] = {}
+    for kind in reversed(type(module).__mro__):
+        if of_torch(kind):
+            known.update(vars(kind).get("__constants__", ()), unit_attributes(module))
+        else:
+            constants |= {n: value for n, value in vars(kind).items() if type(value) is int}
     return tuple(
-        name
-        for name, value in vars(module).items()
-        if type(value) is int and least <= value <= LARGEST and name not in known
+        place
+        for name, value in (constants | vars(module)).items()
+        if name not in known
+        for place, size in _sizes_in(name, value)
+        if all(0 < one <= LARGEST for one in several(size)) and max(several(size)) >= least
     )
+
+
+def several(size: int | Sequence[int]) -> tuple[int, ...]:
+    """One size, or each of a tuple of some."""
+    return (size,) if isinstance(size, int) else tuple(size)
+
+
+def _sizes_in(
+    place: str, value: Any, depth: int = 0
+) -> Iterator[tuple[str, int | tuple[int, ...]]]:
+    """Integers, and tuples of nothing else, in the value of an attribute, by their place."""
+    listed = type(value) is tuple and value and all(type(one) is int for one in value)
+    if type(value) is int or listed:
+        yield place, value
+        return
+    inside = _inside(value)
+    if depth < _DEEPEST and inside is not None and len(inside) <= _MOST_PARTS:
+        numbered = isinstance(inside, list)
+        for key, part in enumerate(inside) if isinstance(inside, list) else inside.items():
+            if numbered or (isinstance(key, str) and "." not in key):
+                yield from _sizes_in(f"{place}.{key}", part, depth + 1)
+
+
+def _inside(value: Any) -> dict[Any, Any] | list[Any] | None:
+    """What a list, a dict or a plain object such as a configuration holds; None of others."""
+    if type(value) in (list, dict):
+        return value
+    of_builtins = type(value).__module__ == "builtins" or of_torch(type(value))
+    attributes = getattr(value, "__dict__", None)
+    closed = of_builtins or callable(value) or isinstance(value, nn.Module)
+    return attributes if isinstance(attributes, dict) and not closed else None
+
+
+def holder(module: nn.Module, place: str) -> tuple[Any, Any]:
+    """The dict or list in which a size lies, and its key there; see `own_sizes`."""
+    *outer, last = place.split(".")
+    inside: Any = vars(module)
+    for key in outer:
+        inside = _inside(inside[int(key) if isinstance(inside, list) else key])
+    return inside, int(last) if isinstance(inside, list) else last
+
+
+def size_at(module: nn.Module, place: str) -> Any:
+    """The size, or tuple of sizes, at a place in the attributes of a module."""
+    inside, key = holder(module, place)
+    if inside is vars(module):
+        return getattr(module, place)  # which may be a constant of its class
+    return inside[key]
 
 
 def tensor_attributes(model: nn.Module) -> dict[str, Tensor]:

@@ -869,6 +869,76 @@ def test_complex_units():
     assert small.first.out_features < 9
 
 
+# Softmax over units, checks of values, distributions
+
+
+class Linear(nn.Module):
+    """Attention whose softmax runs over time and over what lies in a head (Shen et al. 2021)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.heads = 3
+        self.first, self.last = nn.Conv1d(3, 36, 1, bias=False), nn.Conv1d(12, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.first(x).chunk(3, dim=1)
+        q, k, v = (part.unflatten(1, (self.heads, -1)) for part in parts)
+        seen = torch.einsum("bhdn,bhen->bhde", k.softmax(-1), v)
+        return self.last(torch.einsum("bhde,bhdn->bhen", seen, q.softmax(-2)).flatten(1, 2))
+
+
+def test_linear_attention_loses_heads(assert_equivalence):
+    graph = assert_equivalence(Linear(), X)
+    assert graph.group_count - 1 == 3
+    assert set(graph.kept) == {"it is an output of the network"}
+
+
+class Checked(nn.Module):
+    """Looks at its activations before it goes on, as `torch.distributions` does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.isnan(x).any() or not bool((x.abs() < 1e9).all()):
+            raise ValueError("not a number")
+        return x * torch.count_nonzero(x > 0, dim=1).unsqueeze(1)
+
+
+OVER_UNITS = {
+    "softmax": lambda m, x: x * x.softmax(1),
+    "softmax of a function": lambda m, x: F.softmax(x, dim=1) + F.log_softmax(x, 1).tanh(),
+    "half": lambda m, x: x * x.half().softmax(dim=1, dtype=torch.float64),
+    "checks": lambda m, x: m.checked(x),
+    "product": lambda m, x: x + x.abs().clamp(0.8, 1.2).prod(1, keepdim=True),
+    "old zeros": lambda m, x: x + x.data.new(x.size(0), x.size(1), 1).zero_(),
+    "normal": lambda m, x: torch.distributions.Normal(x, x.exp()).rsample().detach() * 0 + x,
+    "category": lambda m, x: torch.distributions.Categorical(logits=x.mT).probs.mT,
+}
+
+
+@pytest.mark.parametrize("run", OVER_UNITS.values(), ids=OVER_UNITS)
+def test_what_looks_at_all_units_sees_those_that_live(run, assert_equivalence):
+    assert removable(assert_equivalence(Net(run, checked=Checked()), X)) == 12
+
+
+DRAWN = {
+    "normal": lambda x: torch.distributions.Normal(x, x.exp()).rsample(),
+    "laplace": lambda x: torch.distributions.Laplace(x, x.exp()).rsample(),
+    "uniform": lambda x: torch.distributions.Uniform(x, x + 1).rsample(),
+    "bernoulli": lambda x: x * torch.distributions.Bernoulli(logits=x).sample(),
+    "poisson": lambda x: torch.poisson(x.exp()),
+    "several": lambda x: torch.distributions.Normal(x, 1.0).rsample((4,)).mean(0),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_units_of_distributions_are_cut(draw):
+    """The smaller network is checked with the numbers that the full one drew."""
+    net = Net(lambda m, x: draw(x)).double()
+    small = mirtrim.trim(net, X, ratio=2)
+    assert small.first.out_channels < 12
+    assert small.trim_report.equivalence_difference < 1e-6
+
+
 # Checkpoints, masks of torch's own pruning, learned entries
 
 

@@ -20,7 +20,7 @@ from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
-from mirtrim.utils.errors import ConfigError, TraceError
+from mirtrim.utils.errors import ConfigError, RatioError, TraceError
 
 COUNTED = ("parameters", "macs")
 
@@ -81,6 +81,8 @@ def prune_units(
     """
     graph = discover(network, example_inputs, protect, strict=strict)
     size = size_of(graph, settings)
+    if not size(graph.all_kept()):
+        raise RatioError(f"{type(network).__name__} has no {settings.budget}: nothing to trim")
     context = scoring(graph)
     scores = rank_units(context, settings, microseconds)
     target = (size(graph.all_kept()) if dense_size is None else dense_size) / ratio

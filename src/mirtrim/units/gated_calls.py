@@ -42,17 +42,24 @@ ATTENTION = F.scaled_dot_product_attention
 HEADS = F.multi_head_attention_forward
 BILINEAR = torch.bilinear
 
-_REDUCED = ("sum", "mean", "std", "var", "std_mean", "var_mean", "logsumexp", "norm")
+_REDUCED = ("sum", "mean", "std", "var", "std_mean", "var_mean", "logsumexp", "norm", "prod")
+_CHECKS = ("any", "all", "_is_any_true", "_is_all_true", "count_nonzero")
 _EXTREMES = ("amax", "amin", "max", "min")
 REDUCTIONS = {
     getattr(space, name)
     for space in (torch, torch.Tensor)
-    for name in (*_REDUCED, *_EXTREMES)
+    for name in (*_REDUCED, *_CHECKS, *_EXTREMES)
     if hasattr(space, name)
 } | {torch.linalg.vector_norm, torch.linalg.norm}
 SCALED = {F.normalize}
+SHARED = {
+    getattr(space, name)
+    for space in (torch, torch.Tensor, F, torch.special)
+    for name in ("softmax", "log_softmax")
+    if hasattr(space, name)
+}
 SUMS_OF_PRODUCTS = {torch.einsum, torch.tensordot}
-ORDERED = {*NORMS, *REDUCTIONS, *SCALED, ATTENTION, *SUMS_OF_PRODUCTS}
+ORDERED = {*NORMS, *REDUCTIONS, *SCALED, *SHARED, ATTENTION, *SUMS_OF_PRODUCTS}
 GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, BILINEAR, *ORDERED}
 
 

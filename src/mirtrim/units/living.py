@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.gated_calls import ATTENTION, NORMS, SCALED
+from mirtrim.units.gated_calls import ATTENTION, NORMS, SCALED, SHARED
 from mirtrim.units.graph import NormCall
 
 
@@ -26,6 +26,8 @@ def over_living(
     if func in NORMS:
         return _norm_of_living(call, keep, *args, **kwargs)
     living = keep[call.groups]
+    if func in SHARED:
+        return _shared_by_living(call.axis, living, func, args, kwargs)
     if func is ATTENTION:
         args = (args[0], zeroed(args[1], call.axis, living), *args[2:])
         return func(*args, **kwargs)
@@ -47,6 +49,17 @@ def over_living(
     if args:
         return func(present, *args[1:], **kwargs)
     return func(**(kwargs | {name: present}))
+
+
+def _shared_by_living(
+    axis: int | None, living: np.ndarray, func: Callable[..., Any], args: Any, kwargs: Any
+) -> Tensor:
+    """A softmax, or its logarithm, over living units only; zeros for those that are gone."""
+    tensor = args[0] if args else kwargs.pop("input")
+    gone = torch.as_tensor(~living, device=tensor.device)
+    gone = gone.reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
+    shares = func(tensor.masked_fill(gone, -torch.inf), *args[1:], **kwargs)
+    return shares.masked_fill(gone, 0.0)
 
 
 def _norm_of_living(

@@ -37,7 +37,16 @@ _FILLING = {
 } | {torch.Tensor.bernoulli_}
 _DRAWING = {
     getattr(torch, name)
-    for name in ("rand", "randn", "rand_like", "randn_like", "randint", "bernoulli", "normal")
+    for name in (
+        "rand",
+        "randn",
+        "rand_like",
+        "randn_like",
+        "randint",
+        "bernoulli",
+        "normal",
+        "poisson",
+    )
 } | {torch.Tensor.bernoulli, torch.randint_like}
 RANDOM = _DROPOUTS | _FILLING | _DRAWING
 

@@ -53,6 +53,9 @@ def _weight(call: Call, operands: Operands, result: Sequence[str]) -> bool:
             for name, dim in at.items():
                 if dim is not None:
                     places.setdefault(name, []).append((parameter, dim))
+    if not result:
+        call.unknown("makes one number of two parameters")  # as spectral normalisation does
+        return True
     (one, names), (other, others) = operands
     summed = [name for name in places if name not in result]
     for name, where in places.items():

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.gated_calls import REDUCTIONS
+from mirtrim.units.gated_calls import REDUCTIONS, SHARED
 from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
@@ -80,7 +80,7 @@ def _over_units(call: Call, label: Label) -> None:
 @handles(
     *words("""
     sum mean amax amin prod std var std_mean var_mean logsumexp argmax argmin any all median
-    nanmedian nansum nanmean mode count_nonzero kthvalue aminmax
+    nanmedian nansum nanmean mode count_nonzero kthvalue aminmax _is_all_true _is_any_true
 """)
 )
 @after_running
@@ -135,7 +135,13 @@ def same_shape(call: Call) -> None:
         along(call, tensor, None)
         return
     found = dims if isinstance(dims, tuple | list) else (dims,)
-    along(call, tensor, {int(d) % tensor.dim() for d in found})
+    places = {int(d) % tensor.dim() for d in found}
+    label = call.units(tensor)
+    if label is not None and label.axis in places and call.func in SHARED:
+        call.gate = (call.name, label.axis, label.ids)
+        call.set_all(label)
+    else:
+        along(call, tensor, places)
 
 
 @handles("flip")

@@ -209,7 +209,7 @@ def _constant(call: Call) -> None:
     call.run()
     if not isinstance(call.out, Tensor):
         return
-    start = 1 if call.name.startswith("new_") else 0
+    start = 1 if call.name.startswith("new") else 0
     given: Any = call.args[start:] or (call.kwargs.get("size", ()),)
     if call.name in ("full", "new_full"):
         given = (given[0],)
@@ -231,7 +231,7 @@ def _constant(call: Call) -> None:
     call.trace.set(call.out, Label(kept, ids))
 
 
-for _name in words("zeros ones empty full rand randn new_zeros new_ones new_empty new_full"):
+for _name in words("zeros ones empty full rand randn new new_zeros new_ones new_empty new_full"):
     for _space in (torch, torch.Tensor):
         if hasattr(_space, _name):
             HANDLERS[getattr(_space, _name)] = _constant

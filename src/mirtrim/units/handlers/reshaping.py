@@ -135,10 +135,9 @@ def _split(
     # The dimension that is inferred can take any size; one that follows others comes next.
     movable.sort(key=lambda d: isinstance(sizes[d], AdaptiveInt))
     kept = movable[0] if movable else varying[0]
-    sized = [d for d in movable if isinstance(sizes[d], AdaptiveInt)]
-    if len(sized) > 1 and len(sized) == len(movable):
+    if len(movable) > 1:
         # Heads, or what lies in a head? Only the rest of the network can tell.
-        kept = sized[call.trace.choose(len(sized))]
+        kept = movable[call.trace.choose(len(movable))]
     for dim in varying:
         if dim != kept:
             start = grid.take([0], axis=dim)

@@ -108,6 +108,12 @@ def test_two_units_of_every_layer_stay_unless_fewer_are_allowed() -> None:
     assert [layer.units_after for layer in smaller.trim_report.layers] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("budget", ["parameters", "macs"])
+def test_a_network_without_parameters_has_nothing_to_trim(budget: str) -> None:
+    with pytest.raises(RatioError, match=f"ReLU has no {budget}: nothing to trim"):
+        mirtrim.trim(nn.ReLU(), torch.ones(2, 3), ratio=2, budget=budget)
+
+
 def test_a_ratio_is_a_number_from_1_on() -> None:
     whole = mirtrim.trim(chain(), ONE, ratio=1)
     assert sum(p.numel() for p in whole.parameters()) == 44

@@ -939,6 +939,43 @@ def test_units_of_distributions_are_cut(draw):
     assert small.trim_report.equivalence_difference < 1e-6
 
 
+# Functions that torch compiled
+
+
+@torch.jit.script
+def snake(x: Tensor, alpha: Tensor) -> Tensor:
+    """As codecs have it (Ziyin et al. 2020)."""
+    shape = x.shape
+    x = x.reshape(shape[0], shape[1], -1)
+    x = x + (alpha + 1e-9).reciprocal() * torch.sin(alpha * x).pow(2)
+    return x.reshape(shape)
+
+
+@torch.jit.script
+def scripted_layer(x: Tensor, weight: Tensor) -> Tensor:
+    return F.conv1d(torch.relu(x), weight)
+
+
+class Scripted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.linspace(0.5, 2, 12).reshape(1, 12, 1))
+        self.weight = nn.Parameter(
+            torch.randn(12, 12, 1, generator=torch.Generator().manual_seed(0))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return scripted_layer(snake(x, self.alpha), self.weight)
+
+
+def test_scripted_functions_are_looked_into(assert_equivalence):
+    compiled = torch.jit.ScriptFunction.__call__
+    graph = assert_equivalence(Net(lambda m, x: m.inner(x), inner=Scripted()), X)
+    assert removable(graph) == removable(graph, "inner.weight") == 12
+    assert graph.slices["inner.alpha"][1] is not None
+    assert torch.jit.ScriptFunction.__call__ is compiled
+
+
 # Checkpoints, masks of torch's own pruning, learned entries
 
 

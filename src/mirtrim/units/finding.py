@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
-from mirtrim.units.preserving import preserved, uncached
+from mirtrim.units.preserving import preserved, uncached, unscripted
 from mirtrim.units.resolving import resolve
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
@@ -85,7 +85,7 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
     )
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
-    with preserved(model), uncached(model), _differentiable(model):
+    with preserved(model), uncached(model), unscripted(), _differentiable(model):
         model.eval()
         try:
             _watch(model, trace, example_inputs)

@@ -6,7 +6,7 @@ and batch-norm shifts would leak through.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from mirtrim.units.gated_calls import (
 )
 from mirtrim.units.graph import NormCall, UnitGraph
 from mirtrim.units.living import over_living, zeroed
+from mirtrim.units.preserving import unscripted
 from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import TraceError
 
@@ -59,14 +60,15 @@ def gates(
             Every layer then runs twice in the forward pass.
     """
     mask = graph.checked(keep)
-    running: list[_Gates] = []
+    running: list[ExitStack] = []
 
     def enter(module: nn.Module, inputs: Any) -> None:
-        running.append(_Gates(model, graph, mask, straight_through))
-        running[-1].__enter__()
+        running.append(ExitStack())
+        running[-1].enter_context(unscripted())
+        running[-1].enter_context(_Gates(model, graph, mask, straight_through))
 
     def leave(module: nn.Module, inputs: Any, outputs: Any) -> None:
-        running.pop().__exit__(None, None, None)
+        running.pop().close()
 
     first = model.register_forward_pre_hook(enter, prepend=True)
     last = model.register_forward_hook(leave, always_call=True)

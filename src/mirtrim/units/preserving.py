@@ -161,6 +161,27 @@ def uncached(network: nn.Module) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def unscripted() -> Iterator[None]:
+    """Functions that `torch.jit.script` compiled run as the Python they were made from.
+
+    Traced ones do not: they may do less than their Python.
+    """
+    kind = torch.jit.ScriptFunction
+    compiled = kind.__call__
+
+    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+        of_script = getattr(function, "__name__", "") == "ScriptFunction"
+        source = getattr(function, "_torchdynamo_inline", None) if of_script else None
+        return compiled(function, *args, **kwargs) if source is None else source(*args, **kwargs)
+
+    kind.__call__ = call  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        kind.__call__ = compiled  # type: ignore[method-assign]
+
+
 def _bypassing(cached: Any) -> Callable[..., Any]:
     @functools.wraps(cached)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Code that networks run between their layers: checks, distributions, compiled and wrapped parts."""
+"""Code that networks run between layers: checks, distributions, compiled and wrapped parts."""
 
 import pytest
 import torch

@@ -74,7 +74,9 @@ def draw_task(rows: pd.DataFrame) -> Figure:
             for axes, column in zip(row, columns, strict=True):
                 _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))
                 told = [f"{value:g} {name}" for name, value in column.items()]
-                axes.set_title(", ".join([RUNS[run], *told]), fontsize=9, loc="left")
+                seeds = seed_words(at(rows, **column), run)
+                title = ", ".join([RUNS[run], *told, *([seeds] if seeds else [])])
+                axes.set_title(title, fontsize=9, loc="left")
         looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
         panels.legend(figure, [axes for row in grid for axes in row], None, looks)
         figure.supxlabel("parameters left", fontsize=9)
@@ -141,9 +143,7 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
                         color=style.DENSE_COLOUR, gid=panels.RECORDED,
                         label="trim, error ≤ 1.1 × dense",
                     )  # fmt: skip
-            seeds = of_task[of_task.run == TRIM].seed.nunique()
-            title = f"{task} ({seeds} {'seed' if seeds == 1 else 'seeds'})"
-            axes.set_title(title, fontsize=9, loc="left")
+            axes.set_title(f"{task} ({seed_words(of_task, TRIM)})", fontsize=9, loc="left")
             axes.set_yscale("log", base=2)
             axes.set_ylim(0.9, 2**5.4)
             axes.set_yticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
@@ -179,6 +179,18 @@ def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
         axes.set_xscale("log", base=2)
         levels = levels_of(rows, across)
         axes.set_xticks(levels, [_share(across, level) for level in levels])
+
+
+def seed_words(rows: pd.DataFrame, run: str) -> str:
+    """How many seeds a run has, from the fewest to the most of all levels: "1 to 3 seeds"."""
+    of_run = rows[rows.run == run]
+    levels = [f"{LEVEL}{name}" for name in varied(rows)]
+    counts = of_run.groupby(levels, dropna=False).seed.nunique()
+    if counts.empty:
+        return ""
+    fewest, most = counts.min(), counts.max()
+    several = f"{most} {'seed' if most == 1 else 'seeds'}"
+    return several if fewest == most else f"{fewest} to {several}"
 
 
 def _level_words(dimension: str, level: float) -> str:

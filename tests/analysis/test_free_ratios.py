@@ -27,6 +27,7 @@ from mirtrim.analysis.hypotheses.free_ratios import over_seeds
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded_curves import read_recorded_curves
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
+from mirtrim.analysis.verdicts import verdicts
 from mirtrim.pruning.settings import DENSE as DENSE_SETTINGS
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.runs.rows import Row, write_rows
@@ -151,6 +152,23 @@ def test_hypotheses_that_do_not_hold_and_those_without_rows() -> None:
     for nothing in (None, pd.DataFrame(columns=["study", "task"]), world({(1, 5): 2})):
         with pytest.raises(NotRun, match="study regimes"):
             found("H14", nothing)
+
+
+def test_a_task_of_which_only_other_widths_were_trained_is_asked_about_these_alone() -> None:
+    by_id = {one.id: one for one in load_hypotheses(ROOT / "config/hypotheses.yaml")}
+    narrow = world(GROWING).query("level_width < 1")
+    alone = TaskEvidence("chord", pd.DataFrame(columns=["run"]), {}, variants=narrow)
+    lines = verdicts([alone], [by_id["H1"], by_id["H14"], by_id["H18"]], 0)
+    told = {(line.hypothesis, line.task): line for line in lines}
+    assert set(told) == {
+        ("H1", "overall"),
+        *((h, t) for h in ("H14", "H18") for t in ("chord", "overall")),
+    }
+    assert told["H1", "overall"].verdict == "not run"
+    assert told["H14", "chord"].verdict == "undecided"
+    assert told["H14", "chord"].effect == pytest.approx(-1.0)
+    # Wide networks are those at the published width.
+    assert told["H18", "chord"].note == "missing: study regimes at the published width"
 
 
 def planted(folder: Path, name: str, task: str, values: dict[str, float] | None) -> Path:

@@ -23,6 +23,8 @@ from mirtrim.runs.labels import in_words, labels_in
 OVERALL = "overall"
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 MIXED, NOT_RUN = "mixed", "not run"
+# The setting of a hypothesis that names the study of widths and lengths which it is about.
+STUDY = "study"
 # What a line of the table takes over from a finding.
 OF_FINDING = (
     "compared", "measure", "effect", "low", "high", "counted", "p_value", "p_signs", "seeds",
@@ -89,6 +91,8 @@ def verdicts(
     no task decides. How many they are is told with it.
 
     Args:
+        evidence: of each task. Where only other widths or lengths of a task were trained, it has no
+            rows, and is asked for what studies of these claim.
         conditions: task → what was run there.
     """
     known = conditions or {}
@@ -97,6 +101,7 @@ def verdicts(
         for hypothesis in hypotheses
         for part in evidence
         if not hypothesis.tasks or part.task in hypothesis.tasks
+        if not part.rows.empty or STUDY in hypothesis.settings
     ]
     corrected: list[float] = [nan] * len(found)
     for family in dict.fromkeys(hypothesis.family for hypothesis in hypotheses):
@@ -117,7 +122,7 @@ def verdicts(
         )
         for (hypothesis, task, finding), p_corrected in zip(found, corrected, strict=True)
     ]
-    told = [known[part.task] for part in evidence if part.task in known]
+    told = [known[part.task] for part in evidence if part.task in known and not part.rows.empty]
     ordered: list[Verdict] = []
     for hypothesis in hypotheses:
         of_this = [line for line in lines if line.hypothesis == hypothesis.id]
@@ -228,12 +233,17 @@ def write_verdicts(
     hypotheses = load_hypotheses(hypotheses_path)
     measures = [table for table in (costs, latency) if table is not None]
     gathered = gather(rows, pieces, measures, corpora)
-    evidence = [replace(part, variants=variants, barriers=barriers) for part in gathered]
+    whole = {part.task for part in gathered}
+    varied = [] if variants is None else sorted(set(variants.task) - whole)
+    evidence = [
+        replace(part, variants=variants, barriers=barriers)
+        for part in (*gathered, *(TaskEvidence(task, rows.iloc[:0], {}) for task in varied))
+    ]
     table = pd.DataFrame(
         [vars(verdict) for verdict in verdicts(evidence, hypotheses, rng_seed, conditions)],
         columns=list(Verdict.__dataclass_fields__),
     )
     table["seeds_needed"] = table.seeds_needed.astype("Int64")
-    gaps = {part.task: largest_gap(part) for part in evidence}
+    gaps = {part.task: largest_gap(part) for part in gathered}
     write_verdict_tables(table, gaps, csv, markdown, latex)
     return table

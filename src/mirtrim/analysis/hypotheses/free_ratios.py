@@ -123,6 +123,8 @@ def lower_error_at_level(
     levels = levels_of(rows, dimension)
     if not levels:
         raise NotRun(f"study {study} at levels of {dimension}")
+    if dimension == "width" and levels[-1] < 1:
+        raise NotRun(f"study {study} at the published width")
     highest = at(rows, **{dimension: levels[-1]})
     keys = ["seed", *levels_in(rows), "target_ratio"]
     tables = [

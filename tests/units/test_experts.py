@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, einsum, nn
 
+import mirtrim
 from mirtrim.units.finding import discover
 
 
@@ -94,8 +95,8 @@ def test_units_inside_experts_and_those_that_they_share(run, assert_cut_whole):
     planted = [("inside", 1), ("inside", 2), ("out", 1), ("out", 2)]
     graph = assert_cut_whole(lambda: Experts(run), X, planted)
     assert graph.group_count - 1 == 7 + 9
-    (reason,) = (why for why in graph.kept if "output" not in why)
-    assert "works across the dimension along which units lie" in reason  # shares of experts
+    (router,) = (layer for layer in graph.layers if layer.name == "router")
+    assert not router.groups.any()  # there are as many experts as before
     keep = graph.all_kept()
     for groups, count in ((graph.slices["inside"][1], 1), (graph.slices["inside"][2], 2)):
         keep[groups[:count]] = False
@@ -140,7 +141,9 @@ def test_a_frozen_table_of_matrices_stays(assert_equivalence):
     del net.out
     net.out = net.kept
     graph = assert_equivalence(net, X)
-    assert graph.slices["kept"][0] is None
+    # An expert can go as a whole, with its matrix; what the matrix reads and makes stays.
+    assert graph.slices["kept"][0] is not None
+    assert graph.slices["kept"][1:] == graph.slices["inside"][1:] == (None, None)
 
 
 def test_what_is_picked_by_position_stays(assert_equivalence):
@@ -150,7 +153,12 @@ def test_what_is_picked_by_position_stays(assert_equivalence):
 
 
 def test_the_choice_is_what_keeps_fewer_parameters(scramble):
-    """With what they read protected, four experts are fewer units than seven made, but larger."""
-    graph = discover(scramble(Experts(_sums), 0), X, protect=["first"])
+    """With what they read protected, experts go as a whole and what they have inside, but not what
+    they make, which is added to what they read."""
+    net = scramble(Experts(_sums), 0)
+    graph = discover(net, X, protect=["first"])
     kept = {layer.name: int((layer.groups == 0).sum()) for layer in graph.layers}
-    assert kept == {"first": 7, "router": 4, "inside": 0, "out": 7, "last": 2}
+    assert kept == {"first": 7, "router": 0, "inside": 0, "last": 2}
+    small = mirtrim.trim(net, X, ratio=1.5, protect=["first"])
+    assert small.trim_report.equivalence_difference < 1e-6
+    assert len(small.inside) == len(small.out) == small.router.out_features < 4

@@ -5,7 +5,6 @@ place of one (`units.pairs`), giving every tensor and attribute its stored width
 the weights.
 """
 
-import copy
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,16 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.pairs import build_pairs, described
-from mirtrim.units.widths import (
-    cut_attributes,
-    holder,
-    of_torch,
-    own_sizes,
-    pad_odd_heads,
-    several,
-    size_at,
-    tensor_attributes,
-)
+from mirtrim.units.stored_sizes import set_sizes, sizes_of
+from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, write_json
 from mirtrim.utils.tensors import read_tensors, write_tensors
@@ -62,7 +53,7 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
     imaginary = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
     for name in imaginary:
         tensors[name] = torch.view_as_real(tensors[name].resolve_conj()).contiguous()
-    modules = _sizes(model)
+    modules = sizes_of(model)
     widths: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -85,7 +76,7 @@ def packed(model: nn.Module) -> dict[str, Tensor]:
     Complex tensors stay complex; nothing is shared with the network.
     """
     tensors = {f"tensor/{n}": t.detach().clone() for n, t in _tensors(model).items()}
-    for module, sizes in _sizes(model).items():
+    for module, sizes in sizes_of(model).items():
         for attribute, size in sizes.items():
             tensors[f"size/{module}/{attribute}"] = torch.tensor(size)
     return tensors
@@ -111,17 +102,8 @@ def unpacked(packed: Mapping[str, Tensor], model: nn.Module) -> nn.Module:
     if odd := sorted(set(tensors) ^ set(stored)):
         raise ArtefactError(f"{where} is of another network: {', '.join(odd[:4])} do not match")
     _resize(model, tensors, {n: t.clone() for n, t in stored.items()}, where)
-    _set_attributes(model, modules, where)
+    set_sizes(model, modules, where)
     return model
-
-
-def _sizes(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """The attributes of modules that count units, by module."""
-    return {
-        name: {a: size_at(module, a) for a in attributes}
-        for name, module in model.named_modules()
-        if (attributes := cut_attributes(module) + own_sizes(module, least=1))
-    }
 
 
 def is_saved(path: str | os.PathLike[str]) -> bool:
@@ -177,7 +159,7 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         )
     # With other layers than the dense network, it may be wider elsewhere.
     _resize(model, tensors, stored, weights_path, may_grow=bool(pairs))
-    _set_attributes(model, modules, widths_path)
+    set_sizes(model, modules, widths_path)
     return model
 
 
@@ -269,70 +251,3 @@ def _with(replaced: Mapping[int, Tensor], value: Any) -> Any:
         changed = {key: _with(replaced, part) for key, part in value.items()}
         return value if all(changed[key] is value[key] for key in value) else changed
     return value
-
-
-def _comes_with_use(module: nn.Module, attribute: str, value: Any) -> bool:
-    """Whether integers of somebody's own module are no sizes of the dense network.
-
-    Sizes only shrink. What the dense network lacks, or has smaller, is a count or is made anew by
-    every pass.
-    """
-    if of_torch(type(module)) or attribute in cut_attributes(module) or not _are_sizes(value):
-        return False
-    there = attribute in own_sizes(module, least=1)
-    own = size_at(module, attribute) if there else vars(module).get(attribute)
-    if own is None or not _are_sizes(own):
-        return own is None
-    stored, made = several(value), several(own)
-    return len(stored) != len(made) or any(s > m for s, m in zip(stored, made, strict=True))
-
-
-def _are_sizes(value: Any) -> bool:
-    sizes = value if isinstance(value, list | tuple) else [value]
-    return all(type(size) is int for size in sizes)
-
-
-class _Unshared:
-    """Configurations in a network, copied before they are written into.
-
-    A factory may give the same one to every network that it makes.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self._model = model
-        kept = (*model.modules(), *model.parameters(), *model.buffers())
-        self._copies: dict[int, Any] = {id(one): one for one in kept}
-        self._ours: set[int] = set()
-
-    def write(self, module: nn.Module, place: str, value: Any) -> None:
-        """Put a size in its place."""
-        if size_at(module, place) == value:
-            return
-        name = place.partition(".")[0]
-        if name != place and id(vars(module)[name]) not in self._ours:
-            copy.deepcopy(vars(module)[name], self._copies)
-            for one in self._model.modules():
-                for key, held in vars(one).items():
-                    vars(one)[key] = self._copies.get(id(held), held)
-            self._ours.update(map(id, self._copies.values()))
-        inside, key = holder(module, place)
-        inside[key] = value
-
-
-def _set_attributes(model: nn.Module, modules: dict[str, dict[str, Any]], path: Path) -> None:
-    known, unshared = dict(model.named_modules()), _Unshared(model)
-    for name, attributes in modules.items():
-        module = known.get(name)
-        if module is None or not isinstance(attributes, dict):
-            raise ArtefactError(f"{path} names a module {name!r} that the factory does not make")
-        for attribute, value in attributes.items():
-            sizes = value if isinstance(value, list) else [value]
-            own = attribute in own_sizes(module, least=1)
-            if _comes_with_use(module, attribute, value):
-                continue
-            if not (own or attribute in cut_attributes(module)) or not all(
-                type(size) is int and size > 0 for size in sizes
-            ):
-                raise ArtefactError(f"{path} gives {name}.{attribute} as {value!r}; save again")
-            unshared.write(module, attribute, tuple(value) if isinstance(value, list) else value)
-    pad_odd_heads(model)

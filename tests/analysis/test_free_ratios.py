@@ -271,7 +271,7 @@ def test_the_figures_show_every_width_run_and_length() -> None:
     assert told[0] == "trim, rewound, 5 epochs, 3 seeds"
     fewer = rows[(rows.level_width < 1) | (rows.seed == 0)]
     narrow = figures.draw_task(fewer).axes[0].get_title(loc="left")
-    assert narrow == "trim, rewound, 5 epochs, 1 to 3 seeds"
+    assert narrow == "trim, rewound, 5 epochs, 1–3 seeds"
     one = figures.draw_free(fewer[fewer.seed == 0]).axes[0].get_title(loc="left")
     assert one == "chord (1 seed)"
     with pytest.raises(ArtefactError, match="no rows of trims"):

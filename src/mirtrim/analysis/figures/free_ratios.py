@@ -76,7 +76,7 @@ def draw_task(rows: pd.DataFrame) -> Figure:
                 told = [f"{value:g} {name}" for name, value in column.items()]
                 seeds = seed_words(at(rows, **column), run)
                 title = ", ".join([RUNS[run], *told, *([seeds] if seeds else [])])
-                axes.set_title(title, fontsize=9, loc="left")
+                axes.set_title(title, fontsize=8.5, loc="left")
         looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
         panels.legend(figure, [axes for row in grid for axes in row], None, looks)
         figure.supxlabel("parameters left", fontsize=9)
@@ -182,7 +182,7 @@ def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def seed_words(rows: pd.DataFrame, run: str) -> str:
-    """How many seeds a run has, from the fewest to the most of all levels: "1 to 3 seeds"."""
+    """How many seeds a run has, from the fewest to the most of all levels: "1–3 seeds"."""
     of_run = rows[rows.run == run]
     levels = [f"{LEVEL}{name}" for name in varied(rows)]
     counts = of_run.groupby(levels, dropna=False).seed.nunique()
@@ -190,7 +190,7 @@ def seed_words(rows: pd.DataFrame, run: str) -> str:
         return ""
     fewest, most = counts.min(), counts.max()
     several = f"{most} {'seed' if most == 1 else 'seeds'}"
-    return several if fewest == most else f"{fewest} to {several}"
+    return several if fewest == most else f"{fewest}–{several}"
 
 
 def _level_words(dimension: str, level: float) -> str:

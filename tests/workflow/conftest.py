@@ -98,8 +98,9 @@ def snakemake(
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, made_once: Callable[[str], None]) -> Path:
     """A folder in which the tiny replication has been run."""
+    made_once("replication")
     folder = tmp_path_factory.mktemp("replication")
     make_folder(folder)
     result = snakemake(folder)

@@ -42,7 +42,7 @@ def add(verbs: Any, help_text: str) -> None:
     )
     verb.add_argument("-h", "--help", action=_Help, nargs=0, help="show this and what is heard how")
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="wav, flac, ogg, mp3 …")
-    verb.add_argument("--task", required=True, help="drums, onset, pitch, chord or instrument")
+    verb.add_argument("--task", required=True, help="what to hear: one of the tasks below")
     verb.add_argument(
         "--ratio",
         type=float,

@@ -34,12 +34,12 @@ def test_clusters_of_one_size_give_their_means() -> None:
 
 
 def test_spread_by_hand() -> None:
-    """Pieces 1, 1, 5, 5 of two players, the same for both seeds.
+    """Pieces 1, 1, 5, 5 of two players, the same for three seeds.
 
     Players' means 1 and 5: sample variance 8, of a mean over two of them 4, one degree of freedom.
     As four independent pieces: sample variance 16 / 3, of their mean 4 / 3, three degrees.
     """
-    values = np.array([[1.0, 1.0, 5.0, 5.0]] * 2)
+    values = np.array([[1.0, 1.0, 5.0, 5.0]] * 3)
     clustered = spread_of(values, np.array([0, 0, 1, 1]))
     assert (clustered.pieces, clustered.of_pieces, clustered.freedom()) == (2, 4.0, 1.0)
     assert clustered.standard_error() == 2
@@ -51,10 +51,21 @@ def test_spread_by_hand() -> None:
 
 
 def test_players_that_seem_alike_by_chance_make_nothing_surer() -> None:
-    """Both players have a piece of 1 and one of 5: their means are equal, and it is as if pieces
-    were independent."""
-    values = np.array([[1.0, 5.0, 1.0, 5.0]] * 2)
-    assert spread_of(values, np.array([0, 0, 1, 1])) == spread_of(values)
+    """Both players have a piece of 1 and one of 5: their means are equal. The variance is that of
+    independent pieces, 4 / 3; but two players are two, with one degree of freedom, not three."""
+    values = np.array([[1.0, 5.0, 1.0, 5.0]] * 3)
+    found = spread_of(values, np.array([0, 0, 1, 1]))
+    assert (found.of_pieces, found.freedom()) == (pytest.approx(4 / 3), 1.0)
+    assert spread_of(values).freedom() == 3.0
+    # One player: nothing is known but the pieces.
+    assert spread_of(values, np.zeros(4)) == spread_of(values)
+
+
+def test_two_seeds_have_one_degree_of_freedom() -> None:
+    """They may agree by chance: 1, 1, 5, 5 twice would have the three of the pieces."""
+    values = np.array([[1.0, 1.0, 5.0, 5.0]] * 2)
+    assert spread_of(values).freedom() == 1.0
+    assert spread_of(values).freedom(seeds=3) == 3.0
 
 
 def test_where_every_piece_stands_alone_nothing_changes() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mirtrim.analysis.figures import free_ratios as figures
+from mirtrim.analysis.figures.lines import from_dense
 from mirtrim.analysis.free_ratios import (
     KEPT,
     RANDOM,
@@ -26,6 +27,7 @@ from mirtrim.analysis.hypotheses import COMPUTATIONS
 from mirtrim.analysis.hypotheses.free_ratios import over_seeds
 from mirtrim.analysis.hypotheses.loading import load_hypotheses
 from mirtrim.analysis.recorded_curves import read_recorded_curves
+from mirtrim.analysis.spread import seeds_to_decide
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
 from mirtrim.analysis.verdicts import verdicts
 from mirtrim.pruning.settings import DENSE as DENSE_SETTINGS
@@ -140,6 +142,24 @@ def test_hypotheses_that_hold(hypothesis: str, effect: float) -> None:
     assert finding.p_value == pytest.approx(p_value, rel=0.05)
 
 
+def test_only_cells_that_all_seeds_have_are_averaged() -> None:
+    """Of the third seed no kept weights at a quarter, where the others are a whole point worse."""
+    rows = world(GROWING)
+    quarter = (rows.run == KEPT) & (rows.level_width == 0.25)
+    rows.loc[quarter, "test_error"] += 1
+    finding = found("H17", rows[~(quarter & (rows.seed == 2))])
+    assert finding.effect == pytest.approx(-0.011)
+    assert finding.note == "levels: epochs 20 at width 0.5, 1"
+
+
+def test_what_else_a_level_averages_and_where_the_grid_ends_are_told() -> None:
+    assert found("H18", world(GROWING)).note == "levels: width 1 at epochs 5, 20"
+    # Ratios end at 8, which is free at one of six combinations of width and length.
+    told = "; the largest ratio run is free in 3 of 18 cells"
+    assert found("H14", world(GROWING)).note.endswith(told)
+    assert "largest ratio run" not in found("H14", world(dict.fromkeys(GROWING, 4))).note
+
+
 def test_hypotheses_that_do_not_hold_and_those_without_rows() -> None:
     shrinking = {(0.25, 5): 4, (0.5, 5): 2, (1, 5): 1, (0.25, 20): 4, (0.5, 20): 2, (1, 20): 1}
     finding = found("H14", world(shrinking))
@@ -158,7 +178,9 @@ def test_a_task_of_which_only_other_widths_were_trained_is_asked_about_these_alo
     by_id = {one.id: one for one in load_hypotheses(ROOT / "config/hypotheses.yaml")}
     narrow = world(GROWING).query("level_width < 1")
     alone = TaskEvidence("chord", pd.DataFrame(columns=["run"]), {}, variants=narrow)
-    lines = verdicts([alone], [by_id["H1"], by_id["H14"], by_id["H18"]], 0)
+    own = {"chord": "one width and length, which is not what these are about"}
+    lines = verdicts([alone], [by_id["H1"], by_id["H14"], by_id["H18"]], 0, own)
+    assert {line.conditions for line in lines} == {""}
     told = {(line.hypothesis, line.task): line for line in lines}
     assert set(told) == {
         ("H1", "overall"),
@@ -237,8 +259,28 @@ def test_tables_of_free_ratios(tmp_path: Path) -> None:
     assert chosen.dense_error.tolist() == pytest.approx([0.1] * 3)
     onset = table[(table.task == "onset") & (table.run == TRIM)]
     assert onset.epochs.isna().all()
-    assert "same shape (of trim)" in markdown.read_text()
-    assert "nan" not in markdown.read_text()
+    page = markdown.read_text()
+    assert "same shape (of trim)" in page
+    assert "nan" not in page
+    # Ratios end at 8: the widest is free there, and perhaps beyond.
+    assert chosen.point_is_last.tolist() == [False, False, True]
+    assert "| chord | 1 | 20 | trim | 3 | 6,400 | 0.1 | ≥ 8 | ≥ 8 |" in page
+    assert "| chord | 0.5 | 20 | trim | 3 | 1,600 | 0.1 | 4 | 4 |" in page
+
+
+def test_a_run_of_fewer_seeds_is_told_beside_their_dense_networks(tmp_path: Path) -> None:
+    """Dense .1, .3 and .3; the trim of the first seed alone has .105, which is free at .1."""
+    rows = [
+        line("dense", seed, 1, 100, error, width=1) for seed, error in enumerate((0.1, 0.3, 0.3))
+    ]
+    rows.append(line(TRIM, 0, 4, 25, 0.105, width=1))
+    write_free_ratios(pd.DataFrame(rows), tmp_path / "free.csv", tmp_path / "free.md")
+    (told,) = pd.read_csv(tmp_path / "free.csv").to_dict("records")
+    assert (told["seeds"], told["dense_error"], told["free_within_a_point"]) == (1, 0.1, 4)
+    assert from_dense(*(pd.DataFrame(part) for part in (rows[:3], rows[3:]))).seed.tolist() == [
+        0,
+        0,
+    ]
 
 
 def replaced(rows: pd.DataFrame) -> pd.DataFrame:
@@ -289,12 +331,18 @@ def test_the_interval_of_seeds_is_that_of_student() -> None:
     """Mean −3, deviation √7; t of 0.975 with two degrees of freedom is 4.302653."""
     found = over_seeds(pd.Series([-1.0, -2.0, -6.0]), "a", "b", [4], "")
     assert found.effect == -3
+    # t of 3 / √(7 / n) with n − 1 degrees of freedom: n seeds decide with a chance of 80 %.
+    assert found.spread is not None
+    assert (found.spread.freedom(), found.spread.of_seeds) == (2, 7)
+    assert seeds_to_decide(found.distance, found.spread) == 9
     assert found.low == pytest.approx(-3 - 4.302653 * np.sqrt(7 / 3), abs=1e-5)
     assert found.high == pytest.approx(-3 + 4.302653 * np.sqrt(7 / 3), abs=1e-5)
     assert found.p_value == pytest.approx(0.188497, abs=1e-6)
     # Seeds that agree to the last digit: the sign test, 2 / 2³.
     found = over_seeds(pd.Series([-1.0, -1.0, -1.0]), "a", "b", [4], "")
-    assert (found.effect, found.low, found.high, found.p_value) == (-1, -1, -1, 0.25)
+    assert (found.effect, found.p_value) == (-1, 0.25)
+    assert np.isnan([found.low, found.high]).all()  # none that p would not contradict
+    assert found.spread is None
     found = over_seeds(pd.Series([-1.0]), "a", "b", [4], "x")
     assert found.note == "x; one seed decides nothing"
     assert np.isnan(found.p_value)

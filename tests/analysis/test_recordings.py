@@ -7,6 +7,7 @@ import pytest
 from mirtrim.analysis.recordings import of_shelf, order_survives, summarised, write_recordings
 from mirtrim.analysis.statistics import t_test
 from mirtrim.runs.recording_rows import COLUMNS
+from mirtrim.utils.errors import ConfigError
 
 SCORES = {
     "slow": ("rule", None, (0.3, 0.3, 0.3)),
@@ -78,6 +79,46 @@ def test_whether_the_order_survives():
     trimmed = {name: of for name, of in SCORES.items() if name != "dense"}
     (sentence,) = order_survives(summarised(rows_of(trimmed)))
     assert "there is no dense network to compare with" in sentence
+
+
+def test_recordings_of_one_instrument_are_one_draw():
+    """Differences −.1, −.1, +.2 of one flute and one horn: the flute adds −.2 and the horn +.2.
+
+    Clusters' columns by `by_cluster`: mean 0 plus 2 / 3 of −.2 and of .2, deviation .18856; of
+    their mean .13333, and t of 97.5 % with one degree of freedom 12.7062.
+    """
+    rows = rows_of({"dense": SCORES["dense"], "four": ("network", 4.0, (0.7, 0.8, 0.9))})
+    names = {"r0": "flute_A4.wav", "r1": "flute_C5.wav", "r2": "horn_A4.wav"}
+    rows = rows.assign(recording=rows.recording.map(names))
+    four = summarised(rows, {"kits": "^([a-z]+)_"}).set_index("estimator").loc["four"]
+    assert (four.recordings, four.clusters) == (3, 2)
+    assert four.dense_difference == pytest.approx(0)
+    assert four.dense_high == pytest.approx(12.7062 * 0.13333, rel=1e-4)
+    alone = summarised(rows).set_index("estimator").loc["four"]
+    assert alone.clusters == 3
+    assert alone.dense_high == pytest.approx(4.3027 * 0.1, rel=1e-4)
+    (sentence,) = order_survives(summarised(rows, {"kits": "^([a-z]+)_"}))
+    assert sentence.startswith("kits (onset, 3 recordings in 2 clusters): ")
+    # Without a group all of the match counts.
+    assert summarised(rows, {"kits": "A4|C5"}).clusters.tolist() == [2, 2]
+
+
+def test_one_recording_or_cluster_has_no_interval():
+    rows = rows_of({"dense": SCORES["dense"], "four": SCORES["four"]})
+    for few in (summarised(rows[rows.recording == "r0"]), summarised(rows, {"kits": "^r"})):
+        (sentence,) = order_survives(few)
+        assert "too little for an interval" in sentence
+        assert "0 are worse" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("^x", "cluster: ^x does not match in r0"), ("(", r"cluster: ( is no regular expression")],
+)
+def test_a_cluster_that_fits_no_name_is_refused(pattern, message):
+    with pytest.raises(ConfigError) as caught:
+        summarised(rows_of(), {"kits": pattern})
+    assert message in str(caught.value)
 
 
 def test_tables_are_written(tmp_path):

@@ -11,6 +11,7 @@ from mirtrim.analysis.statistics import (
     bootstrap_means,
     compare,
     holm,
+    t_test,
 )
 
 
@@ -161,6 +162,15 @@ def test_the_interval_of_a_quotient_knows_no_unit() -> None:
     assert twice.ratio_interval == pytest.approx((2 * low, 2 * high))
     other = compare(first, 4 * second, generator(3))
     assert other.ratio_interval == pytest.approx((low / 4, high / 4))
+
+
+def test_equal_differences_are_equal_whatever_their_last_digits() -> None:
+    """.155 − .145 and .165 − .155 differ in the last digit of a double, not in anything else."""
+    differences = np.array([0.155, 0.165, 0.175]) - np.array([0.145, 0.155, 0.165])
+    assert differences.std() > 0
+    assert t_test(differences)[0] == pytest.approx(0.01)
+    assert np.isnan(t_test(differences)[1:]).all()
+    assert np.isfinite(t_test(np.array([0.010, 0.011, 0.010]))).all()
 
 
 def test_holm_by_hand() -> None:

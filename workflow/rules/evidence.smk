@@ -319,6 +319,8 @@ rule conclusions:
         "../envs/mirtrim.yaml"
     params:
         tasks=TASKS,
+        # With those that `so_far` leaves out.
+        configured=PLAN.config["tasks"],
         jobs=all_jobs(),
         exported=exported_jobs(),
         variants=VARIANTS,

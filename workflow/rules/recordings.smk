@@ -14,7 +14,7 @@ for name, block in SETS.items():
         conda:
             "../envs/mirtrim.yaml"
         params:
-            block=block,
+            block={key: value for key, value in block.items() if key != "cluster"},
             networks=networks_given(),
             state=state_of_folder(block),
             code=code_of("recordings.py"),
@@ -36,6 +36,11 @@ rule recordings:
     conda:
         "../envs/mirtrim.yaml"
     params:
+        clusters={
+            name: block["cluster"]
+            for name, block in SETS.items()
+            if block.get("cluster")
+        },
         code=code_of("recordings_table.py"),
     message:
         "Networks on recordings, beside simple rules and the dense network"

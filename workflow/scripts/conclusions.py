@@ -52,7 +52,7 @@ with job(snakemake, "conclusions"):
     write_checklist(
         rows,
         pieces,
-        snakemake.config,
+        {**snakemake.config, "tasks": settings.configured},
         Path(given.checklist),
         Path(output.checklist),
         verdicts=verdicts,

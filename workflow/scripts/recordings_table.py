@@ -17,5 +17,6 @@ with job(snakemake, "recordings"):
             "(docs/listening.md)"
         )
     rows = read_recording_rows(paths(given.rows))
-    write_recordings(rows, *map(Path, (output.csv, output.markdown, output.shelf)))
+    pages = map(Path, (output.csv, output.markdown, output.shelf))
+    write_recordings(rows, *pages, clusters=snakemake.params.clusters)
     write_cards(Path(output.shelf).parent)

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.figures.lines import MAIN_LINES, matches
+from mirtrim.analysis.figures.lines import MAIN_LINES, from_dense, matches
 from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS
 
@@ -91,8 +91,7 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
         if look is style.OTHER:
             look = next(others)
         label = look.label if look.label and len(runs) <= 2 else label_of(keys)
-        # Every run starts at its dense network: ratio 1, same seeds.
-        _run(axes, look, label, pd.concat([dense, run]))
+        _run(axes, look, label, from_dense(dense, run))
     _axes(axes, rows)
 
 

@@ -25,6 +25,9 @@ KEPT = "trim_magnitude_local_finetune"
 RANDOM = "trim_magnitude_local_rewind_order_shuffled"
 SCRATCH = f"same_shape_reference_{TRIM}"
 LEVEL = "level_"
+# What the table of `write_free_ratios` tells of a margin of one point and of a factor of 1.1.
+FREE = ["free_within_a_point", "free_within_a_tenth"]
+ENDS = ["point_is_last", "tenth_is_last"]
 
 
 def read_variants(
@@ -143,14 +146,27 @@ def free_ratios(
     margin: float = 0.0,
     times: float = 1.0,
 ) -> pd.DataFrame:
-    """The same for every combination of levels: columns of `dimensions`, `ratio`, `seeds`."""
+    """The same for every combination of levels.
+
+    Returns:
+        Columns of `dimensions`, `ratio`, `last` (whether no larger ratio was run, so that a larger
+        one may be free as well), `seeds` (of both, which are compared), and of the dense networks
+        of these seeds `parameters` and `dense_error`, as means.
+    """
     found = []
     for levels, part in rows.groupby([f"{LEVEL}{name}" for name in dimensions]):
         ratio = largest_free_ratio(part, run, margin=margin, times=times)
         if not isnan(ratio):
-            seeds = len(set(part[part.run == run].seed) & set(part[part.run == DENSE].seed))
-            found.append([*levels, ratio, seeds])
-    return pd.DataFrame(found, columns=[*dimensions, "ratio", "seeds"])
+            trimmed, dense = part[part.run == run], part[part.run == DENSE]
+            dense = dense[dense.seed.isin(trimmed.seed)]
+            trimmed = trimmed[trimmed.seed.isin(dense.seed)]
+            largest = trimmed[trimmed.target_ratio == trimmed.target_ratio.max()].ratio.mean()
+            found.append(
+                [*levels, ratio, ratio >= largest, dense.seed.nunique(), dense.parameters.mean(),
+                 dense.test_error.mean()]
+            )  # fmt: skip
+    columns = ["ratio", "last", "seeds", "parameters", "dense_error"]
+    return pd.DataFrame(found, columns=[*dimensions, *columns])
 
 
 def growth(
@@ -215,31 +231,31 @@ def write_free_ratios(rows: pd.DataFrame, csv: Path, markdown: Path) -> None:
     tables = []
     for task, of_task in rows.groupby("task"):
         dimensions = varied(of_task)
-        keys = [f"{LEVEL}{name}" for name in dimensions]
-        dense = of_task[of_task.run == DENSE].groupby(keys)
-        told = dense.agg(parameters=("parameters", "mean"), dense_error=("test_error", "mean"))
-        told = told.reset_index().rename(columns=dict(zip(keys, dimensions, strict=True)))
         for run in sorted(set(of_task.run) - {DENSE}):
-            point = free_ratios(of_task, dimensions, run, margin=0.01)
-            tenth = free_ratios(of_task, dimensions, run, times=1.1).drop(columns="seeds")
-            both = point.rename(columns={"ratio": "free_within_a_point"}).merge(
-                tenth.rename(columns={"ratio": "free_within_a_tenth"}), on=dimensions
-            )
-            tables.append(told.merge(both, on=dimensions).assign(task=task, run=run))
+            found = free_ratios(of_task, dimensions, run, margin=0.01)
+            tenth = free_ratios(of_task, dimensions, run, times=1.1)
+            found[FREE] = np.column_stack([found.ratio, tenth.ratio])
+            found[ENDS] = np.column_stack([found["last"], tenth["last"]])
+            tables.append(found.assign(task=task, run=run))
     table = pd.concat(tables, ignore_index=True)
-    first, free = ["task", *varied(rows)], ["free_within_a_point", "free_within_a_tenth"]
-    last = ["run", "seeds", "parameters", "dense_error", *free]
-    table = table[[*first, *last]].sort_values([*first, "run"], ignore_index=True)
+    first = ["task", *varied(rows)]
+    told = ["run", "seeds", "parameters", "dense_error", *FREE]
+    table = table[[*first, *told, *ENDS]].sort_values([*first, "run"], ignore_index=True)
     write_csv(csv, table.round(6), digits=None)
     lines = []
     for row in table.to_dict("records"):
         row["run"] = label_of_name(str(row["run"]))
         row["parameters"] = f"{row['parameters']:,.0f}"
-        cells = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()]
+        ends = dict(zip(FREE, [row.pop(name) for name in ENDS], strict=True))
+        cells = [
+            f"{'≥ ' if ends.get(k) else ''}{v:.4g}" if isinstance(v, float) else str(v)
+            for k, v in row.items()
+        ]
         lines.append(["" if cell == "nan" else cell for cell in cells])
     says = (
         "Largest counted ratio at which the mean test error over seeds is at most one point above "
-        "that of the dense network, and at most 1.1 times it; 1 where no trim is."
+        "that of the dense networks of these seeds, and at most 1.1 times it; 1 where no trim is, "
+        "≥ where no larger ratio was run."
     )
-    shown = markdown_table(list(table.columns), lines, len(table.columns))
+    shown = markdown_table([*first, *told], lines, len(first) + len(told))
     write_text(markdown, "\n".join([*shown, "", says]) + "\n")

@@ -217,7 +217,8 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
         run = table[(table.hypothesis == part.hypothesis.iloc[0]) & (table.verdict != "not run")]
         for _, row in run[run.task.isin(set(part.task) - {"overall"})].iterrows():
             interval = "" if row.counted else f" ({interval_text(row)})"
-            about = f" ({row.conditions})" if row.conditions else ""
+            levels = row.note.removeprefix(LEVELS) if row.note.startswith(LEVELS) else ""
+            about = f" ({row.conditions or levels})" if row.conditions or levels else ""
             yield (
                 f"  * In profile {profile}{about}: {row.verdict} on {row.task} "
                 f"{effect_text(row)}{interval}."
@@ -277,11 +278,14 @@ def _of_tasks(part: pd.DataFrame) -> Iterator[str]:
     undecided = run[run.verdict == "undecided"]
     known = undecided[undecided.seeds_needed.notna()]
     if len(known):
-        needed = ", ".join(f"{r.task} {int(r.seeds_needed)}" for _, r in known.iterrows())
-        yield f"Seeds needed to decide (now {run.seeds.min()}): {needed}"
-    without = undecided.task[undecided.seeds_needed.isna()]
-    if len(without):
-        yield f"More seeds alone would not decide: {', '.join(without)}"
+        needed = (f"{r.task} {int(r.seeds_needed)} (now {r.seeds})" for _, r in known.iterrows())
+        yield f"Seeds needed to decide: {', '.join(needed)}"
+    for which, words in (
+        (undecided.seeds_do_not_help, "More seeds alone would not decide"),
+        (undecided.seeds == 1, "One seed, which decides nothing"),
+    ):
+        if which.any():
+            yield f"{words}: {', '.join(undecided.task[which])}"
     lacking = part[(part.task != "overall") & (part.verdict == "not run")]
     if len(lacking):
         yield f"Not run on {', '.join(lacking.task)}"

@@ -3,7 +3,7 @@
 The model and its sources are described in `mirtrim.analysis.statistics`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 
 import numpy as np
@@ -35,7 +35,11 @@ class Spread:
         return sqrt(self.of_seeds / (seeds or self.seeds) + self.of_pieces)
 
     def freedom(self, seeds: int | None = None) -> float:
-        """Degrees of freedom of the standard error (Satterthwaite's rule for two variances)."""
+        """Degrees of freedom of the standard error (Satterthwaite's rule for two variances).
+
+        Two seeds have one at most: they may agree by chance, and then the rule trusts the pieces
+        alone.
+        """
         seeds = seeds or self.seeds
         by_seeds = self.of_seeds / seeds
         terms = 0.0
@@ -43,7 +47,10 @@ class Spread:
             terms += by_seeds**2 / (seeds - 1)
         if self.of_pieces > 0:
             terms += self.of_pieces**2 / (self.pieces - 1)
-        return (by_seeds + self.of_pieces) ** 2 / terms if terms > 0 else inf
+        if terms == 0:
+            return inf
+        freedom = (by_seeds + self.of_pieces) ** 2 / terms
+        return min(freedom, 1.0) if seeds == 2 else freedom
 
 
 def by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -74,12 +81,15 @@ def spread_of(values: np.ndarray, clusters: np.ndarray | None = None) -> Spread:
     Args:
         values: (seeds, pieces), two seeds at least.
         clusters: of each piece, (pieces,); None if pieces are independent. A few clusters may seem
-            alike by chance; to know of them never makes a mean surer than independent pieces do.
+            alike by chance; to know of them never makes a mean surer than independent pieces do,
+            and degrees of freedom are those of the clusters. Of one cluster nothing is known but
+            its pieces.
     """
     alone = _crossed(values)
-    if clusters is None:
+    if clusters is None or len(np.unique(clusters)) < 2:
         return alone
-    return max(_crossed(by_cluster(values, clusters)), alone, key=lambda found: found.of_pieces)
+    found = _crossed(by_cluster(values, clusters))
+    return replace(found, of_pieces=max(found.of_pieces, alone.of_pieces))
 
 
 def _crossed(values: np.ndarray) -> Spread:

@@ -255,9 +255,15 @@ def paired_errors(
 
 
 def rows_of(evidence: TaskEvidence, run: str, ratio: float) -> pd.DataFrame:
-    """Rows of one run at one asked ratio, by seed; the dense network stands at every ratio."""
+    """Rows of one run at one asked ratio, by seed; the dense network stands at every ratio.
+
+    Raises:
+        NotRun: there are none.
+    """
     found = evidence.networks.get((run, DENSE_RATIO if run == DENSE else ratio))
-    return evidence.rows[:0].set_index("seed") if found is None else found
+    if found is None:
+        raise NotRun(run if run == DENSE else f"{run} at ratio {ratio:g}")
+    return found
 
 
 def largest_gap(evidence: TaskEvidence) -> float:

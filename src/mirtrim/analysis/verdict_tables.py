@@ -39,7 +39,10 @@ TEXTS = (
 
 
 # Columns that came later. A table without them, which another profile may still have, is read.
-LATER = {"p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "conditions": ""}
+LATER = {
+    "p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "conditions": "",
+    "seeds_do_not_help": False,
+}  # fmt: skip
 
 
 def read_verdicts(path: Path) -> pd.DataFrame:
@@ -48,7 +51,7 @@ def read_verdicts(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str) | {"seeds_needed": "Int64"})
         table = table.assign(**{k: v for k, v in LATER.items() if k not in table.columns})
         table[list(TEXTS)] = table[list(TEXTS)].fillna("")
-        return table.astype({"counted": bool})
+        return table.astype({"counted": bool, "seeds_do_not_help": bool})
     except (ValueError, KeyError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split())
         raise ArtefactError(

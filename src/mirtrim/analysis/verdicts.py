@@ -46,9 +46,10 @@ class Verdict:
         p_corrected: after Holm, over all tests of the family.
         seeds_needed: seeds that would decide with a chance of 80 %; empty where it is decided,
             where nothing was tested, or where 100 would not do.
+        seeds_do_not_help: it is undecided, and 100 seeds would not do.
         twin: the hypothesis that claims the same of rewound weights.
         conditions: what the networks are, how they were trained, and on what; empty if it was not
-            given.
+            given, and where the claim is about several widths or lengths, which `note` names.
     """
 
     hypothesis: str
@@ -71,6 +72,7 @@ class Verdict:
     clusters: int = 0
     cluster_kind: str = ""
     seeds_needed: int | None = None
+    seeds_do_not_help: bool = False
     note: str = ""
     twin: str = ""
     conditions: str = ""
@@ -118,7 +120,7 @@ def verdicts(
             _line(hypothesis, task, finding, p_corrected, max(tested[hypothesis.family], 1)),
             cluster_kind=kinds[task],
             twin=hypothesis.twin,
-            conditions=str(known.get(task, "")),
+            conditions="" if STUDY in hypothesis.settings else str(known.get(task, "")),
         )
         for (hypothesis, task, finding), p_corrected in zip(found, corrected, strict=True)
     ]
@@ -156,8 +158,8 @@ def _line(
     if isinstance(finding, str):
         return replace(blank, note=f"missing: {finding}")
     decided = finding.counted or p_corrected < LEVEL
-    needed = None
-    if not decided and finding.spread is not None:
+    needed, asked = None, not decided and finding.spread is not None
+    if asked and finding.spread is not None:
         # Holm asks the most of the smallest p; the others may do with fewer seeds.
         needed = seeds_to_decide(finding.distance, finding.spread, LEVEL / tests)
     verdict = (SUPPORTED if finding.favourable else REFUTED) if decided else UNDECIDED
@@ -167,6 +169,7 @@ def _line(
         ratios=", ".join(f"{ratio:g}" for ratio in finding.ratios),
         p_corrected=p_corrected,
         seeds_needed=needed,
+        seeds_do_not_help=asked and needed is None,
         **{name: getattr(finding, name) for name in OF_FINDING},
     )
 

@@ -1,5 +1,7 @@
 """Counts decide without a test."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,20 @@ def test_masks_change_nothing_and_trims_reduce() -> None:
         unchanged=MASK, reduced=TRIM, columns=["parameters", "macs"],
     )  # fmt: skip
     assert (found.effect, found.favourable, found.counted) == (1.0, True, True)
+
+
+def test_a_seed_without_its_dense_network_is_not_counted() -> None:
+    part = evidence(NETWORKS, **columns())
+    dense = part.rows.run == "dense"
+    for gone, missing in (
+        (dense & (part.rows.seed == 2), "^dense with seed 2$"),
+        (dense, "^dense$"),
+    ):
+        with pytest.raises(NotRun, match=missing):
+            unchanged_and_reduced(
+                replace(part, rows=part.rows[~gone]), RANDOM,
+                unchanged=MASK, reduced=TRIM, columns=["macs"],
+            )  # fmt: skip
 
 
 def test_one_count_that_differs_refutes() -> None:

@@ -125,10 +125,16 @@ def test_the_edge_of_the_grid_is_told(more: dict[float, float], ratio: float, no
     assert (found.ratios, found.note) == ((ratio,), note)
 
 
-def test_the_best_ratio_is_one_that_the_control_has() -> None:
+def test_the_best_ratio_is_that_of_the_run_and_the_control_must_have_it() -> None:
+    """To choose among the ratios of the control would test another ratio than the claim says."""
     validation = {(TRIM, 2): 0.28, (TRIM, 4): 0.27, (TRIM, 8): 0.1}
+    with pytest.raises(NotRun, match=f"^{NOTHING} at ratio 4$"):
+        lower_at_best_ratio(
+            evidence(WORLD, validation), generator(),
+            run=TRIM, against=[NOTHING], highest_ratio=6.67,
+        )  # fmt: skip
     found = lower_at_best_ratio(
-        evidence(WORLD, validation), generator(),
+        evidence(WORLD, {**validation, (TRIM, 2): 0.26}), generator(),
         run=TRIM, against=[NOTHING], highest_ratio=6.67,
     )  # fmt: skip
     assert found.ratios == (2,)
@@ -144,3 +150,21 @@ def test_one_seed_decides_nothing() -> None:
     found = not_worse(evidence(networks), generator(), run=TRIM, against="dense", ratios=[4])
     assert np.isnan(found.p_value)
     assert found.note == "one seed decides nothing"
+
+
+@pytest.mark.parametrize("error", [0.3, 0.1])
+def test_one_seed_has_no_p_beside_several_rivals_either(error: float) -> None:
+    """Worse or better than both: no p, which would count as a test and correct the others."""
+    networks = {("dense", 1): about(0.2, seeds=1), (REINIT, 4): about(0.25, seeds=1)}
+    networks[TRIM, 4] = about(error, seeds=1)
+    for against in (["dense", REINIT], [REINIT, "dense"]):
+        found = lower_error(evidence(networks), generator(), run=TRIM, against=against, ratios=[4])
+        assert np.isnan(found.p_value)
+        assert found.compared == f"{TRIM} − dense"
+
+
+def test_a_quotient_is_told_as_one() -> None:
+    found = not_worse(
+        evidence(WORLD), generator(), run=TRIM, against="dense", ratios=[8], times=1.1
+    )
+    assert found.compared == f"{TRIM} / dense"

@@ -45,7 +45,10 @@ def one_software(material: Material) -> Outcome:
     wrong = [f"{len(versions)} sets of versions"] if len(versions) > 1 else []
     data = material.rows.groupby("task").data_digest.nunique()
     wrong += [f"{task}: {n} states of the data" for task, n in data[data > 1].items()]
-    return outcome(wrong, f"{versions[0]}; one state of the data per task")
+    return outcome(
+        wrong or ["no rows"] * (not versions),
+        f"{''.join(versions)}; one state of the data per task",
+    )
 
 
 @check

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.figures.lines import mean_and_band
+from mirtrim.analysis.figures.lines import from_dense, mean_and_band
 from mirtrim.analysis.free_ratios import (
     DENSE,
     KEPT,
@@ -101,7 +101,7 @@ def _error_panel(
             )  # fmt: skip
     for level, look in zip(levels, LEVEL_LOOKS * len(levels), strict=False):
         part = at(rows, **{dimension: level})
-        part = part[part.run.isin([run, DENSE])]
+        part = from_dense(part[part.run == DENSE], part[part.run == run])
         points = mean_and_band(part, "parameters", "test_error").sort_values("x")
         if len(points):
             label = _level_words(dimension, level)

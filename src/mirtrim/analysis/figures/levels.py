@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
 from mirtrim.analysis.figures.free_ratios import LEVEL_LOOKS
-from mirtrim.analysis.figures.lines import mean_and_band
+from mirtrim.analysis.figures.lines import from_dense, mean_and_band
 from mirtrim.analysis.free_ratios import LEVEL, levels_in
 from mirtrim.analysis.levels import DENSE
 from mirtrim.analysis.style import Look
@@ -99,7 +99,9 @@ def _runs(lines: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _with_dense(lines: pd.DataFrame, task: str, run: str) -> pd.DataFrame:
-    return lines[(lines.task == task) & lines.run.isin([run, DENSE])]
+    of_task = lines[lines.task == task]
+    dense, trimmed = (of_task[of_task.run == name] for name in (DENSE, run))
+    return from_dense(dense, trimmed, levels_in(lines))
 
 
 def _words(lines: pd.DataFrame) -> pd.Series:

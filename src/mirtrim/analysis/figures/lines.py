@@ -1,6 +1,6 @@
 """Which rows make a line, and the mean and band that are drawn of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -126,6 +126,16 @@ def mean_and_band(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
             "seeds": groups.seed.nunique(),
         }
     ).reset_index()
+
+
+def from_dense(dense: pd.DataFrame, run: pd.DataFrame, keys: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows of a run behind those of the dense networks that it began at: of the same seeds.
+
+    Args:
+        keys: what they must have in common besides the seed, such as columns of levels.
+    """
+    pairs = run[["seed", *keys]].drop_duplicates()
+    return pd.concat([dense.merge(pairs, on=["seed", *keys]), run], ignore_index=True)
 
 
 def dense_band(dense: pd.DataFrame) -> tuple[float, float]:

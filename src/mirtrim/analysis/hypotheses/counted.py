@@ -29,6 +29,11 @@ def unchanged_and_reduced(
     The effect is the share of networks (both runs, all ratios and seeds) of which this is true.
     """
     dense = rows_of(evidence, DENSE, 1)[columns]
+    lonely = set(evidence.rows[evidence.rows.run.isin([unchanged, reduced])].seed) - set(
+        dense.index
+    )
+    if lonely:
+        raise NotRun(f"{DENSE} with seed {min(lonely)}")
     holds, odd = [], []
     for run in (unchanged, reduced):
         for ratio in ratios_of(evidence, run, None):

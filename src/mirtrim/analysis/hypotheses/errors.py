@@ -1,5 +1,7 @@
 """Hypotheses about the error of one run beside that of others."""
 
+from math import isnan, nan
+
 import numpy as np
 
 from mirtrim.analysis.hypotheses.finding import Finding, computation, finding_of
@@ -34,7 +36,8 @@ def not_worse(
     comparison = compare(
         first, second, generator, times=times, margin=margin, clusters=evidence.clusters
     )
-    return finding_of(comparison, f"{run} − {against}", shared, relative=times != 1)
+    compared = f"{run} / {against}" if times != 1 else f"{run} − {against}"
+    return finding_of(comparison, compared, shared, relative=times != 1)
 
 
 @computation
@@ -68,17 +71,20 @@ def lower_at_best_ratio(
 ) -> Finding:
     """At its best ratio, the error of `run` is below that of every run of `against`.
 
-    The best ratio is the one of least mean validation error, among those up to `highest_ratio`
-    that all of the runs have; the errors told are those on test. Where it is the lowest that
-    `run` has, the note says so: a better one may lie below, where nothing was run.
+    The best ratio is the one of least mean validation error among those up to `highest_ratio`;
+    the errors told are those on test. Where it is the lowest that `run` has, the note says so: a
+    better one may lie below, where nothing was run.
+
+    Raises:
+        NotRun: `run` has no such ratio, or a run of `against` lacks the best one.
     """
     among = [ratio for ratio in ratios_of(evidence, run, None) if ratio <= highest_ratio]
     if not among:
         raise NotRun(f"{run} at a ratio up to {highest_ratio:g}")
-    shared = common_ratios(evidence, [run, *against], among)
-    of_run = evidence.rows[(evidence.rows.run == run) & evidence.rows.target_ratio.isin(shared)]
+    of_run = evidence.rows[(evidence.rows.run == run) & evidence.rows.target_ratio.isin(among)]
     validation = of_run.groupby("target_ratio").validation_error.mean()
     best = float(validation.idxmin())
+    common_ratios(evidence, [run, *against], [best])
     tables = paired_errors(evidence, [run, *against], [best])
     note = f"least validation error at ratio {best:g}"
     if best == min(among):
@@ -99,10 +105,13 @@ def _least_favourable(
         rival: compare(tables[0], table, generator, clusters=clusters)
         for rival, table in zip(against, tables[1:], strict=True)
     }
-    worse = {rival: c for rival, c in comparisons.items() if c.effect >= 0}
-    if worse:
-        rival = min(worse, key=lambda name: worse[name].p_value)
-        p_value = min(1.0, len(against) * worse[rival].p_value)
+    tested = not any(isnan(c.p_value) for c in comparisons.values())
+    worse = [name for name, c in comparisons.items() if c.effect >= 0]
+    if not tested:  # one seed
+        rival, p_value = max(comparisons, key=lambda name: comparisons[name].effect), nan
+    elif worse:
+        rival = min(worse, key=lambda name: comparisons[name].p_value)
+        p_value = min(1.0, len(against) * comparisons[rival].p_value)
     else:
         rival = max(comparisons, key=lambda name: comparisons[name].p_value)
         p_value = comparisons[rival].p_value

@@ -2,18 +2,22 @@
 
 Each seed gives one number, which is the same whatever the seed if the hypothesis is on its line.
 The test is that of their mean (Student's t over seeds). Where all seeds agree to the digit, which
-ratios of a coarse grid can do, there is no spread to measure by; then it is the sign test.
+ratios of a coarse grid can do, there is no spread to measure by; then it is the sign test, and
+there is no interval.
 """
 
 from collections.abc import Sequence
+from math import isnan
 
 import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.free_ratios import (
     DENSE,
+    LEVEL,
     at,
     at_equal_size,
+    free_ratios,
     growth,
     levels_compared,
     levels_in,
@@ -21,6 +25,7 @@ from mirtrim.analysis.free_ratios import (
     varied,
 )
 from mirtrim.analysis.hypotheses.finding import Finding, computation
+from mirtrim.analysis.spread import Spread
 from mirtrim.analysis.statistics import t_test
 from mirtrim.analysis.task_evidence import NotRun, TaskEvidence
 
@@ -49,13 +54,16 @@ def over_seeds(
     # Slopes of nothing are a last digit, not nothing.
     count, mean = len(values), round(float(values.mean()), 12)
     _, low, high, p_value = t_test(values.to_numpy(dtype=float))
+    spread = None
     if count < 2:
         note = f"{note}; one seed decides nothing"
-    elif values.std(ddof=1) <= 1e-12:
-        p_value, low, high = (2.0 ** (1 - count) if mean else 1.0), mean, mean
+    elif isnan(p_value):
+        p_value = 2.0 ** (1 - count) if mean else 1.0
+    else:
+        spread = Spread(count, 1, float(values.var(ddof=1)), 0.0)
     return Finding(
         compared, tuple(map(float, ratios)), measure, mean, mean < 0, low, high,
-        p_value=p_value, seeds=count, distance=mean, note=note,
+        p_value=p_value, seeds=count, distance=mean, spread=spread, note=note,
     )  # fmt: skip
 
 
@@ -81,9 +89,14 @@ def free_ratio_grows(
     if slopes.empty:
         raise NotRun(f"{run} at two levels of {dimension}")
     ratios = sorted(rows[rows.run == run].target_ratio.unique())
+    note = f"{LEVELS}{levels_compared(rows, dimension, run)}"
+    cells = [free_ratios(of, varied(rows), run, margin=margin) for _, of in rows.groupby("seed")]
+    ends = pd.concat(cells)["last"]
+    if ends.any():
+        note += f"; the largest ratio run is free in {ends.sum()} of {len(ends)} cells"
     return over_seeds(
         -slopes, run, f"− doublings of the largest free ratio per doubling of {dimension}", ratios,
-        f"{LEVELS}{levels_compared(rows, dimension, run)}",
+        note,
     )  # fmt: skip
 
 
@@ -117,7 +130,7 @@ def lower_error_at_level(
 ) -> Finding:
     """At the highest level of a dimension the error of `run` is below that of `against`.
 
-    Means over `ratios` and over the levels of other dimensions.
+    Means over `ratios` and over the levels of other dimensions, of those that all seeds have.
     """
     rows = studied(evidence, study)
     levels = levels_of(rows, dimension)
@@ -133,11 +146,17 @@ def lower_error_at_level(
         .test_error
         for name in (run, against)
     ]
-    pairs = (tables[0] - tables[1]).dropna()
+    by_seed = (tables[0] - tables[1]).unstack("seed")
+    pairs = by_seed.dropna(axis="columns", how="all").dropna()
     if pairs.empty:
         raise NotRun(f"{run} and {against} at {dimension} {levels[-1]:g}")
-    used = sorted(pairs.index.get_level_values("target_ratio").unique())
+    index = pairs.index.to_frame()
+    where = [f"{dimension} {levels[-1]:g}"]
+    for name in varied(rows):
+        if name != dimension:
+            values = sorted(index[f"{LEVEL}{name}"].unique())
+            where.append(f"{name} {', '.join(f'{value:g}' for value in values)}")
     return over_seeds(
-        pairs.groupby("seed").mean(), f"{run} − {against}", "difference of errors", used,
-        f"{LEVELS}{dimension} {levels[-1]:g}",
+        pairs.mean(), f"{run} − {against}", "difference of errors",
+        sorted(index.target_ratio.unique()), f"{LEVELS}{' at '.join(where)}",
     )  # fmt: skip

@@ -54,7 +54,11 @@ def test_every_number_of_a_table_stands_in_the_rows(heading: str) -> None:
             assert cell == mean_and_deviation(errors.mean(), errors.std(ddof=1)), (task, column)
 
 
-SETS = {"onset, 10 pieces on one piano": "piano", "onset, 6 drum kits": "kits", "drums, 6 kits": "drums"}
+SETS = {
+    "onset, 10 pieces on one piano": "piano",
+    "onset, 6 drum kits": "kits",
+    "drums, 6 kits": "drums",
+}
 SETS |= {"chord, 1 song": "songs", "pitch, 118 notes": "notes"}
 
 

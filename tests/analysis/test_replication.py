@@ -18,6 +18,7 @@ from mirtrim.analysis.replication import (
     _what_is_left,
     write_replication,
 )
+from mirtrim.analysis.verdict_tables import read_verdicts
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.utils.errors import ConfigError
 from tests.analysis.worlds import GLOBAL, KEPT, MASK, TRIM, about, world
@@ -300,3 +301,30 @@ def test_verdicts_stand_in_the_order_of_their_first_task() -> None:
         "Refuted: drums quotient 0.100",
         "One seed, which decides nothing: onset",
     ]
+
+
+COMMITTED = Path(__file__).parents[2] / "results"
+ELSEWHERE = re.compile(r"  \* In profile (\w+).*: ([a-z ]+) on (\w+) [^a-z]*?(?:\(.*\))?\.$")
+
+
+@pytest.mark.parametrize("profile", ["default", "published", "feedback"])
+def test_what_a_committed_page_says_of_other_profiles_is_what_they_say_themselves(
+    profile: str,
+) -> None:
+    """Pages name each other's verdicts, so none may be older than the others' tables."""
+    told, hypothesis = set(), ""
+    for line in (COMMITTED / profile / "REPLICATION.md").read_text().splitlines():
+        claim = re.match(r"\* \*\*(\S+)\*\*", line)
+        hypothesis = claim[1] if claim else hypothesis
+        if found := ELSEWHERE.match(line):
+            told.add((found[1], hypothesis, found[3], found[2]))
+    own = read_verdicts(COMMITTED / profile / "verdicts.csv")
+    asked = set(zip(own.hypothesis, own.task, strict=True))
+    true = set()
+    for name in {name for name, *_ in told}:
+        table = read_verdicts(COMMITTED / name / "verdicts.csv")
+        table = table[(table.task != "overall") & (table.verdict != "not run")]
+        lines = zip(table.hypothesis, table.task, table.verdict, strict=True)
+        true |= {(name, *line) for line in lines if line[:2] in asked}
+    assert told
+    assert told == true

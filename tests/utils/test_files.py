@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mirtrim.utils.files import atomic_path, explain, write_text
+from mirtrim.utils.files import atomic_path, check_target, explain, write_text
 
 
 def test_a_block_that_raises_leaves_the_old_file_alone(tmp_path: Path) -> None:
@@ -53,6 +53,26 @@ def test_two_writers_at_once_do_not_meet(tmp_path: Path) -> None:
         assert first.read_text() == "first"
     assert target.read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "folder: Is a directory; move it away or choose another name and run again"),
+        ("file/a/b", "file: Not a directory; choose another name and run again"),
+        (f"new/{250 * 'x'}.csv", "File name too long; choose a shorter name and run again"),
+        (f"{300 * 'y'}/x.csv", "File name too long; choose a shorter name and run again"),
+    ],
+)
+def test_a_target_is_refused_before_the_work(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for use in (check_target, lambda path: write_text(path, "")):
+        with pytest.raises(OSError, match="") as caught:
+            use(tmp_path / name)
+        assert explain(caught.value).endswith(message)
+    check_target(tmp_path / "new" / "deep" / "a.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_results_are_as_readable_as_any_other_file(tmp_path: Path) -> None:

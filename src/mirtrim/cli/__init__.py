@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mirtrim.utils.errors import MirtrimError
+from mirtrim.utils.files import explain
 
 # Name of a verb, which is that of its module, and what it does. A verb is imported if it is asked
 # for: torch alone takes longer than to listen to a song.
@@ -44,8 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except (MirtrimError, OSError) as error:
+    except MirtrimError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

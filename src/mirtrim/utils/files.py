@@ -28,13 +28,17 @@ REMEDIES = {
     errno.EROFS: "make the folder writable",
     errno.EACCES: "make it accessible",
     errno.EPERM: "make it accessible",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EISDIR: "move it away or choose another name",
+    errno.ENOTDIR: "choose another name",
+    errno.EEXIST: "choose another name",
 }
 
 
 def explain(error: OSError) -> str:
     """What the system refused, as one line that names the file and says what to do."""
     if error.errno is None:
-        return str(error)
+        return " ".join(str(error).split())
     where = f"{error.filename}: " if error.filename is not None else ""
     return f"{where}{os.strerror(error.errno)}; {remedy(error)} and run again"
 
@@ -67,13 +71,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     a pipe) stays as well: the finished content is copied into it.
 
     Raises:
-        OSError: names `path`, also where the system names no file.
+        OSError: names `path`, also where the system names no file; before the block if
+            `check_target` knows.
     """
     if is_special(path):
         with _copied_into(Path(path)) as temporary:
             yield temporary
         return
-    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    check_target(path)
+    target = _behind_links(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = _reserve(target)
     try:
@@ -83,6 +89,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse what cannot be written before any work is put into it; nothing is made.
+
+    Raises:
+        OSError: `path` is a folder, its folder cannot be made or written, or its name is too long.
+    """
+    if is_special(path):
+        return
+    target = _behind_links(path)
+    folder = next(one for one in target.absolute().parents if os.path.lexists(one))
+    if target.is_dir():
+        raise _refusal(errno.EISDIR, path)
+    if not folder.is_dir():
+        raise _refusal(errno.ENOTDIR, folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _refusal(errno.EACCES, folder)
+    hidden = _hidden(target, 0)
+    # What is not there yet is asked for where it can be: in the folder that is.
+    for name in (*target.absolute().parent.relative_to(folder).parts, hidden.name):
+        with suppress(FileNotFoundError), naming(target, folder / name):
+            os.lstat(folder / name)
+
+
+def _refusal(number: int, path: str | os.PathLike[str]) -> OSError:
+    return OSError(number, os.strerror(number), os.fspath(path))
+
+
+def _behind_links(path: str | os.PathLike[str]) -> Path:
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
@@ -117,7 +154,7 @@ def _copied_into(target: Path) -> Iterator[Path]:
 def _reserve(target: Path) -> tuple[int, Path]:
     """Open the first hidden file beside `target` that no living process writes."""
     for number in itertools.count():
-        path = target.with_name(f".{target.name}.{number}{target.suffix}")
+        path = _hidden(target, number)
         with naming(target, path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         if lock(descriptor) and _is_at(descriptor, path):
@@ -125,6 +162,10 @@ def _reserve(target: Path) -> tuple[int, Path]:
             return descriptor, path
         os.close(descriptor)
     raise AssertionError  # numbers do not end
+
+
+def _hidden(target: Path, number: int) -> Path:
+    return target.with_name(f".{target.name}.{number}{target.suffix}")
 
 
 def lock(descriptor: int) -> bool:
@@ -166,17 +207,20 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, in one atomic step."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON; a damaged file is an `ArtefactError` that names it."""
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def read_json(path: str | os.PathLike[str], remedy: str = "delete it and run again") -> Any:
+    """Read JSON; a damaged file is an `ArtefactError` that names it and ends with `remedy`."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtefactError(
-            f"{path} is not valid JSON ({error}); delete it and run again"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path} is not valid JSON ({error}); {remedy}") from error
 
 
 def sha256_of_file(path: str | os.PathLike[str]) -> str:

@@ -150,7 +150,7 @@ def test_an_error_in_a_process_reaches_the_caller(corpus: Path, tmp_path: Path):
         (blocked / row.audio_filename).mkdir(parents=True)
     from mirtrim.corpora.rendering.production import _run
 
-    with pytest.raises(CorpusError, match="Is a directory; check the folder"):
+    with pytest.raises(CorpusError, match="Is a directory; move it away"):
         list(_run(blocked, [MiniJob(row, SEED) for row in rows], workers=2))
 
 

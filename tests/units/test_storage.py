@@ -123,6 +123,14 @@ def _edit(path, change):
         lambda p: _edit(p.with_suffix(".json"), lambda c: c.pop("shapes")),
         lambda p: _edit(p.with_suffix(".json"), lambda c: c["shapes"].update({"conv.bias": [99]})),
         lambda p: _edit(p.with_suffix(".json"), lambda c: c["modules"].update({"no": {}})),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.update(complex=[["conv.bias"]])),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.update(complex=["conv.bias"])),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.update(attributes=[{}])),
+        lambda p: _edit(p.with_suffix(".json"), lambda c: c.update(pairs=[1])),
+        lambda p: _edit(
+            p.with_suffix(".json"), lambda c: c["modules"]["conv"].update(out_channels=[])
+        ),
+        lambda p: p.with_suffix(".json").write_text("[" * 100_000),
         lambda p: _edit(
             p.with_suffix(".json"), lambda c: c["modules"]["conv"].update(out_channels=-1)
         ),
@@ -240,3 +248,65 @@ def test_counts_and_sizes_that_come_with_use_are_no_loss(tmp_path):
     assert (again.calls, again.width) == (0, small.first.out_features)
     assert not hasattr(again, "seen")
     assert torch.equal(again(x), small(x))
+
+
+class Extra(nn.Linear):
+    """Keeps something that is no tensor."""
+
+    def get_extra_state(self):
+        return {"scale": 3}
+
+    def set_extra_state(self, state):
+        self.scale = state["scale"]
+
+
+def holding(tensor):
+    """A network with one more buffer."""
+    model = nn.Linear(3, 2)
+    model.register_buffer("odd", tensor)
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 2))), "'0."),
+        (lambda: Extra(3, 2), "'_extra_state'"),
+        (lambda: nn.LazyLinear(2), "'weight' cannot be saved: it has no size yet"),
+        (lambda: nn.Linear(3, 2, device="meta"), "'weight' cannot be saved: it is on the device"),
+        (lambda: holding(torch.eye(3).to_sparse()), "'odd' cannot be saved: it is sparse"),
+        (lambda: holding(torch.ones(3).to(torch.uint16)), "'odd' cannot be saved: it is of type"),
+        (lambda: holding(torch.ones(3).to(torch.float8_e5m2)), "float8_e5m2; convert it"),
+    ],
+)
+def test_what_would_be_lost_is_refused(tmp_path, make, message):
+    with pytest.raises(ArtefactError, match=message) as caught:
+        save(make(), tmp_path / "small")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_views_and_renamed_entries_are_no_loss(tmp_path):
+    model = holding(torch.randn(3, dtype=torch.cfloat).conj().imag)  # negated when it is read
+    model._register_state_dict_hook(
+        lambda module, state, prefix, _: state.update({f"{prefix}other": state.pop("weight")})
+    )
+    paths = save(model, tmp_path / "small.json")
+    assert [path.name for path in paths] == ["small.safetensors", "small.json"]
+    again = load(tmp_path / "small", lambda: holding(torch.zeros(3)))
+    assert torch.equal(again.odd, model.odd)
+    assert torch.equal(again.weight, model.weight)
+
+
+@pytest.mark.parametrize("blocked", ["small.json", "small.safetensors"])
+def test_half_a_network_is_never_written(tmp_path, blocked):
+    save(nn.Linear(3, 2), tmp_path / "small")
+    (tmp_path / blocked).unlink()
+    (tmp_path / blocked).mkdir()
+    (other,) = (path for path in tmp_path.iterdir() if path.is_file())
+    before = other.read_bytes()
+    with pytest.raises(IsADirectoryError, match=blocked):
+        save(nn.Linear(5, 2), tmp_path / "small")
+    assert other.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2

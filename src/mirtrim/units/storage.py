@@ -14,20 +14,29 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.pairs import build_pairs, described
+from mirtrim.units.storable import check_storable
 from mirtrim.units.stored_sizes import set_sizes, sizes_of
 from mirtrim.units.widths import tensor_attributes
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import read_json, write_json
-from mirtrim.utils.tensors import read_tensors, write_tensors
+from mirtrim.utils.files import atomic_path, json_text, read_json
+from mirtrim.utils.tensors import has_digest, read_tensors, write_tensors
 
 FORMAT = "mirtrim widths"
 VERSION = 1
+REMEDY = "save the network again"
 
 
-def _paths(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+def paths_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Files of a network: weights and widths. `path` may have the ending of either.
+
+    Raises:
+        ArtefactError: it names no file.
+    """
     base = Path(path)
-    if base.suffix in (".safetensors", ".json"):
-        base = base.with_suffix("")
+    name = base.name.removesuffix(".safetensors" if base.suffix != ".json" else ".json")
+    if name in ("", ".", ".."):
+        raise ArtefactError(f"{os.fspath(path)!r} names no file; write a name, such as small")
+    base = base.with_name(name)
     return base.with_name(f"{base.name}.safetensors"), base.with_name(f"{base.name}.json")
 
 
@@ -37,19 +46,22 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {**named, **tensor_attributes(model)}
 
 
-def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write `path`.safetensors (weights, buffers) and `path`.json (widths).
+def save(model: nn.Module, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write `path`.safetensors (weights, buffers) and `path`.json (widths); returns both paths.
 
     The JSON holds the shape of every tensor and the integer attributes of every module that
     counts units, so that `load` can check one against the other.
 
     Raises:
-        ArtefactError: `model` is no network.
+        ArtefactError: `model` is no network, holds what is no plain tensor, or `path` names no
+            file; nothing is written.
     """
     if not isinstance(model, nn.Module):
         raise ArtefactError(f"model: {type(model).__name__} is not a torch module to save")
-    weights_path, widths_path = _paths(path)
-    tensors = {n: t.detach().cpu().contiguous() for n, t in _tensors(model).items()}
+    weights_path, widths_path = paths_of(path)
+    tensors = _tensors(model)
+    check_storable(model, tensors)
+    tensors = {n: t.detach().cpu().resolve_neg().contiguous() for n, t in tensors.items()}
     imaginary = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
     for name in imaginary:
         tensors[name] = torch.view_as_real(tensors[name].resolve_conj()).contiguous()
@@ -66,8 +78,12 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
         widths["attributes"] = passing  # what the factory lacks of these is no loss
     if imaginary:
         widths["complex"] = imaginary  # stored as pairs of real numbers
-    write_tensors(weights_path, tensors)
-    write_json(widths_path, widths)
+    # Both are whole before either is put in its place: weights of one network beside the widths
+    # of another are neither.
+    with atomic_path(widths_path) as temporary:
+        temporary.write_text(json_text(widths), encoding="utf-8")
+        write_tensors(weights_path, tensors)
+    return weights_path, widths_path
 
 
 def packed(model: nn.Module) -> dict[str, Tensor]:
@@ -107,12 +123,19 @@ def unpacked(packed: Mapping[str, Tensor], model: nn.Module) -> nn.Module:
 
 
 def is_saved(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` (with or without an ending) names a network that `save` wrote."""
-    widths_path = _paths(path)[1]
+    """Whether `path` (with or without an ending) names a network that `save` wrote.
+
+    Raises:
+        ArtefactError: the file that says so is damaged, or `path` names no file.
+    """
+    weights_path, widths_path = paths_of(path)
     try:
-        content = read_json(widths_path) if widths_path.is_file() else None
+        content = read_json(widths_path, REMEDY) if widths_path.is_file() else None
     except ArtefactError:
-        return False
+        # Beside weights that somebody else wrote, it may be anything.
+        if Path(path).suffix == ".safetensors" and not has_digest(weights_path):
+            return False
+        raise
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
@@ -127,14 +150,14 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         ArtefactError: a file is missing, damaged, of another version or of another network, or
             the factory makes none.
     """
-    weights_path, widths_path = _paths(path)
+    weights_path, widths_path = paths_of(path)
     shapes, modules, lists, pairs = _read_widths(widths_path)
     stored, _ = read_tensors(weights_path)
     found = {name: list(tensor.shape) for name, tensor in stored.items()}
     if found != shapes:
         raise ArtefactError(f"{weights_path} and {widths_path.name} disagree; write both again")
     for name in lists["complex"]:
-        if name not in stored or stored[name].shape[-1:] != (2,):
+        if name not in stored or not _is_pairs(stored[name]):
             raise ArtefactError(
                 f"{widths_path} calls {name!r} complex, which it is not; save again"
             )
@@ -163,6 +186,11 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
     return model
 
 
+def _is_pairs(tensor: Tensor) -> bool:
+    """Whether a tensor may be the real view of a complex one."""
+    return tensor.shape[-1:] == (2,) and tensor.is_floating_point()
+
+
 def made_by(factory: Callable[[], nn.Module]) -> nn.Module:
     """What a factory makes.
 
@@ -185,8 +213,8 @@ def _read_widths(
     path: Path,
 ) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], dict[str, list[str]], dict[str, Any]]:
     if not path.exists():
-        raise ArtefactError(f"{path} is missing; save the network again")
-    content = read_json(path)
+        raise ArtefactError(f"{path} is missing; {REMEDY}")
+    content = read_json(path, REMEDY)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ArtefactError(f"{path} does not hold the widths of a network; choose another file")
     if content.get("version") != VERSION:
@@ -196,10 +224,12 @@ def _read_widths(
     shapes, modules = content.get("shapes"), content.get("modules")
     lists = {key: content.get(key, []) for key in ("complex", "attributes")}
     pairs = content.get("pairs", {})
-    listed = all(isinstance(names, list) for names in lists.values())
-    listed = listed and isinstance(pairs, dict)
-    if not (isinstance(shapes, dict) and isinstance(modules, dict) and listed):
-        raise ArtefactError(f"{path} lacks its shapes or modules; save the network again")
+    for key, names in lists.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ArtefactError(f"{path}: {key} is no list of names; {REMEDY}")
+    for key, named in (("shapes", shapes), ("modules", modules), ("pairs", pairs)):
+        if not isinstance(named, dict):
+            raise ArtefactError(f"{path}: {key} is no object; {REMEDY}")
     return shapes, modules, lists, pairs
 
 

@@ -43,13 +43,11 @@ def set_sizes(model: nn.Module, modules: dict[str, dict[str, Any]], path: Path) 
         if module is None or not isinstance(attributes, dict):
             raise ArtefactError(f"{path} names a module {name!r} that the factory does not make")
         for attribute, value in attributes.items():
-            sizes = value if isinstance(value, list) else [value]
             own = attribute in own_sizes(module, least=1)
             if _comes_with_use(module, attribute, value):
                 continue
-            if not (own or attribute in cut_attributes(module)) or not all(
-                type(size) is int and size > 0 for size in sizes
-            ):
+            known_size = own or attribute in cut_attributes(module)
+            if not known_size or not _is_like(value, size_at(module, attribute)):
                 raise ArtefactError(f"{path} gives {name}.{attribute} as {value!r}; save again")
             unshared.write(module, attribute, tuple(value) if isinstance(value, list) else value)
     pad_odd_heads(model)
@@ -69,6 +67,14 @@ def _comes_with_use(module: nn.Module, attribute: str, value: Any) -> bool:
         return own is None
     stored, made = several(value), several(own)
     return len(stored) != len(made) or any(s > m for s, m in zip(stored, made, strict=True))
+
+
+def _is_like(value: Any, made: int | tuple[int, ...]) -> bool:
+    """Whether a size, or a list of some, may stand where the dense network has `made`."""
+    if isinstance(made, int):
+        return type(value) is int and value > 0
+    listed = isinstance(value, list) and len(value) == len(made)
+    return listed and all(type(size) is int and size > 0 for size in value)
 
 
 def _are_sizes(value: Any) -> bool:

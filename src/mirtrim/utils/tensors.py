@@ -8,17 +8,18 @@ kill, and hides what the disk says. Format: https://github.com/huggingface/safet
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path
 
 _DIGEST = "digest"
-_DTYPES = {
+DTYPES = {
     torch.float64: "F64",
     torch.float32: "F32",
     torch.float16: "F16",
@@ -47,7 +48,7 @@ def write_tensors(
         tensor = tensors[name]
         begin, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {
-            "dtype": _DTYPES[tensor.dtype],
+            "dtype": DTYPES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [begin, end],
         }
@@ -78,6 +79,25 @@ def read_tensors(
     if known is not None and known != _digest(tensors, about):
         raise ArtefactError(f"{path} is damaged; {remedy}")
     return tensors, about
+
+
+def has_digest(path: Path) -> bool:
+    """Whether `write_tensors` wrote a file; False also of what is none."""
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return _DIGEST in (stream.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
+def tensor_with_nan(model: nn.Module) -> str | None:
+    """Name of the first parameter or buffer of a network that holds NaN."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        # Lazy and meta tensors have no values, and some types no NaN.
+        with suppress(RuntimeError, ValueError):
+            if tensor.isnan().any():
+                return name
+    return None
 
 
 def _bytes(tensor: Tensor) -> memoryview:

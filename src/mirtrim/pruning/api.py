@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from mirtrim.pruning.report import LayerReport, TrimReport, modules_of
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
+from mirtrim.utils.tensors import tensor_with_nan
 
 
 def trim(
@@ -61,7 +63,8 @@ def trim(
         TraceError: the network cannot be cut, or (strict) an operation cannot be followed;
             names it.
         RatioError: the ratio is out of reach; names the highest one.
-        ConfigError: an unknown criterion, scope, scale or count.
+        ConfigError: an unknown criterion, scope, scale or count, fewer minimum units than one, or
+            weights that are not numbers.
     """
     if budget not in COUNTED:
         raise ConfigError(f"unknown budget {budget!r}; known: {', '.join(COUNTED)}")
@@ -69,6 +72,10 @@ def trim(
         raise ConfigError(f"ratio {ratio!r}: must be a number, for instance 4")
     if not ratio >= 1:
         raise ConfigError(f"ratio {ratio}: must be at least 1")
+    if not isinstance(minimum_units, Integral) or minimum_units < 1:
+        raise ConfigError(f"minimum_units {minimum_units!r}: must be a whole number, at least 1")
+    if isinstance(model, nn.Module) and (name := tensor_with_nan(model)):
+        raise ConfigError(f"tensor {name!r} holds NaN; train the network again, or load others")
     found = prune_units(
         model,
         example_inputs,

@@ -65,7 +65,8 @@ def group_scores(
         values = scores[layer.name].detach().double().cpu().numpy()
         if values.shape != layer.groups.shape or not np.isfinite(values).all():
             raise ConfigError(
-                f"layer {layer.name}: a criterion must give {len(layer.groups)} finite scores"
+                f"layer {layer.name}: a criterion must give {len(layer.groups)} finite scores; "
+                "mend it, or weights that are not finite"
             )
         if scale in ("max", "macs"):
             values = values / max(float(np.abs(values).max()), np.finfo(float).tiny)

@@ -64,18 +64,46 @@ def test_a_bundle_knows_its_input(measured, tmp_path, ending):
     assert seconds == 2.0
 
 
+def test_eight_bits_are_not_taken_for_thirty_two(measured, tmp_path, capsys):
+    network = network_of("onset")
+    base = write_bundle(tmp_path / "models", "onset-4", network, about_of("onset", network))
+    assert main(["measure", f"{base}.int8.onnx"]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {base}.int8.onnx: a network in eight bits is not measured")
+    assert printed.count("\n") == 1
+    assert measured == []
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("nan", "tensor '2.weight' holds NaN"), ("inf", "outputs hold NaN")]
+)
+def test_weights_that_are_no_numbers_are_named(measured, capsys, value, message):
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    with torch.no_grad():
+        net[2].weight[0] = float(value)
+        net[0].bias.fill_(-1e3)  # all of them are 0 behind it, and 0 · inf is no number
+    save_file(net.state_dict(), "w.safetensors")
+    words = "measure measurednets:factory --weights w.safetensors --input 1,3"
+    assert main(words.split()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert measured == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("measurednets:factory", "--input is missing"),
         ("measurednets:factory --input 5,3 --seconds 0", "--seconds 0: must be above 0"),
         ("measurednets", "measurednets: neither package.module:function nor a bundle"),
+        ("", "'.' names no file"),
         ("models/none --input 5,3", "a bundle has its own --input"),
         ("measurednets:gone --input 5,3", "measurednets:gone: module"),
     ],
 )
 def test_mistakes_are_one_line(measured, capsys, words, message):
-    assert main(["measure", *words.split()]) == 1
+    assert main(["measure", *(words.split() or [""])]) == 1
     printed = capsys.readouterr().err
     assert printed.startswith("error: ")
     assert message in printed

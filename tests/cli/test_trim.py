@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 
 from mirtrim.cli import main
 from mirtrim.cli.networks import build, example, network
@@ -20,6 +20,20 @@ from torch import nn
 def factory():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 2))
+
+def lost():
+    model = factory()
+    model[2].bias.data[1] = float("nan")
+    return model
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e, self.h, self.o = nn.Embedding(9, 6), nn.Linear(6, 6), nn.Linear(6, 9, bias=False)
+        self.o.weight = self.e.weight
+
+    def forward(self, words):
+        return self.o(self.h(self.e(words)))
 
 def double():
     return factory().double()
@@ -69,6 +83,7 @@ def place(tmp_path, monkeypatch):
     """A working folder with such a module."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trimmednets.py").write_text(SOURCE)
+    (tmp_path / "folder").mkdir()
     (tmp_path / "brokennets.py").write_text("import nothing_of_this_name\n")
     (tmp_path / "wrongnets.py").write_text("def factory(:\n")
     (tmp_path / "loudnets.py").write_text("raise ValueError('at import')\n")
@@ -206,7 +221,12 @@ MISTAKES = [
     ("wrongnets:factory --input 5,3", "cannot be imported (SyntaxError"),
     ("loudnets:factory --input 5,3", "cannot be imported (ValueError: at import)"),
     ("trimmednets:factory --weights none.safetensors --input 5,3", "none.safetensors: no such"),
-    ("trimmednets:factory --weights trimmednets.py --input 5,3", "trimmednets.py: does not fit"),
+    ("trimmednets:factory --weights trimmednets.py --input 5,3", "is no whole safetensors file"),
+    ("trimmednets:factory --weights folder --input 5,3", "folder: a folder, not a file; check"),
+    ("trimmednets:factory --weights . --input 5,3", "'.' names no file; write a name, such as"),
+    ("trimmednets:factory --input 2:int64:99999999999999999999", "cannot be made (Overflow"),
+    ("trimmednets:factory --input 99999999999999999999", "cannot be made (randn()"),
+    ("trimmednets:lost --input 5,3", "tensor '2.bias' holds NaN"),
 ]
 
 
@@ -232,6 +252,8 @@ def test_mistakes_are_one_line(place, capsys, verb, words, message):
         "--input 5,3 --ratio 2 --protect none",
         "--input 5,3 --ratio 2 --criterion melt",
         "--input 5,3 --ratio 2 --minimum-units 1000",
+        "--input 5,3 --ratio 2 --minimum-units 0",
+        "--input 5,3 --ratio 2 --minimum-units -5",
     ],
 )
 def test_wrong_choices_are_one_line(place, capsys, words):
@@ -246,6 +268,8 @@ def test_wrong_choices_are_one_line(place, capsys, words):
     [
         ("--input 5,3 --ratio two", "argument --ratio: invalid float value: 'two'"),
         ("--input 5,3 --ratio 2 --scope all", "argument --scope: invalid choice: 'all'"),
+        ("--input 5,3 --ratio 2 --seed 99999999999999999999", "argument --seed: 99999999999999999"),
+        ("--input 5,3 --ratio 2 --seed x", "argument --seed: x: write a whole number"),
         ("--ratio 2", "the following arguments are required: --input"),
         ("--input 5,3 --ratio 2 --what 3", "unrecognized arguments: --what 3"),
     ],
@@ -267,6 +291,127 @@ def test_weights_of_another_network(place, capsys):
     printed = capsys.readouterr().err
     assert "w.safetensors: does not fit the network" in printed
     assert printed.count("\n") == 1
+
+
+TRIM = "trim trimmednets:factory --input 5,3 --ratio 2"
+
+
+def one_line(capsys):
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["model", "model.safetensors", "model.json"])
+@pytest.mark.parametrize("own", ["model.safetensors", "model.json", "model.model.json"])
+def test_files_of_others_are_not_replaced(place, capsys, own, name):
+    (place / own).write_text('{"mine": true}')
+    if own == "model.model.json":
+        assert main([*TRIM.split(), "--output", "x"]) == 0
+        (place / "x.json").rename(place / "model.json")
+        capsys.readouterr()
+    before = contents(place)
+    assert main([*TRIM.split(), "--output", name]) == 1
+    assert one_line(capsys).startswith(f"error: --output {name}: ")
+    assert contents(place) == before
+
+
+@pytest.mark.parametrize("weights", ["small", "small.safetensors", "small.json", "./small"])
+def test_the_weights_are_not_replaced(place, capsys, weights):
+    assert main([*TRIM.split(), "--output", "small"]) == 0
+    capsys.readouterr()
+    (place / "link.safetensors").symlink_to("small.safetensors")
+    before = contents(place)
+    for output in ("small", "link"):
+        assert main([*TRIM.split(), "--weights", weights, "--output", output]) == 1
+        assert "belongs to --weights; choose another" in one_line(capsys)
+    assert contents(place) == before
+
+
+def test_dense_weights_are_not_replaced(place, capsys):
+    save_file(build("trimmednets:factory").state_dict(), "w.safetensors")
+    before = contents(place)
+    assert main([*TRIM.split(), "--weights", "w.safetensors", "--output", "w"]) == 1
+    assert "w.safetensors belongs to --weights" in one_line(capsys)
+    assert contents(place) == before
+
+
+def test_what_is_replaced_and_written_is_said(place, capsys):
+    for note in ("", "note: s.safetensors was there and is replaced\nnote: s.json was there"):
+        assert main([*TRIM.split(), "--output", "s.json"]) == 0
+        printed = capsys.readouterr()
+        assert printed.out.endswith("saved s.safetensors and s.json\n")
+        assert printed.err.startswith(note)
+        assert bool(printed.err) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (".", "'.' names no file"),
+        ("", "'.' names no file"),
+        ("..", "'..' names no file"),
+        ("q", "q.json: Is a directory; move it away or choose another name"),
+        ("trimmednets.py/x", "trimmednets.py: Not a directory; choose another name"),
+        ("x" * 250, "File name too long; choose a shorter name"),
+    ],
+)
+def test_what_cannot_be_written_is_one_line(place, capsys, output, message):
+    (place / "q.json").mkdir()
+    before = {path.name for path in place.iterdir()}
+    assert main([*TRIM.split(), "--output", output]) == 1
+    assert message in one_line(capsys)
+    assert {path.name for path in place.iterdir()} == before
+
+
+@pytest.mark.parametrize("named", ["dj", "dj.json", "dj.safetensors"])
+def test_a_damaged_trimmed_network_is_called_so(place, capsys, named):
+    assert main([*TRIM.split(), "--output", "dj"]) == 0
+    capsys.readouterr()
+    (place / "dj.json").write_text((place / "dj.json").read_text()[:50])
+    assert main([*TRIM.split(), "--weights", named, "--output", "new"]) == 1
+    assert "error: dj.json is not valid JSON" in one_line(capsys)
+
+
+def test_a_trimmed_network_without_its_widths(place, capsys):
+    assert main([*TRIM.split(), "--output", "dj"]) == 0
+    capsys.readouterr()
+    (place / "dj.json").unlink()
+    assert main([*TRIM.split(), "--weights", "dj.safetensors", "--output", "new"]) == 1
+    assert one_line(capsys).endswith("; if it is trimmed, put its dj.json beside it\n")
+
+
+def test_what_lies_beside_weights_of_others_is_not_asked(place, capsys):
+    save_file(build("trimmednets:factory").state_dict(), "w.safetensors")
+    (place / "w.json").write_text("// a configuration with comments")
+    assert main([*TRIM.split(), "--weights", "w.safetensors", "--output", "new"]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 of another kind", "cut"])
+def test_weights_in_another_format(place, capsys, content):
+    save_file(build("trimmednets:factory").state_dict(), "w.safetensors")
+    whole = (place / "w.safetensors").read_bytes()
+    (place / "w.pt").write_bytes(whole[:-9] if content == "cut" else content)
+    assert main([*TRIM.split(), "--weights", "w.pt"]) == 1
+    printed = one_line(capsys)
+    assert printed.startswith("error: w.pt: is no whole safetensors file")
+    assert printed.endswith("; write it with safetensors.torch.save_file\n")
+
+
+def test_tied_weights_are_read_as_one_or_as_two(place):
+    model = build("trimmednets:Tied")
+    save_model(model, "one.safetensors")
+    save_file({name: one.clone() for name, one in model.state_dict().items()}, "two.safetensors")
+    for name in ("one.safetensors", "two.safetensors"):
+        found = network("trimmednets:Tied", Path(name))
+        assert found.o.weight is found.e.weight
+        assert torch.equal(found.o.weight, model.o.weight)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

@@ -1,9 +1,11 @@
 """mirtrim measure: what a network costs on this machine."""
 
 import argparse
+import copy
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mirtrim.cli.extra import needing_extra
@@ -12,11 +14,14 @@ from mirtrim.cli.networks import (
     add_arguments,
     example,
     examples,
+    is_bundle,
     keywords,
     network,
+    seed,
 )
 from mirtrim.units import storage
 from mirtrim.utils.errors import ConfigError
+from mirtrim.utils.tensors import tensor_with_nan
 
 
 def add(verbs: Any, help_text: str) -> None:
@@ -39,7 +44,7 @@ def add(verbs: Any, help_text: str) -> None:
     )
     add_arguments(verb)
     verb.add_argument("--seconds", type=float, default=2.0, help="how long to time (default: 2)")
-    verb.add_argument("--seed", type=int, default=0, help="of the random inputs")
+    verb.add_argument("--seed", type=seed, default=0, help="of the random inputs")
     verb.set_defaults(verb=_measure)
 
 
@@ -51,8 +56,19 @@ def _measure(options: argparse.Namespace) -> int:
     with needing_extra("measure"):
         from mirtrim.deploy.measuring import measure_network
 
+        _check_numbers(options.network, model, inputs)
         print(measure_network(model, inputs, seconds=options.seconds))
     return 0
+
+
+def _check_numbers(named: str, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """What is no number would be seen later, as a difference between two runtimes."""
+    if name := tensor_with_nan(model):
+        raise ConfigError(f"{named}: tensor {name!r} holds NaN; train it again, or load others")
+    with torch.no_grad():
+        outputs = copy.deepcopy(model)(*inputs)  # some count their calls
+    if isinstance(outputs, Tensor) and outputs.isnan().any():
+        raise ConfigError(f"{named}: its outputs hold NaN; look for infinite or too large weights")
 
 
 def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
@@ -63,7 +79,14 @@ def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]
 
 
 def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    if storage.is_saved(options.network) and not _is_bundle(options.network):
+    with needing_extra("a bundle"):
+        from mirtrim.listening.about import INT8, ONNX_ENDINGS
+    if options.network.endswith(ONNX_ENDINGS[INT8]):
+        raise ConfigError(
+            f"{options.network}: a network in eight bits is not measured; name its bundle, "
+            f"{options.network.removesuffix(ONNX_ENDINGS[INT8])}, to measure that in 32 bits"
+        )
+    if not is_bundle(options.network) and storage.is_saved(options.network):
         raise ConfigError(
             f"{options.network}: holds the weights of a trimmed network; name the function that "
             "makes it: mirtrim measure package.module:function --weights "
@@ -76,16 +99,8 @@ def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]
     with needing_extra("a bundle"):
         from mirtrim.listening.bundle import read_bundle
 
-        if not _is_bundle(options.network):
+        if not is_bundle(options.network):
             raise ConfigError(f"{options.network}: neither package.module:function nor a bundle")
         bundle = read_bundle(options.network)
     shape = bundle.task.example_input(bundle.about.features).shape
     return bundle.network, (example(",".join(map(str, shape)), options.seed),)
-
-
-def _is_bundle(path: str) -> bool:
-    with needing_extra("a bundle"):
-        from mirtrim.listening.about import ENDING, base_of
-
-        base = base_of(path)
-        return base.with_name(base.name + ENDING).exists()

@@ -13,9 +13,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from mirtrim.cli.extra import needing_extra
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.tensors import has_digest
 
 INPUT_HELP = (
     "shape of one input, for instance 1,1,64,50; 1,30:int64 draws integers below 2, 1,30:int64:500 "
@@ -27,6 +30,7 @@ ARGUMENT_HELP = (
     "keyword argument of the function that makes the network, for instance width=64 or "
     "kernel=[3,5]; JSON, and what is none is text; repeatable"
 )
+SEEDS = range(-(2**63), 2**64)
 HIGHEST = 2  # integers are drawn below it unless an input says otherwise
 
 
@@ -35,6 +39,26 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--argument", action="append", default=[], metavar="NAME=VALUE", help=ARGUMENT_HELP
     )
+
+
+def seed(text: str) -> int:
+    """A seed that every generator takes, for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = SEEDS.stop
+    if number not in SEEDS:
+        raise argparse.ArgumentTypeError(f"{text}: write a whole number, of at most 19 digits")
+    return number
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether `path`, with or without an ending, names a bundle."""
+    with needing_extra("a bundle"):
+        from mirtrim.listening.about import ENDING, base_of, beside
+
+        base = base_of(path)
+        return bool(base.name) and beside(base, ENDING).exists()
 
 
 def keywords(texts: Sequence[str]) -> dict[str, Any]:
@@ -116,13 +140,46 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a safetensors state dict; whatever does not fit is named in one line."""
+    """Load a safetensors state dict; whatever does not fit is named in one line.
+
+    Of tensors that are tied one is enough, which is what `safetensors.torch.save_model` writes.
+
+    Raises:
+        ArtefactError: there is no such file, it is another kind of file, or of another network.
+    """
     if not path.is_file():
-        raise ArtefactError(f"{path}: no such file; check the name")
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise ArtefactError(f"{path}: {what}; check the name")
+    path.open("rb").close()  # what the system refuses is no damage
     try:
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ArtefactError(f"{path}: does not fit the network ({_one_line(error)})") from error
+        stored = load_file(path)
+    except SafetensorError as error:
+        raise ArtefactError(
+            f"{path}: is no whole safetensors file ({_one_line(error)}); write it with "
+            "safetensors.torch.save_file"
+        ) from error
+    for names in _tied(model):
+        for given in [name for name in names if name in stored][:1]:
+            stored |= {name: stored[given] for name in names if name not in stored}
+    try:
+        model.load_state_dict(stored)
+    except RuntimeError as error:
+        remedy = "take weights of this network"
+        if has_digest(path) and not storage.is_saved(path):
+            remedy = f"if it is trimmed, put its {path.stem}.json beside it"
+        raise ArtefactError(
+            f"{path}: does not fit the network ({_one_line(error)}); {remedy}"
+        ) from error
+
+
+def _tied(model: nn.Module) -> list[list[str]]:
+    """Names of the state that share one memory."""
+    found: dict[Any, list[str]] = {}
+    for name, value in model.state_dict().items():
+        if isinstance(value, Tensor) and not is_lazy(value) and value.data_ptr():
+            key = value.data_ptr(), value.dtype, value.shape, value.stride()
+            found.setdefault(key, []).append(name)
+    return [names for names in found.values() if len(names) > 1]
 
 
 def examples(model: nn.Module, shapes: Sequence[str], seed: int) -> tuple[Tensor, ...]:
@@ -169,7 +226,12 @@ def example(shape: str, seed: int, own: torch.dtype = torch.float32) -> Tensor:
             drawn = torch.randint(highest, sizes, generator=generator)
         else:
             drawn = torch.randn(sizes, generator=generator)
-    except (RuntimeError, OverflowError) as error:  # more than there is memory
+    except (
+        RuntimeError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:  # more than there is memory
         raise ConfigError(f"--input {shape}: cannot be made ({_one_line(error)})") from error
     return drawn.to(getattr(torch, kind) if kind else own)
 

@@ -1,15 +1,26 @@
 """mirtrim trim: make a network smaller and save it."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
-from mirtrim.cli.networks import INPUT_HELP, add_arguments, examples, keywords, network
+from mirtrim.cli.networks import (
+    INPUT_HELP,
+    add_arguments,
+    examples,
+    is_bundle,
+    keywords,
+    network,
+    seed,
+)
 from mirtrim.pruning.api import COUNTED, trim
 from mirtrim.pruning.criteria import UNIT_CRITERIA
 from mirtrim.pruning.selection import SCALES, SCOPES
-from mirtrim.units.storage import save
-from mirtrim.utils.errors import ConfigError
+from mirtrim.units.storage import is_saved, paths_of, save
+from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.files import check_target
 
 # Those that look at nothing but the network; a shell cannot give batches or a loss.
 CRITERIA = ("magnitude", "batchnorm", "random")
@@ -44,7 +55,7 @@ def add(verbs: Any, help_text: str) -> None:
     verb.add_argument(
         "--protect", action="append", default=[], help="module left whole; repeatable"
     )
-    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--seed", type=seed, default=0)
     verb.add_argument("--output", type=Path, default=Path("trimmed"), help="default: trimmed")
     verb.set_defaults(verb=_trim)
 
@@ -55,6 +66,7 @@ def _trim(options: argparse.Namespace) -> int:
             f"--criterion {options.criterion}: looks at data, which cannot be given here; use "
             f"{', '.join(CRITERIA)}, or mirtrim.trim(…, batches=…) in Python"
         )
+    replaced = _replaced(options.output, options.weights)
     model = network(options.factory, options.weights, keywords(options.argument))
     small = trim(
         model,
@@ -68,7 +80,36 @@ def _trim(options: argparse.Namespace) -> int:
         protect=options.protect,
         seed=options.seed,
     )
-    save(small, options.output)
+    weights, widths = save(small, options.output)
+    for path in replaced:
+        print(f"note: {path} was there and is replaced", file=sys.stderr)
     print(small.trim_report)
-    print(f"saved {options.output}.safetensors and {options.output}.json")
+    print(f"saved {weights} and {widths}")
     return 0
+
+
+def _replaced(output: Path, weights: Path | None) -> list[Path]:
+    """The files that the trimmed network replaces: earlier ones of its kind, and nothing else."""
+    targets = paths_of(output)
+    for target in targets:
+        check_target(target)
+    there = [target for target in targets if target.exists()]
+    used = [weights, *paths_of(weights)] if weights is not None else []
+    for target in there:
+        if any(one.exists() and os.path.samefile(target, one) for one in used):
+            raise ConfigError(f"--output {output}: {target} belongs to --weights; choose another")
+    if there and is_bundle(output):
+        raise ConfigError(f"--output {output}: a network to listen with is there; choose another")
+    if there and not _was_trimmed(output):
+        raise ConfigError(
+            f"--output {output}: {there[0]} is there, and mirtrim trim did not write it; choose "
+            "another"
+        )
+    return there
+
+
+def _was_trimmed(path: Path) -> bool:
+    try:
+        return is_saved(paths_of(path)[1])
+    except ArtefactError:
+        return False

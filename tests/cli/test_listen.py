@@ -36,6 +36,7 @@ def place(tmp_path, monkeypatch):
         folder = tmp_path / "results" / "default" / "models"
         write_bundle(folder, f"{task}-dense", network, about_of(task, network, **DENSE))
         write_bundle(folder, f"{task}-4", network, about_of(task, network))
+    (tmp_path / "results" / "song.onset.csv").mkdir()
     write(tmp_path / "song.wav", music(6, 11025), 11025)
     return tmp_path
 
@@ -111,7 +112,21 @@ def test_a_bad_file_stops_no_other(place, capsys):
         ("song.wav --task onset --ratio 0.5", "ratio 0.5: must be at least 1"),
         ("song.wav --task onset --format midi", "midi: task onset has no such format; it has csv"),
         ("song.wav --task onset --output a.lab", "lab: task onset has no such format"),
-        ("song.wav --task onset --models none", "none holds no network of task onset"),
+        ("song.wav --task onset --models none", "none: no such folder; check"),
+        ("song.wav --task onset --models song.wav", "song.wav is no folder; name one that holds"),
+        (
+            "song.wav --task onset --models results/default/models/onset-4",
+            "results/default/models/onset-4 is a network; name the folder that it lies in",
+        ),
+        ("song.wav --task onset --output other.wav", "other.wav: .wav is the ending of audio"),
+        ("song.wav --task onset --output b.FLAC --format csv", ".FLAC is the ending of audio"),
+        ("song.wav --task pitch --output a.MID --format csv", ".MID is the ending of midi, not of"),
+        ("song.wav --task drums --output a.csv --format midi", ".csv is the ending of csv, not of"),
+        ("song.wav --task drums --output a.txt", ".txt is the ending of no format; say which"),
+        ("song.wav --task onset --output song.wav/a.csv", "song.wav: Not a directory; choose"),
+        ("song.wav --task onset --output results", "results/song.onset.csv: Is a dir"),
+        (f"song.wav --task onset --output {'x' * 300}.csv", "File name too long; choose a shorter"),
+        (f"song.wav --task onset --output {'x' * 250}.csv", "File name too long; choose a shorter"),
         ("song.wav --task onset --output song.wav", "that is an audio file to listen to"),
         ("song.wav b/song.wav --task onset --output out", "would both be written to out/song.on"),
         ("song.wav song.flac --task onset", "would both be written to song.onset.csv"),
@@ -129,10 +144,25 @@ def test_mistakes_are_one_line_and_leave_nothing(place, capsys, words, message):
     assert files_in(place) == {"song.wav"}
 
 
-def test_the_format_wins_over_the_ending(place):
-    words = "listen song.wav --task drums --format csv --output a.mid"
+@pytest.mark.parametrize("name", ["a.midi", "a.MID", "a.Midi"])
+def test_every_ending_of_midi_holds_midi(place, name):
+    assert main(["listen", "song.wav", "--task", "pitch", "--output", name]) == 0
+    assert (place / name).read_bytes()[:4] == b"MThd"
+
+
+def test_an_unknown_ending_holds_what_is_asked_for(place):
+    words = "listen song.wav --task drums --format csv --output a.txt"
     assert main(words.split()) == 0
-    assert (place / "a.mid").read_text().startswith("# time_seconds,label\n")
+    assert (place / "a.txt").read_text().startswith("# time_seconds,label\n")
+
+
+def test_what_cannot_be_written_is_said_before_it_is_heard(place, capsys, monkeypatch):
+    monkeypatch.setattr("mirtrim.listening.listen.listen", lambda *_: pytest.fail("was heard"))
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    assert main(["listen", "song.wav", "--task", "onset"]) == 1
+    printed = capsys.readouterr().err
+    assert printed == f"error: {place}: Permission denied; make it accessible and run again\n"
+    assert files_in(place) == {"song.wav"}
 
 
 def test_a_broken_file_leaves_what_was_there(place):

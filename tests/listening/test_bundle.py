@@ -122,7 +122,10 @@ def test_the_nearest_ratio_that_is_enough(make_bundle, tmp_path):
     assert find_bundle(folder, "chord").name == "other"
     with pytest.raises(ArtefactError, match="no network of task drums; it holds chord, onset"):
         find_bundle(folder, "drums")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ArtefactError, match="it holds none at all"):
+        find_bundle(tmp_path / "empty", "drums")
+    with pytest.raises(ConfigError, match="nowhere: no such folder; check the name"):
         find_bundle(tmp_path / "nowhere", "drums")
     with pytest.raises(ConfigError, match=r"ratio 0.5: must be at least 1"):
         find_bundle(folder, "onset", 0.5)

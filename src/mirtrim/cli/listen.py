@@ -11,7 +11,7 @@ import mirtrim
 from mirtrim.cli.extra import needing_extra
 from mirtrim.cli.progress import Progress
 from mirtrim.utils.errors import ConfigError, MirtrimError
-from mirtrim.utils.files import is_special
+from mirtrim.utils.files import check_target, explain, is_special
 
 if TYPE_CHECKING:
     from mirtrim.listening.about import Network
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 # Where trained networks lie, the first that has one of the task first.
 SHELVES = tuple(Path("results") / profile / "models" for profile in ("listening", "default"))
 FORMATS = ("midi", "csv", "lab", "jams")
+# Whoever names such a file as the output has meant it as an input.
+AUDIO_ENDINGS = (
+    ".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".flac",
+    ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".mp4", ".aac", ".wma", ".ape", ".wv", ".webm",
+)  # fmt: skip
 
 
 class _Help(argparse.Action):
@@ -99,7 +104,8 @@ def _listen(options: argparse.Namespace) -> int:
         except BrokenPipeError:
             raise
         except (MirtrimError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            reason = explain(error) if isinstance(error, OSError) else str(error)
+            print(f"error: {reason}", file=sys.stderr)
             failed += 1
         except Exception as error:  # whatever one file does, the others are heard
             reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -113,6 +119,7 @@ def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
     from mirtrim.listening.formats import write_heard
     from mirtrim.listening.listen import listen
 
+    check_target(target)
     progress = Progress(source.name)
     try:
         heard = listen(source, bundle, progress)
@@ -181,18 +188,34 @@ def _good_at() -> str:
 
 def _format(bundle: "Network", options: argparse.Namespace) -> str:
     """The format asked for, or that of the output's ending, or the task's usual one."""
-    from mirtrim.listening.formats import ENDINGS
-
     possible = bundle.manner.formats
-    by_ending = {ending: form for form, ending in ENDINGS.items()}
-    output = _output(options)
-    meant = by_ending.get(output.suffix) if output and not _is_folder(options.output) else None
+    file = _single(options)
+    meant = _meant(file) if file else None
     form: str = options.format or meant or possible[0]
+    if file and meant and meant != form:
+        raise ConfigError(
+            f"--output {file}: {file.suffix} is the ending of {meant}, not of {form}; change it, "
+            "or --format"
+        )
     if form not in possible:
         raise ConfigError(
             f"{form}: task {bundle.about.task} has no such format; it has {', '.join(possible)}"
         )
     return form
+
+
+def _meant(file: Path) -> str | None:
+    """The format that the ending of a file stands for."""
+    from mirtrim.listening.formats import ENDINGS
+
+    by_ending = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
+    return by_ending.get(file.suffix.lower())
+
+
+def _single(options: argparse.Namespace) -> Path | None:
+    """The one file to write if --output names one, not a folder."""
+    alone = options.output is not None and len(set(options.files)) == 1
+    return Path(options.output) if alone and not _is_folder(options.output) else None
 
 
 def _output(options: argparse.Namespace) -> Path | None:
@@ -211,8 +234,8 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
 
     sources = list(dict.fromkeys(options.files))
     output = _output(options)
-    if output and len(sources) == 1 and not _is_folder(options.output):
-        targets = {sources[0]: output}
+    if file := _single(options):
+        targets = {sources[0]: file}
     else:
         if output and output.exists() and not output.is_dir():
             why = "several files need a folder" if len(sources) > 1 else "/ stands for a folder"
@@ -229,4 +252,16 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
             raise ConfigError(f"{other} and {source} would both be written to {target}")
         if os.path.realpath(target) in heard:
             raise ConfigError(f"--output {target}: that is an audio file to listen to")
+    if file:
+        _check_ending(file, named=options.format is not None)
     return targets
+
+
+def _check_ending(file: Path, named: bool) -> None:
+    """Refuse an ending that promises something else than what will be written."""
+    if file.suffix.lower() in AUDIO_ENDINGS:
+        raise ConfigError(f"--output {file}: {file.suffix} is the ending of audio; choose another")
+    if file.suffix and not named and not _meant(file) and not is_special(file):
+        raise ConfigError(
+            f"--output {file}: {file.suffix} is the ending of no format; say which with --format"
+        )

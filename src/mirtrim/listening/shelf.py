@@ -1,9 +1,10 @@
 """Finding a bundle in a folder of them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mirtrim.listening.about import ENDING, About, Description, base_of, read_description
+from mirtrim.listening.about import ENDING, About, Description, base_of, beside, read_description
 from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
@@ -32,10 +33,13 @@ def find_bundle(
 
     Raises:
         ArtefactError: there is none; says which there are.
-        ConfigError: the ratio is below 1, or all that there are stay below a simple rule.
+        OSError: the folder cannot be read.
+        ConfigError: there is no such folder, the ratio is below 1, or all that there are stay
+            below a simple rule.
     """
     if ratio is not None and not ratio >= 1:
         raise ConfigError(f"ratio {ratio:g}: must be at least 1")
+    _check_folder(models_folder)
     everything = descriptions_in(models_folder)
     of_task = {path: one for path, one in everything.items() if one.about.task == task}
     if not of_task:
@@ -69,6 +73,18 @@ def find_bundle(
             f"{reason.sentence}; {use}, or --force the network"
         )
     return offered[0]
+
+
+def _check_folder(folder: Path) -> None:
+    """A folder that cannot be looked into is not an empty one."""
+    if folder.is_dir():
+        os.listdir(folder)
+    elif beside(base_of(folder), ENDING).is_file():
+        raise ConfigError(f"{folder} is a network; name the folder that it lies in")
+    elif folder.exists():
+        raise ConfigError(f"{folder} is no folder; name one that holds trained networks")
+    else:
+        raise ConfigError(f"{folder}: no such folder; check the name")
 
 
 def _rank(fitting: Mapping[Path, Description], path: Path) -> tuple[float, float, str]:

@@ -226,12 +226,7 @@ def example(shape: str, seed: int, own: torch.dtype = torch.float32) -> Tensor:
             drawn = torch.randint(highest, sizes, generator=generator)
         else:
             drawn = torch.randn(sizes, generator=generator)
-    except (
-        RuntimeError,
-        OverflowError,
-        TypeError,
-        ValueError,
-    ) as error:  # more than there is memory
+    except (RuntimeError, OverflowError, TypeError, ValueError) as error:  # more than there is room
         raise ConfigError(f"--input {shape}: cannot be made ({_one_line(error)})") from error
     return drawn.to(getattr(torch, kind) if kind else own)
 

@@ -91,8 +91,8 @@ def has_digest(path: Path) -> bool:
 
 
 def tensor_with_nan(model: nn.Module) -> str | None:
-    """Name of the first parameter or buffer of a network that holds NaN."""
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+    """Name of the first parameter of a network that holds NaN; buffers may, for what is not set."""
+    for name, tensor in model.named_parameters():
         # Lazy and meta tensors have no values, and some types no NaN.
         with suppress(RuntimeError, ValueError):
             if tensor.isnan().any():

@@ -7,12 +7,12 @@ all and is written last.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, get_origin
 
 import numpy as np
 
+from mirtrim.listening.needs import is_number, problem_of_hearing
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json
 
@@ -23,18 +23,6 @@ REMEDY = "collect or download it again"
 FP32, INT8 = "fp32", "int8"
 ONNX_ENDINGS: Mapping[str, str] = {FP32: ".onnx", INT8: ".int8.onnx"}
 ENDINGS = (ENDING, ".json", ".safetensors", ".int8.onnx", ".onnx", ".md")
-# Optional, of a classifier: the probability from which on its answer is sure.
-SURE_FROM = "sure_from"
-KINDS = ("events", "pitch", "chords", "classes")
-# Numbers above 0 that the features of every kind must have.
-NEEDED: Mapping[str, tuple[str, ...]] = {
-    "events": ("sample_rate", "window", "hop", "mel_bands", "highest_hz", "window_frames"),
-    "pitch": ("sample_rate", "frame_samples", "hop"),
-    "chords": (
-        "sample_rate", "hop", "lowest_hz", "bins", "window_frames", "gain", "score_every_frames",
-    ),
-    "classes": ("sample_rate", "window_samples", "silence_db"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,7 @@ class Manner:
     """How outputs of a network become an answer, as its task had it when it was packed.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `FORMATS`.
         formats: what can be written, the usual one first.
         detectors: of events, in the order of the outputs.
         says: the end of the sentence "from audio it …".
@@ -181,7 +169,7 @@ def read_description(path: str | Path) -> Description:
     manner = None
     if problem is None and content["manner"] is not None:
         manner = _manner(content["manner"])
-        problem = _problem_of_manner(about, manner)
+        problem = problem_of_hearing(content)
     if problem:
         raise ArtefactError(f"{path}: {problem}; {REMEDY}")
     return Description(About(**about), content["weights_sha256"], manner, content["files"])
@@ -213,7 +201,7 @@ def _problem(content: Mapping[str, Any]) -> str | None:
         value = content[name]
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):
             return f"{name}: {value!r} is no {NAMES[kind]}"
-        if kind in (int, float) and not isfinite(value):
+        if kind in (int, float) and not is_number(value):
             return f"{name}: {value!r} is no number"
     odd = sorted(set(content) - {field.name for field in fields(About)})
     return f"{odd[0]!r} is not known" if odd else None
@@ -234,41 +222,8 @@ def _problem_of_files(content: Mapping[str, Any]) -> str | None:
         isinstance(manner, dict)
         and set(manner) == keys
         and all(isinstance(manner[key], list) for key in ("formats", "detectors", "limits"))
+        and all(isinstance(of, str) for of in (manner["kind"], manner["says"], *manner["limits"]))
         and manner["formats"]
     ):
         return "manner: does not say how to listen"
     return None
-
-
-def _problem_of_manner(content: Mapping[str, Any], manner: Manner) -> str | None:
-    """What listening needs and does not find, in one line; None if nothing is lacking."""
-    if manner.kind not in KINDS:
-        return f"manner.kind: {manner.kind!r} is none of {', '.join(KINDS)}"
-    for key in NEEDED[manner.kind]:
-        if not _is_number(content["features"].get(key)) or content["features"][key] <= 0:
-            return f"features.{key}: {content['features'].get(key)!r} is no number above 0"
-    decoding = {
-        "events": [f"threshold_{name}" for name in manner.detectors],
-        "pitch": ["threshold"],
-        "chords": ["change_penalty"],
-        "classes": [],
-    }[manner.kind]
-    for key in decoding:
-        if not _is_number(content["decoding"].get(key)):
-            return f"decoding.{key}: {content['decoding'].get(key)!r} is no number"
-    if manner.kind == "classes" and not content["features"].get("classes"):
-        return "features.classes: there is none"
-    if manner.kind == "events":
-        for name in ("mean", "deviation"):
-            values = content["statistics"].get(name)
-            count = len(values) if isinstance(values, list) else 0
-            if count != content["features"]["mel_bands"] or not all(map(_is_number, values)):
-                return (
-                    f"statistics.{name}: {count} numbers for {content['features']['mel_bands']} "
-                    "columns"
-                )
-    return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

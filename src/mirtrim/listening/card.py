@@ -5,10 +5,11 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from mirtrim.listening.about import SURE_FROM, About, Description, beside
+from mirtrim.listening.about import About, Description, beside
 from mirtrim.listening.bundle import Bundle, read_bundle
 from mirtrim.listening.decoding import SURE_ACCURACY
 from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
+from mirtrim.listening.needs import SURE_FROM
 from mirtrim.listening.shelf import descriptions_in
 from mirtrim.runs.labels import label_of
 from mirtrim.tasks.task import Task

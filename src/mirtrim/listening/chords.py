@@ -9,7 +9,6 @@ from mirtrim.listening.about import Network
 from mirtrim.listening.audio import AudioFile, Progress, mono_blocks, share
 from mirtrim.listening.blocks import framed, outputs_of
 from mirtrim.listening.features import (
-    BINS_PER_OCTAVE,
     LEVEL_RMS,
     SILENCE_RMS,
     as_images,
@@ -17,6 +16,7 @@ from mirtrim.listening.features import (
     log_softmax,
 )
 from mirtrim.listening.meter import Meter
+from mirtrim.listening.needs import BINS_PER_OCTAVE
 from mirtrim.listening.results import Chords
 from mirtrim.tasks.chord_labels import LABELS, NO_CHORD, segments, smoothest_path
 from mirtrim.tasks.hearing import Features

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from mirtrim.listening.about import SURE_FROM, About
+from mirtrim.listening.about import About
 from mirtrim.listening.bundle import write_bundle
 from mirtrim.listening.card import write_cards
 from mirtrim.listening.decoding import decoding_names, names_classes, sure_from
+from mirtrim.listening.needs import SURE_FROM
 from mirtrim.listening.packing import pack
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.rows import RUN_KEYS

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mirtrim.listening.about import SURE_FROM
+from mirtrim.listening.needs import SURE_FROM
 from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.task import Task
 from mirtrim.utils.errors import ConfigError

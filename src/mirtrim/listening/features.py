@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 import soxr
 
+from mirtrim.listening.needs import BINS_PER_OCTAVE
+
 FULL_SCALE = 32767  # of 16 bits
 LEVEL_RMS = 0.1
 SILENCE_RMS = 0.001
@@ -19,7 +21,6 @@ SMALLEST_RMS = 1e-4
 SMALLEST_DEVIATION = 1.0
 MEL_FLOOR = 1e-5
 BLOCK_FRAMES = 128
-BINS_PER_OCTAVE = 24
 OMITTED = 0.01  # of a filter's magnitude: its smallest entries
 HANN_BANDWIDTH = 1.50018310546875  # equivalent noise bandwidth, in bins
 PITCH_LOWEST_HZ = 32.703

@@ -18,6 +18,7 @@ from mirtrim.listening.about import (
     beside,
     read_description,
 )
+from mirtrim.tasks.chord_labels import LABELS
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import sha256_of_file
 
@@ -84,7 +85,7 @@ def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
 
 
 def _check_shape(session: Any, description: Description, base: Path) -> None:
-    """The network takes what its features give."""
+    """The network takes what its features give, and gives what is named."""
     assert description.manner is not None
     features = description.about.features
     wanted = {
@@ -97,4 +98,15 @@ def _check_shape(session: Any, description: Description, base: Path) -> None:
     if found != wanted:
         raise ArtefactError(
             f"{base}: does not fit its features (it takes {found}, they give {wanted}); {REMEDY}"
+        )
+    names = {
+        "events": description.manner.detectors,
+        "chords": LABELS,
+        "classes": features.get("classes"),
+    }.get(description.manner.kind)
+    outputs = session.get_outputs()[0].shape[1]
+    if names is not None and outputs != len(names):
+        raise ArtefactError(
+            f"{base}: does not fit its description (it has {outputs} outputs, that has "
+            f"{len(names)} names for them); {REMEDY}"
         )

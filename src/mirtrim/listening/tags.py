@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirtrim.listening.about import SURE_FROM, Network
+from mirtrim.listening.about import Network
 from mirtrim.listening.audio import AudioFile, Progress, mono_blocks, share
 from mirtrim.listening.blocks import at_least, in_multiples, outputs_of
 from mirtrim.listening.features import FULL_SCALE, SILENCE_FRAME, levelled_windows, log_softmax
 from mirtrim.listening.meter import STEP, Meter, deviations
+from mirtrim.listening.needs import SURE_FROM
 from mirtrim.listening.results import Tags
 
 # Of a window, the part that must sound. Half a window of a validation clip is named rightly half as

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import floor
-from typing import Any
+from typing import Any, TypeGuard
 
 # Optional, of a classifier: the probability from which on its answer is sure.
 SURE_FROM = "sure_from"
@@ -161,6 +161,6 @@ def _of_statistics(content: Mapping[str, Any]) -> str | None:
     return f"statistics.deviation: {smallest} is not above 0" if smallest <= 0 else None
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value of JSON is a number that can be reckoned with; integers have no end there."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST

@@ -221,7 +221,8 @@ def _read_widths(
         raise ArtefactError(
             f"{path} has version {content.get('version')!r}, this reads {VERSION}; save again"
         )
-    shapes, modules = content.get("shapes"), content.get("modules")
+    shapes: Any = content.get("shapes")
+    modules: Any = content.get("modules")
     lists = {key: content.get(key, []) for key in ("complex", "attributes")}
     pairs = content.get("pairs", {})
     for key, names in lists.items():

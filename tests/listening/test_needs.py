@@ -90,6 +90,12 @@ def test_what_cannot_be_is_named(task, key, value, message):
     assert message in problem
 
 
+def test_bands_above_half_the_rate_hold_no_frequency():
+    content = said("onset")
+    content["features"].update(window=1, highest_hz=9000)
+    assert "tell no frequency between 20 and 9000 Hz" in problem_of_hearing(content)
+
+
 def rewritten(bundle, part, **values):
     path = bundle.path.with_name(f"{bundle.path.name}.model.json")
     content = json.loads(path.read_text())

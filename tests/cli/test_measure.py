@@ -97,7 +97,7 @@ def test_weights_that_are_no_numbers_are_named(measured, capsys, value, message)
         ("measurednets:factory", "--input is missing"),
         ("measurednets:factory --input 5,3 --seconds 0", "--seconds 0: must be above 0"),
         ("measurednets", "measurednets: neither package.module:function nor a bundle"),
-        ("", "'.' names no file"),
+        ("", "'' names no file"),
         ("models/none --input 5,3", "a bundle has its own --input"),
         ("measurednets:gone --input 5,3", "measurednets:gone: module"),
     ],

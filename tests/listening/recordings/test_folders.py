@@ -35,6 +35,51 @@ def test_onsets(folder, name, text):
     assert only(folder, "onset", "events").times.tolist() == [0.25, 1.5]
 
 
+@pytest.mark.parametrize(
+    ("task", "kind", "text", "message"),
+    [
+        ("onset", "events", "0,512\n0,734\n1,250\n", "line 1: 0,512 looks like a decimal comma"),
+        ("onset", "events", "time\n1\n1,5\n", "line 3: decimal comma in 1,5; write 1.5"),
+        ("onset", "events", "0,5\n1\n", "line 1: 0,5 looks like a decimal comma; write 0.5, or"),
+        ("onset", "events", "0,512;1\n0,734;1\n", "line 1: decimal comma in 0,512; write 0.512"),
+        ("onset", "events", "0,512 1\n0,734 1\n", "line 1: decimal comma in 0,512; write 0.512"),
+        ("onset", "events", "0,512\tx, y\n", "line 1: decimal comma in 0,512; write 0.512"),
+        ("onset", "events", "0.5;1\n,75;1\n", "line 2: decimal comma in ,75; write .75"),
+        ("drums", "events", "0,512;kick\n", "line 1: decimal comma in 0,512; write 0.512"),
+        ("drums", "events", "0,512,kick\n", "line 1: 0,512 looks like a decimal comma; write"),
+        ("pitch", "pitch", "0,01,220,5\n0,02,221,5\n", "line 1: 0,01 looks like a decimal comma"),
+        ("pitch", "pitch", "0.01;220,5\n", "line 1: decimal comma in 220,5; write 220.5"),
+        ("chord", "chords", "0,0 1,26 C\n", "line 1: decimal comma in 0,0; write 0.0"),
+        ("chord", "chords", "0,0,1,26,C\n", "line 1: 0,0 looks like a decimal comma"),
+    ],
+)  # fmt: skip
+def test_decimal_commas_are_refused(folder, task, kind, text, message):
+    (folder / "a.txt").write_text(text)
+    with pytest.raises(CorpusError) as caught:
+        only(folder, task, kind)
+    assert str(caught.value).startswith(f"{folder / 'a.txt'}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "text"),
+    [
+        ("drums", "events", "1,36\n2,38\n"),
+        ("drums", "events", "1,36,0.5\n2,38,0.25\n"),
+        ("drums", "events", "1 , kick\n2 , snare\n"),
+        ("drums", "events", "1;bass drum;x,y\n2;snare\n"),
+        ("onset", "events", "time (s), pitch\n1\t60\n2\t62\n"),
+        ("onset", "events", "1.0,60\n2.0,62\n"),
+        ("chord", "chords", "1,2,C\n2,3,G:maj\n"),
+        ("chord", "chords", "1 2\tC\n2 3\tG\n"),
+    ],
+)
+def test_whole_seconds_are_no_decimal_commas(folder, task, kind, text):
+    (folder / "a.txt").write_text(text)
+    truth = only(folder, task, kind)
+    times = truth.intervals[:, 0] if kind == "chords" else truth.times
+    assert times.tolist() == [1, 2]
+
+
 def test_drums(folder):
     (folder / "a.txt").write_text(
         "0.010000 \t KD \n0.57 \t SD\n0.57\t42\n1.1\tOT\n1.2\tTT\n1.3\tride\n"

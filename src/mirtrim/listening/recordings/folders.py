@@ -5,13 +5,13 @@ column is called `file`) says something of every recording: its class, or the pi
 note.
 """
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from mirtrim.listening.recordings.lines import number_of, read_rows, read_table, seconds_of
 from mirtrim.listening.recordings.truth import (
     CLASS_OF_DRUM,
     OTHER,
@@ -101,12 +101,13 @@ def _from_table(
             f"column {' or '.join(wanted)}"
         )
     table = tables[0]
-    head = _head(table)
+    lines = read_table(table)
+    head = [cell.lower() for cell in lines[0][1]]
     column = next((name for name in wanted if name in head), None)
     if column is None:
         raise CorpusError(f"{table}: has no column {' or '.join(wanted)}; add it")
     found: dict[str, Annotated] = {}
-    for number, cells in _lines(table)[1:]:
+    for number, cells in lines[1:]:
         if len(cells) != len(head):
             raise CorpusError(
                 f"{table}: line {number} has {len(cells)} cells, the first line {len(head)}"
@@ -121,7 +122,7 @@ def _from_table(
                 raise CorpusError(f"{table}: line {number}: column {column} is empty; fill it in")
             truth: Callable[[], Truth] = partial(ClassTruth, value)
         else:
-            pitch = _number(value, table, number)
+            pitch = number_of(value, table, number)
             if not MIDI_PITCHES.start <= pitch < MIDI_PITCHES.stop:
                 raise CorpusError(f"{table}: line {number}: {value} is no MIDI pitch (0 to 127)")
             truth = partial(single_note, audio[name], pitch)
@@ -136,8 +137,8 @@ def read_onsets(task: str, path: Path) -> EventTruth:
     """Seconds in the first column; for drums, a name of a drum in the second."""
     drums = task.startswith("drums")
     times, labels = [], []
-    for number, cells in _numbered(path):
-        times.append(_seconds(cells[0], path, number))
+    for number, cells in read_rows(path, times=1, needed=2 if drums else 1):
+        times.append(seconds_of(cells[0], path, number))
         label: str | None = OTHER
         if drums:
             if len(cells) < 2:
@@ -159,11 +160,11 @@ def read_onsets(task: str, path: Path) -> EventTruth:
 def read_f0(task: str, path: Path) -> PitchTruth:
     """Seconds, rising, and Hz, 0 where nothing sounds; a line for every frame."""
     times, hertz = [], []
-    for number, cells in _numbered(path):
+    for number, cells in read_rows(path, times=1, needed=2):
         if len(cells) < 2:
             raise CorpusError(f"{path}: line {number}: seconds and Hz are needed")
-        times.append(_seconds(cells[0], path, number))
-        hertz.append(max(_number(cells[1], path, number), 0.0))
+        times.append(seconds_of(cells[0], path, number))
+        hertz.append(max(number_of(cells[1], path, number), 0.0))
         if len(times) > 1 and times[-1] <= times[-2]:
             raise CorpusError(
                 f"{path}: line {number}: {times[-1]:g} s does not follow {times[-2]:g} s"
@@ -179,10 +180,10 @@ def read_chords(task: str, path: Path) -> ChordTruth:
 
     intervals: list[tuple[float, float]] = []
     labels: list[str] = []
-    for number, cells in _numbered(path):
+    for number, cells in read_rows(path, times=2, needed=3):
         if len(cells) < 3:
             raise CorpusError(f"{path}: line {number}: beginning, end and label are needed")
-        start, end = (_seconds(cell, path, number) for cell in cells[:2])
+        start, end = (seconds_of(cell, path, number) for cell in cells[:2])
         if end < start or (intervals and start < intervals[-1][1] - OVERLAP_SECONDS):
             raise CorpusError(
                 f"{path}: line {number}: {start:g} to {end:g} s overlaps what is before, or ends "
@@ -208,62 +209,6 @@ _READERS: Mapping[str, Callable[[str, Path], Truth]] = {
 }
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Cells of every line that is neither empty nor a comment, with its number.
-
-    They are parted by commas or tabs if there are any in the first of them, else by blanks.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: is no text in UTF-8; save it as that") from error
-    kept = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    first = kept[0][1] if kept else ""
-    sign = next((sign for sign in ("\t", ",", ";") if sign in first), None)
-    if sign is None:
-        return [(number, line.split()) for number, line in kept]
-    rows = csv.reader((line for _, line in kept), delimiter=sign)
-    return [
-        (number, [cell.strip() for cell in cells])
-        for (number, _), cells in zip(kept, rows, strict=False)
-    ]
-
-
 def _head(path: Path) -> list[str]:
-    lines = _lines(path)
+    lines = read_table(path)
     return [cell.lower() for cell in lines[0][1]] if lines else []
-
-
-def _numbered(path: Path) -> list[tuple[int, list[str]]]:
-    """The same without a first line that names the columns."""
-    lines = _lines(path)
-    if lines and not _is_number(lines[0][1][0]):
-        if len(lines) == 1:
-            raise CorpusError(f"{path}: line {lines[0][0]}: {lines[0][1][0]!r} is no number")
-        return lines[1:]
-    return lines
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _number(text: str, path: Path, line: int) -> float:
-    if not _is_number(text) or not np.isfinite(float(text)):
-        raise CorpusError(f"{path}: line {line}: {text!r} is no number; correct it")
-    return float(text)
-
-
-def _seconds(text: str, path: Path, line: int) -> float:
-    value = _number(text, path, line)
-    if value < 0:
-        raise CorpusError(f"{path}: line {line}: {text} s is before the recording; correct it")
-    return value

@@ -91,6 +91,21 @@ def test_drums(folder):
     assert drum_class("3") is None
 
 
+def test_all_drum_pitches_of_general_midi_are_known(folder):
+    (folder / "a.csv").write_text("\n".join(f"{pitch}.5,{pitch}" for pitch in range(35, 82)))
+    truth = only(folder, "drums", "events")
+    pitches = (truth.times - 0.5).astype(int)
+    named = {name: pitches[np.array(truth.labels) == name].tolist() for name in set(truth.labels)}
+    assert named["kick"] == [35, 36]
+    assert named["snare"] == [37, 38, 40]
+    assert named["tom"] == [41, 43, 45, 47, 48, 50]
+    assert named["hihat"] == [42, 44, 46]
+    assert named["cymbal"] == [49, 51, 52, 53, 55, 57, 59]
+    assert named["other"] == [39, 54, 56, 58, *range(60, 82)]
+    # No pitches of General MIDI, though some electronic kits have strokes there.
+    assert {drum_class(pitch) for pitch in ("22", "26", "34", "82")} == {None}
+
+
 def test_f0_and_chords(folder):
     (folder / "a.csv").write_text("0.0,0\n0.01,220.5\n0.02,-3\n")
     assert only(folder, "pitch", "pitch").frequency_hz.tolist() == [0, 220.5, 0]

@@ -150,7 +150,7 @@ def read_onsets(task: str, path: Path) -> EventTruth:
                 known = ", ".join(sorted(CLASS_OF_DRUM))
                 raise CorpusError(
                     f"{path}: line {number}: {cells[1]!r} is no drum; known: {known}, and pitches "
-                    "of General MIDI"
+                    "of General MIDI (35 to 81)"
                 )
         labels.append(str(label))
     order = np.argsort(times, kind="stable")

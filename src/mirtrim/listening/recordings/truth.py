@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mirtrim.corpora.annotations.drums import FIVE_CLASSES
 from mirtrim.tasks.audio import read_mono
 
 # What is struck and belongs to no drum class; it is an onset all the same.
@@ -24,7 +23,18 @@ NAMES_OF_DRUMS: Mapping[str, tuple[str, ...]] = {
                "spc", "rdc", "rdb"),
     OTHER: ("other", "ot", "tambourine", "cowbell", "clap", "tmb", "clb"),
 }  # fmt: skip
+# Of General MIDI, not of the electronic kit whose recordings the networks are trained on: there, 58
+# is a tom.
+PITCHES_OF_DRUMS: Mapping[str, tuple[int, ...]] = {
+    "kick": (35, 36),
+    "snare": (37, 38, 40),
+    "tom": (41, 43, 45, 47, 48, 50),
+    "hihat": (42, 44, 46),
+    "cymbal": (49, 51, 52, 53, 55, 57, 59),
+    OTHER: (39, 54, 56, 58, *range(60, 82)),
+}
 CLASS_OF_DRUM = {name: label for label, names in NAMES_OF_DRUMS.items() for name in names}
+CLASS_OF_PITCH = {pitch: name for name, of in PITCHES_OF_DRUMS.items() for pitch in of}
 FRAME_SECONDS = 0.01
 # A single note sounds where its level is at most so far below its loudest moment.
 SOUNDING_DB = 30.0
@@ -79,13 +89,13 @@ class Annotated:
 
 
 def drum_class(label: str) -> str | None:
-    """One of the five classes or `OTHER` for a name, or a pitch of General MIDI; None if unknown.
+    """One of the five classes or `OTHER` for a name or a pitch of General MIDI; None if unknown.
 
     Upper and lower case are the same.
     """
     known = CLASS_OF_DRUM.get(label.strip().lower())
     if known is None and label.strip().isdecimal():
-        known = FIVE_CLASSES.get(int(label))
+        known = CLASS_OF_PITCH.get(int(label))
     return known
 
 

@@ -116,6 +116,20 @@ def test_f0_and_chords(folder):
     assert truth.intervals.tolist() == [[0, 1.26], [1.26, 2.0]]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.0 1.0 C:(3,5)\n1.0 2.0 G:maj\n",
+        "0.0\t1.0\tC:(3,5)\n1.0\t2.0\tG:maj\n",
+        'start,end,chord\n0.0, 1.0, "C:(3,5)"\n1.0, 2.0, G:maj\n',
+        "0.0;1.0;C:(3,5)\n1.0;2.0;G:maj\n",
+    ],
+)
+def test_commas_in_chords(folder, text):
+    (folder / "a.lab").write_text(text)
+    assert only(folder, "chord", "chords").labels == ("C:(3,5)", "G:maj")
+
+
 def test_a_note_sounds_where_it_is_loud(tmp_path):
     tone = np.concatenate([np.zeros(8000), 0.5 * np.sin(np.arange(8000)), np.zeros(8000)])
     write(tmp_path / "n.wav", tone, 8000)
@@ -143,6 +157,13 @@ def test_a_table_of_classes(folder):
         ("onset", "events", "a.csv", "onsets\n", "a.csv: line 1: 'onsets' is no number"),
         ("onset", "events", "a.csv", "0.1\nsoon\n", "a.csv: line 2: 'soon' is no number"),
         ("onset", "events", "a.csv", "0.1\nnan\n", "a.csv: line 2: 'nan' is no number"),
+        ("drums", "events", "a.csv", "O.512,kick\n0.7,snare\n", "a.csv: line 1: 'O.512' is no num"),
+        ("onset", "events", "a.csv", ",time\n0,0.5\n", "a.csv: line 1: '' is no number"),
+        ("onset", "events", "a.csv", "NaN\n0.5\n", "a.csv: line 1: 'NaN' is no number"),
+        ("chord", "chords", "a.lab", "start 1.0 C\n1 2 G\n", "a.lab: line 1: 'start' is no number"),
+        ("onset", "events", "a.csv", '0.5,"kick\n0.7,snare\n0.9,kick\n', "line 1: a quoted cell"),
+        ("drums", "events", "a.csv", '0.5,kick\n0.7,"snare" 1\n', "line 2: a quoted cell"),
+        ("instrument", "classes", "c.csv", 'file,label\na.wav,"x\n', "line 2: a quoted cell"),
         ("onset", "events", "a.csv", "-1\n", "a.csv: line 1: -1 s is before the recording"),
         ("drums", "events", "a.txt", "0.1\n", "a.txt: line 1: a second column"),
         ("drums", "events", "a.txt", "0.1 spoon\n", "a.txt: line 1: 'spoon' is no drum; known: "),

@@ -24,10 +24,10 @@ def read_table(path: Path) -> list[Line]:
     blanks.
 
     Raises:
-        CorpusError: the file is no text; names it.
+        CorpusError: the file is no text, or quotes in it do not close; names it, and the line.
     """
     lines = _text_lines(path)
-    return _parted(lines, _sign_in(lines[0][1]) if lines else BLANKS)
+    return _parted(lines, _sign_in(lines[0][1]) if lines else BLANKS, path)
 
 
 def read_rows(path: Path, *, times: int, needed: int) -> list[Line]:
@@ -40,15 +40,15 @@ def read_rows(path: Path, *, times: int, needed: int) -> list[Line]:
         needed: how many columns a line must have.
 
     Raises:
-        CorpusError: the file is no text, holds nothing but names, or may have decimal commas.
+        CorpusError: the same, or it holds nothing but names, or may have decimal commas.
     """
     lines = _text_lines(path)
     begun = next((line for _, line in lines if BEGINS_A_NUMBER.match(line)), None)
     sign = _sign_in(lines[0][1]) if lines else BLANKS
     if begun is not None:
         sign = next((s for s in (*SIGNS[:2], BLANKS, ",") if _makes_times(begun, s)), sign)
-    parted = _parted(lines, sign)
-    if parted and not _is_number(parted[0][1][0]) and not DECIMAL_COMMA.fullmatch(parted[0][1][0]):
+    parted = _parted(lines, sign, path)
+    if parted and _names_columns(parted[0][1][:times]):
         if len(parted) == 1:
             raise CorpusError(f"{path}: line {parted[0][0]}: {parted[0][1][0]!r} is no number")
         parted = parted[1:]
@@ -102,14 +102,28 @@ def _makes_times(line: str, sign: str) -> bool:
     return bare and (_is_number(cells[0]) or DECIMAL_COMMA.fullmatch(cells[0]) is not None)
 
 
-def _parted(lines: Sequence[tuple[int, str]], sign: str) -> list[Line]:
+def _parted(lines: Sequence[tuple[int, str]], sign: str, path: Path) -> list[Line]:
     if sign == BLANKS:
         return [(number, line.split()) for number, line in lines]
-    rows = csv.reader((line for _, line in lines), delimiter=sign)
-    return [
-        (number, [cell.strip() for cell in cells])
-        for (number, _), cells in zip(lines, rows, strict=False)
-    ]
+    return [(number, _cells(line, sign, path, number)) for number, line in lines]
+
+
+def _cells(text: str, sign: str, path: Path, line: int) -> list[str]:
+    try:
+        (cells,) = csv.reader([text], delimiter=sign, skipinitialspace=True, strict=True)
+    except csv.Error as error:
+        raise CorpusError(
+            f"{path}: line {line}: a quoted cell does not end with its quotes; correct it"
+        ) from error
+    return [cell.strip() for cell in cells]
+
+
+def _names_columns(cells: Sequence[str]) -> bool:
+    """Whether cells where times should stand are names; O.512 is a time with a typing error."""
+    return all(
+        any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell)) and not _is_number(cell)
+        for cell in cells
+    )
 
 
 def _refuse_decimal_commas(lines: Sequence[Line], path: Path, times: int, needed: int) -> None:

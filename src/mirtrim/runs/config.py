@@ -11,7 +11,8 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from mirtrim.pruning.settings import run_schema
-from mirtrim.runs.config_references import check_references, check_rising
+from mirtrim.runs.config_references import check_references
+from mirtrim.runs.config_tasks import check_rising, check_task
 from mirtrim.runs.config_values import (
     as_number,
     check_finite,
@@ -77,9 +78,7 @@ def validate(
     expand_home(config)
     check_rising(config["ratios"], "ratios")
     for task, block in config["tasks"].items():
-        if block["ratios"] is None:
-            block["ratios"] = config["ratios"]
-        check_rising(block["ratios"], f"tasks.{task}.ratios")
+        check_task(block, config["ratios"], f"tasks.{task}.")
     check_references(config, [] if notes is None else notes)
     return config
 
@@ -102,9 +101,7 @@ def validate_variant(
     for problem in validator.iter_errors(block):
         text = _one_line(problem).removeprefix("config key ")
         raise ConfigError(f"config key studies: variant {name}: {text}")
-    if block["ratios"] is None:
-        block["ratios"] = config["ratios"]
-    check_rising(block["ratios"], f"studies: variant {name}: ratios")
+    check_task(block, config["ratios"], f"studies: variant {name}: ")
 
 
 def load_schema(path: Path) -> dict[str, Any]:

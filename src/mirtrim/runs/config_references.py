@@ -285,11 +285,3 @@ def _check_recordings(sets: list[dict[str, Any]]) -> None:
             )
         if block["folder"] is None and block["loader"] is None:
             raise ConfigError(f"{where}: set folder or loader")
-
-
-def check_rising(ratios: list[float], key: str) -> None:
-    """Ratios rise without repeats."""
-    if ratios != sorted(set(ratios)):
-        raise ConfigError(
-            f"config key {key}: must rise without repeats; each round starts from the last"
-        )

@@ -50,3 +50,13 @@ def test_an_epoch_has_a_step_at_least() -> None:
     )
     one_step = checked({"training": {"batch_size": 1920}}, {})
     assert [block["training"]["batch_size"] for block in one_step] == [1920, 1920]
+
+
+def test_weights_are_rewound_to_an_epoch_that_there_is() -> None:
+    refused(
+        {"rewind_epoch": 7, "training": {"epochs": 2}},
+        "rewind_epoch",
+        "7 is beyond its 2 epochs; lower it",
+    )
+    last = checked({"rewind_epoch": 2, "training": {"epochs": 2}}, {})
+    assert [block["rewind_epoch"] for block in last] == [2, 2]

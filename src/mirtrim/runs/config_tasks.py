@@ -19,6 +19,11 @@ def check_task(block: dict[str, Any], ratios: list[float], where: str) -> None:
         block["ratios"] = ratios
     check_rising(block["ratios"], f"{where}ratios")
     _check_steps(block["training"], f"{where}training.batch_size")
+    epoch, epochs = block["rewind_epoch"], block["training"]["epochs"]
+    if epoch > epochs:  # "rewound" weights would be the final ones
+        raise ConfigError(
+            f"config key {where}rewind_epoch: {epoch} is beyond its {epochs} epochs; lower it"
+        )
 
 
 def _check_steps(training: Mapping[str, Any], key: str) -> None:

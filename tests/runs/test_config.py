@@ -411,6 +411,43 @@ def test_a_study_without_seeds_has_those_of_the_profile() -> None:
     assert [studies[name]["seeds"] for name in ("both", "one")] == [[4, 7], [7]]
 
 
+def test_whole_numbers_are_integers_however_they_are_written() -> None:
+    config = default()
+    config["seeds"] = [0.0, "1"]
+    onset, chord = config["tasks"]["onset"], config["tasks"]["chord"]
+    onset["training"] |= {"epochs": 9.0, "batch_size": "32.0", "teacher": "0.5"}
+    onset["features"]["hop"] = 768.0
+    onset["network"]["channels"] = 6.0
+    chord["network"]["widths"] = [6.0, 9, "12"]
+    config["studies"]["criteria"]["seeds"] = ["2", 3.0]
+    found = validate(config, SCHEMA)
+    numbers = [
+        *found["seeds"], *(onset["training"][key] for key in ("epochs", "batch_size")),
+        onset["features"]["hop"], onset["network"]["channels"], *chord["network"]["widths"],
+        *found["studies"]["criteria"]["seeds"],
+    ]  # fmt: skip
+    assert numbers == [0, 1, 9, 32, 768, 6, 6, 9, 12, 2, 3]
+    assert {type(number) for number in numbers} == {int}
+    assert onset["training"]["teacher"] == 0.5
+
+
+@pytest.mark.parametrize("seeds", [[0, "0"], [3, 3.0], ["4", "4.0"]])
+def test_one_seed_is_not_there_twice(seeds: list[Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^config key seeds: \[.*\] has non-unique elements$"):
+        validate(default() | {"seeds": seeds}, SCHEMA)
+
+
+@pytest.mark.parametrize("text", ["8.5", 8.5, "many"])
+def test_what_is_no_whole_number_is_named_as_it_was_written(text: Any) -> None:
+    config = default()
+    config["tasks"]["onset"]["training"]["epochs"] = text
+    with pytest.raises(
+        ConfigError,
+        match=rf"^config key tasks\.onset\.training\.epochs: {text!r} is not of type int",
+    ):
+        validate(config, SCHEMA)
+
+
 def test_numbers_are_finite() -> None:
     config = default()
     config["tasks"]["onset"]["training"]["learning_rate"] = float("nan")

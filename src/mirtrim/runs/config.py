@@ -26,7 +26,7 @@ from mirtrim.utils.errors import ConfigError
 
 def _filling_defaults(kind: type[Validator]) -> type[Validator]:
     """A validator that also puts the schema's defaults into what it checks."""
-    check_properties, check_items = kind.VALIDATORS["properties"], kind.VALIDATORS["items"]
+    check_properties = kind.VALIDATORS["properties"]
 
     def fill(
         validator: Validator, properties: Mapping[str, Any], instance: Any, schema: Any
@@ -35,18 +35,11 @@ def _filling_defaults(kind: type[Validator]) -> type[Validator]:
             for name, part in properties.items():
                 if "default" in part:
                     instance.setdefault(name, part["default"])
-                if name in instance:
+                if name in instance:  # before any check of it, as of items that must differ
                     instance[name] = as_number(instance[name], part)
         yield from check_properties(validator, properties, instance, schema)
 
-    def read(
-        validator: Validator, items: Any, instance: Any, schema: Any
-    ) -> Iterator[jsonschema.ValidationError]:
-        if isinstance(instance, list) and isinstance(items, dict):
-            instance[:] = [as_number(value, items) for value in instance]
-        yield from check_items(validator, items, instance, schema)
-
-    extended: type[Validator] = extend(kind, {"properties": fill, "items": read})
+    extended: type[Validator] = extend(kind, {"properties": fill})
     return extended
 
 

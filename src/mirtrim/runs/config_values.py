@@ -11,18 +11,30 @@ from mirtrim.utils.errors import ConfigError
 
 
 def as_number(value: Any, schema: Mapping[str, Any]) -> Any:
-    """A number that was written as text where only a number may stand, as a number.
+    """Numbers that were written as text where only a number may stand, as numbers, also in lists.
 
-    `--config seeds=[0,1]` gives texts, and so does 1e-3 in YAML, which wants 1.0e-3.
+    `--config seeds=[0,1]` gives texts, and so does 1e-3 in YAML, which wants 1.0e-3. 8.0 is an
+    integer for JSON Schema, but none for whoever counts with it or makes a name of it.
     """
+    items = schema.get("items")
+    if isinstance(value, list) and isinstance(items, Mapping):
+        return [as_number(one, items) for one in value]
     wanted = schema.get("type")
-    if not isinstance(value, str) or wanted not in ("integer", "number"):
+    kinds = set(wanted) if isinstance(wanted, list) else {wanted}
+    if not kinds & {"integer", "number"} or "string" in kinds:
         return value
-    with suppress(ValueError):
-        return int(value)
-    with suppress(ValueError):
-        return float(value) if wanted == "number" else value
-    return value
+    number = _read(value) if isinstance(value, str) else value
+    if isinstance(number, float) and "number" not in kinds:
+        # What is no whole number stays as it was written, for the message.
+        return int(number) if number.is_integer() else value
+    return number
+
+
+def _read(text: str) -> float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def check_finite(value: Any, key: str = "") -> None:

@@ -1,5 +1,6 @@
 """The three profiles are valid, and every mistake is named in one line."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 
 from mirtrim.pruning.methods import settings_of
 from mirtrim.runs.config import load_schema, validate
+from mirtrim.runs.config_references import PREFIXES, RULES
 from mirtrim.runs.config_values import expand_home
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
@@ -445,6 +447,31 @@ def test_what_is_no_whole_number_is_named_as_it_was_written(text: Any) -> None:
         ConfigError,
         match=rf"^config key tasks\.onset\.training\.epochs: {text!r} is not of type int",
     ):
+        validate(config, SCHEMA)
+
+
+@pytest.mark.parametrize("name", ["rows", "page", "dense", "corpus_drums", "models_own"])
+def test_a_study_has_no_name_of_a_rule(name: str) -> None:
+    study = {"tasks": ["onset"], "ratios": [2], "runs": [{"method": "cram"}]}
+    message = rf"^config key studies\.{name}: is the name of a target already; rename it$"
+    with pytest.raises(ConfigError, match=message):
+        validate(default() | {"studies": {name: study}}, SCHEMA)
+
+
+def test_every_rule_is_known_by_its_name() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.smk"))
+    assert {*re.findall(r"^rule (\w+):", text, re.MULTILINE)} <= {*RULES}
+    made = re.findall(r"name:\n +(?:f\"(\w+)\{\w+\}\"|(\w+)\n)", text)
+    assert {prefix for prefix, _ in made if prefix} == {*PREFIXES}
+    assert {variable for _, variable in made if variable} == {"study", "task"}
+
+
+@pytest.mark.parametrize("name", ["My-Drums", "drums 2"])
+def test_the_workflow_can_use_the_name_of_a_corpus(name: str) -> None:
+    config = default()
+    config["corpora"][name] = config["corpora"]["mini_guitarset"]
+    message = rf"^config key corpora\.{name}: names here match \^\[a-z0-9_\]\+\$; rename it$"
+    with pytest.raises(ConfigError, match=message):
         validate(config, SCHEMA)
 
 

@@ -124,6 +124,9 @@ def _with_tasks(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _one_line(problem: jsonschema.ValidationError) -> str:
     key = ".".join(str(part) for part in problem.absolute_path) or "(top level)"
+    if "propertyNames" in problem.absolute_schema_path:
+        wanted = problem.validator_value
+        return f"config key {key}.{problem.instance}: names here match {wanted}; rename it"
     if problem.validator == "additionalProperties":
         allowed = set(problem.schema.get("properties", {}))
         unknown = sorted(set(problem.instance) - allowed)

@@ -12,11 +12,15 @@ from mirtrim.pruning.settings import DENSE
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
-# What a person can ask the workflow for, besides tasks and studies.
-TARGETS = (
-    "all", "data", "tables", "figures", "costs", "models", "report", "inspections", "connectivity",
-    "learning", "merging", "singular",
+# Rules of the workflow, whose names no study can have, and how those begin that it makes by name.
+RULES = (
+    "all", "barrier", "baseline", "baselines", "collect", "compress", "conclusions", "connectivity",
+    "cost", "cost_tables", "costs", "data", "dense", "directions", "features", "figures",
+    "figures_of_all", "inspection", "inspections", "latency", "learning", "learning_curve", "merge",
+    "merging", "microcontroller", "models", "overview", "page", "recordings", "report", "rows",
+    "singular", "tables", "task_results",
 )  # fmt: skip
+PREFIXES = ("corpus_", "models_", "recordings_")
 
 
 def check_references(config: dict[str, Any], notes: list[str]) -> None:
@@ -69,7 +73,7 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
     known: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, study in config["studies"].items():
         where = f"studies.{name}"
-        if name in (*TARGETS, *TASKS):
+        if name in (*RULES, *TASKS) or name.startswith(PREFIXES):
             raise ConfigError(f"config key {where}: is the name of a target already; rename it")
         for task in study["tasks"]:
             if task not in TASKS:

@@ -7,6 +7,7 @@ cannot see, branches that depend on the data or on the batch, it warns of, and s
 refusal here; the check against torch, with inputs of several sizes, is a second one.
 """
 
+import copy
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from mirtrim.utils.seeds import torch_generator
 
 OPSET = 17  # the first one with layer norms; every runtime of the last years reads it
 REMEDY = "look for branches that depend on the data or on the batch"
+ROUNDINGS = 4  # of torch's own, by which two orders of the same sums may differ
 CHECKED_BATCHES = (1, 3)
 CHECKED_SCALES = (0.01, 100.0)  # of standard normal numbers
 CHECKED_OFFSETS = (3.0, -3.0)
@@ -76,13 +78,7 @@ def export_onnx(
                 f"{path}: the exported network is not valid ONNX ({first_line(error)})"
             ) from error
         data = exported.SerializeToString(deterministic=True)
-        difference = _difference(model, data, inputs, path, seed)
-    # Written so that a difference that is not a number fails.
-    if not difference <= limit:
-        raise ArtefactError(
-            f"{path}: the exported network differs from torch by {difference:.1e}, more than"
-            f" {limit:.1e}; {REMEDY}"
-        )
+        difference = _difference(model, data, inputs, path, seed, limit)
     if guess is not None:
         raise ArtefactError(f"{path}: the exported network rests on a guess: {guess}; {REMEDY}")
     with atomic_path(path) as temporary:
@@ -182,7 +178,13 @@ def _difference(
     inputs: tuple[Tensor, ...],
     path: str | os.PathLike[str],
     seed: int,
+    limit: float,
 ) -> float:
+    """The largest difference from torch, on all trials.
+
+    Raises:
+        ArtefactError: a difference is above `limit` and above what float32 rounds in this network.
+    """
     session = open_session(data)
     generator = torch_generator(seed, "export", "random inputs")
     trials = [inputs] + [
@@ -206,9 +208,43 @@ def _difference(
                 f"{path}: the exported network does not run on a batch of {batch_length(trial)}"
                 f" ({first_line(error)})"
             ) from error
-        differences += [_relative(*pair, path) for pair in zip(found, expected, strict=True)]
+        difference = _largest(found, expected, path)
+        # Written so that a difference that is not a number fails.
+        if not difference <= limit and not difference <= ROUNDINGS * _rounding(
+            model, trial, expected, path
+        ):
+            raise ArtefactError(
+                f"{path}: the exported network differs from torch by {difference:.1e}, more than"
+                f" {limit:.1e}; {REMEDY}"
+            )
+        differences.append(difference)
+    return max(differences)
+
+
+def _rounding(
+    model: nn.Module,
+    trial: tuple[Tensor, ...],
+    expected: Sequence[np.ndarray],
+    path: str | os.PathLike[str],
+) -> float:
+    """How far torch in float32 is from torch in float64; 0 where that cannot be asked.
+
+    Networks that compression has ruined divide by variances of next to nothing: there float32
+    rounds more than `limit`, in torch as in the runtime.
+    """
+    doubled = tuple(value.double() if value.is_floating_point() else value for value in trial)
+    try:
+        exact = _outputs(copy.deepcopy(model).double(), doubled)
+    except (RuntimeError, TypeError):
+        return 0.0
+    return _largest(expected, [output.cpu().numpy() for output in exact], path)
+
+
+def _largest(
+    found: Sequence[np.ndarray], expected: Sequence[np.ndarray], path: str | os.PathLike[str]
+) -> float:
     # Unlike max(), this keeps what is not a number.
-    return float(np.max(differences))
+    return float(np.max([_relative(*pair, path) for pair in zip(found, expected, strict=True)]))
 
 
 def _random_like(value: Tensor, batch: int, generator: torch.Generator) -> Tensor:

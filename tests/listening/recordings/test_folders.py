@@ -193,6 +193,43 @@ def test_whatever_is_wrong_is_one_line(folder, task, kind, name, text, message):
     assert "\n" not in str(caught.value)
 
 
+def test_what_else_lies_in_a_folder(folder):
+    (folder / "a.csv").write_text("0.5\n")
+    for name in ("._a.wav", "._a.csv", ".a.txt"):
+        (folder / name).write_bytes(b"\0\5\26\7\xff")
+    (folder / "README.txt").write_bytes("Pi\xe8ces, 2 kits\n".encode("latin-1"))
+    (folder / "notes.txt").write_text("recorded on Monday,\nwith 2 microphones\n")
+    (folder / "empty.txt").write_text("# nothing\n")
+    (folder / "list.csv").write_text("file name,day\na.wav,Monday\n")
+    assert only(folder, "onset", "events").times.tolist() == [0.5]
+    (folder / "clips.csv").write_text("file,label\na.wav,piano\n")
+    assert only(folder, "onset", "events").times.tolist() == [0.5]
+    assert only(folder, "instrument", "classes") == ClassTruth("piano")
+    (folder / "b.csv").write_text("0.75\n")
+    with pytest.raises(CorpusError, match=r"b\.csv: is an annotation without a recording"):
+        annotated_files(folder, "onset", "events")
+
+
+def test_letters_parted_from_their_accents_are_the_same(tmp_path):
+    parted, whole = "e\u0301.wav", "\u00e9.wav"
+    write(tmp_path / parted, music(1, 8000), 8000)
+    (tmp_path / "clips.csv").write_text(f"file,label\n{whole},piano\n", encoding="utf-8")
+    (one,) = annotated_files(tmp_path, "instrument", "classes")
+    assert (one.name, one.audio.name) == (whole, parted)
+    (tmp_path / "\u00e9.txt").write_text("0.5\n")
+    assert only(tmp_path, "onset", "events").times.tolist() == [0.5]
+    write(tmp_path / whole, music(1, 8000), 8000)
+    with pytest.raises(CorpusError, match="another recording has this name too"):
+        annotated_files(tmp_path, "instrument", "classes")
+
+
+def test_a_table_in_another_encoding_is_named(folder):
+    for encoding in ("utf-16", "latin-1"):
+        (folder / "clips.csv").write_bytes("file,label\na.wav,fl\xfbte\n".encode(encoding))
+        with pytest.raises(CorpusError, match=r"clips\.csv: is no text in UTF-8"):
+            annotated_files(folder, "instrument", "classes")
+
+
 def test_folders_that_cannot_be(tmp_path, folder):
     with pytest.raises(CorpusError, match="nowhere: no such folder"):
         annotated_files(tmp_path / "nowhere", "onset", "events")
@@ -206,4 +243,4 @@ def test_folders_that_cannot_be(tmp_path, folder):
     (folder / "a.txt").write_bytes(b"\xff\xfe0")
     (folder / "a.csv").unlink()
     with pytest.raises(CorpusError, match=r"a\.txt: is no text in UTF-8"):
-        annotated_files(folder, "onset", "events")
+        only(folder, "onset", "events")

@@ -5,13 +5,20 @@ column is called `file`) says something of every recording: its class, or the pi
 note.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mirtrim.listening.recordings.lines import number_of, read_rows, read_table, seconds_of
+from mirtrim.listening.recordings.lines import (
+    first_cell,
+    number_of,
+    read_rows,
+    read_table,
+    seconds_of,
+)
 from mirtrim.listening.recordings.truth import (
     CLASS_OF_DRUM,
     OTHER,
@@ -51,30 +58,37 @@ def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; correct `folder` of the recordings")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    audio = {path.name: path for path in files if path.suffix.lower() in AUDIO}
+    # Names beginning with a point are those of the system, such as ._a.wav beside a.wav.
+    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    audio: dict[str, Path] = {}
+    for path in sorted(path for path in files if path.suffix.lower() in AUDIO):
+        if audio.setdefault(_composed(path.name), path) != path:
+            raise CorpusError(f"{path}: another recording has this name too; rename one")
     if not audio:
         raise CorpusError(f"{folder}: holds no recording ({', '.join(AUDIO)})")
-    given = [path for path in files if path.suffix.lower() in ANNOTATIONS]
-    of_all = [path for path in given if _head(path)[:1] == [FILE]]
+    given = sorted(path for path in files if path.suffix.lower() in ANNOTATIONS)
+    of_all = [path for path in given if first_cell(path) == FILE]
     if kind == "classes" or (kind == "pitch" and of_all):
         return _from_table(folder, of_all, audio, kind)
     read = partial(_READERS[kind], task)
-    return _one_by_one(folder, [p for p in given if p not in of_all], audio, read)
+    return _one_by_one([p for p in given if p not in of_all], audio, read)
+
+
+def _composed(name: str) -> str:
+    """A name as others write it: some systems part letters from their accents."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _one_by_one(
-    folder: Path,
-    annotations: Sequence[Path],
-    audio: Mapping[str, Path],
-    read: Callable[[Path], Truth],
+    annotations: Sequence[Path], audio: Mapping[str, Path], read: Callable[[Path], Truth]
 ) -> list[Annotated]:
     by_stem: dict[str, list[Path]] = {}
     for path in annotations:
-        by_stem.setdefault(path.stem, []).append(path)
-    found = []
+        by_stem.setdefault(_composed(path.stem), []).append(path)
+    found: dict[str, Annotated] = {}
     for name, path in audio.items():
-        beside = by_stem.get(path.stem, [])
+        stem = _composed(path.stem)
+        beside = by_stem.get(stem, [])
         if len(beside) != 1:
             what = f"two annotations, {beside[0].name} and {beside[1].name}" if beside else "none"
             endings = ", ".join(ANNOTATIONS)
@@ -82,12 +96,25 @@ def _one_by_one(
                 f"{path}: one annotation of the same name ({endings}) is needed, there is "
                 f"{what}; add it, or move the recording elsewhere"
             )
-        found.append(Annotated(name, path, partial(read, beside[0])))
-    stems = [path.stem for path in audio.values()]
-    twice = next((path for path in audio.values() if stems.count(path.stem) > 1), None)
-    if twice is not None:
-        raise CorpusError(f"{twice}: another recording has this name too; rename one")
-    return found
+        if stem in found:
+            raise CorpusError(f"{path}: another recording has this name too; rename one")
+        found[stem] = Annotated(name, path, partial(read, beside[0]))
+    for path in annotations:
+        if _composed(path.stem) not in found and _can_be_read(path, read):
+            raise CorpusError(
+                f"{path}: is an annotation without a recording of the same name; add the "
+                "recording, or move the annotation elsewhere"
+            )
+    return list(found.values())
+
+
+def _can_be_read(path: Path, read: Callable[[Path], Truth]) -> bool:
+    """Whether a file is an annotation at all: notes to read, say, may lie beside recordings."""
+    try:
+        read(path)
+    except CorpusError:
+        return False
+    return first_cell(path) != ""
 
 
 def _from_table(
@@ -112,7 +139,7 @@ def _from_table(
             raise CorpusError(
                 f"{table}: line {number} has {len(cells)} cells, the first line {len(head)}"
             )
-        name, value = cells[0], cells[head.index(column)]
+        name, value = _composed(cells[0]), cells[head.index(column)]
         if name not in audio:
             raise CorpusError(f"{table}: line {number}: {folder / name} is missing; add it")
         if name in found:
@@ -207,8 +234,3 @@ _READERS: Mapping[str, Callable[[str, Path], Truth]] = {
     "pitch": read_f0,
     "chords": read_chords,
 }
-
-
-def _head(path: Path) -> list[str]:
-    lines = read_table(path)
-    return [cell.lower() for cell in lines[0][1]] if lines else []

@@ -57,6 +57,20 @@ def read_rows(path: Path, *, times: int, needed: int) -> list[Line]:
     return parted
 
 
+def first_cell(path: Path) -> str:
+    """The first cell of a file that may be no text at all, in lower case; empty if it has none."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError:
+        return ""
+    # A table in UTF-16 is found too, so that its encoding can be named.
+    lines = _kept(text.lstrip("\ufffd").replace("\0", ""))
+    if not lines:
+        return ""
+    sign = _sign_in(lines[0][1])
+    return lines[0][1].strip().split(None if sign == BLANKS else sign)[0].strip(' "').lower()
+
+
 def number_of(text: str, path: Path, line: int) -> float:
     """A finite number, or a `CorpusError` that names the line."""
     if DECIMAL_COMMA.fullmatch(text):
@@ -80,6 +94,12 @@ def _text_lines(path: Path) -> list[tuple[int, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: is no text in UTF-8; save it as that") from error
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    return _kept(text)
+
+
+def _kept(text: str) -> list[tuple[int, str]]:
     return [
         (number, line)
         for number, line in enumerate(text.splitlines(), start=1)

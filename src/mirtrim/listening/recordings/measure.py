@@ -17,6 +17,7 @@ from mirtrim.listening.recordings.published import annotated_tracks
 from mirtrim.listening.recordings.rules import RULES_OF_TASK, Scene, heard_by
 from mirtrim.listening.recordings.scores import scores_of
 from mirtrim.listening.recordings.truth import Annotated, ClassTruth, Truth
+from mirtrim.listening.recordings.within import within
 from mirtrim.listening.results import Heard
 from mirtrim.listening.runtime import OnnxListener, open_listener
 from mirtrim.listening.shelf import bundles_in
@@ -191,6 +192,7 @@ def _scored(
 ) -> dict[str, float]:
     heard = estimator.hear(one.audio)
     try:
+        truth = within(truth, one.name, heard.duration_seconds)
         return scores_of(heard, truth, remove_shift=bool(block.get("remove_shift")))
     except CorpusError as error:
         raise CorpusError(f"{one.audio}: {error}") from error

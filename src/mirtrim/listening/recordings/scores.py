@@ -20,12 +20,10 @@ from mirtrim.tasks.chord_scores import chord_scores
 from mirtrim.tasks.f0 import f0_at, melody_scores
 from mirtrim.tasks.onset import merge_close
 from mirtrim.tasks.onset_scores import onset_scores
-from mirtrim.utils.errors import CorpusError
 
 MERGE_SECONDS = 0.03
 # A recording may begin so much before or behind its annotation if that is to be put right.
 SHIFTS = np.round(np.arange(-0.1, 0.1001, 0.005), 3)
-OVERHANG_SECONDS = 0.5
 # Registers of the fundamental, in Hz: C3 and C6 part them.
 REGISTERS: Mapping[str, tuple[float, float]] = {
     "below_c3": (0.0, 130.8),
@@ -56,7 +54,6 @@ def _event_scores(heard: Heard, truth: EventTruth, remove_shift: bool) -> dict[s
     assert isinstance(heard, Events)
     times = {name: heard.of(name)[0] for name in heard.detectors}
     reference = reference_of(truth, heard.detectors)
-    _check_end(truth.times, heard.duration_seconds, "onset")
     best: dict[str, float] = {}
     for shift in sorted(SHIFTS, key=abs) if remove_shift else (0.0,):
         each = {
@@ -92,7 +89,6 @@ def reference_of(truth: EventTruth, detectors: Sequence[str]) -> dict[str, np.nd
 @_scores.register
 def _(heard: PitchCurve, truth: PitchTruth) -> dict[str, float]:
     """mir_eval's melody scores every 10 ms; raw pitch also by register."""
-    _check_end(truth.times[:1], heard.duration_seconds, "f0")
     end = min(truth.times[-1], heard.duration_seconds)
     at = np.arange(int(end / FRAME_SECONDS) + 1) * FRAME_SECONDS
     reference = f0_at(truth.times, truth.frequency_hz, at)
@@ -112,7 +108,6 @@ def _(heard: PitchCurve, truth: PitchTruth) -> dict[str, float]:
 @_scores.register
 def _(heard: Chords, truth: ChordTruth) -> dict[str, float]:
     """mir_eval's chord scores."""
-    _check_end(truth.intervals[:1, 0], heard.duration_seconds, "chord")
     found = chord_scores(
         (truth.intervals, list(truth.labels)), (heard.intervals, list(heard.labels))
     )
@@ -133,13 +128,3 @@ def _(heard: Tags, truth: ClassTruth) -> dict[str, float]:
         "confidence": float(highest),
         "sure": float(heard.sure and bool(first)),
     }
-
-
-def _check_end(times: np.ndarray, duration_seconds: float, what: str) -> None:
-    """Times in milliseconds, or of another recording, are no truth of this one."""
-    late = times > duration_seconds + OVERHANG_SECONDS
-    if len(times) and late.all():
-        raise CorpusError(
-            f"every {what} lies behind the end at {duration_seconds:.3f} s, the first at "
-            f"{times.min():.3f} s; are the times in seconds, and of this recording?"
-        )

@@ -90,7 +90,7 @@ def test_without_variants_a_plan_is_what_it_was() -> None:
         ({"onset": {"width": [{"value": 2, "network": {"channels": 0}}]}},
          r"variant onset-width_2: network.channels: 0 is less than"),
         ({"onset": {"width": [{"value": 2, "ratios": [4, 2]}]}}, r"onset-width_2: ratios: must"),
-        ({"onset": {"Width": WIDTHS}}, r"'Width' does not match"),
+        ({"onset": {"Width": WIDTHS}}, r"onset.Width: names here match"),
         ({"onset": {}}, r"variants.onset: .*(non-empty|properties)"),
     ],
 )  # fmt: skip

@@ -1,5 +1,8 @@
 """Multiply-accumulates worked by hand: products per output position, times positions."""
 
+from collections import OrderedDict
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -68,6 +71,8 @@ def test_recurrent(network: nn.Module, expected: int, batch: int) -> None:
         (nn.RNNCell(4, 3), (4,), 21),
         (nn.Sequential(nn.BatchNorm1d(4), nn.PReLU(4), nn.Dropout()), (4, 9), 0),
         (nn.Sequential(nn.LayerNorm(9), nn.GroupNorm(2, 4)), (4, 9), 0),
+        (nn.Sequential(nn.InstanceNorm1d(4, affine=True), nn.RMSNorm(9)), (4, 9), 0),
+        (nn.Conv1d(4, 3, 3, padding=1, padding_mode="circular"), (4, 9), 4 * 3 * 3 * 9),
         (nn.utils.parametrizations.weight_norm(nn.Linear(7, 5)), (7,), 35),
     ],
 )
@@ -127,17 +132,142 @@ def test_the_network_is_left_as_it_was() -> None:
     assert not network[0]._forward_pre_hooks
 
 
-def test_unknown_operations_are_named() -> None:
-    attention = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16))
-    with pytest.raises(TraceError, match=r"layer 1\.self_attn: .*attention"):
-        macs(attention, torch.zeros(1, 5, 8))
+class SelfAttention(nn.Module):
+    def __init__(self, **options: object) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True, **options)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+class OneAttention(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, None]
+        return nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+
+
+# 5 frames of 8 features: 3 · 8 · 8 products per frame in, 8 · 8 out; scores and their use take
+# 5 · 5 · 8 each.
+ATTENTION = 5 * 192 + 5 * 64 + 2 * 200
+ENCODER = ATTENTION + 5 * 2 * 8 * 16
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (SelfAttention(), 1_680),
+        # One frame more to look at, which is learned.
+        (SelfAttention(add_bias_kv=True), 1_280 + 2 * 5 * 6 * 8),
+        (OneAttention(), 400),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2_960),
+        (nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", batch_first=True), ENCODER),
+        (
+            nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2),
+            2 * ENCODER,
+        ),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_attention(network: nn.Module, expected: int, batch: int) -> None:
+    assert macs(network, torch.zeros(batch, 5, 8)) == expected
+
+
+def attention_settings() -> tuple[bool, ...]:
+    cuda = torch.backends.cuda
+    return (
+        torch.backends.mha.get_fastpath_enabled(),
+        cuda.flash_sdp_enabled(),
+        cuda.mem_efficient_sdp_enabled(),
+        cuda.math_sdp_enabled(),
+        cuda.cudnn_sdp_enabled(),
+    )
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_settings_of_attention_are_restored(fast: bool) -> None:
+    class Fails(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            assert attention_settings() == (False, False, False, True, False)
+            raise TraceError("on purpose")
+
+    before = attention_settings()
+    torch.backends.mha.set_fastpath_enabled(fast)
+    try:
+        with pytest.raises(TraceError, match="on purpose"):
+            macs(Fails(), torch.zeros(1, 5, 8))
+        assert attention_settings() == (fast, *before[1:])
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before[0])
+
+
+class WithWeights(nn.Module):
+    """Applies a function to its input (batch, 4, 9) and to learned tensors."""
+
+    def __init__(self, function: Callable[["WithWeights", Tensor], Tensor]) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.ones(3, 4, 5))
+        self.places = nn.Parameter(torch.ones(20, 4))
+        self.shares = nn.Parameter(torch.ones(4, 1))
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self, x)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda m, x: x + m.places[torch.arange(9)].T, 0),
+        (lambda m, x: x + m.places.gather(0, torch.zeros(9, 4, dtype=torch.long)).T, 0),
+        (lambda m, x: x * m.shares.softmax(0) + x * m.shares.log_softmax(0), 0),
+        (lambda m, x: x * m.shares.repeat(1, 9) * m.shares.roll(1, 0), 0),
+        (lambda m, x: x * (m.shares.mean() + m.shares.sum() + m.shares.var() + m.shares.std()), 0),
+        (lambda m, x: x * (m.shares.amax() + m.shares.max(0).values), 0),
+        (lambda m, x: x + nn.functional.interpolate(m.places[None, :4], size=9), 0),
+        # 3 filters of 4 · 5 weights at 5 places; padded, of 4 · 7 at 3.
+        (lambda m, x: nn.functional.conv1d(x, m.kernel.flip(2)), 300),
+        (lambda m, x: nn.functional.conv1d(x, nn.functional.pad(m.kernel, (1, 1))), 252),
+        (lambda m, x: nn.functional.conv1d(x, m.kernel - m.kernel.mean((1, 2), True)), 300),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_weights_that_are_moved_and_added_up_are_no_products(
+    function: Callable[[WithWeights, Tensor], Tensor], expected: int, batch: int
+) -> None:
+    assert macs(WithWeights(function), torch.zeros(batch, 4, 9)) == expected
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_are_sums_unless_their_entries_have_weights(frozen: bool, mode: str) -> None:
+    bag = nn.EmbeddingBag(5, 3, mode=mode).requires_grad_(not frozen)
+    bags = torch.tensor([[1, 2], [3, 4]])
+    assert macs(bag, bags) == 0
+    if mode == "sum":
+        # 2 entries of 3 numbers per bag.
+        assert macs(_Weighted(bag), (bags, torch.ones(2, 2))) == 6
+
+
+class _Weighted(nn.Module):
+    def __init__(self, bag: nn.EmbeddingBag) -> None:
+        super().__init__()
+        self.bag = bag
+
+    def forward(self, entries: Tensor, shares: Tensor) -> Tensor:
+        return self.bag(entries, per_sample_weights=shares)
+
+
+def test_unknown_operations_are_named() -> None:
     class SortedWeight(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:
             return x + self.weight.T.sort(dim=0).values
 
     with pytest.raises(TraceError, match=r"layer \(root\).*aten\.sort"):
         macs(SortedWeight(3, 3), torch.zeros(1, 3))
+    network = nn.Sequential(nn.Identity(), nn.Sequential(OrderedDict(inner=SortedWeight(3, 3))))
+    with pytest.raises(TraceError, match=r"layer 1\.inner: .*aten\.sort"):
+        macs(network, torch.zeros(1, 3))
 
 
 def test_a_count_that_does_not_divide_is_refused() -> None:

@@ -53,6 +53,13 @@ def test_trimmed_networks(name: str, tmp_path: Path) -> None:
     assert size < 0.8 * dense_size
 
 
+def test_attention(tmp_path: Path) -> None:
+    """Whose fused kernels have no form in ONNX."""
+    network = nn.Sequential(nn.TransformerEncoderLayer(6, 2, 8, batch_first=True))
+    assert export_onnx(network, torch.ones(1, 5, 6), tmp_path / "a.onnx") <= 1e-5
+    assert largest_difference(network, tmp_path / "a.onnx", torch.randn(4, 5, 6)) < 1e-4
+
+
 def test_a_sum_worked_by_hand(tmp_path: Path) -> None:
     network = nn.Linear(2, 1)
     with torch.no_grad():

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -66,15 +67,30 @@ def batch_length(example_inputs: Tensor | Sequence[Tensor]) -> int:
 
 @contextmanager
 def run_for_one_pass(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; the modes of all layers are restored after it."""
+    """Evaluation mode without gradients; the modes of all layers are restored after it.
+
+    Attention runs as the products it consists of, which can be counted, exported and lowered.
+    """
     training = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _unfused_attention():
             yield
     finally:
         for module, mode in training.items():
             module.training = mode
+
+
+@contextmanager
+def _unfused_attention() -> Iterator[None]:
+    """Without torch's fused kernels, of whole layers and of one attention."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _convolution(arguments: Sequence[Any], output: Tensor) -> int:
@@ -99,6 +115,13 @@ def _trilinear(arguments: Sequence[Any], output: Tensor) -> int:
     return weight.numel() * prod(output.shape[:-1])
 
 
+def _embedding_bag(arguments: Sequence[Any], output: Any) -> int:
+    # Entries are added up; they are multiplied only where every sample has a weight of its own.
+    weight, indices = arguments[:2]
+    shares = arguments[6] if len(arguments) > 6 else None
+    return 0 if shares is None else indices.numel() * weight.shape[1]
+
+
 def _fused_lstm(arguments: Sequence[Any], output: Any) -> int:
     # oneDNN, one layer in one direction: (time, batch, features), W_ih, W_hh.
     data, input_weight, hidden_weight = arguments[:3]
@@ -121,6 +144,8 @@ COUNTED: dict[Any, Callable[[Sequence[Any], Any], int]] = {
     aten.baddbmm.default: _added_matrix_product,
     aten.addmv.default: _added_matrix_product,
     aten._trilinear.default: _trilinear,
+    aten._embedding_bag.default: _embedding_bag,
+    aten._embedding_bag_forward_only.default: _embedding_bag,
     # Every other recurrent layer runs as the matrix products above, step by step.
     aten.mkldnn_rnn_layer.default: _fused_lstm,
     aten._cudnn_rnn.default: _fused_recurrence,
@@ -128,22 +153,31 @@ COUNTED: dict[Any, Callable[[Sequence[Any], Any], int]] = {
 
 # Operations that may touch a weight without multiplying it by an activation more than once
 # per element; elementwise ones and views are recognised by their tags.
+MOVING = """
+    _to_copy _unsafe_view cat clone complex constant_pad_nd copy_ diag_embed embedding flip gather
+    index index_add index_put index_select masked_select pixel_shuffle pixel_unshuffle polar
+    reflection_pad1d reflection_pad2d repeat replication_pad1d replication_pad2d roll scatter
+    scatter_add stack tril triu
+"""
+REDUCING = """
+    amax amin argmax argmin count_nonzero cumsum linalg_vector_norm logsumexp max mean median min
+    norm prod std std_mean sum var var_mean
+"""
+NORMALISING = """
+    _log_softmax _native_batch_norm_legit _native_batch_norm_legit_no_training _prelu_kernel
+    _softmax _weight_norm_interface cudnn_batch_norm embedding_renorm_ glu native_batch_norm
+    native_group_norm native_layer_norm renorm
+"""
+RESIZING = """
+    upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d
+"""
+ONLY_ITS_SHAPE = "empty_like full_like new_empty new_full new_ones new_zeros ones_like zeros_like"
+# What follows the products of a recurrent cell on a GPU.
+GATES = "_thnn_fused_gru_cell _thnn_fused_lstm_cell"
 FREE = {
-    aten._to_copy.default,
-    aten.cat.default,
-    aten.clone.default,
-    aten.copy_.default,
-    aten.count_nonzero.default,
-    aten.embedding.default,
-    aten.index_select.default,
-    aten.linalg_vector_norm.default,
-    aten.native_batch_norm.default,
-    aten._native_batch_norm_legit_no_training.default,
-    aten.native_group_norm.default,
-    aten.native_layer_norm.default,
-    aten._prelu_kernel.default,
-    aten.stack.default,
-    aten._weight_norm_interface.default,
+    getattr(aten, name)
+    for names in (MOVING, REDUCING, NORMALISING, RESIZING, ONLY_ITS_SHAPE, GATES)
+    for name in names.split()
 }
 
 
@@ -179,7 +213,7 @@ class _MacCounter(TorchDispatchMode):
         return output
 
     def _is_unknown(self, func: Any, args: Sequence[Any], kwargs: Any) -> bool:
-        if func in FREE or func.is_view or torch.Tag.pointwise in func.tags:
+        if func.overloadpacket in FREE or func.is_view or torch.Tag.pointwise in func.tags:
             return False
         if "attention" in str(func) or "cdist" in str(func) or "matmul" in str(func):
             return True

@@ -99,6 +99,24 @@ def test_precision_of_the_run_does_not_matter_and_integers_count_their_size() ->
     assert peak_activation_bytes(nn.Embedding(9, 5), torch.zeros(1, 2, dtype=torch.long)) == 56
 
 
+class Sum(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+def test_an_input_that_is_a_view_counts_what_it_shows() -> None:
+    network, frames = nn.Linear(6, 3), torch.zeros(100, 6)
+    for x in (frames[:1], frames[::50][:1], torch.zeros(1, 1).expand(1, 6), frames.T[:, 0][None]):
+        rows = x[:, :6]
+        assert peak_activation_bytes(network, rows) == 4 * 9
+    # Two views of the same numbers are two inputs; the same tensor twice is one.
+    whole = torch.zeros(1, 6)
+    assert peak_activation_bytes(Sum(), (whole, whole[:])) == 4 * 18
+    assert peak_activation_bytes(Sum(), (whole, whole)) == 4 * 12
+    # A weight that is given as an input is one.
+    assert peak_activation_bytes(network, network.weight[:1]) == 4 * 9
+
+
 @pytest.mark.parametrize(
     ("network", "shape", "expected"),
     [

@@ -14,6 +14,7 @@ Floating-point tensors count 4 bytes per entry whatever the precision of this ru
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
@@ -30,12 +31,20 @@ def peak_activation_bytes(model: nn.Module, example_inputs: Tensor | Sequence[Te
         example_inputs: arguments of the model's forward. The first axis of the first one is
             the batch; the peak is divided by its length, rounded up.
     """
-    arguments = as_arguments(example_inputs)
+    arguments = _copies(as_arguments(example_inputs))
     record = _Record(model, arguments)
     with run_for_one_pass(model), record:
         outputs = model(*arguments)
     record.close(outputs)
     return -(-record.peak() // batch_length(example_inputs))
+
+
+def _copies(inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The inputs in memory of their own: a slice would count for all that it was cut from."""
+    copies = {
+        id(value): value.detach().clone(memory_format=torch.contiguous_format) for value in inputs
+    }
+    return [copies[id(value)] for value in inputs]
 
 
 class _Record(TorchFunctionMode):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from mirtrim.counting import measure_counts
 from mirtrim.counting.operations import macs, nonzeros, parameters
 from mirtrim.models.crepe import Crepe
 from mirtrim.models.spectral import SpectralCNN
@@ -268,6 +269,21 @@ def test_unknown_operations_are_named() -> None:
     network = nn.Sequential(nn.Identity(), nn.Sequential(OrderedDict(inner=SortedWeight(3, 3))))
     with pytest.raises(TraceError, match=r"layer 1\.inner: .*aten\.sort"):
         macs(network, torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(nn.LazyLinear(2)), "0.weight of a lazy module has no shape yet"),
+        (torch.jit.script(nn.Sequential(nn.Linear(3, 2))), "is scripted"),
+    ],
+)
+@pytest.mark.parametrize("count", [macs, measure_counts])
+def test_lazy_and_scripted_modules_are_refused(
+    count: Callable[[nn.Module, Tensor], object], network: nn.Module, message: str
+) -> None:
+    with pytest.raises(TraceError, match=message):
+        count(network, torch.zeros(1, 3))
 
 
 def test_a_count_that_does_not_divide_is_refused() -> None:

@@ -220,6 +220,81 @@ def test_what_float32_rounds_in_torch_as_well_is_no_difference(tmp_path: Path) -
     assert 1e-5 < difference < 1e-1
 
 
+class Stateful(nn.Module):
+    """Starts from a state for one example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = nn.GRU(6, 3, batch_first=True)
+        self.register_buffer("start", torch.zeros(1, 1, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.memory(x, self.start)[0]
+
+
+@pytest.mark.parametrize(
+    ("network", "x"),
+    [
+        (nn.Sequential(nn.Unflatten(0, (1, 1)), nn.Flatten(), nn.Linear(6, 2)), torch.ones(1, 6)),
+        (Function(lambda y: y.reshape(1, 6)), torch.ones(1, 6)),
+        (Stateful(), torch.ones(1, 5, 6)),
+    ],
+)
+def test_a_network_for_one_batch_only_is_one_line(
+    network: nn.Module, x: Tensor, tmp_path: Path
+) -> None:
+    message = r"a batch of 1, and not on random inputs in a batch of 3 \(.+\); if it is fixed"
+    with pytest.raises(ArtefactError, match=message) as caught:
+        export_onnx(network, x, tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_as_many_outputs_as_examples_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="gives 2 outputs where torch gives 1; their number"):
+        export_onnx(
+            Function(lambda y: [y + n for n in range(len(y))]),
+            torch.ones(2, 6),
+            tmp_path / "a.onnx",
+        )
+
+
+def test_an_input_without_a_part_is_named(tmp_path: Path) -> None:
+    class First(nn.Linear):
+        def forward(self, unused: Tensor, x: Tensor) -> Tensor:
+            return super().forward(x)
+
+    inputs = (torch.ones(1, 3), torch.ones(1, 6))
+    with pytest.raises(
+        TraceError, match=r"First cannot be exported: input 0 \(from 0\) has no part"
+    ):
+        export_onnx(First(6, 2), inputs, tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(nn.LazyLinear(2)), "0.weight of a lazy module has no shape yet"),
+        (torch.jit.script(nn.Sequential(nn.Linear(6, 2))), "is scripted"),
+    ],
+)
+def test_lazy_and_scripted_modules_are_refused(
+    network: nn.Module, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TraceError, match=message):
+        export_onnx(network, torch.ones(1, 6), tmp_path / "a.onnx")
+
+
+def test_outputs_without_a_fraction_are_compared(tmp_path: Path) -> None:
+    network = Function(lambda y: (y, y > 0, y.argmax(1), (y > 0).to(torch.uint8)))
+    assert export_onnx(network, torch.ones(1, 6), tmp_path / "a.onnx") <= 1e-5
+    # One less than nothing is 255 to a byte.
+    for kind in (np.bool_, np.uint8, np.int64):
+        zero, one = np.array([0], kind), np.array([1], kind)
+        assert onnx_export._relative(zero, one, "a") == onnx_export._relative(one, zero, "a") == 1
+        assert onnx_export._relative(one, one, "a") == 0
+
+
 def test_an_output_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="differs from torch by nan"):
         export_onnx(Function(lambda y: y / 0), torch.ones(1, 6), tmp_path / "a.onnx")

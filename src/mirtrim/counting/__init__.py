@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mirtrim.counting.activation_memory import peak_activation_bytes
 from mirtrim.counting.bytes import bytes_gzip, bytes_raw
 from mirtrim.counting.operations import macs, nonzeros, parameters
+from mirtrim.units.kinds import check_python
 
 __all__ = ["Counts", "measure_counts"]
 
@@ -37,7 +38,11 @@ def measure_counts(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) 
     Args:
         example_inputs: arguments of the model's forward; the first axis of the first one is
             the batch.
+
+    Raises:
+        TraceError: a module is scripted or lazy, or an operation is not known; names it.
     """
+    check_python(model)
     state = model.state_dict()
     return Counts(
         parameters=parameters(model),

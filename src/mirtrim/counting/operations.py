@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from mirtrim.units.kinds import check_python
 from mirtrim.utils.errors import TraceError
 
 aten = torch.ops.aten
@@ -41,8 +42,9 @@ def macs(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> int:
 
     Raises:
         TraceError: an operation uses weights in a way that this counter does not know. It is
-            named, because counting it as free would be wrong.
+            named, because counting it as free would be wrong. Or a module is scripted or lazy.
     """
+    check_python(model)
     counter = _MacCounter(model)
     with run_for_one_pass(model), counter.naming_layers(), counter:
         model(*as_arguments(example_inputs))

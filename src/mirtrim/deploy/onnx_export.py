@@ -24,7 +24,8 @@ from mirtrim.counting.operations import as_arguments, batch_length, run_for_one_
 from mirtrim.deploy.folding import fold_batch_norms
 from mirtrim.deploy.onnx_session import first_line, open_session, quiet
 from mirtrim.deploy.onnx_tidy import strip
-from mirtrim.utils.errors import ArtefactError, TraceError
+from mirtrim.units.kinds import check_python
+from mirtrim.utils.errors import ArtefactError, MirtrimError, TraceError
 from mirtrim.utils.files import atomic_path
 from mirtrim.utils.seeds import torch_generator
 
@@ -61,13 +62,15 @@ def export_onnx(
         mostly positive and mostly negative.
 
     Raises:
-        TraceError: an operation cannot be exported (named), the network computes in another
-            precision than 32 bits, or an output is no tensor.
+        TraceError: an operation cannot be exported (named), a module is scripted or lazy, the
+            network computes in another precision than 32 bits, an input has no part in the
+            outputs, or an output is no tensor.
         ArtefactError: the file would be invalid, fixed to a batch, or differ by more than
             `limit`, or the tracer warns that the way through the network depends on what it was
             traced with; nothing is written.
     """
     inputs = as_arguments(example_inputs)
+    check_python(model)
     _check_precision(model, inputs)
     with run_for_one_pass(model), quiet():
         exported, guess = _export(model, inputs)
@@ -123,8 +126,19 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[onnx.ModelPro
                 " replace the operation by others"
             ) from error
         exported = fold_batch_norms(onnx.load(file))
+    _check_inputs(model, exported, input_names)
     strip(exported)
     return exported, _guess(said)
+
+
+def _check_inputs(model: nn.Module, exported: onnx.ModelProto, names: Sequence[str]) -> None:
+    kept = {value.name for value in exported.graph.input}
+    for index, name in enumerate(names):
+        if name not in kept:
+            raise TraceError(
+                f"{type(model).__name__} cannot be exported: input {index} (from 0) has no part in "
+                "its outputs; wrap the network in a module that takes the other inputs only"
+            )
 
 
 def _guess(said: Sequence[warnings.WarningMessage]) -> str | None:
@@ -196,10 +210,10 @@ def _difference(
     trials += [_changed(drawn, 1.0, offset) for offset in CHECKED_OFFSETS]
     differences = []
     for trial in trials:
-        expected = [output.cpu().numpy() for output in _outputs(model, trial)]
+        expected = _expected(model, trial, batch_length(inputs), path)
         feed = {
-            value.name: given.cpu().numpy()
-            for value, given in zip(session.get_inputs(), trial, strict=True)
+            name: given.cpu().numpy()
+            for name, given in zip(_names("input", len(trial)), trial, strict=True)
         }
         try:
             found = session.run(None, feed)
@@ -208,6 +222,11 @@ def _difference(
                 f"{path}: the exported network does not run on a batch of {batch_length(trial)}"
                 f" ({first_line(error)})"
             ) from error
+        if len(found) != len(expected):
+            raise ArtefactError(
+                f"{path}: the exported network gives {len(found)} outputs where torch gives "
+                f"{len(expected)}; their number was fixed while tracing"
+            )
         difference = _largest(found, expected, path)
         # Written so that a difference that is not a number fails.
         if not difference <= limit and not difference <= ROUNDINGS * _rounding(
@@ -247,6 +266,24 @@ def _largest(
     return float(np.max([_relative(*pair, path) for pair in zip(found, expected, strict=True)]))
 
 
+def _expected(
+    model: nn.Module, trial: tuple[Tensor, ...], batch: int, path: str | os.PathLike[str]
+) -> list[np.ndarray]:
+    """What torch gives for a trial; `batch` is that of the example, which it has run on."""
+    try:
+        outputs = _outputs(model, trial)
+    except MirtrimError:
+        raise
+    except Exception as error:
+        length = batch_length(trial)
+        raise ArtefactError(
+            f"{path}: {type(model).__name__} runs on the example, a batch of {batch}, and not on "
+            f"random inputs in a batch of {length} ({first_line(error)}); if it is fixed to a "
+            "batch, let it take its sizes from its inputs"
+        ) from error
+    return [output.detach().cpu().numpy() for output in outputs]
+
+
 def _random_like(value: Tensor, batch: int, generator: torch.Generator) -> Tensor:
     """Standard normal numbers; integers and truth values between the example's extremes."""
     shape = (batch, *value.shape[1:])
@@ -269,5 +306,8 @@ def _relative(found: np.ndarray, expected: np.ndarray, path: str | os.PathLike[s
             f"{path}: the exported network gives {found.shape} where torch gives {expected.shape};"
             " a size was fixed while tracing"
         )
+    if not np.issubdtype(expected.dtype, np.inexact):
+        # Truth values cannot be subtracted, and small or unsigned integers overflow.
+        found, expected = found.astype(np.float64), expected.astype(np.float64)
     largest = np.abs(expected).max(initial=0)
     return float(np.abs(found - expected).max(initial=0) / max(1.0, float(largest)))

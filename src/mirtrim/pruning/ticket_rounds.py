@@ -18,7 +18,8 @@ from mirtrim.pruning.stepping import Stepper
 from mirtrim.training import Hook, State, state_of
 from mirtrim.units.copying import copied
 from mirtrim.units.cutting import cut_slots
-from mirtrim.units.finding import check_module, discover
+from mirtrim.units.finding import discover
+from mirtrim.units.kinds import check_module
 from mirtrim.utils.errors import ConfigError, MirtrimError, RatioError
 from mirtrim.utils.seeds import torch_generator
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.graph import UnitGraph
+from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
 from mirtrim.units.preserving import preserved, uncached, unscripted
@@ -163,31 +164,16 @@ def _mentions_training(value: Any) -> bool:
     )
 
 
-def check_module(model: Any) -> None:
-    """That a network was given.
-
-    Raises:
-        TraceError: it is something else.
-    """
-    if not isinstance(model, nn.Module):
-        what = getattr(model, "__name__", None) or type(model).__name__
-        raise TraceError(f"model: {what} is not a torch.nn.Module; give the network itself")
-
-
 def _check_kind(model: nn.Module, example_inputs: Any) -> None:
     """Networks and examples that nothing can be done with.
 
     Raises:
         TraceError: names the module or the input.
     """
-    check_module(model)
+    check_python(model)
     for path, module in model.named_modules():
         name = path or type(model).__name__
         kind = type(module)
-        if isinstance(module, torch.jit.ScriptModule):
-            raise TraceError(
-                f"module {name} is scripted and cannot be followed; use the plain Python module"
-            )
         if "quantized" in kind.__module__ and of_torch(kind):
             raise TraceError(f"module {name} is quantised; trim the network before quantising it")
         if isinstance(module, torch.fx.GraphModule) and any(
@@ -197,10 +183,6 @@ def _check_kind(model: nn.Module, example_inputs: Any) -> None:
                 f"module {name} is an exported program; trim the network that it was made from"
             )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if torch.nn.parameter.is_lazy(tensor):
-            raise TraceError(
-                f"{name} of a lazy module has no shape yet; run the network once before trimming"
-            )
         if tensor.is_meta:
             raise TraceError(f"{name} is on the meta device and has no values; load the weights")
     for tensor in tensors_in(example_inputs):

@@ -3,20 +3,69 @@
 libsndfile makes the header fit what is there, so that a file that was cut looks whole.
 """
 
-from collections.abc import Iterator
+import mmap
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 # Sizes that mean "not known when this was written", and those minus a header.
 UNKNOWN_SIZES = (2**31, 2**32, 2**63, 2**64)
 UNKNOWN_MARGIN = 128
 W64_RIFF = b"riff\x2e\x91\xcf\x11"
 W64_DATA = b"data\xf3\xac\xd3\x11"
+W64_HEAD_BYTES = 24  # of a chunk; its size counts them
+AIFF_LEAD_BYTES = 8  # of the chunk of sound, before the sound
+FLAC_HEAD = b"fLaC\x00\x00\x00\x22"
+ID3_HEAD = b"ID3"
 OGG_PAGE = b"OggS"
-OGG_LAST_PAGE = 4  # bit of the page's flags, which are its sixth byte
+# Bits of a page's flags, which are its sixth byte.
+OGG_FIRST_PAGE, OGG_LAST_PAGE = 2, 4
+# A first page tells no position.
+OGG_HEAD = OGG_PAGE + b"\x00\x02" + bytes(8)
 OGG_SEGMENTS_AT = 26  # how many segments a page has; their sizes follow, and then they themselves
-# A page is at most 65307 bytes long, so the last ones lie here.
-OGG_TAIL_BYTES = 2**17
+
+Order = Literal["big", "little"]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a decoder must be given of a file whose header or length misleads it.
+
+    Attributes:
+        end: offset behind the sound.
+        patch_at, patch: offset of a number in the header, and the bytes that must stand there.
+        unfinished: whether the header does not tell yet how much sound there is.
+        another: whether another recording follows.
+    """
+
+    end: int
+    patch_at: int = 0
+    patch: bytes = b""
+    unfinished: bool = False
+    another: bool = False
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Where a file's sound begins, how many bytes it is said to have, and where that is said.
+
+    Attributes:
+        at, width, order: of the number in the header.
+        counted: bytes of the header that the number counts as well.
+        empty: the largest size that says that there is no sound.
+    """
+
+    begin: int
+    told: int
+    at: int
+    width: int
+    order: Order
+    counted: int = 0
+    empty: int = 0
+
+    def number(self, size: int) -> bytes:
+        """What the header must say of `size` bytes."""
+        return min(size + self.counted, 2 ** (8 * self.width) - 1).to_bytes(self.width, self.order)
 
 
 def share_present(path: Path) -> float:
@@ -25,83 +74,154 @@ def share_present(path: Path) -> float:
     """
     size = path.stat().st_size
     with open(path, "rb") as stream:
-        for begin, told in _sound(stream, size):
-            if told > 0 and not _unknown(told) and begin + told > size:
-                return max(0.0, (size - begin) / told)
+        sound = _sound(stream, size)
+    if sound and sound.told > 0 and not _unknown(sound.told) and sound.begin + sound.told > size:
+        return max(0.0, (size - sound.begin) / sound.told)
     return 1.0
+
+
+def extent_of(path: Path) -> Extent | None:
+    """What of a wav, aiff, au, w64 or caf file is sound, if libsndfile would mistake that.
+
+    It believes a header that tells of no sound, as a recorder leaves it that stopped before its
+    end; it takes what stands behind the sound of a w64 file for sound, and gives up a wav or aiff
+    file behind which another one stands.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        sound = _sound(stream, size)
+        if sound is None:
+            return None
+        if sound.told <= sound.empty:
+            behind = sound.begin + max(0, sound.told)
+            if behind >= size or _are_chunks(stream, behind, size, sound.order):
+                return None
+            number = sound.number(size - sound.begin)
+            return Extent(size, sound.at, number, unfinished=True)
+        behind = sound.begin + sound.told + sound.told % 2
+        if behind >= size:
+            return None
+        stream.seek(0)
+        head = stream.read(4)
+        stream.seek(behind)
+        another = stream.read(4) == head
+    if another or head == W64_RIFF[:4]:
+        return Extent(sound.begin + sound.told, another=another)
+    return None
+
+
+def holds_another(path: Path) -> bool:
+    """Whether another recording follows in a FLAC or Ogg file that is not empty."""
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:4] == FLAC_HEAD[:4] or data[:3] == ID3_HEAD:
+            first = data.find(FLAC_HEAD)
+            return first >= 0 and data.find(FLAC_HEAD, first + 1) >= 0
+        # Streams that sound together begin together.
+        position = 0
+        while data[position : position + 4] == OGG_PAGE and data[position + 5] & OGG_FIRST_PAGE:
+            position += _page_size(data[position : position + OGG_SEGMENTS_AT + 256])
+        return position > 0 and data.find(OGG_HEAD, position) >= 0
 
 
 def ogg_breaks_off(path: Path) -> bool:
     """Whether the last page of an Ogg file lacks the mark of the last one, or its own end."""
-    with open(path, "rb") as stream:
-        if stream.read(4) != OGG_PAGE:
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:4] != OGG_PAGE:
             return False
-        stream.seek(max(0, path.stat().st_size - OGG_TAIL_BYTES))
-        tail = stream.read()
-    page = tail[max(0, tail.rfind(OGG_PAGE)) :]
-    if len(page) <= OGG_SEGMENTS_AT or not page[5] & OGG_LAST_PAGE:
-        return True
+        last = data.rfind(OGG_PAGE)
+        page = data[last : last + OGG_SEGMENTS_AT + 256]
+        if len(page) <= OGG_SEGMENTS_AT or not page[5] & OGG_LAST_PAGE:
+            return True
+        return len(data) < last + _page_size(page)
+
+
+def _page_size(page: bytes) -> int:
+    """Bytes of an Ogg page, from its first ones."""
     sizes = page[OGG_SEGMENTS_AT + 1 :][: page[OGG_SEGMENTS_AT]]
-    return len(page) < OGG_SEGMENTS_AT + 1 + page[OGG_SEGMENTS_AT] + sum(sizes)
+    return OGG_SEGMENTS_AT + 1 + page[OGG_SEGMENTS_AT] + sum(sizes)
 
 
 def _unknown(told: int) -> bool:
     return any(-UNKNOWN_MARGIN <= told - size <= 0 for size in UNKNOWN_SIZES)
 
 
-def _sound(stream: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
-    """Where the sound begins, and how many bytes it is said to have."""
-    head = stream.read(24)
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-        order = "big" if head[:4] == b"RIFX" else "little"
-        yield from _chunks(stream, size, order, b"data", long_in_ds64=head[:2] in (b"RF", b"BW"))
-    elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        # Eight bytes of the chunk tell where the sound begins within it.
-        yield from _chunks(stream, size, "big", b"SSND")
-    elif head[:4] == b".snd" and len(head) == 24:
-        yield int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
-    elif head[:4] == b"caff":
-        yield from _caf_chunks(stream, size)
-    elif head[:8] == W64_RIFF:
-        yield from _w64_chunks(stream, size)
-
-
-def _chunks(
-    stream: IO[bytes], size: int, order: str, wanted: bytes, *, long_in_ds64: bool = False
-) -> Iterator[tuple[int, int]]:
-    position, long_size = 12, None
+def _are_chunks(stream: IO[bytes], position: int, size: int, order: Order) -> bool:
+    """Whether chunks with names follow from `position` to the end of a file."""
     while position + 8 <= size:
         stream.seek(position)
         name = stream.read(4)
-        told = int.from_bytes(stream.read(4), order)  # type: ignore[arg-type]
-        if name == b"ds64" and long_in_ds64:
-            long_size = int.from_bytes(stream.read(24)[8:16], "little")
-        if name == wanted:
-            known = long_size if long_size is not None and told == 2**32 - 1 else told
-            yield position + 8, known
-            return
+        if not (name.isascii() and name.decode().isprintable()):
+            return False
+        told = int.from_bytes(stream.read(4), order)
         position += 8 + told + told % 2
+    return 0 <= position - size <= 1
 
 
-def _caf_chunks(stream: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
+def _sound(stream: IO[bytes], size: int) -> _Sound | None:
+    head = stream.read(24)
+    if head[:4] in (b"RIFF", b"RIFX"):
+        return _chunk(stream, size, "big" if head[:4] == b"RIFX" else "little", b"data")
+    if head[:4] in (b"RF64", b"BW64"):
+        return _long_chunk(stream, size)
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        # Eight bytes of the chunk tell where the sound begins within it.
+        return _chunk(stream, size, "big", b"SSND", AIFF_LEAD_BYTES)
+    if head[:4] == b".snd" and len(head) == 24:
+        begin, told = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
+        return _Sound(begin, told, 8, 4, "big")
+    if head[:4] == b"caff":
+        return _caf_chunk(stream, size)
+    if head[:8] == W64_RIFF:
+        return _w64_chunk(stream, size)
+    return None
+
+
+def _chunk(
+    stream: IO[bytes], size: int, order: Order, wanted: bytes, empty: int = 0
+) -> _Sound | None:
+    position = 12
+    while position + 8 <= size:
+        stream.seek(position)
+        name = stream.read(4)
+        told = int.from_bytes(stream.read(4), order)
+        if name == wanted:
+            return _Sound(position + 8, told, position + 4, 4, order, empty=empty)
+        position += 8 + told + told % 2
+    return None
+
+
+def _long_chunk(stream: IO[bytes], size: int) -> _Sound | None:
+    """The sound of a file whose chunk `ds64` keeps the size, after that of the file."""
+    data = _chunk(stream, size, "little", b"data")
+    longer = _chunk(stream, size, "little", b"ds64")
+    if data is None or longer is None:
+        return data
+    stream.seek(longer.begin + 8)
+    told = int.from_bytes(stream.read(8), "little")
+    return _Sound(data.begin, told, longer.begin + 8, 8, "little")
+
+
+def _caf_chunk(stream: IO[bytes], size: int) -> _Sound | None:
     position = 8
     while position + 12 <= size:
         stream.seek(position)
         name = stream.read(4)
         told = int.from_bytes(stream.read(8), "big", signed=True)  # −1: up to the end
         if name == b"data":
-            yield position + 12, told
-            return
+            return _Sound(position + 12, told, position + 4, 8, "big", empty=-1)
         position += 12 + max(told, 0)
+    return None
 
 
-def _w64_chunks(stream: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
+def _w64_chunk(stream: IO[bytes], size: int) -> _Sound | None:
     position = 40
-    while position + 24 <= size:
+    while position + W64_HEAD_BYTES <= size:
         stream.seek(position)
         name = stream.read(16)
-        told = int.from_bytes(stream.read(8), "little")  # with these 24 bytes
+        told = int.from_bytes(stream.read(8), "little")
         if name[:8] == W64_DATA:
-            yield position + 24, told - 24
-            return
-        position += max(24, told + -told % 8)
+            begin = position + W64_HEAD_BYTES
+            told -= W64_HEAD_BYTES
+            return _Sound(begin, told, position + 16, 8, "little", counted=W64_HEAD_BYTES)
+        position += max(W64_HEAD_BYTES, told + -told % 8)
+    return None

@@ -10,8 +10,15 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mirtrim.sound.containers import ogg_breaks_off, share_present
+from mirtrim.sound.containers import (
+    Extent,
+    extent_of,
+    holds_another,
+    ogg_breaks_off,
+    share_present,
+)
 from mirtrim.sound.mpeg import MpegStream, WholeStream, find_stream
+from mirtrim.sound.patched import PatchedFile
 from mirtrim.sound.sniff import HEAD_BYTES, is_container, kind_of
 from mirtrim.utils.errors import MirtrimError
 
@@ -49,6 +56,7 @@ class Source:
         frames: how many it holds, as far as that is a fact: its header says so, or they were
             counted. None if only decoding can tell.
         mpeg: its MPEG stream, if that is what it holds.
+        extent: what of it is sound, where its header misleads a decoder.
     """
 
     path: Path
@@ -56,6 +64,7 @@ class Source:
     channels: int
     frames: int | None
     mpeg: MpegStream | None = None
+    extent: Extent | None = None
 
     def seconds(self, frames: int) -> float:
         """Length of `frames`."""
@@ -72,14 +81,15 @@ def open_source(path: Path) -> Source:
     mpeg = None if is_container(head) else find_stream(path)
     if mpeg is None and (kind := kind_of(head)):
         raise AudioError(f"{path}: is {kind}, which cannot be heard; name an audio file")
-    with _opened(path, mpeg) as reader:
+    extent = None if mpeg else extent_of(path)
+    with _opened(path, mpeg, extent) as reader:
         frames: int | None = reader.frames
         rate, channels = reader.samplerate, reader.channels
     if mpeg and mpeg.claimed is None:
         frames = mpeg.samples
     elif frames is not None and frames >= UNKNOWN_FRAMES:
         frames = None
-    return Source(path, rate, channels, frames, mpeg)
+    return Source(path, rate, channels, frames, mpeg, extent)
 
 
 def duration_of(path: str | Path) -> float:
@@ -102,19 +112,40 @@ def blocks_of(source: Source, size: int) -> Iterator[np.ndarray]:
         AudioError: the decoder gives up before the end, or nothing can be decoded.
     """
     done = 0
-    with _opened(source.path, source.mpeg) as reader:
+    with _opened(source.path, source.mpeg, source.extent) as reader:
         while True:
             try:
                 with _no_stderr():
-                    block = reader.read(size, dtype="float32", always_2d=True)
+                    block = reader.read(_asked(source, done, size), "float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                if source.mpeg is None or not done:
+                if not _may_end(source, done):
                     raise undecodable(source.path, error) from error
-                break  # a decoder of MPEG complains at the end of a stream that was cut
+                break
             if not len(block):
                 break
             done += len(block)
             yield block
+
+
+def _asked(source: Source, done: int, size: int) -> int:
+    """How many frames to ask for behind `done`.
+
+    What a decoder gives up at tags or other bytes behind the sound takes the sound before them
+    with it, so no more than is known to be there is asked for, and then whether there is more.
+    """
+    if source.mpeg is None and source.frames is not None and done < source.frames:
+        return min(size, source.frames - done)
+    return size
+
+
+def _may_end(source: Source, done: int) -> bool:
+    """Whether what a decoder cannot read behind `done` frames may be no sound.
+
+    A decoder of MPEG complains at the end of a stream that was cut.
+    """
+    if source.mpeg is None:
+        return 0 < (source.frames or 0) <= done
+    return done > 0
 
 
 def joined(source: Source) -> np.ndarray:
@@ -143,6 +174,13 @@ def missing(source: Source, decoded: int) -> str | None:
     part = share_present(source.path)
     if 0 < part < 1 and seconds / part - seconds >= NOTED_SECONDS:
         return f"only {seconds:.2f} of {seconds / part:.2f} s are in the file: it was cut"
+    extent = source.extent
+    if extent is not None and extent.unfinished:
+        return "its header was never finished, so all that follows it was taken for sound"
+    if (extent is not None and extent.another) or (
+        source.mpeg is None and holds_another(source.path)
+    ):
+        return f"only its first {seconds:.2f} s were heard: another recording follows them"
     if ogg_breaks_off(source.path):
         return f"breaks off after {seconds:.2f} s: its end is missing"
     return None
@@ -182,8 +220,10 @@ def _head(path: Path) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path, mpeg: MpegStream | None) -> Iterator[_Reader]:
-    whole = WholeStream(mpeg) if mpeg else None
+def _opened(path: Path, mpeg: MpegStream | None, extent: Extent | None) -> Iterator[_Reader]:
+    whole: PatchedFile | None = WholeStream(mpeg) if mpeg else None
+    if extent is not None:
+        whole = PatchedFile(path, 0, extent.end, extent.patch_at, extent.patch)
     reader: _Reader | None = None
     try:
         try:

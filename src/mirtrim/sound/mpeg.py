@@ -5,10 +5,11 @@ none; Xing's, in the first frame, is a convention), and stops where the guess en
 frames costs a look at four bytes of each.
 """
 
-import io
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
+
+from mirtrim.sound.patched import PatchedFile
 
 # kbit/s by bitrate index, for (is MPEG 1, layer).
 BITRATES: dict[tuple[bool, int], tuple[int, ...]] = {
@@ -197,7 +198,7 @@ def _xing(data: mmap.mmap, start: int, header: Header) -> tuple[int | None, int 
     return at + 8, _word(data, at + 8)
 
 
-class WholeStream(io.RawIOBase):
+class WholeStream(PatchedFile):
     """A stream as a decoder must see it to decode all of it.
 
     It begins with the first frame. A wrong number of frames in a Xing header, as of files that
@@ -210,51 +211,18 @@ class WholeStream(io.RawIOBase):
     TAG_BYTES = 128
 
     def __init__(self, stream: MpegStream) -> None:
-        self._file = open(stream.path, "rb")  # noqa: SIM115 - closed by close()
-        self._start = stream.start
-        self._patch_at = -1
-        self._patch = b""
-        self._size = stream.path.stat().st_size - stream.start
-        if stream.claimed_at is None:
-            self._size += UNBOUNDED
-        elif stream.claimed != stream.frames and not stream.cut:
-            self._patch_at = stream.claimed_at - stream.start
-            self._patch = stream.frames.to_bytes(4, "big")
+        end, patch = stream.path.stat().st_size, b""
         self._unbounded = stream.claimed_at is None
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, origin + offset)
-        return self._position
+        if self._unbounded:
+            end += UNBOUNDED
+        elif stream.claimed != stream.frames and not stream.cut:
+            patch = stream.frames.to_bytes(4, "big")
+        super().__init__(stream.path, stream.start, end, stream.claimed_at or 0, patch)
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        if self._unbounded and self._position >= self._size - self.TAG_BYTES:
-            count = min(len(buffer), max(0, self._size - self._position))
-            buffer[:count] = bytes(count)
-        else:
-            self._file.seek(self._start + self._position)
-            count = self._file.readinto(buffer)
-            self._replace(buffer, count)
+        if not self._unbounded or self._position < self._size - self.TAG_BYTES:
+            return super().readinto(buffer)
+        count = min(len(buffer), max(0, self._size - self._position))
+        buffer[:count] = bytes(count)
         self._position += count
         return count
-
-    def _replace(self, buffer, count: int) -> None:  # type: ignore[no-untyped-def]
-        begin = max(self._patch_at, self._position)
-        end = min(self._patch_at + len(self._patch), self._position + count)
-        if begin < end:
-            there = slice(begin - self._position, end - self._position)
-            buffer[there] = self._patch[begin - self._patch_at : end - self._patch_at]
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()

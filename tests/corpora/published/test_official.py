@@ -28,7 +28,8 @@ def seconds(tracks: dict[str, SimpleNamespace]) -> dict[str, float]:
 
 def test_the_first_label_that_a_loader_gives_is_taken() -> None:
     assert label_of(track("a", instrument_full="Flute", instrument="Fl")) == "Flute"
-    assert label_of(track("a", predominant_instrument=["cello", "cla"])) == "cello"
+    assert label_of(track("a", predominant_instrument=["cello", "cello"])) == "cello"
+    assert label_of(track("a", predominant_instrument=["cello", "cla"], genre="jazz")) is None
     assert label_of(track("a", genre="jazz"), ("instrument",)) is None
     assert label_of(track("a", instrument=None, genre="jazz")) == "jazz"
 
@@ -39,6 +40,29 @@ def test_sources_are_songs_players_or_the_tracks_themselves() -> None:
     assert source_of("tinysol", track("Fl-C4", artist="someone")) == "Fl-C4"
     assert source_of("medley_solos_db", track("u", subset="validation", song_id=7)) == "song 7"
     assert source_of("medley_solos_db", track("u", subset="test", song_id=7)) == "test song 7"
+
+
+def test_excerpts_of_one_irmas_recording_stay_together() -> None:
+    tracks = table(
+        [
+            track(f"{recording:04}__{part}", split="train", predominant_instrument=name)
+            for recording, name in enumerate(("cel", "flu", "voi") * 5)
+            for part in (1, 2, 3)
+        ]
+        + [track("0004", split="test", instrument=["flu"])]  # another 4 than 0004__1
+        + [track("1", split="test", instrument=["gel", "voi"])]
+    )
+    rows = split_rows("irmas", tracks, seconds(tracks), 0)
+    assert_disjoint(rows)
+    assert [row.track_id for row in rows if row.split == "test"] == ["0004"]
+    homes = {row.track_id[:4]: set() for row in rows if row.split != "test"}
+    for row in rows:
+        if row.split != "test":
+            homes[row.track_id[:4]].add(row.split)
+    assert len(homes) == 15
+    assert all(len(splits) == 1 for splits in homes.values())
+    assert {"train"} in homes.values()
+    assert {"validation"} in homes.values()
 
 
 def test_named_subsets_are_used() -> None:

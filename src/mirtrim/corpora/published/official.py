@@ -39,12 +39,20 @@ def _beatles_album(track: Any) -> str:
     return track._track_paths["chords"][0].split("/")[-2].split("_-_")[-1]
 
 
+def _irmas_recording(track: Any) -> str:
+    # Training ids are <recording>__<number>; test ids are numbers of another collection, which
+    # must not be taken for recordings.
+    recording, dashes, _ = str(track.track_id).partition("__")
+    return recording + dashes
+
+
 def _track_id(track: Any) -> str:
     return str(track.track_id)
 
 
 SOURCE_OF_LOADER: Mapping[str, Callable[[Any], str]] = {
     "beatles": _beatles_album,
+    "irmas": _irmas_recording,
     "medley_solos_db": _medley_song,
     "tinysol": _track_id,  # one note file; the official folds mix pitches of one instrument
     "four_way_tabla": lambda track: str(track.track_id).split("_")[0],
@@ -57,15 +65,27 @@ LABELS_LEFT_OUT: Mapping[str, frozenset[str]] = {"tinysol": frozenset({"Accordio
 
 
 def label_of(track: Any, attributes: Sequence[str] = LABELS) -> str | None:
-    """The class of a track: the first of `attributes` that the loader gives, or None."""
-    return _first(track, attributes)
+    """The class of a track: the first of `attributes` that the loader gives; None if there is none,
+    or more than one in it."""
+    labels = labels_of(track, attributes)
+    return labels[0] if len(labels) == 1 else None
+
+
+def labels_of(track: Any, attributes: Sequence[str] = LABELS) -> list[str]:
+    """All labels in the first of `attributes` that the loader gives, each once."""
+    for attribute in attributes:
+        value = getattr(track, attribute, None)
+        if value is not None and not (isinstance(value, (list, str)) and not value):
+            values = value if isinstance(value, list) else [value]
+            return list(dict.fromkeys(map(str, values)))
+    return []
 
 
 def source_of(loader: str, track: Any) -> str:
     """What must not be shared between splits; the track itself where nothing is known."""
     if loader in SOURCE_OF_LOADER:
         return SOURCE_OF_LOADER[loader](track)
-    return _first(track, SOURCES) or str(track.track_id)
+    return next(iter(labels_of(track, SOURCES)), str(track.track_id))
 
 
 def subset_of(loader: str, track: Any) -> Any:
@@ -73,14 +93,6 @@ def subset_of(loader: str, track: Any) -> Any:
     if loader in SUBSET_OF_LOADER:
         return SUBSET_OF_LOADER[loader](track)
     return next((v for v in (getattr(track, a, None) for a in SUBSETS) if v is not None), None)
-
-
-def _first(track: Any, attributes: Sequence[str]) -> str | None:
-    for attribute in attributes:
-        value = getattr(track, attribute, None)
-        if value is not None and not (isinstance(value, (list, str)) and not value):
-            return str(value[0] if isinstance(value, list) else value)
-    return None
 
 
 def split_rows(
@@ -91,7 +103,7 @@ def split_rows(
     Subsets called train, validation and test are used as they are; of train and test alone,
     a part of the training sources becomes validation; of numbered folds the last is test, the
     one before it validation. Without official subsets, 60/20/20 % of the sources are drawn,
-    class by class.
+    class by class. Tracks with several labels are left out.
 
     Args:
         tracks: track id → mirdata track.
@@ -104,17 +116,18 @@ def split_rows(
     wanted = {
         track_id: tracks[track_id]
         for track_id in sorted(durations)
-        if label_of(tracks[track_id]) not in LABELS_LEFT_OUT.get(loader, frozenset())
+        if len(labels := labels_of(tracks[track_id])) < 2
+        and not LABELS_LEFT_OUT.get(loader, frozenset()).intersection(labels)
     }
     sources = {track_id: source_of(loader, track) for track_id, track in wanted.items()}
-    labels = {track_id: label_of(track) or "" for track_id, track in wanted.items()}
+    label = {track_id: label_of(track) or "" for track_id, track in wanted.items()}
     subsets = {track_id: subset_of(loader, track) for track_id, track in wanted.items()}
     splits = _official(loader, subsets)
     if splits is None:
-        splits = _drawn(sources, labels, ("train", "validation", "test"), seed)
+        splits = _drawn(sources, label, ("train", "validation", "test"), seed)
     elif "validation" not in splits.values():
         inner = {k: source for k, source in sources.items() if splits[k] == "train"}
-        splits = {**splits, **_drawn(inner, labels, ("train", "validation"), seed)}
+        splits = {**splits, **_drawn(inner, label, ("train", "validation"), seed)}
     return [TrackRow(k, splits[k], sources[k], float(durations[k])) for k in wanted]
 
 

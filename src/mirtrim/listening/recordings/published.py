@@ -1,6 +1,7 @@
 """Annotated recordings of a dataset that mirdata has a loader for."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mirtrim.corpora.annotations.drums import FIVE_CLASSES, drum_onsets
 from mirtrim.corpora.annotations.f0 import f0_annotation
 from mirtrim.corpora.annotations.onsets import onset_times
 from mirtrim.corpora.published.any_loader import ready
-from mirtrim.corpora.published.official import label_of, split_rows
+from mirtrim.corpora.published.official import labels_of, split_rows
 from mirtrim.corpora.published.versions import audio_seconds, load_tracks
 from mirtrim.corpora.reader import Making
 from mirtrim.listening.recordings.truth import (
@@ -25,6 +26,8 @@ from mirtrim.listening.recordings.truth import (
     PitchTruth,
     Truth,
 )
+from mirtrim.tasks.classification import Classification
+from mirtrim.tasks.registry import get_task
 from mirtrim.utils.errors import CorpusError
 
 
@@ -55,6 +58,8 @@ def annotated_tracks(
     else:
         rows = split_rows(loader, tracks, seconds, seed=0)
         kept = sorted(row.track_id for row in rows if row.split == split)
+    if kind == "classes":  # with several labels, none is the truth
+        kept = [track_id for track_id in kept if len(labels_of(tracks[track_id])) < 2]
     if not kept:
         raise CorpusError(f"{loader}: no track of split {split} has audio; set `split` to null")
     read = TRUTH_OF_KIND[kind]
@@ -85,9 +90,11 @@ def _chords(task: str, track: Any) -> ChordTruth:
 
 
 def _class(task: str, track: Any) -> ClassTruth:
-    label = label_of(track)
+    kind, label = get_task(task), None
+    with suppress(AttributeError):  # the loader knows no such thing
+        label = kind.label(track) if isinstance(kind, Classification) else None
     if label is None:
-        raise CorpusError(f"track {track.track_id}: its loader gives no class; leave it out")
+        raise CorpusError(f"track {track.track_id}: its loader gives no {task}; leave it out")
     return ClassTruth(label)
 
 

@@ -72,6 +72,15 @@ def test_named_subsets_are_used() -> None:
     assert [row.split for row in split_rows("x", tracks, seconds(tracks), 0)] == list(SPLITS)
 
 
+def test_what_publishers_omit_is_left_out() -> None:
+    subsets = ("test", "omitted", "train", "validation", "omitted")
+    tracks = table([track(f"Track{n}", split=subset) for n, subset in enumerate(subsets)])
+    rows = split_rows("slakh", tracks, seconds(tracks), 0)
+    assert [(row.track_id, row.split) for row in rows] == [
+        ("Track0", "test"), ("Track2", "train"), ("Track3", "validation"),
+    ]  # fmt: skip
+
+
 def test_numbered_folds_become_three_one_one() -> None:
     tracks = table([track(f"n{fold}", split=fold, instrument_full="Oboe") for fold in range(5)])
     splits = [row.split for row in split_rows("tinysol", tracks, seconds(tracks), 0)]

@@ -20,6 +20,7 @@ SPLIT_OF_SUBSET = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation",
     "val": "validation", "dev": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
+OMITTED = "omitted"  # of Slakh: what its publishers advise against, as pieces are there twice
 VALIDATION_SHARE, TEST_SHARE = 0.2, 0.2
 
 
@@ -103,7 +104,7 @@ def split_rows(
     Subsets called train, validation and test are used as they are; of train and test alone,
     a part of the training sources becomes validation; of numbered folds the last is test, the
     one before it validation. Without official subsets, 60/20/20 % of the sources are drawn,
-    class by class. Tracks with several labels are left out.
+    class by class. Tracks with several labels, or of a subset called omitted, are left out.
 
     Args:
         tracks: track id → mirdata track.
@@ -118,6 +119,7 @@ def split_rows(
         for track_id in sorted(durations)
         if len(labels := labels_of(tracks[track_id])) < 2
         and not LABELS_LEFT_OUT.get(loader, frozenset()).intersection(labels)
+        and subset_of(loader, tracks[track_id]) != OMITTED
     }
     sources = {track_id: source_of(loader, track) for track_id, track in wanted.items()}
     label = {track_id: label_of(track) or "" for track_id, track in wanted.items()}

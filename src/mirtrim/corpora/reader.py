@@ -95,7 +95,8 @@ def _why_empty(split: str, rows: Sequence[TrackRow]) -> str:
     shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "") or "none"
     return (
         f"{len(rows)} tracks of {len(names)} sources ({shown}) leave the split {split} empty; "
-        "three sources at least are needed, as none may be in two splits: add tracks to the corpus"
+        "three sources of one class at least are needed, as none may be in two splits, or a subset "
+        "of that name from the publisher: add tracks to the corpus"
     )
 
 

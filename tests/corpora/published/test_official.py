@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mirdata.datasets import four_way_tabla
 
 from mirtrim.corpora.published.official import label_of, source_of, split_rows, subset_of
+from mirtrim.corpora.reader import chosen
 from mirtrim.corpora.splits import SPLITS, assert_disjoint
 from mirtrim.utils.errors import CorpusError
 
@@ -79,6 +80,16 @@ def test_what_publishers_omit_is_left_out() -> None:
     assert [(row.track_id, row.split) for row in rows] == [
         ("Track0", "test"), ("Track2", "train"), ("Track3", "validation"),
     ]  # fmt: skip
+
+
+def test_it_is_said_why_a_split_is_empty() -> None:
+    two_of_each = [track(f"{g}{n}", genre=g) for g in ("jazz", "rock", "folk") for n in range(2)]
+    no_test = [track(f"s{n}", split=("train", "validation")[n % 2]) for n in range(6)]
+    for tracks in map(table, (two_of_each, no_test)):
+        rows = split_rows("x", tracks, seconds(tracks), 0)
+        message = r"test empty; three sources of one class at least .*, or a subset of that name"
+        with pytest.raises(CorpusError, match=message):
+            chosen(rows, {"minimum_seconds": 0, "train_share": 1, "seed": 0})
 
 
 def test_numbered_folds_become_three_one_one() -> None:

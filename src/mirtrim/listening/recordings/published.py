@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-import mirtrim.corpora.loaders  # noqa: F401 - some say where their onsets are
 from mirtrim.corpora.annotations.chords import audio_path, chord_annotation
 from mirtrim.corpora.annotations.drums import FIVE_CLASSES, drum_onsets
 from mirtrim.corpora.annotations.f0 import f0_annotation
 from mirtrim.corpora.annotations.onsets import onset_times
+from mirtrim.corpora.loaders import guitarset  # all loaders: some say where their onsets are
 from mirtrim.corpora.published.any_loader import ready
 from mirtrim.corpora.published.official import labels_of, split_rows
 from mirtrim.corpora.published.versions import audio_seconds, load_tracks
@@ -49,9 +49,14 @@ def annotated_tracks(
     loader = settings["loader"]
     named = {key: settings.get(key) for key in ("folder", "index", "version", "parts")}
     folder.mkdir(parents=True, exist_ok=True)
-    dataset = ready(loader, named, folder, making)
+    kinds = None
+    if loader == guitarset.LOADER:
+        # Its hexaphonic recordings are large, and nothing is heard of them.
+        named["parts"] = named["parts"] or guitarset.PARTS
+        kinds = guitarset.KINDS
+    dataset = ready(loader, named, folder, making, kinds)
     tracks = load_tracks(loader, dataset)
-    seconds = audio_seconds(loader, tracks)
+    seconds = audio_seconds(loader, {key: _Heard(track) for key, track in tracks.items()})
     split = settings.get("split")
     if split is None:
         kept = sorted(seconds)
@@ -69,6 +74,14 @@ def annotated_tracks(
         )
         for track_id in kept
     ]
+
+
+class _Heard:
+    """Where the recording of a track is that is listened to; None if it has none."""
+
+    def __init__(self, track: Any) -> None:
+        name = "audio_mic_path" if hasattr(track, "audio_mic_path") else "audio_path"
+        self.audio_path = getattr(track, name, None)
 
 
 def _events(task: str, track: Any) -> EventTruth:

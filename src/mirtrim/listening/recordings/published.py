@@ -86,6 +86,11 @@ class _Heard:
 
 def _events(task: str, track: Any) -> EventTruth:
     if task.startswith("drums"):
+        if not hasattr(track, "midi_path"):
+            raise CorpusError(
+                f"track {track.track_id}: its loader gives no drum strokes; use groove_midi, or a "
+                "folder of recordings with annotations"
+            )
         times, labels = drum_onsets(track, FIVE_CLASSES)
         return EventTruth(times, tuple(labels))
     times = onset_times(track)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -308,3 +309,60 @@ def test_parameters_and_nonzeros() -> None:
         shared.weight[0] = 0
     assert parameters(network) == 6 + 2 + 4 + 6
     assert nonzeros(network) == 3 + 2 + 4 + 6
+
+
+class Adapted(nn.Linear):
+    """A layer of 4 to 3 whose weight gets the product of two factors, of rank 2."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 3)
+        self.up, self.down = nn.Parameter(torch.ones(3, 2)), nn.Parameter(torch.ones(2, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight + self.up @ self.down)
+
+
+class Remembering(nn.Linear):
+    """Two steps from a learned state: each example multiplies a copy of it by the weights."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.start = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = self.start.expand(len(x), 4)
+        return super().forward(x + super().forward(state))
+
+
+class Overwritten(nn.Linear):
+    """Data that has been written into a buffer is no weight."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.register_buffer("kept", torch.zeros(3, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept.copy_(x)
+        return super().forward(self.kept)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (Adapted(), 3 * 2 * 4 + 3 * 4),
+        # The largest singular value, u W v, costs W v and the product with u.
+        (nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3)), 3 * 4 + 3 + 3 * 4),
+        (Remembering(), 4 * 4 + 4 * 4),
+    ],
+)
+def test_products_of_weights_are_counted_once(
+    network: nn.Module, expected: int, batch: int
+) -> None:
+    """As one example has them; they do not grow with the batch, and were divided by it."""
+    assert macs(network, torch.ones(batch, 4)) == expected
+
+
+def test_data_in_a_buffer_is_divided_among_examples() -> None:
+    """The network runs on three examples only."""
+    assert macs(Overwritten(), torch.ones(3, 4)) == 4 * 4

@@ -7,7 +7,7 @@ Not counted: biases, normalisation, activations, pooling, everything elementwise
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from typing import Any
 
@@ -36,6 +36,9 @@ def nonzeros(model: nn.Module) -> int:
 def macs(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> int:
     """Multiply-accumulates that `model` spends on one example.
 
+    Products of weights with each other, as of an adapter's two factors, happen once a pass; they
+    are counted as a batch of one has them.
+
     Args:
         example_inputs: arguments of the model's forward. The first axis of the first one is
             the batch; the count is divided by its length.
@@ -45,16 +48,25 @@ def macs(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> int:
             named, because counting it as free would be wrong. Or a module is scripted or lazy.
     """
     check_python(model)
-    counter = _MacCounter(model)
-    with run_for_one_pass(model), counter.naming_layers(), counter:
-        model(*as_arguments(example_inputs))
-    batch = batch_length(example_inputs)
+    inputs, batch = as_arguments(example_inputs), batch_length(example_inputs)
+    counter = _counted(model, inputs)
+    if batch > 1 and counter.multiplies_weights:
+        with suppress(RuntimeError, ValueError):  # a network for this batch only
+            first = tuple(value[:1] if value.shape[:1] == (batch,) else value for value in inputs)
+            return _counted(model, first).total
     if counter.total % batch:
         raise TraceError(
             f"{counter.total} multiply-accumulates do not divide among {batch} examples;"
             " put the batch on the first axis of the first input"
         )
     return counter.total // batch
+
+
+def _counted(model: nn.Module, inputs: tuple[Tensor, ...]) -> "_MacCounter":
+    counter = _MacCounter(model)
+    with run_for_one_pass(model), counter.naming_layers(), counter:
+        model(*inputs)
+    return counter
 
 
 def as_arguments(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -142,6 +154,7 @@ COUNTED: dict[Any, Callable[[Sequence[Any], Any], int]] = {
     aten.bmm.default: _matrix_product,
     aten.mv.default: _matrix_product,
     aten.dot.default: _matrix_product,
+    aten.vdot.default: _matrix_product,
     aten.addmm.default: _added_matrix_product,
     aten.baddbmm.default: _added_matrix_product,
     aten.addmv.default: _added_matrix_product,
@@ -195,17 +208,25 @@ class _MacCounter(TorchDispatchMode):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.total = 0
+        self.multiplies_weights = False
         self._model = model
         self._layers: list[str] = []
         # Views of a weight share its storage, so this finds them too.
         self._weights = {p.untyped_storage()._cdata for p in model.parameters()}
+        # What is computed of nothing but weights and buffers. Held, as storages are known by
+        # their addresses.
+        self._constants = [*model.parameters(), *model.buffers()]
+        self._known = {value.untyped_storage()._cdata for value in self._constants}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         output = func(*args, **(kwargs or {}))
+        is_constant = self._follow_constants(output, args, kwargs)
         if func in COUNTED:
-            self.total += COUNTED[func](args, output)
+            products = COUNTED[func](args, output)
+            self.total += products
+            self.multiplies_weights |= is_constant and products > 0
         elif self._is_unknown(func, args, kwargs):
             layer = self._layers[-1] if self._layers else "(root)"
             raise TraceError(
@@ -213,6 +234,21 @@ class _MacCounter(TorchDispatchMode):
                 " add a rule to mirtrim.counting.operations"
             )
         return output
+
+    def _follow_constants(self, output: Any, args: Sequence[Any], kwargs: Any) -> bool:
+        """Whether an operation has tensors to work on, and all are weights or made of them."""
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        if not tensors:
+            return False
+        is_constant = all(t.untyped_storage()._cdata in self._known for t in tensors)
+        made = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        storages = {value.untyped_storage()._cdata for value in made}
+        if is_constant:
+            self._constants += made
+            self._known |= storages
+        else:  # such as a buffer into which data is written
+            self._known -= storages
+        return is_constant
 
     def _is_unknown(self, func: Any, args: Sequence[Any], kwargs: Any) -> bool:
         if func.overloadpacket in FREE or func.is_view or torch.Tag.pointwise in func.tags:

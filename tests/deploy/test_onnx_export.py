@@ -220,6 +220,37 @@ def test_what_float32_rounds_in_torch_as_well_is_no_difference(tmp_path: Path) -
     assert 1e-5 < difference < 1e-1
 
 
+class Drawing(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * torch.rand(x.shape[0], 1)
+
+
+def test_what_a_network_draws_is_no_rounding(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="differs from torch by"):
+        export_onnx(Drawing(6, 2), torch.ones(3, 6), tmp_path / "a.onnx")
+
+
+class Flagged(nn.Linear):
+    """Asks for a truth value and a number, which the tracer would make tensors of."""
+
+    def forward(self, x: Tensor, doubled: bool = False, power: int = 1) -> Tensor:
+        assert isinstance(doubled, bool)
+        assert isinstance(power, int)
+        return super().forward(x) ** power
+
+
+@pytest.mark.parametrize(
+    ("network", "x"),
+    [
+        (nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), torch.ones(3, 5, 6)),
+        (Flagged(6, 2), torch.ones(3, 6)),
+    ],
+)
+def test_arguments_with_defaults_keep_them(network: nn.Module, x: Tensor, tmp_path: Path) -> None:
+    assert export_onnx(network, x, tmp_path / "a.onnx") <= 1e-5
+    assert all(module.training for module in network.modules())
+
+
 class Stateful(nn.Module):
     """Starts from a state for one example."""
 

@@ -7,12 +7,14 @@ cannot see, branches that depend on the data or on the batch, it warns of, and s
 refusal here; the check against torch, with inputs of several sizes, is a second one.
 """
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import onnx
 import torch
@@ -28,6 +30,7 @@ from mirtrim.utils.errors import ArtefactError, TraceError
 from mirtrim.utils.files import atomic_path
 
 OPSET = 17  # the first one with layer norms; every runtime of the last years reads it
+STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def export_onnx(
@@ -103,7 +106,7 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[onnx.ModelPro
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always", torch.jit.TracerWarning)
                 torch.onnx.export(
-                    model,
+                    _without_defaults(model, len(inputs)),
                     inputs,
                     file,
                     dynamo=False,
@@ -122,6 +125,27 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[onnx.ModelPro
     _check_inputs(model, exported, input_names)
     strip(exported)
     return exported, _guess(said)
+
+
+class _Given(nn.Module):
+    """A network that is called with what it is given and nothing else."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.network(*inputs)
+
+
+def _without_defaults(model: nn.Module, inputs: int) -> nn.Module:
+    """The network, hidden if its forward takes more than the inputs.
+
+    The tracer fills in the defaults of other arguments as tensors, which a network that asks
+    for a number or a truth value cannot use.
+    """
+    taken = inspect.signature(model.forward).parameters.values()
+    return _Given(model).eval() if sum(p.kind not in STARRED for p in taken) > inputs else model
 
 
 def _check_inputs(model: nn.Module, exported: onnx.ModelProto, names: Sequence[str]) -> None:

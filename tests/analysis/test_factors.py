@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from mirtrim.analysis.factors import (
     factor_table,
+    first_levels,
     level_contrasts,
     write_factors,
     write_level_contrasts,
 )
+from mirtrim.analysis.figures.levels import draw_errors_at_levels
 from mirtrim.utils.errors import ArtefactError
 
 PAIR = [["feedback_local", "gradual_local"]]
@@ -90,7 +93,9 @@ def of_bits(errors: dict[float, list[float]]) -> pd.DataFrame:
 
 def test_levels_by_hand(tmp_path: Path) -> None:
     """16 minus 32 bits: 0.01, 0.02, 0.03; mean 0.02, t = 3.46, p = 0.074 (see above)."""
-    table = level_contrasts(of_bits({16: [0.11, 0.12, 0.13], 32: [0.1, 0.1, 0.1]}), {"chord": 32})
+    table = level_contrasts(
+        of_bits({16: [0.11, 0.12, 0.13], 32: [0.1, 0.1, 0.1]}), "bits", {"chord": 32}
+    )
     (line,) = table.to_dict("records")
     assert (line["level"], line["against"], line["seeds"]) == (16, 32, 3)
     assert line["difference"] == pytest.approx(0.02)
@@ -106,7 +111,7 @@ def test_levels_by_hand(tmp_path: Path) -> None:
 
 def test_means_of_levels_are_of_the_same_seeds() -> None:
     """A second seed of one level alone, far away, changes neither mean nor difference."""
-    table = level_contrasts(of_bits({16: [0.1], 32: [0.2, 0.9]}), {"chord": 32})
+    table = level_contrasts(of_bits({16: [0.1], 32: [0.2, 0.9]}), "bits", {"chord": 32})
     (line,) = table.to_dict("records")
     assert line["seeds"] == 1
     assert line["against_mean"] == pytest.approx(0.2)
@@ -115,7 +120,25 @@ def test_means_of_levels_are_of_the_same_seeds() -> None:
 
 def test_levels_that_cannot_be_compared() -> None:
     with pytest.raises(ArtefactError, match="no run has been trained at two levels"):
-        level_contrasts(of_bits({16: [0.1]}), {"chord": 32})
-    two = rows({(8, 0): [0.1], (40, 1): [0.1]})
-    with pytest.raises(ArtefactError, match="varies epochs, sgd"):
-        level_contrasts(two, {"onset": 8})
+        level_contrasts(of_bits({16: [0.1]}), "bits", {"chord": 32})
+
+
+def test_the_dimension_of_several_levels_is_found_beside_one_that_is_fixed() -> None:
+    variants = [
+        {"task": task, "values": {"width": 0.5, "rewind": rewind}}
+        for task in ("chord", "onset")
+        for rewind in ((0, 0.4, 1) if task == "chord" else (0.1, 0.4))
+    ]
+    assert first_levels(variants) == ("rewind", {"chord": 0, "onset": 0.1})
+
+
+def test_the_figure_of_levels_has_a_line_for_every_ratio() -> None:
+    table = of_bits({16: [0.1, 0.3], 32: [0.2, 0.4]}).rename(columns={"level_bits": "level_rewind"})
+    dense = table.assign(run="dense", target_ratio=1.0, test_error=0.05)
+    figure = draw_errors_at_levels(pd.concat([table, dense]), "rewind")
+    (axes,) = figure.axes
+    assert axes.get_title(loc="left") == "chord, trim"
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn["dense"] == [[16.0, pytest.approx(0.05)], [32.0, pytest.approx(0.05)]]
+    assert drawn["4x"] == [[16.0, pytest.approx(0.2)], [32.0, pytest.approx(0.3)]]
+    plt.close(figure)

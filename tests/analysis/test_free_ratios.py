@@ -152,6 +152,32 @@ def test_only_cells_that_all_seeds_have_are_averaged() -> None:
     assert finding.note == "levels: epochs 20 at width 0.5, 1"
 
 
+def rewound(errors: dict[float, list[float]]) -> pd.DataFrame:
+    """Trims at 4x and 8x, 0.1 worse there, at half width, by rewind point and seed."""
+    lines = [
+        line(TRIM, seed, ratio, 10, error + (0.1 if ratio == 8 else 0), width=0.5, rewind=rewind)
+        for rewind, of_seeds in errors.items()
+        for seed, error in enumerate(of_seeds)
+        for ratio in (4.0, 8.0)
+    ]
+    return pd.DataFrame(lines).assign(study="rewinding")
+
+
+def test_levels_are_compared_seed_by_seed() -> None:
+    """0.4 minus 0: −0.01, −0.02, −0.03; mean −0.02, t = −3.46, p = 0.074 two-sided."""
+    rows = rewound({0: [0.11, 0.12, 0.13], 0.4: [0.1, 0.1, 0.1], 1: [0.1, 0.1]})
+    finding = found("H20", rows)
+    assert finding.effect == pytest.approx(-0.02)
+    assert finding.favourable
+    assert finding.p_value == pytest.approx(0.0742, abs=1e-4)
+    assert finding.note == "levels: width 0.5, rewind 0.4, 0"
+    assert (finding.seeds, tuple(finding.ratios)) == (3, (4.0, 8.0))
+    end = found("H20'", rows)
+    assert (end.effect, end.seeds) == (0.0, 2)
+    with pytest.raises(NotRun, match="rewind 0.4 and 1"):
+        found("H20'", rows[rows.level_rewind < 1])
+
+
 def test_what_else_a_level_averages_and_where_the_grid_ends_are_told() -> None:
     assert found("H18", world(GROWING)).note == "levels: width 1 at epochs 5, 20"
     # Ratios end at 8, which is free at one of six combinations of width and length.

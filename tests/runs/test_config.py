@@ -381,12 +381,12 @@ CONTRASTS = {"contrasts": [["cram_local", "trim_magnitude_local_rewind"]]}
                 "told": "levels",
                 "variants": {
                     "onset": {
-                        "width": [{"value": 1}],
-                        "epochs": [{"value": 8}],
+                        "width": [{"value": 1}, {"value": 2}],
+                        "epochs": [{"value": 8}, {"value": 9}],
                     }
                 },
             },
-            "levels is for studies that vary one dimension of each task",
+            "levels is for studies that vary one dimension, the same of each task",
         ),
     ],
 )
@@ -395,6 +395,27 @@ def test_what_a_study_tells_fits_what_it_has(change, message) -> None:
     config["studies"] = {"mine": VARIED | change}
     with pytest.raises(ConfigError, match=rf"studies\.mine\.told: {message}$"):
         validate(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": {}, "main_runs": []}, "is for studies with variants; leave it out"),
+        ({"main_runs": ["cram_local"]}, "'cram_local' is no run of `runs`; known: .*trim_magn.*"),
+    ],
+)
+def test_main_runs_of_a_study_are_main_runs(change, message) -> None:
+    config = default()
+    config["studies"] = {"mine": VARIED | change}
+    with pytest.raises(ConfigError, match=rf"studies\.mine\.main_runs: {message}$"):
+        validate(config, SCHEMA)
+
+
+def test_a_fixed_dimension_is_no_level() -> None:
+    config = default()
+    levels = {"width": [{"value": 0.5}], "rewind": [{"value": 0}, {"value": 1, "rewind_epoch": 2}]}
+    config["studies"] = {"mine": VARIED | {"told": "levels", "variants": {"onset": levels}}}
+    assert validate(config, SCHEMA)["studies"]["mine"]["told"] == "levels"
 
 
 def test_what_a_study_tells_unless_it_says_so() -> None:

@@ -230,7 +230,8 @@ def runs_of_varied(study):
     contrasts = VARIED[study]["contrasts"]
     if contrasts:
         return list(dict.fromkeys(run for pair in contrasts for run in pair))
-    return [*PLAN.runs, *PLAN.studies[study]]
+    main = VARIED[study]["main_runs"]
+    return [*(PLAN.runs if main is None else main), *PLAN.studies[study]]
 
 
 def varied_jobs(study):

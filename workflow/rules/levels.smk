@@ -119,6 +119,14 @@ for study, block in VARIED.items():
                 category="Studies",
                 labels={"task": "all", "study": study},
             ),
+            figure=[
+                report(
+                    f"{FIGURES}/{study}.svg",
+                    caption="../report/factors.rst",
+                    category="Studies",
+                    labels={"task": "all", "study": study},
+                ),
+            ],
         log:
             f"{RESULTS}/logs/study_{study}.log",
         priority: 1

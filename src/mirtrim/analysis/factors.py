@@ -8,8 +8,9 @@ Does a setting change errors at all? A study that tells `levels` trains the same
 of one setting, such as the precision, and compares every level with the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,26 +60,41 @@ def factor_table(rows: pd.DataFrame, contrasts: Sequence[Sequence[str]]) -> pd.D
     return _with_verdicts(lines, ["task", *dimensions, "target_ratio", "run", "against"])
 
 
-def level_contrasts(rows: pd.DataFrame, firsts: Mapping[str, float]) -> pd.DataFrame:
+def first_levels(variants: Iterable[Mapping[str, Any]]) -> tuple[str, dict[str, float]]:
+    """The dimension of which a study has several levels, and the first level of each task.
+
+    Args:
+        variants: as `runs.plan.Plan.variants`, of that study. Configurations let it vary one
+            dimension of each task.
+    """
+    levels: dict[tuple[str, str], list[float]] = {}
+    for variant in variants:
+        for name, value in variant["values"].items():
+            of_task = levels.setdefault((variant["task"], name), [])
+            if value not in of_task:
+                of_task.append(float(value))
+    several = {key: values for key, values in levels.items() if len(values) > 1}
+    dimension = next(name for _, name in several)
+    return dimension, {task: values[0] for (task, _), values in several.items()}
+
+
+def level_contrasts(
+    rows: pd.DataFrame, dimension: str, firsts: Mapping[str, float]
+) -> pd.DataFrame:
     """One line per task, run, ratio and level but the first.
 
     Args:
-        rows: of one study of one dimension (`free_ratios.read_variants`).
-        firsts: the level of each task with which all others are compared.
+        rows: of one study (`free_ratios.read_variants`).
+        dimension, firsts: see `first_levels`; all levels are compared with the first.
 
     Returns:
         task, run, target_ratio, level, against (the first level), then as `factor_table`; the
         difference is the error at the level minus that at the first.
 
     Raises:
-        ArtefactError: the study varies several dimensions, or no run has two levels.
+        ArtefactError: no run has two levels.
     """
-    dimensions = varied(rows)
-    if len(dimensions) != 1:
-        raise ArtefactError(
-            f"levels: for studies that vary one thing; this one varies {', '.join(dimensions)}"
-        )
-    name = f"{LEVEL}{dimensions[0]}"
+    name = f"{LEVEL}{dimension}"
     lines = []
     for (task, run, ratio), part in rows.groupby(["task", "run", "target_ratio"], sort=True):
         errors = part.set_index(["seed", name]).test_error.unstack()

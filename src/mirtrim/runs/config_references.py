@@ -9,6 +9,7 @@ from typing import Any
 
 from mirtrim.pruning.methods import METHODS, settings_of
 from mirtrim.pruning.settings import DENSE
+from mirtrim.runs.config_variants import check_main_runs, check_told
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
@@ -87,6 +88,7 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
                     f"{', '.join(study['tasks'])}"
                 )
         _check_runs(study["runs"], f"{where}.runs")
+        check_main_runs(study, main, f"config key {where}.main_runs")
         _narrow(config, study, where, main, notes)
         for run in study["runs"]:
             label = settings_of(run).name
@@ -169,25 +171,9 @@ def _check_contrasts(config: Mapping[str, Any]) -> None:
         where = f"studies.{name}.contrasts"
         if study["contrasts"] and not study["variants"]:
             raise ConfigError(f"config key {where}: is for studies with variants; leave it out")
-        _check_told(study, f"config key studies.{name}.told")
+        check_told(study, f"config key studies.{name}.told")
         for pair in study["contrasts"]:
             _known_runs(pair, known, where)
-
-
-def _check_told(study: dict[str, Any], where: str) -> None:
-    """What the page of a study with variants tells, put in where it is not said."""
-    usual = "contrasts" if study["contrasts"] else "free_ratios"
-    if study["told"] is None:
-        study["told"] = usual
-    elif not study["variants"]:
-        raise ConfigError(f"{where}: is for studies with variants; leave it out")
-    elif study["told"] == "levels" and any(len(d) != 1 for d in study["variants"].values()):
-        raise ConfigError(f"{where}: levels is for studies that vary one dimension of each task")
-    elif "contrasts" in (usual, study["told"]) and study["told"] != usual:
-        raise ConfigError(
-            f"{where}: {study['told']} does not go with the contrasts that the study "
-            f"{'has' if study['contrasts'] else 'has not'}"
-        )
 
 
 def _check_measured(config: dict[str, Any], notes: list[str]) -> None:

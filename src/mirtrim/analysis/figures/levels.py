@@ -1,5 +1,7 @@
 """Studies that vary their tasks, drawn level by level against the compression ratio."""
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,6 +53,41 @@ def draw_calibration_of_levels(lines: pd.DataFrame) -> Figure:
                 axes.set_title(f"{task}, {label_of_name(run)}", fontsize=9, loc="left")
         figure.supxlabel("compression ratio", fontsize=9)
         panels.legend(figure, [axes for row in grid for axes in row], None, looks)
+    return figure
+
+
+def draw_errors_at_levels(rows: pd.DataFrame, dimension: str) -> Figure:
+    """Error against the levels of one setting: a line per ratio, a panel per task and run.
+
+    Lines are means, bands one sample deviation, over seeds. Dense networks are a line as well.
+
+    Args:
+        rows: of one study (`free_ratios.read_variants`).
+
+    Raises:
+        ArtefactError: no run but the dense one has rows.
+    """
+    columns, name = _runs(rows), f"{LEVEL}{dimension}"
+    ratios = sorted(rows.target_ratio.unique())
+    looks = [
+        replace(look, label=f"{ratio:g}x" if ratio > 1 else "dense")
+        for ratio, look in zip(ratios, LEVEL_LOOKS * len(ratios), strict=False)
+    ]
+    with style.styled():
+        figure, grid = panels.rectangle(1, len(columns))
+        for axes, (task, run) in zip(grid[0], columns, strict=True):
+            part = rows[(rows.task == task) & rows.run.isin([run, DENSE])]
+            for ratio, look in zip(ratios, looks, strict=True):
+                of_ratio = part[part.target_ratio == ratio]
+                if len(of_ratio):
+                    panels.band_line(
+                        axes, mean_and_band(of_ratio, name, "test_error", name), look, 0.12
+                    )
+            axes.set_ylim(bottom=0)
+            axes.set_title(f"{task}, {label_of_name(run)}", fontsize=9, loc="left")
+        figure.supxlabel(dimension, fontsize=9)
+        figure.supylabel("test error", fontsize=9)
+        panels.legend(figure, grid[0], None, looks)
     return figure
 
 

@@ -108,13 +108,13 @@ def nearest_ratio(rows: pd.DataFrame, ratio: float) -> float:
     return float(target[np.argmin(np.abs(np.log(target / ratio)))])
 
 
-def mean_and_band(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """One line per target ratio, in rising order: x (mean), mean, low and high of `y`.
+def mean_and_band(rows: pd.DataFrame, x: str, y: str, along: str = "target_ratio") -> pd.DataFrame:
+    """One line per target ratio (or `along`), in rising order: x (mean), mean, low, high of `y`.
 
     Low and high are one sample deviation (n − 1) below and above the mean, or the mean itself
     where there is but one seed. Seeds: how many there are.
     """
-    groups = rows.groupby("target_ratio", sort=True)
+    groups = rows.groupby(along, sort=True)
     mean = groups[y].mean()
     deviation = groups[y].std(ddof=1).fillna(0.0)
     return pd.DataFrame(

@@ -160,3 +160,45 @@ def lower_error_at_level(
         pairs.mean(), f"{run} − {against}", "difference of errors",
         sorted(index.target_ratio.unique()), f"{LEVELS}{' at '.join(where)}",
     )  # fmt: skip
+
+
+@computation
+def lower_error_between_levels(
+    evidence: TaskEvidence,
+    generator: np.random.Generator,
+    *,
+    study: str,
+    run: str,
+    dimension: str,
+    level: float,
+    against: float,
+    ratios: list[float],
+) -> Finding:
+    """At `level` of a dimension the error of `run` is below that at the level `against`.
+
+    Means over `ratios`, of those that all seeds have at both levels.
+    """
+    rows = studied(evidence, study)
+    errors = [
+        at(rows[(rows.run == run) & rows.target_ratio.isin(ratios)], **{dimension: value})
+        .set_index(["target_ratio", "seed"])
+        .test_error
+        for value in (level, against)
+    ]
+    by_seed = (errors[0] - errors[1]).unstack("seed")
+    pairs = by_seed.dropna(axis="columns", how="all").dropna()
+    if pairs.empty:
+        raise NotRun(f"{run} at {dimension} {level:g} and {against:g}")
+    return over_seeds(
+        pairs.mean(), f"{run}: {dimension} {level:g} − {against:g}", "difference of errors",
+        sorted(pairs.index), f"{LEVELS}{_fixed(rows, dimension)}{dimension} {level:g}, {against:g}",
+    )  # fmt: skip
+
+
+def _fixed(rows: pd.DataFrame, dimension: str) -> str:
+    """ "width 0.5, " of other dimensions."""
+    return "".join(
+        f"{name} {', '.join(f'{value:g}' for value in levels_of(rows, name))}, "
+        for name in varied(rows)
+        if name != dimension
+    )

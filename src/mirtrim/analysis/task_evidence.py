@@ -15,7 +15,7 @@ import pandas as pd
 
 from mirtrim.corpora.clusters import clusters_of
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
-from mirtrim.runs.rows import PIECE_KEYS, RUN_KEYS, TEXT_KEYS, read_jobs, with_names
+from mirtrim.runs.rows import PIECE_KEYS, PIECE_TEXTS, RUN_KEYS, read_jobs, with_names
 from mirtrim.runs.tables_on_disk import check_columns, check_finite, completed
 from mirtrim.utils.errors import ArtefactError
 
@@ -23,6 +23,9 @@ DENSE = "dense"
 DENSE_RATIO = 1.0
 # Columns that tell several measurements of one network apart.
 KINDS = ("format", "runtime")
+# Sizes that are told as different, and the share of an asked ratio from which it was the aim.
+TOLD_APART = 1.05
+ASKED = 0.97
 
 
 class NotRun(Exception):
@@ -77,14 +80,33 @@ def read_pieces(
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
-    text = [*TEXT_KEYS, "track_id"]
-    table = read_jobs(paths, tables, jobs, text=text, check=_check_scores, what="scores of pieces")
+    table = read_jobs(
+        paths, tables, jobs, text=PIECE_TEXTS, check=_check_scores, what="scores of pieces"
+    )
     return table.sort_values(PIECE_KEYS, ignore_index=True)
 
 
 def _check_scores(table: pd.DataFrame) -> None:
     check_columns(table, [*PIECE_KEYS, "score", "target_ratio"])
     check_finite(table, "score")
+
+
+def unequal_sizes(evidence: TaskEvidence, run: str, against: str, ratios: Sequence[float]) -> str:
+    """Where two runs were to reach the same size and did not: "16x: run 20x, against 16x".
+
+    A cut removes whole units, so a network may be smaller than asked; the sizes told are ratios
+    reached, as means over seeds, where they are more than `TOLD_APART` apart. Runs that have
+    another size on purpose, such as dense networks, are not asked for the ratio.
+    """
+    rows = evidence.rows
+    own = rows[rows.run.isin([run, against]) & rows.target_ratio.isin(ratios)]
+    reached = own.groupby(["target_ratio", "run"]).ratio.mean().unstack()
+    told = []
+    for target, sizes in reached.dropna().iterrows():
+        low, high = sizes.min(), sizes.max()
+        if len(sizes) == 2 and low >= ASKED * target and high > TOLD_APART * low:
+            told.append(f"{target:g}x: {run} {sizes[run]:.3g}x, {against} {sizes[against]:.3g}x")
+    return f"sizes differ at {', '.join(told)}" if told else ""
 
 
 def gather(

@@ -1,5 +1,7 @@
 """Comparisons of errors: what is planted is found, on the right side of the line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -168,3 +170,22 @@ def test_a_quotient_is_told_as_one() -> None:
         evidence(WORLD), generator(), run=TRIM, against="dense", ratios=[8], times=1.1
     )
     assert found.compared == f"{TRIM} / dense"
+
+
+def test_sizes_that_differ_though_they_were_not_to_are_told() -> None:
+    """The trim lands at 4.4x where 4x was asked; the others, a tenth smaller, do not differ."""
+    known = evidence(WORLD)
+    rows = known.rows.copy()
+    rows.loc[(rows.run == TRIM) & (rows.target_ratio == 4), "ratio"] = 4.4
+    rows.loc[(rows.run == TRIM) & (rows.target_ratio == 2), "ratio"] = 2.09
+    uneven = replace(known, rows=rows)
+    told = f"sizes differ at 4x: {TRIM} 4.4x, {REINIT} 4x"
+    ratios = [2.0, 4.0]
+    found = lower_error(uneven, generator(), run=TRIM, against=[REINIT], ratios=ratios)
+    assert found.note == told
+    margin = not_worse(uneven, generator(), run=TRIM, against=REINIT, ratios=ratios, margin=0.01)
+    assert margin.note == told
+    # Neither the dense network nor one of which nothing was removed is meant to be as small.
+    assert not_worse(uneven, generator(), run=TRIM, against="dense", ratios=[4]).note == ""
+    rows.loc[rows.run == NOTHING, "ratio"] = 1.0
+    assert lower_error(uneven, generator(), run=TRIM, against=[NOTHING], ratios=[2]).note == ""

@@ -12,6 +12,7 @@ from mirtrim.analysis.task_evidence import (
     paired_errors,
     ratios_of,
     rows_of,
+    unequal_sizes,
 )
 
 
@@ -87,7 +88,9 @@ def not_worse_and_cheaper(
     ]
     if not spent[1] > 0:
         raise NotRun(f"{cost} of {against}")
-    note = f"{cost}: {spent[0] / spent[1]:.2f} of {against}"
+    notes = [f"{cost}: {spent[0] / spent[1]:.2f} of {against}"]
+    notes += filter(None, [unequal_sizes(evidence, run, against, shared)])
+    note = "; ".join(notes)
     compared = f"{run} − {against}"
     first, second = paired_errors(evidence, [run, against], shared)
     comparison = compare(first, second, generator, margin=margin, clusters=evidence.clusters)

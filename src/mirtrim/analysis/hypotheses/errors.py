@@ -12,6 +12,7 @@ from mirtrim.analysis.task_evidence import (
     common_ratios,
     paired_errors,
     ratios_of,
+    unequal_sizes,
 )
 
 
@@ -37,7 +38,8 @@ def not_worse(
         first, second, generator, times=times, margin=margin, clusters=evidence.clusters
     )
     compared = f"{run} / {against}" if times != 1 else f"{run} − {against}"
-    return finding_of(comparison, compared, shared, relative=times != 1)
+    note = unequal_sizes(evidence, run, against, shared)
+    return finding_of(comparison, compared, shared, relative=times != 1, note=note)
 
 
 @computation
@@ -57,7 +59,9 @@ def lower_error(
     """
     shared = common_ratios(evidence, [run, *against], ratios)
     tables = paired_errors(evidence, [run, *against], shared)
-    return _least_favourable(run, against, shared, tables, generator, evidence.clusters)
+    sizes = filter(None, (unequal_sizes(evidence, run, one, shared) for one in against))
+    note = "; ".join(sizes)
+    return _least_favourable(run, against, shared, tables, generator, evidence.clusters, note)
 
 
 @computation

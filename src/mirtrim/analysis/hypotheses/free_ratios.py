@@ -171,10 +171,10 @@ def lower_error_between_levels(
     run: str,
     dimension: str,
     level: float,
-    against: float,
+    other_level: float,
     ratios: list[float],
 ) -> Finding:
-    """At `level` of a dimension the error of `run` is below that at the level `against`.
+    """At `level` of a dimension the error of `run` is below that at `other_level`.
 
     Means over `ratios`, of those that all seeds have at both levels.
     """
@@ -183,15 +183,15 @@ def lower_error_between_levels(
         at(rows[(rows.run == run) & rows.target_ratio.isin(ratios)], **{dimension: value})
         .set_index(["target_ratio", "seed"])
         .test_error
-        for value in (level, against)
+        for value in (level, other_level)
     ]
     by_seed = (errors[0] - errors[1]).unstack("seed")
     pairs = by_seed.dropna(axis="columns", how="all").dropna()
     if pairs.empty:
-        raise NotRun(f"{run} at {dimension} {level:g} and {against:g}")
+        raise NotRun(f"{run} at {dimension} {level:g} and {other_level:g}")
     return over_seeds(
-        pairs.mean(), f"{run}: {dimension} {level:g} − {against:g}", "difference of errors",
-        sorted(pairs.index), f"{LEVELS}{_fixed(rows, dimension)}{dimension} {level:g}, {against:g}",
+        pairs.mean(), f"{run}: {dimension} {level:g} − {other_level:g}", "difference of errors",
+        sorted(pairs.index), f"{LEVELS}{_fixed(rows, dimension)}{dimension} {level:g}, {other_level:g}",
     )  # fmt: skip
 
 

@@ -123,6 +123,7 @@ TEXT_KEYS = ["task", *(key for key in RUN_KEYS if key != "minimum_units")]
 # Columns that old files may lack, and the values that they then stand for.
 LATER = {entry.name: entry.default for entry in fields(Row) if entry.default is not MISSING}
 PIECE_KEYS = ["task", *RUN_KEYS, "seed", "round", "track_id"]
+PIECE_TEXTS = [*TEXT_KEYS, "track_id"]
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:

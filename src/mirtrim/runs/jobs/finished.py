@@ -11,7 +11,8 @@ from torch import nn
 
 from mirtrim.pruning.methods.interface import Ticket
 from mirtrim.runs.jobs.rounds import Cost
-from mirtrim.runs.rows import Row, write_pieces
+from mirtrim.runs.rows import PIECE_TEXTS, Row, write_pieces
+from mirtrim.runs.tables_on_disk import parse_csv
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, sha256_of_file, write_json
@@ -86,6 +87,6 @@ def _read(folder: Path, factory: Callable[[], nn.Module]) -> Finished:
     return Finished(
         Ticket(network, parts["rewind"], masks=parts["masks"]),
         Row(**read_json(folder / "row.json")),
-        pd.read_csv(folder / "pieces.csv"),
+        parse_csv((folder / "pieces.csv").read_text(encoding="utf-8"), PIECE_TEXTS),
         Cost(**read_json(folder / "cost.json")),
     )

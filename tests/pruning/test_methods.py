@@ -97,6 +97,26 @@ def test_every_criterion_masks_in_every_scope(criterion: str, scope: str) -> Non
     assert masked_entries_are_zero(sparse.network, sparse.masks)
 
 
+def test_a_global_mask_compares_layers_after_their_scale() -> None:
+    """By hand: magnitudes 10, 5 and 1, 0.9 of two layers; as shares of the largest 1, 0.5 and
+    1, 0.9. Three of the four stay."""
+    kept = {}
+    scoring: dict[str, Any] = {
+        "batches": list, "loss": None, "generator": torch.Generator().manual_seed(0)
+    }  # fmt: skip
+    for scale in ("none", "max"):
+        network = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False))
+        with torch.no_grad():
+            network[0].weight.copy_(torch.tensor([[10.0, -5.0]]))
+            network[1].weight.copy_(torch.tensor([[-1.0], [0.9]]))
+        around = Round(4 / 3, {"parameters": 4}, torch.zeros(1, 2), scoring)
+        settings = PruningSettings("mask", scope="global", scale=scale)
+        made = get_method("mask").prepare(Ticket(network, state_of(network)), settings, around)
+        kept[scale] = [mask.flatten().tolist() for mask in made.masks.values()]
+    assert kept["none"] == [[True, True], [True, False]]
+    assert kept["max"] == [[True, False], [True, True]]
+
+
 def test_masked_weights_are_zero_after_every_step_and_in_what_is_saved() -> None:
     method = get_method("mask")
     sparse = method.prepare(ticket(), PruningSettings("mask"), current(8))
@@ -209,7 +229,7 @@ def test_unknown_names_are_errors() -> None:
     [
         ("feedback", {"period": 5, "ramp_end": 0.5}, {"schedule": Ramp(0.5, 0, 20, 5)}),
         ("gradual", {"period": 5}, {"schedule": Ramp(0.5, 0, 30, 5)}),
-        ("feedback_units", {"ramp_end": 1.0}, {"schedule": Ramp(0.5, 0, 40, 16)}),
+        ("feedback_units", {"ramp_end": 1.0}, {"schedule": Ramp(0.5, 0, 39, 16)}),
         ("hard_gate", {"period": 7}, {"schedule": Ramp(0.5, 0, 30, 7)}),
         ("platon", {"period": 9}, {"schedule": Ramp(0.5, 0, 30, 9)}),
         ("platon", {"beta_importance": 0.5}, {"_own": PlatonHyperparameters(beta_importance=0.5)}),

@@ -31,3 +31,12 @@ def test_a_mask_may_be_refreshed_at_every_step_and_no_oftener() -> None:
     assert settings_of({"method": "feedback", "period": 1}).name == "feedback_local_period_1"
     with pytest.raises(ConfigError, match="period"):
         settings_of({"method": "feedback", "period": 0})
+
+
+@pytest.mark.parametrize("steps", [2, 3, 80])
+def test_a_ramp_over_the_whole_training_ends_before_its_last_step(steps: int) -> None:
+    """Steps count from 0: the last one is steps − 1."""
+    schedule = RampHyperparameters(ramp_end=1.0).ramp(4, steps=steps)
+    assert schedule.end == steps - 1
+    assert schedule.refreshes(steps - 1)
+    assert schedule.sparsity(steps - 1) == 0.75

@@ -60,3 +60,13 @@ def test_weights_are_rewound_to_an_epoch_that_there_is() -> None:
     )
     last = checked({"rewind_epoch": 2, "training": {"epochs": 2}}, {})
     assert [block["rewind_epoch"] for block in last] == [2, 2]
+
+
+def test_a_momentum_that_one_cycle_would_move_is_refused() -> None:
+    refused(
+        {"training": {"momentum": 0.5, "optimizer": "sgd"}},
+        "training.momentum",
+        "one_cycle moves the momentum between 0.95 and 0.85; leave it out, or use schedule plateau",
+    )
+    kept = checked({"training": {"momentum": 0.5, "schedule": "plateau"}}, {})
+    assert [block["training"]["momentum"] for block in kept] == [0.5, 0.5]

@@ -51,5 +51,9 @@ class RampHyperparameters:
     )
 
     def ramp(self, ratio: float, steps: int) -> Ramp:
-        """The ramp of a training of `steps` steps to compression ratio `ratio`."""
-        return Ramp(1 - 1 / ratio, 0, max(1, math.floor(self.ramp_end * steps)), self.period)
+        """The ramp of a training of `steps` steps to compression ratio `ratio`.
+
+        Steps count from 0; the last mask is drawn before the last step at the latest.
+        """
+        end = min(math.floor(self.ramp_end * steps), steps - 1)
+        return Ramp(1 - 1 / ratio, 0, max(1, end), self.period)

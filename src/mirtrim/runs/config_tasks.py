@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mirtrim.training.records import FitSettings
 from mirtrim.utils.errors import ConfigError
+
+MOMENTUM = FitSettings.momentum  # its default
 
 
 def check_task(block: dict[str, Any], ratios: list[float], where: str) -> None:
@@ -19,6 +22,7 @@ def check_task(block: dict[str, Any], ratios: list[float], where: str) -> None:
         block["ratios"] = ratios
     check_rising(block["ratios"], f"{where}ratios")
     _check_steps(block["training"], f"{where}training.batch_size")
+    _check_momentum(block["training"], f"{where}training.momentum")
     epoch, epochs = block["rewind_epoch"], block["training"]["epochs"]
     if epoch > epochs:  # "rewound" weights would be the final ones
         raise ConfigError(
@@ -34,6 +38,16 @@ def _check_steps(training: Mapping[str, Any], key: str) -> None:
         raise ConfigError(
             f"config key {key}: {batch} is above examples_per_epoch, {examples}; lower it, or an "
             "epoch has no step"
+        )
+
+
+def _check_momentum(training: Mapping[str, Any], key: str) -> None:
+    """torch's one cycle moves the momentum as it moves the rate, whatever it was set to."""
+    is_cycled = training.get("schedule") == "one_cycle"
+    if is_cycled and training.get("momentum", MOMENTUM) != MOMENTUM:
+        raise ConfigError(
+            f"config key {key}: one_cycle moves the momentum between 0.95 and 0.85; leave it out, "
+            "or use schedule plateau"
         )
 
 

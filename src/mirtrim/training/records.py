@@ -15,8 +15,9 @@ class FitSettings:
     """Everything that shapes a training besides data and network.
 
     `schedule` is "plateau" (halve the rate after `plateau_patience` epochs without a better
-    validation loss) or "one_cycle" (Smith & Topin 2019, over all epochs, no early stopping).
-    `optimizer` is "adam" or "sgd" (Nesterov momentum `momentum`). `precision` is "float32", or
+    validation loss) or "one_cycle" (Smith & Topin 2019, over all epochs, no early stopping; it
+    also moves momentum, or Adam's first decay rate, from 0.95 to 0.85 and back). `optimizer` is
+    "adam" or "sgd" (Nesterov momentum, under "plateau" `momentum`). `precision` is "float32", or
     "bfloat16" for forward and backward passes of training in mixed precision (torch.autocast);
     weights, loss, optimiser and everything that is scored stay in float32. `dropout_kernel` is
     "torch", or "packed" as before version 0.2 (`training.kernels.dropout`).

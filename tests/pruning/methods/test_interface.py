@@ -86,6 +86,10 @@ def test_one_unit_is_the_least_that_a_layer_keeps() -> None:
         ({"method": "melt"}, "^method: unknown method 'melt'; known: "),
         ({"method": "trim", "criterion": "beauty"}, "^criterion: trim has no criterion 'beauty'"),
         ({"method": "trim", "scope": "wide"}, "^scope: 'wide' is none of local, global$"),
+        (
+            {"method": "mask", "scope": "global", "scale": "fan_in"},
+            "^scale: mask ranks weights, and fan_in is of units; use max or none$",
+        ),
         ({"method": "trim", "scope": 3}, "^scope: 3 is not text$"),
         ({"method": "feedback", "period": 2.5}, "^period: 2.5 is not an integer$"),
         ({"method": "feedback", "period": True}, "^period: True is not an integer$"),

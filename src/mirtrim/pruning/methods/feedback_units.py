@@ -181,7 +181,7 @@ class FeedbackUnits(Method):
 
 @method("hard_gate")
 class HardGate(FeedbackUnits):
-    """The ablation: gates without feedback, so that what is closed stays closed."""
+    """The ablation: closed units get no gradient; a few come back where open ones fall below."""
 
     training_cost: ClassVar[float] = 1.0
     straight_through: ClassVar[bool] = False

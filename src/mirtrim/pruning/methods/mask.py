@@ -65,7 +65,8 @@ class Mask(MaskingMethod):
         """Mask down to the target and reset."""
         network = ticket.network.eval()
         alive = ticket.masks or full_masks(network)
-        masks = weights_to_keep(network, alive, settings, current, weights_target(network, current))
+        target = weights_target(network, current)
+        masks = weights_to_keep(network, alive, settings, current, target, settings.scale)
         reset_weights(network, settings.reset, ticket.rewind, current.generator, current.initialise)
         apply_masks(network, masks)
         return Ticket(network, ticket.rewind, masks=masks)
@@ -79,9 +80,19 @@ def weights_target(network: nn.Module, current: Round) -> int:
 
 
 def weights_to_keep(
-    network: nn.Module, alive: Masks, settings: PruningSettings, current: Round, target: int
+    network: nn.Module,
+    alive: Masks,
+    settings: PruningSettings,
+    current: Round,
+    target: int,
+    scale: str = "none",
 ) -> Masks:
-    """Masks that keep exactly `target` of the weights that are `alive`."""
+    """Masks that keep exactly `target` of the weights that are `alive`.
+
+    Args:
+        scale: what makes tensors comparable where all are ranked at once: "none"; "max", divide
+            by the largest absolute score of the tensor (the replicated code).
+    """
     context = current.context(network, discover(network, current.example_inputs))
     scores = {
         name: torch.as_tensor(
@@ -89,7 +100,15 @@ def weights_to_keep(
         )
         for name in alive
     }
+    if scale == "max" and settings.scope == "global":
+        scores = {name: in_units_of_the_largest(score) for name, score in scores.items()}
     masks = choose_weights(scores, alive, target, scope=settings.scope)
     if settings.order == "shuffled":
         masks = shuffled_weights(alive, masks, current.generator)
     return masks
+
+
+def in_units_of_the_largest(score: Tensor) -> Tensor:
+    """Scores divided by the largest absolute one; all 0 stay so."""
+    score = score.double()
+    return score / score.abs().max().clamp(min=torch.finfo(torch.float64).tiny)

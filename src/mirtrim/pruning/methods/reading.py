@@ -17,6 +17,8 @@ from mirtrim.pruning.settings import (
 )
 from mirtrim.utils.errors import ConfigError
 
+OF_UNITS = ("fan_in", "macs")  # scales that weights have not
+
 
 def settings_of_name(name: str) -> PruningSettings:
     """The settings of the run of that name: the inverse of `PruningSettings.name`.
@@ -111,6 +113,10 @@ def settings_of(run: Mapping[str, Any]) -> PruningSettings:
         raise ConfigError(
             f"criterion: {name} has no criterion {settings.criterion!r}; "
             f"known: {', '.join(sorted(kind.criteria()))}"
+        )
+    if kind.masks and settings.scale in OF_UNITS:
+        raise ConfigError(
+            f"scale: {name} ranks weights, and {settings.scale} is of units; use max or none"
         )
     if "reference" in kind.uses and settings.reference == UNUSED:
         raise ConfigError(f"reference: {name} copies another run; name one")

@@ -191,7 +191,8 @@ def lower_error_between_levels(
         raise NotRun(f"{run} at {dimension} {level:g} and {other_level:g}")
     return over_seeds(
         pairs.mean(), f"{run}: {dimension} {level:g} − {other_level:g}", "difference of errors",
-        sorted(pairs.index), f"{LEVELS}{_fixed(rows, dimension)}{dimension} {level:g}, {other_level:g}",
+        sorted(pairs.index),
+        f"{LEVELS}{_fixed(rows, dimension)}{dimension} {level:g}, {other_level:g}",
     )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         first = tensors_in(example_inputs)[:1]
         batch = first[0].shape[0] if first and first[0].dim() else 1
         findings.chose = trace.chose
-        trace.fix_remade()
+        trace.fix_remade(model)
     return resolve(model, findings, batch)
 
 

@@ -28,7 +28,7 @@ class TensorLabels:
         self.findings = Findings(self.ledger)
         self._modules = {id(m): (path, m) for path, m in model.named_modules()}
         attributes = self._attributes = tensor_attributes(model)
-        self._buffers = {name for name, _ in model.named_buffers()} | attributes.keys()
+        self._tables = {**dict(model.named_buffers()), **attributes}
         frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
         # Where everything is frozen, nothing is by intention.
         self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
@@ -163,7 +163,7 @@ class TensorLabels:
 
     def is_buffer(self, name: str) -> bool:
         """Whether `name` is that of a buffer."""
-        return name in self._buffers
+        return name in self._tables
 
     def is_frozen(self, name: str) -> bool:
         """Whether `name` is a parameter that is not trained, in a network of which others are."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
+from mirtrim.units.remaking import parents, remade
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.tensor_labels import TensorLabels
 from mirtrim.units.widths import WEIGHTED, holder, own_sizes, several, size_at, unit_attributes
@@ -76,15 +77,18 @@ class Trace(TensorLabels):
         self.chose = True
         return count - 1 if self._prefer_last else 0
 
-    def fix_remade(self) -> None:
-        """A table that a module keeps beside a size of its own may be made anew from it.
+    def fix_remade(self, model: nn.Module) -> None:
+        """Tables that the network may make anew keep their size.
 
-        That happens for longer inputs, say, in code that this pass did not run. If it did not
-        ask for the size either, size and table stay as they are.
+        That happens for longer inputs, say, in code that this pass did not run. A module may
+        also keep a table beside a size of its own: if the pass did not ask for the size, size
+        and table stay as they are.
         """
         modules = {path: module for path, module in self._modules.values()}
+        for name in remade(model, self._tables):
+            self.findings.rigid |= {(name, dim) for dim in self.findings.slots.get(name, {})}
         for name in self._attributes:
-            path = next(p for p in _parents(name) if p in modules)
+            path = next(p for p in parents(name) if p in modules)
             module = modules[path]
             asked = {(of, place) for of, place, _ in self.findings.widths}
             sizes = {
@@ -220,10 +224,3 @@ def _restored(inside: Any, key: Any) -> Callable[[], None]:
             inside[key] = value
 
     return restore
-
-
-def _parents(name: str) -> Iterator[str]:
-    """Dotted names from the longest that `name` lies in to the empty one."""
-    while name:
-        name = name.rpartition(".")[0]
-        yield name

@@ -42,15 +42,20 @@ class RowLayout:
         parts: for grouped transposed convolutions, how many equal parts of dimension 0 the
             units of one part each belong to.
         gain: name of the magnitudes of these weights, "" if they are not normalised.
+        start, stop: which positions along `dim` are the units', where others lie there too.
     """
 
     dim: int = 0
     gates: int = 1
     parts: int = 1
     gain: str = ""
+    start: int = 0
+    stop: int | None = None
 
     def by_unit(self, weight: Tensor) -> Tensor:
         """The weights of each unit, (units, fan_in)."""
+        if self.stop is not None:
+            weight = weight.narrow(self.dim, self.start, self.stop - self.start)
         if self.parts > 1:
             rows = weight.reshape(self.parts, -1, *weight.shape[1:]).transpose(1, 2)
             return rows.reshape(self.parts * weight.shape[1], -1)

@@ -38,10 +38,12 @@ class TensorLabels:
         self._nodes: dict[int, tuple[Any, list[Ids]]] = {}
         self._custom: set[int] = set()
         self._names: dict[int, str] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self.used: set[str] = set()
         named = (*model.named_parameters(), *model.named_buffers(), *attributes.items())
         for name, tensor in named:
             self._names[id(tensor)] = name
+            self._shapes[name] = tuple(tensor.shape)
             self._known[id(tensor)] = (tensor, Free(((name, tuple(range(tensor.dim()))),)))
 
     def use(self, tensors: Sequence[Tensor]) -> None:
@@ -163,11 +165,18 @@ class TensorLabels:
 
     def is_buffer(self, name: str) -> bool:
         """Whether `name` is that of a buffer."""
-        return name in self._tables
+        return self.findings.root(name) in self._tables
 
     def is_frozen(self, name: str) -> bool:
         """Whether `name` is a parameter that is not trained, in a network of which others are."""
-        return name in self._frozen
+        return self.findings.root(name) in self._frozen
+
+    def length(self, name: str, dim: int) -> int:
+        """The size of a parameter, buffer or part along one dimension."""
+        home = self.findings.home(name, dim)
+        if home in self.findings.parts:
+            return len(self.findings.slots[home][dim])
+        return self._shapes[home][dim]
 
     def owner(self) -> tuple[str, nn.Module | None]:
         """Path and object of the innermost module whose code is running."""

@@ -6,6 +6,7 @@ they tell the `Trace`, which notes it in the ledger and the findings.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -46,6 +47,12 @@ class Trace(TensorLabels):
 
     def bind(self, name: str, dim: int, ids: Ids) -> None:
         """The positions of dimension `dim` of the tensor called `name` belong to `ids`."""
+        name = self.findings.home(name, dim)
+        if len(ids) != self.length(name, dim):
+            # A part of it was taken in a way that leaves it whole.
+            self.findings.rigid.add((name, dim))
+            self.ledger.pin(ids, f"the size of {name} is fixed by the code")
+            return
         slot = self.findings.slots.setdefault(name, {})
         if dim in slot:
             self.ledger.unite(slot[dim], ids, f"{name} is shared in {self.place()}")
@@ -76,6 +83,21 @@ class Trace(TensorLabels):
         """Which of several sizes shrinks, where each of them could."""
         self.chose = True
         return count - 1 if self._prefer_last else 0
+
+    def along(self, name: str, dim: int) -> Ids:
+        """Unit ids of the positions of one dimension, new ones if nothing is known of them."""
+        ids = self.findings.slot(name, dim)
+        if ids is None:
+            ids = self.ledger.fresh(self.length(name, dim))
+            self.bind(name, dim, ids)
+        return ids
+
+    def part(self, name: str, dim: int, start: int, stop: int) -> str:
+        """A name for positions `start` to `stop` of one dimension of a tensor."""
+        part = f"{name}[{':, ' * dim}{start}:{stop}]"
+        self.findings.slots.setdefault(part, {dim: self.along(name, dim)[start:stop]})
+        self.findings.parts[part] = name, dim, start
+        return part
 
     def fix_remade(self, model: nn.Module) -> None:
         """Tables that the network may make anew keep their size.
@@ -118,6 +140,15 @@ class Trace(TensorLabels):
             fixed: why the units cannot be removed, "" if they can.
             apart: whether they are others than those of the module that runs.
         """
+        weight = self.findings.home(weight, dim)
+        parted = weight in self.findings.parts
+        if (layout.parts == 1 or parted) and units * layout.gates != self.length(weight, dim):
+            # Rows of a tensor that stays whole.
+            self.findings.rigid.add((weight, dim))
+            return np.zeros(units, dtype=np.int64)
+        if parted:
+            start = self.findings.start(weight)
+            layout = replace(layout, start=start, stop=start + units * layout.gates)
         path, module = self.owner()
         plain = (
             not apart

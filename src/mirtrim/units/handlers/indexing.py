@@ -9,8 +9,9 @@ from torch import Tensor
 
 from mirtrim.units.handlers.moving import look_up, place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.handlers.sections import ids_along, section
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
-from mirtrim.units.sizes import AdaptiveInt
+from mirtrim.units.sizes import AdaptiveInt, plain_sizes
 
 
 def _getitem(call: Call) -> None:
@@ -59,9 +60,9 @@ def _take(
     label = call.label(tensor)
     if isinstance(label, Free):
         kept = [d for d in order if d is None or tensor.shape[d] > 0]
-        for dim, _ in cuts:
-            call.trace.fix_dim(label, dim)
-        place_dims(call, tensor, kept)
+        for dim, item in cuts:
+            label = _part(call, label, dim, item, tensor.shape[dim])
+        place_dims(call, tensor, kept, label)
         return
     axis = label.axis if label is not None else None
     for dim, item in cuts:
@@ -86,6 +87,20 @@ def _take(
         call.unknown("takes no unit at all")
     else:
         call.set_all(label.moved(list(order).index(axis)))
+
+
+def _part(call: Call, label: Free, dim: int, item: Any, size: int) -> Free:
+    """Label of some positions of what was made from parameters, which stays whole there unless
+    a slice follows units."""
+    if isinstance(item, slice) and item.step in (None, 1):
+        start, stop, _ = slice(*map(plain_sizes, _bounds(item))).indices(size)
+        follows = any(isinstance(bound, AdaptiveInt) for bound in _bounds(item))
+        ids = ids_along(call, label, dim, size) if follows and start < stop else None
+        if ids is not None:
+            cut_axis(call, ids, item)
+            return section(call, label, dim, start, stop)
+    call.trace.fix_dim(label, dim)
+    return label
 
 
 def cut_axis(call: Call, ids: Ids, item: slice) -> Ids:

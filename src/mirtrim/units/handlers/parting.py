@@ -9,6 +9,7 @@ from torch import Tensor
 from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.handlers.sections import ids_along, section
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
@@ -47,15 +48,16 @@ def chunk(call: Call) -> None:
     tensor = call.args[0]
     pieces = call.argument(1, "chunks", call.kwargs.get("indices_or_sections"))
     dim = call.argument(2, "dim", 0) % tensor.dim()
-    label = call.units(tensor)
+    label, size, count = call.units(tensor), tensor.shape[dim], len(call.out)
+    equal = type(pieces) is int and count == pieces and size % pieces == 0
     if label is None or label.axis != dim:
-        _others(call, tensor, dim)
+        if not (equal and 1 < count < size and _parts_of_weights(call, tensor, dim, count)):
+            _others(call, tensor, dim)
         return
-    ledger, count = call.trace.ledger, len(call.out)
-    if type(pieces) is int and count == pieces and len(label.ids) % pieces == 0:
-        ledger.unite_pieces(label.ids, pieces, call.place)
+    if equal:
+        call.trace.ledger.unite_pieces(label.ids, count, call.place)
     else:
-        ledger.pin(label.ids, f"they are cut into unequal parts in {call.place}")
+        call.trace.ledger.pin(label.ids, f"they are cut into unequal parts in {call.place}")
     _label_parts(call, label, dim)
 
 
@@ -68,9 +70,16 @@ def split(call: Call) -> None:
     dim = call.argument(2, "dim", 0) % tensor.dim()
     label = call.units(tensor)
     if label is None or label.axis != dim:
-        _others(call, tensor, dim)
+        if not _parts_of_weights(call, tensor, dim, sizes=sizes):
+            _others(call, tensor, dim)
         return
-    ledger, ids = call.trace.ledger, label.ids
+    _note_sizes(call, label.ids, dim, sizes)
+    _label_parts(call, label, dim)
+
+
+def _note_sizes(call: Call, ids: Ids, dim: int, sizes: Any) -> None:
+    """What a split along the dimension of `ids` fixes."""
+    ledger = call.trace.ledger
     parts = [sizes] if isinstance(sizes, int) else list(sizes)
     adaptive = [part for part in parts if isinstance(part, AdaptiveInt)]
     count = len(call.out)
@@ -91,7 +100,35 @@ def split(call: Call) -> None:
         ledger.pin(fixed, f"the code fixes the sizes of their parts in {call.place}")
         for size in adaptive:
             size.fix(call.name)
-    _label_parts(call, label, dim)
+
+
+def _parts_of_weights(
+    call: Call, tensor: Tensor, dim: int, pieces: int = 0, sizes: Any = ()
+) -> bool:
+    """Label parts of what was made from parameters; whether their sizes follow units.
+
+    Args:
+        pieces: how many equal ones there are, 0 if they have `sizes`.
+    """
+    free = call.label(tensor)
+    each = sizes if isinstance(sizes, list | tuple) else (sizes,)
+    if not isinstance(free, Free) or not (
+        pieces or any(isinstance(size, AdaptiveInt) for size in each)
+    ):
+        return False
+    ids = ids_along(call, free, dim, tensor.shape[dim])
+    if ids is None or any(not part.shape[dim] for part in call.out):
+        return False
+    if pieces:
+        call.trace.ledger.unite_pieces(ids, pieces, call.place)
+    else:
+        _note_sizes(call, ids, dim, sizes)
+    start = 0
+    for part in call.out:
+        stop = start + part.shape[dim]
+        call.trace.set(part, section(call, free, dim, start, stop))
+        start = stop
+    return True
 
 
 def _counts(size: AdaptiveInt, ids: Ids) -> bool:

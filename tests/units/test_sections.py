@@ -47,6 +47,15 @@ def split_by_width(m, x):
     return _attend(m, x, m.weight.split(x.shape[-1]), m.bias.split(x.size(-1)))
 
 
+def split_by_attribute(m, x):
+    return _attend(m, x, m.weight.split([m.units] * 3), m.bias.split([m.units] * 3))
+
+
+def runs(m, x):
+    n = m.units
+    return _attend(m, x, *([t.narrow(0, i * n, n) for i in range(3)] for t in (m.weight, m.bias)))
+
+
 def slices(m, x):
     n = m.units
     cuts = slice(None, n), slice(n, 2 * n), slice(2 * n, None)
@@ -82,7 +91,8 @@ def shifted(m, x):
 
 
 PARTED = [
-    chunks, equal_parts, split_by_width, slices, turned, convolved, recurrent, shifted
+    chunks, equal_parts, split_by_width, split_by_attribute, runs, slices, turned, convolved,
+    recurrent, shifted,
 ]  # fmt: skip
 
 

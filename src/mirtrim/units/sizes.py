@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -51,7 +52,8 @@ class AdaptiveInt(int):
     _terms: Terms | Callable[[], Terms]
 
     def _like(self, value: int, terms: Terms) -> int:
-        if self.ledger.closed:
+        terms = merged(terms)
+        if self.ledger.closed or not terms:
             return value
         return AdaptiveInt(value, terms, self.ledger, self.where)
 
@@ -82,6 +84,12 @@ class AdaptiveInt(int):
     def _divided(self) -> bool:
         return any(scale.denominator != 1 for _, scale in self.terms)
 
+    def _divide_exactly(self) -> None:
+        """(n // k) * k is n only as long as k divides n."""
+        for ids, scale in self.terms:
+            if scale.denominator != 1:
+                self.ledger.unite_pieces(ids, scale.denominator, f"// in {self.where()}")
+
     def fix(self, use: str) -> int:
         """Give up: the code depends on the number itself, so its units must stay."""
         if self.terms:
@@ -89,13 +97,15 @@ class AdaptiveInt(int):
         return self.plain
 
     def _linear(self, other: Any, sign: int, symbol: str) -> int:
-        if not isinstance(other, int) or self._divided:
+        if type(other) is int and not other:
+            return self  # where a running sum begins
+        if not isinstance(other, int) or (self._divided and not isinstance(other, AdaptiveInt)):
             return self.fix(symbol) + sign * _number(other, symbol)
         terms = self.terms
         if isinstance(other, AdaptiveInt):
-            if other._divided:
-                return self.fix(symbol) + sign * other.fix(symbol)
             terms += tuple((ids, sign * scale) for ids, scale in other.terms)
+            self._divide_exactly()
+            other._divide_exactly()
         return self._like(self.plain + sign * int.__index__(other), terms)
 
     def __add__(self, other: Any) -> int:
@@ -120,10 +130,7 @@ class AdaptiveInt(int):
             other = other.fix("*")
         if type(other) is not int:
             return self.fix("*") * _number(other, "*")
-        if self._divided:
-            # (n // k) * k is n only as long as k divides n.
-            for ids, scale in self.terms:
-                self.ledger.unite_pieces(ids, scale.denominator, f"// in {self.where()}")
+        self._divide_exactly()
         return self._like(self.plain * other, tuple((i, s * other) for i, s in self.terms))
 
     __rmul__ = __mul__
@@ -208,6 +215,18 @@ class AdaptiveInt(int):
         return self._compare(other, operator.ge, ">=")
 
     __hash__ = int.__hash__
+
+
+def merged(terms: Terms) -> Terms:
+    """The same sum with each size once, and without those that cancel."""
+    found: list[tuple[Ids, Fraction]] = []
+    for ids, scale in terms:
+        same = [i for i, (other, _) in enumerate(found) if np.array_equal(other, ids)]
+        if same:
+            found[same[0]] = ids, found[same[0]][1] + scale
+        else:
+            found.append((ids, scale))
+    return tuple((ids, scale) for ids, scale in found if scale)
 
 
 def _number(value: Any, use: str) -> Any:

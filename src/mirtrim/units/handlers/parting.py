@@ -1,5 +1,6 @@
 """Cutting a tensor into parts, and writing into parts of it."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
 from mirtrim.units.handlers.sections import ids_along, section
+from mirtrim.units.handlers.slicing import cut_axis, hold
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
@@ -44,7 +46,10 @@ HANDLERS[torch.Tensor.__iter__] = _iterate
 @handles("chunk", "tensor_split")
 @after_running
 def chunk(call: Call) -> None:
-    """Equal parts: position i of every part lives with position i of the others."""
+    """Equal parts: position i of every part lives with position i of the others.
+
+    `tensor_split` may be given where to cut instead of a number.
+    """
     tensor = call.args[0]
     pieces = call.argument(1, "chunks", call.kwargs.get("indices_or_sections"))
     dim = call.argument(2, "dim", 0) % tensor.dim()
@@ -56,6 +61,9 @@ def chunk(call: Call) -> None:
         return
     if equal:
         call.trace.ledger.unite_pieces(label.ids, count, call.place)
+    elif isinstance(pieces, list | tuple):
+        for start, stop in itertools.pairwise((None, *pieces, None)):
+            cut_axis(call, label.ids, slice(start, stop))
     else:
         call.trace.ledger.pin(label.ids, f"they are cut into unequal parts in {call.place}")
     _label_parts(call, label, dim)
@@ -91,8 +99,7 @@ def _note_sizes(call: Call, ids: Ids, dim: int, sizes: Any) -> None:
     elif len(adaptive) == len(parts) and (equal or not isinstance(sizes, int)):
         reason, start = f"a size cuts their dimension in {call.place}", 0
         for size in adaptive * (count if isinstance(sizes, int) else 1):
-            part = ids[start : start + size.plain]
-            ledger.equate(part, size.terms, reason, unite=isinstance(sizes, int))
+            hold(call, ids, start, start + size.plain, size.terms, reason)
             start += size.plain
     else:
         last = len(call.out[-1].shape) and call.out[-1].shape[dim]

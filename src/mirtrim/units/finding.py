@@ -53,6 +53,9 @@ def discover(
     if graphs[0].chose:
         # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
         graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
+    if all(graph.undivided for graph in graphs):
+        # By what it is divided may as well be a number, and not one of heads or groups.
+        graphs.append(_trace(model, example_inputs, replace(plan, typed_divisors=True)))
     for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph
@@ -73,6 +76,7 @@ class _Plan:
     strict: bool
     follow_attributes: bool = True
     prefer_last: bool = False
+    typed_divisors: bool = False
 
 
 def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
@@ -82,6 +86,7 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         strict=plan.strict,
         follow_attributes=plan.follow_attributes,
         prefer_last=plan.prefer_last,
+        typed_divisors=plan.typed_divisors,
     )
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}

@@ -127,6 +127,7 @@ class UnitGraph:
         draws: for each call that draws random numbers, the dimension of units in its result and
             the group of each position.
         chose: whether several sizes could shrink and one of them was chosen.
+        undivided: whether all units stay that are cut into as many runs as a size says.
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
     """
 
@@ -152,6 +153,7 @@ class UnitGraph:
         weight_norms: tuple[tuple[str, str, int | None], ...] = (),
         draws: tuple[tuple[int | None, np.ndarray], ...] = (),
         chose: bool = False,
+        undivided: bool = False,
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -168,6 +170,7 @@ class UnitGraph:
         self.weight_norms = weight_norms
         self.draws = draws
         self.chose = chose
+        self.undivided = undivided
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts

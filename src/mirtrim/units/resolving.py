@@ -194,6 +194,8 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),
         chose=findings.chose,
+        undivided=bool(findings.ledger.runs)
+        and not any(groups_of[ids].any() for ids in findings.ledger.runs),
         draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
         weight_norms=tuple(sorted(findings.weight_norms, key=str)),
         follows_attributes=_follows_attributes(model, findings, groups_of),

@@ -141,7 +141,7 @@ class AdaptiveInt(int):
         So channels are cut into heads: a head goes with its channels, and as many channels
         belong to a head as before.
         """
-        if not isinstance(pieces, AdaptiveInt) or not pieces.plain:
+        if not isinstance(pieces, AdaptiveInt) or not pieces.plain or self.ledger.typed_divisors:
             return False
         if self.whole is None or len(pieces.terms) != 1 or self.plain % pieces.plain:
             return False
@@ -152,11 +152,17 @@ class AdaptiveInt(int):
         self.ledger.equate(
             self.whole, ((counted, each),), f"// in {self.where()}", unite=True, late=True
         )
+        self.ledger.runs.append(self.whole)
         return True
+
+    def _divisor(self, other: Any, symbol: str) -> Any:
+        """What this is divided by, a plain number where such sizes stay."""
+        return _number(other, symbol) if self.ledger.typed_divisors else other
 
     def __floordiv__(self, other: Any) -> int:
         if self._in_runs(other):
             return self.plain // _number(other.plain, "//")
+        other = self._divisor(other, "//")
         exact = type(other) is int and other > 0 and self.plain % other == 0
         offset = self.plain - sum(s * len(ids) for ids, s in self.terms)
         if not exact or offset or len(self.terms) != 1:
@@ -168,6 +174,7 @@ class AdaptiveInt(int):
     def __mod__(self, other: Any) -> int:
         if self._in_runs(other):
             return 0
+        other = self._divisor(other, "%")
         if type(other) is int and other > 1 and self.plain % other == 0 and self.whole is not None:
             # Equal pieces keep the size divisible, so the remainder stays what it is.
             self.ledger.unite_pieces(self.whole, other, f"% {other} in {self.where()}")

@@ -34,8 +34,10 @@ class Trace(TensorLabels):
         strict: bool = False,
         follow_attributes: bool = True,
         prefer_last: bool = False,
+        typed_divisors: bool = False,
     ) -> None:
         super().__init__(model, strict=strict)
+        self.ledger.typed_divisors = typed_divisors
         self._follow_attributes = follow_attributes
         self._prefer_last = prefer_last
         self.chose = False

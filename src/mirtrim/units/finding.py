@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
-from mirtrim.units.preserving import preserved, uncached, unscripted
+from mirtrim.units.preserving import followed_products, preserved, uncached, unscripted
 from mirtrim.units.resolving import resolve
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
 from mirtrim.utils.errors import MirtrimError, TraceError
 
+# Operations as modules, which quantising would replace.
+_IN_FLOAT = ("FloatFunctional", "FXFloatFunctional")
 _ONLY_STATISTICS = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 
 
@@ -90,7 +92,13 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
     )
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
-    with preserved(model), uncached(model), unscripted(), _differentiable(model):
+    with (
+        preserved(model),
+        uncached(model),
+        unscripted(),
+        followed_products(),
+        _differentiable(model),
+    ):
         model.eval()
         try:
             _watch(model, trace, example_inputs)
@@ -193,7 +201,7 @@ def _check_kind(model: nn.Module, example_inputs: Any) -> None:
             raise TraceError(
                 f"module {name} is scripted and cannot be followed; use the plain Python module"
             )
-        if "quantized" in kind.__module__ and of_torch(kind):
+        if "quantized" in kind.__module__ and of_torch(kind) and kind.__name__ not in _IN_FLOAT:
             raise TraceError(f"module {name} is quantised; trim the network before quantising it")
         if isinstance(module, torch.fx.GraphModule) and any(
             isinstance(node.target, torch._ops.OpOverload) for node in module.graph.nodes

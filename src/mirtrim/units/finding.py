@@ -79,6 +79,7 @@ class _Plan:
     follow_attributes: bool = True
     prefer_last: bool = False
     typed_divisors: bool = False
+    updated: frozenset[str] = frozenset()
 
 
 def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
@@ -89,6 +90,7 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         follow_attributes=plan.follow_attributes,
         prefer_last=plan.prefer_last,
         typed_divisors=plan.typed_divisors,
+        updated=plan.updated,
     )
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
@@ -117,6 +119,10 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         batch = first[0].shape[0] if first and first[0].dim() else 1
         findings.chose = trace.chose
         trace.fix_remade(model)
+    if findings.updated & findings.constants:
+        # Taken for a frozen front end before it was seen to follow what is trained.
+        updated = plan.updated | findings.updated
+        return _trace(model, example_inputs, replace(plan, updated=updated))
     return resolve(model, findings, batch)
 
 

@@ -43,6 +43,7 @@ class Findings(Constraints):
         constants: frozen parameters that are used like buffers.
         weight_norms: see `UnitGraph`.
         draws: (axis, ids) of the result of each call that draws random numbers.
+        updated: frozen parameters that are made from trained ones.
         parts: names given to parts of tensors, with the tensor, the dimension that was cut, and
             the first position.
     """
@@ -63,6 +64,7 @@ class Findings(Constraints):
     constants: set[str] = field(default_factory=set)
     weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
     draws: list[tuple[int | None, Ids]] = field(default_factory=list)
+    updated: set[str] = field(default_factory=set)
     parts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
     @contextmanager

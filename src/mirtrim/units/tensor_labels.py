@@ -1,6 +1,6 @@
 """Which label each tensor carries while labels are followed through one forward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ _PLAIN = "CheckpointFunctionBackward"
 class TensorLabels:
     """Labels of tensors, names of parameters and buffers, and the module that is running."""
 
-    def __init__(self, model: nn.Module, *, strict: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, *, strict: bool = False, updated: Collection[str] = ()
+    ) -> None:
         super().__init__()
         self.ledger = Ledger(strict)
         self.findings = Findings(self.ledger)
@@ -32,9 +34,11 @@ class TensorLabels:
         frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
         # Where everything is frozen, nothing is by intention.
         self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
+        self._frozen -= set(updated)
         # Strong references: an id is only a name while its object lives.
         self._known: dict[int, tuple[Tensor, Label | Free | None]] = {}
         self._places: dict[tuple[Any, ...] | None, Label] = {}
+        self._whole: dict[int, Tensor] = {}
         self._nodes: dict[int, tuple[Any, list[Ids]]] = {}
         self._custom: set[int] = set()
         self._names: dict[int, str] = {}
@@ -152,12 +156,23 @@ class TensorLabels:
                 self.ledger.pin(label.ids, f"nothing else lies beside it in {self.place()}")
                 label = IMMORTAL
         self._known[id(tensor)] = (tensor, label)
+        if isinstance(label, Free):
+            whole = self._whole.get(id(tensor), tensor)
+            self._known[id(whole)] = (whole, label)
+            name = self.name_of(whole)
+            if name in self._frozen and not all(self.is_frozen(n) for n, _ in label.origins):
+                self.findings.updated.add(str(name))
         if isinstance(label, Label) and label.axis is not None:
             self._places[_place(tensor)] = label
         node = tensor.grad_fn
         if node is not None and isinstance(label, Label):
             # A node has several results when a tensor is cut into parts.
             self._nodes.setdefault(id(node), (node, []))[1].append(label.ids)
+
+    def alias(self, tensor: Tensor, whole: Tensor) -> None:
+        """What is written into `tensor` is written into the parameter `whole`."""
+        if self.name_of(whole) is not None:
+            self._whole[id(tensor)] = whole
 
     def name_of(self, tensor: Any) -> str | None:
         """Name of a parameter or buffer, None for any other object."""

@@ -4,7 +4,7 @@ Handlers push the labels of tensors through the operations. What they learn abou
 they tell the `Trace`, which notes it in the ledger and the findings.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -35,8 +35,9 @@ class Trace(TensorLabels):
         follow_attributes: bool = True,
         prefer_last: bool = False,
         typed_divisors: bool = False,
+        updated: Collection[str] = (),
     ) -> None:
-        super().__init__(model, strict=strict)
+        super().__init__(model, strict=strict, updated=updated)
         self.ledger.typed_divisors = typed_divisors
         self._follow_attributes = follow_attributes
         self._prefer_last = prefer_last

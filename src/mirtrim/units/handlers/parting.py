@@ -203,6 +203,13 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
     call.run()
     coming = call.label(value) if isinstance(value, Tensor) else IMMORTAL
     located = [x for x in (there, coming) if isinstance(x, Label) and x.axis is not None]
+    alike = isinstance(value, Tensor) and part is target and value.shape == target.shape
+    if alike and isinstance(before, Free) and isinstance(coming, Free):
+        # One layer takes over the weights of another, as those of a momentum encoder do.
+        meeting = Call(call.func, (target, value), {}, trace)
+        meeting.out = target
+        combine(meeting, [target, value])
+        return
     if isinstance(before, Free):
         trace.fix_tensor(target)
         before = IMMORTAL
@@ -232,6 +239,17 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
         trace.set(target, before)
 
 
+def _set_data(call: Call) -> None:
+    """`weight.data = …`, which keeps the shape, or fixes it."""
+    target, value = call.args
+    if isinstance(call.trace.label_of(value), Free) and value.shape == target.shape:
+        _write(call, target, target, value)
+        call.out = None
+    else:
+        call.run()
+        call.unknown()
+
+
 def _scatter(call: Call) -> None:
     call.run()
     call.out = call.args[0]
@@ -240,5 +258,6 @@ def _scatter(call: Call) -> None:
 
 HANDLERS[torch.Tensor.__setitem__] = _setitem
 HANDLERS[torch.Tensor.copy_] = _copy
+HANDLERS[torch.Tensor.data.__set__] = _set_data  # type: ignore[attr-defined]
 for _function in (torch.Tensor.masked_scatter_, torch.Tensor.set_, torch.Tensor.index_put_):
     HANDLERS[_function] = _scatter

@@ -157,9 +157,7 @@ class TensorLabels:
                 label = IMMORTAL
         self._known[id(tensor)] = (tensor, label)
         if isinstance(label, Free):
-            whole = self._whole.get(id(tensor), tensor)
-            self._known[id(whole)] = (whole, label)
-            name = self.name_of(whole)
+            name = self.name_of(self._whole.get(id(tensor), tensor))
             if name in self._frozen and not all(self.is_frozen(n) for n, _ in label.origins):
                 self.findings.updated.add(str(name))
         if isinstance(label, Label) and label.axis is not None:

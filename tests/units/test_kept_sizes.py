@@ -2,14 +2,17 @@
 
 import dataclasses
 import types
-from typing import Any
+from collections import OrderedDict
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import mirtrim
-from mirtrim.units.widths import own_sizes, size_at
+from mirtrim.units.copying import copied
+from mirtrim.units.finding import discover
+from mirtrim.units.widths import holder, own_sizes, size_at
 
 X = torch.randn(4, 3, 6, generator=torch.Generator().manual_seed(0)).double()
 
@@ -18,6 +21,35 @@ X = torch.randn(4, 3, 6, generator=torch.Generator().manual_seed(0)).double()
 class Settings:
     hidden: int = 12
     name: str = "small"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slotted:
+    hidden: int = 12
+    name: str = "small"
+
+
+class Named(NamedTuple):
+    name: str = "small"
+    hidden: int = 12
+
+
+class Ordered(OrderedDict[str, Any]):
+    pass
+
+
+class Looked(dict[str, Any]):
+    """Entries are attributes too; whatever is missing is a `KeyError`."""
+
+    __getattr__ = dict.__getitem__
+
+
+class Itself(dict[str, Any]):
+    """Its own `__dict__`, which `copy.deepcopy` loses."""
+
+    def __init__(self, **entries: Any) -> None:
+        super().__init__(**entries)
+        self.__dict__ = self
 
 
 class Configured(nn.Module):
@@ -50,6 +82,18 @@ PLACES = {
         "held.encoder.hidden",
     ),
     "class": (lambda m: m.wide, None, "wide"),
+    "kind of dict": (lambda m: m.held["hidden"], Ordered(hidden=12), "held.hidden"),
+    "kind of list": (lambda m: m.held[0], type("Kind", (list,), {})([12, "x"]), "held.0"),
+    "data class with slots": (lambda m: m.held.hidden, Slotted(), "held.hidden"),
+    "named tuple": (lambda m: m.held.hidden, Named(), "held.1"),
+    "nested named tuple": (lambda m: m.held["a"].hidden, {"a": Named()}, "held.a.1"),
+    "entries as attributes": (lambda m: m.held.hidden, Looked(hidden=12), "held.hidden"),
+    "nested entries": (
+        lambda m: m.held.a.hidden,
+        Looked(a=Itself(hidden=12), b=3.5),
+        "held.a.hidden",
+    ),
+    "entries in itself": (lambda m: m.held.hidden, Itself(hidden=12, name="x"), "held.hidden"),
 }
 
 
@@ -160,6 +204,65 @@ def test_a_number_that_is_used_otherwise_as_well_stays(assert_equivalence):
     graph = assert_equivalence(net, X)
     assert graph.group_count == 1
     assert any("their number is used in pow" in why for why in graph.kept)
+
+
+@pytest.mark.parametrize("kind", [Looked, Itself])
+def test_copies_of_configurations_are_whole_and_apart(kind):
+    held = kind(hidden=12, a=[1.5])
+    held.a.append(held)
+    net = copied(Configured(lambda m: 12, held))
+    assert type(net.held) is type(held)
+    assert net.held.hidden == 12
+    assert net.held is not held
+    assert net.held.a is not held.a
+    assert net.held.a[1] is net.held
+    net.held["hidden"] = 5
+    assert (net.held.hidden, held.hidden) == (5, 12)
+
+
+def test_fields_of_a_named_tuple_change_one_by_one():
+    class Pair(NamedTuple):
+        one: int
+        two: int
+
+    net = Configured(lambda m: 12, {"pair": Pair(12, 7)})
+    graph = discover(net.double(), X)
+    assert graph.group_count == 1
+    one, other = holder(net, "held.pair.0"), holder(net, "held.pair.1")
+    one[0][one[1]] = 5
+    other[0][other[1]] = 6
+    assert net.held["pair"] == Pair(5, 6)
+
+
+def half_of_each(m, x):
+    made = torch.tanh(m.first(x.flatten(0, 1))).view(len(x), 3, -1)
+    half = made.shape[-1] // m.held
+    return m.last(torch.cat([made[..., half:], made[..., :half] ** 2], -1))
+
+
+def test_a_number_that_divides_a_size_stays(assert_equivalence):
+    """A ratio is no number of heads, which could go with their channels."""
+
+    class Divided(Configured):
+        def forward(self, x: Tensor) -> Tensor:
+            return half_of_each(self, x)
+
+    net = Divided(None, 3)
+    graph = assert_equivalence(net, X)
+    assert graph.group_count - 1 == 4
+    assert mirtrim.trim(net, X, ratio=1.5).held == 3
+
+
+def test_heads_go_with_their_channels(assert_equivalence):
+    class Shuffled(Configured):
+        def forward(self, x: Tensor) -> Tensor:
+            made = torch.tanh(self.first(x.flatten(0, 1)))
+            made = made.view(-1, self.held, made.shape[-1] // self.held)
+            return self.last(made.mT.reshape(len(x), 3, -1))
+
+    net = Shuffled(None, 4)
+    assert assert_equivalence(net, X).group_count - 1 == 4
+    assert mirtrim.trim(net, X, ratio=1.3).held == 3
 
 
 def test_what_is_looked_into():

@@ -24,14 +24,16 @@ def copied(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     """
     memo = {} if memo is None else memo
     for value in _kept_by(model):
-        if isinstance(value, Tensor):
+        if isinstance(value, dict):
+            copy_by_hand(value, memo)
+        elif isinstance(value, Tensor):
             if not value.is_leaf and id(value) not in memo:
                 memo[id(value)] = value.detach().clone()
         elif id(value) not in memo and not _can_be_copied(value, memo):
             memo[id(value)] = value
     try:
         return copy.deepcopy(model, memo)
-    except (TypeError, RuntimeError, ValueError) as error:
+    except (TypeError, RuntimeError, ValueError, LookupError, AttributeError) as error:
         raise TraceError(
             f"{type(model).__name__} cannot be copied ({' '.join(str(error).split())[:200]}); take "
             "what cannot be copied out of its attributes"
@@ -49,6 +51,8 @@ def _kept_by(model: nn.Module) -> list[Any]:
             continue
         seen.add(id(value))
         if isinstance(value, dict):
+            if type(value) is not dict:
+                found.append(value)
             stack.extend(value.values())
         elif isinstance(value, list | tuple | set | frozenset | deque):
             stack.extend(value)
@@ -60,6 +64,41 @@ def _kept_by(model: nn.Module) -> list[Any]:
             if isinstance(attributes, dict) and type(value).__module__ != "builtins":
                 stack.append(attributes)
     return found
+
+
+def copy_by_hand(value: Any, memo: dict[int, Any]) -> None:
+    """Copy a dict whose entries are attributes as well, which `copy.deepcopy` makes without them.
+
+    Configurations are often such: with themselves as `__dict__`, or with `__getattr__` that
+    looks among the entries for whatever it is asked.
+    """
+    if type(value) is dict or not isinstance(value, dict) or id(value) in memo:
+        return
+    attributes = object.__getattribute__(value, "__dict__") if _has_attributes(value) else {}
+    if attributes is not value and _answers(value):
+        return
+    made = type(value).__new__(type(value))
+    memo[id(value)] = made
+    if attributes is value:
+        object.__setattr__(made, "__dict__", made)
+    for key, entry in value.items():
+        copy_by_hand(entry, memo)
+        dict.__setitem__(made, key, copy.deepcopy(entry, memo))
+    if attributes is not value and attributes:
+        object.__getattribute__(made, "__dict__").update(copy.deepcopy(dict(attributes), memo))
+
+
+def _has_attributes(value: Any) -> bool:
+    return any("__dict__" in vars(kind) for kind in type(value).__mro__)
+
+
+def _answers(value: Any) -> bool:
+    """Whether an attribute that it lacks is told to be lacking."""
+    try:
+        getattr(value, "__deepcopy__", None)
+    except LookupError:
+        return False
+    return True
 
 
 def _can_be_copied(value: Any, memo: dict[int, Any]) -> bool:

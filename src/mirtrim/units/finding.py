@@ -19,12 +19,14 @@ from mirtrim.units.graph import UnitGraph
 from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
-from mirtrim.units.preserving import preserved, uncached, unscripted
+from mirtrim.units.preserving import followed_products, preserved, uncached, unscripted
 from mirtrim.units.resolving import resolve
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
 from mirtrim.utils.errors import MirtrimError, TraceError
 
+# Operations as modules, which quantising would replace.
+_IN_FLOAT = ("FloatFunctional", "FXFloatFunctional")
 _ONLY_STATISTICS = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 
 
@@ -54,6 +56,9 @@ def discover(
     if graphs[0].chose:
         # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
         graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
+    if all(graph.undivided for graph in graphs):
+        # By what it is divided may as well be a number, and not one of heads or groups.
+        graphs.append(_trace(model, example_inputs, replace(plan, typed_divisors=True)))
     for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph
@@ -74,6 +79,8 @@ class _Plan:
     strict: bool
     follow_attributes: bool = True
     prefer_last: bool = False
+    typed_divisors: bool = False
+    updated: frozenset[str] = frozenset()
 
 
 def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
@@ -83,10 +90,18 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         strict=plan.strict,
         follow_attributes=plan.follow_attributes,
         prefer_last=plan.prefer_last,
+        typed_divisors=plan.typed_divisors,
+        updated=plan.updated,
     )
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
-    with preserved(model), uncached(model), unscripted(), _differentiable(model):
+    with (
+        preserved(model),
+        uncached(model),
+        unscripted(),
+        followed_products(),
+        _differentiable(model),
+    ):
         model.eval()
         try:
             _watch(model, trace, example_inputs)
@@ -104,7 +119,11 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         first = tensors_in(example_inputs)[:1]
         batch = first[0].shape[0] if first and first[0].dim() else 1
         findings.chose = trace.chose
-        trace.fix_remade()
+        trace.fix_remade(model)
+    if findings.updated & findings.constants:
+        # Taken for a frozen front end before it was seen to follow what is trained.
+        updated = plan.updated | findings.updated
+        return _trace(model, example_inputs, replace(plan, updated=updated))
     return resolve(model, findings, batch)
 
 
@@ -174,7 +193,7 @@ def _check_kind(model: nn.Module, example_inputs: Any) -> None:
     for path, module in model.named_modules():
         name = path or type(model).__name__
         kind = type(module)
-        if "quantized" in kind.__module__ and of_torch(kind):
+        if "quantized" in kind.__module__ and of_torch(kind) and kind.__name__ not in _IN_FLOAT:
             raise TraceError(f"module {name} is quantised; trim the network before quantising it")
         if isinstance(module, torch.fx.GraphModule) and any(
             isinstance(node.target, torch._ops.OpOverload) for node in module.graph.nodes

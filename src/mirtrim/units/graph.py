@@ -42,15 +42,20 @@ class RowLayout:
         parts: for grouped transposed convolutions, how many equal parts of dimension 0 the
             units of one part each belong to.
         gain: name of the magnitudes of these weights, "" if they are not normalised.
+        start, stop: which positions along `dim` are the units', where others lie there too.
     """
 
     dim: int = 0
     gates: int = 1
     parts: int = 1
     gain: str = ""
+    start: int = 0
+    stop: int | None = None
 
     def by_unit(self, weight: Tensor) -> Tensor:
         """The weights of each unit, (units, fan_in)."""
+        if self.stop is not None:
+            weight = weight.narrow(self.dim, self.start, self.stop - self.start)
         if self.parts > 1:
             rows = weight.reshape(self.parts, -1, *weight.shape[1:]).transpose(1, 2)
             return rows.reshape(self.parts * weight.shape[1], -1)
@@ -122,6 +127,7 @@ class UnitGraph:
         draws: for each call that draws random numbers, the dimension of units in its result and
             the group of each position.
         chose: whether several sizes could shrink and one of them was chosen.
+        undivided: whether all units stay that are cut into as many runs as a size says.
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
     """
 
@@ -147,6 +153,7 @@ class UnitGraph:
         weight_norms: tuple[tuple[str, str, int | None], ...] = (),
         draws: tuple[tuple[int | None, np.ndarray], ...] = (),
         chose: bool = False,
+        undivided: bool = False,
     ) -> None:
         self.layers = layers
         self.group_count = group_count
@@ -163,6 +170,7 @@ class UnitGraph:
         self.weight_norms = weight_norms
         self.draws = draws
         self.chose = chose
+        self.undivided = undivided
         self._mac_terms = mac_terms
         self._batch = batch
         self._layouts = layouts

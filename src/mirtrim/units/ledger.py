@@ -40,6 +40,8 @@ class Ledger:
         self.count = 1
         self.strict = strict
         self.closed = False
+        self.typed_divisors = False
+        self.runs: list[Ids] = []
         self._fixed: set[tuple[int, int]] = set()
         self._unions: list[tuple[Ids, Ids]] = []
         self._pins: list[tuple[Ids, str]] = []

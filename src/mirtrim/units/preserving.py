@@ -1,6 +1,7 @@
 """A network that is run leaves as it came: attributes, tensors, random numbers, caches."""
 
 import functools
+import math
 import random
 import sys
 from collections import deque
@@ -180,6 +181,24 @@ def unscripted() -> Iterator[None]:
         yield
     finally:
         kind.__call__ = compiled  # type: ignore[method-assign]
+
+
+@contextmanager
+def followed_products() -> Iterator[None]:
+    """`np.prod` of a shape is a size that follows the network, as `math.prod` of one is."""
+    plain = np.prod
+
+    @functools.wraps(plain)
+    def prod(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(a, tuple | list) and not (args or kwargs) and _holds_size(tuple(a)):
+            return math.prod(a)
+        return plain(a, *args, **kwargs)
+
+    np.prod = prod
+    try:
+        yield
+    finally:
+        np.prod = plain
 
 
 def _bypassing(cached: Any) -> Callable[..., Any]:

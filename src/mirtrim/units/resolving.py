@@ -43,6 +43,9 @@ class Findings(Constraints):
         constants: frozen parameters that are used like buffers.
         weight_norms: see `UnitGraph`.
         draws: (axis, ids) of the result of each call that draws random numbers.
+        updated: frozen parameters that are made from trained ones.
+        parts: names given to parts of tensors, with the tensor, the dimension that was cut, and
+            the first position.
     """
 
     ledger: Ledger
@@ -61,6 +64,8 @@ class Findings(Constraints):
     constants: set[str] = field(default_factory=set)
     weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
     draws: list[tuple[int | None, Ids]] = field(default_factory=list)
+    updated: set[str] = field(default_factory=set)
+    parts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
@@ -87,14 +92,38 @@ class Findings(Constraints):
             self.ledger.unite(self.widths[key], ids, f"{module} is used twice")
         self.widths[key] = ids
 
+    def home(self, name: str, dim: int) -> str:
+        """The tensor whose dimension this is: a part has only the one that was cut as its own."""
+        while name in self.parts and self.parts[name][1] != dim:
+            name = self.parts[name][0]
+        return name
+
+    def root(self, name: str) -> str:
+        """The parameter or buffer that a part was cut from."""
+        while name in self.parts:
+            name = self.parts[name][0]
+        return name
+
+    def start(self, part: str) -> int:
+        """Where a part begins in the parameter or buffer that it was cut from."""
+        dim, start = self.parts[part][1], 0
+        while part in self.parts:
+            part, cut, first = self.parts[part]
+            start += first if cut == dim else 0
+        return start
+
+    def slot(self, name: str, dim: int) -> Ids | None:
+        """Unit ids of the positions of one dimension, if they are known."""
+        return self.slots.get(self.home(name, dim), {}).get(dim)
+
     def apply(self, component: np.ndarray) -> None:
         """Consequences that need the components found so far."""
         for name, dim in sorted(self.rigid):
-            ids = self.slots.get(name, {}).get(dim)
+            ids = self.slot(name, dim)
             if ids is not None and component[ids].any():
                 self.ledger.pin(ids, f"the size of {name} is fixed by the code")
         for one, other in self.ties:
-            ids, others = (self.slots.get(name, {}).get(dim) for name, dim in (one, other))
+            ids, others = (self.slot(name, dim) for name, dim in (one, other))
             if ids is not None and others is not None:
                 if not np.array_equal(component[ids], component[others]):
                     self.ledger.unite(ids, others, f"{one[0]} and {other[0]} are combined")
@@ -135,7 +164,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
             name,
             found.kind,
             groups_of[found.ids],
-            tuple(found.weights),
+            tuple(findings.root(weight) for weight in found.weights),
             _why_pinned(found, solution),
         )
         for name, found in findings.layers.items()
@@ -151,7 +180,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         mac_terms=tuple(_mac_term(c, factors, groups_of) for c, factors in findings.macs),
         batch=batch,
         layouts={
-            (name, weight): layout
+            (name, findings.root(weight)): layout
             for name, found in findings.layers.items()
             for weight, layout in found.weights.items()
         },
@@ -167,6 +196,8 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),
         chose=findings.chose,
+        undivided=bool(findings.ledger.runs)
+        and not any(groups_of[ids].any() for ids in findings.ledger.runs),
         draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
         weight_norms=tuple(sorted(findings.weight_norms, key=str)),
         follows_attributes=_follows_attributes(model, findings, groups_of),

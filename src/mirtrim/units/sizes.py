@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -51,7 +52,8 @@ class AdaptiveInt(int):
     _terms: Terms | Callable[[], Terms]
 
     def _like(self, value: int, terms: Terms) -> int:
-        if self.ledger.closed:
+        terms = merged(terms)
+        if self.ledger.closed or not terms:
             return value
         return AdaptiveInt(value, terms, self.ledger, self.where)
 
@@ -82,6 +84,12 @@ class AdaptiveInt(int):
     def _divided(self) -> bool:
         return any(scale.denominator != 1 for _, scale in self.terms)
 
+    def _divide_exactly(self) -> None:
+        """(n // k) * k is n only as long as k divides n."""
+        for ids, scale in self.terms:
+            if scale.denominator != 1:
+                self.ledger.unite_pieces(ids, scale.denominator, f"// in {self.where()}")
+
     def fix(self, use: str) -> int:
         """Give up: the code depends on the number itself, so its units must stay."""
         if self.terms:
@@ -89,13 +97,15 @@ class AdaptiveInt(int):
         return self.plain
 
     def _linear(self, other: Any, sign: int, symbol: str) -> int:
-        if not isinstance(other, int) or self._divided:
+        if type(other) is int and not other:
+            return self  # where a running sum begins
+        if not isinstance(other, int) or (self._divided and not isinstance(other, AdaptiveInt)):
             return self.fix(symbol) + sign * _number(other, symbol)
         terms = self.terms
         if isinstance(other, AdaptiveInt):
-            if other._divided:
-                return self.fix(symbol) + sign * other.fix(symbol)
             terms += tuple((ids, sign * scale) for ids, scale in other.terms)
+            self._divide_exactly()
+            other._divide_exactly()
         return self._like(self.plain + sign * int.__index__(other), terms)
 
     def __add__(self, other: Any) -> int:
@@ -120,10 +130,7 @@ class AdaptiveInt(int):
             other = other.fix("*")
         if type(other) is not int:
             return self.fix("*") * _number(other, "*")
-        if self._divided:
-            # (n // k) * k is n only as long as k divides n.
-            for ids, scale in self.terms:
-                self.ledger.unite_pieces(ids, scale.denominator, f"// in {self.where()}")
+        self._divide_exactly()
         return self._like(self.plain * other, tuple((i, s * other) for i, s in self.terms))
 
     __rmul__ = __mul__
@@ -134,7 +141,7 @@ class AdaptiveInt(int):
         So channels are cut into heads: a head goes with its channels, and as many channels
         belong to a head as before.
         """
-        if not isinstance(pieces, AdaptiveInt) or not pieces.plain:
+        if not isinstance(pieces, AdaptiveInt) or not pieces.plain or self.ledger.typed_divisors:
             return False
         if self.whole is None or len(pieces.terms) != 1 or self.plain % pieces.plain:
             return False
@@ -145,11 +152,17 @@ class AdaptiveInt(int):
         self.ledger.equate(
             self.whole, ((counted, each),), f"// in {self.where()}", unite=True, late=True
         )
+        self.ledger.runs.append(self.whole)
         return True
+
+    def _divisor(self, other: Any, symbol: str) -> Any:
+        """What this is divided by, a plain number where such sizes stay."""
+        return _number(other, symbol) if self.ledger.typed_divisors else other
 
     def __floordiv__(self, other: Any) -> int:
         if self._in_runs(other):
             return self.plain // _number(other.plain, "//")
+        other = self._divisor(other, "//")
         exact = type(other) is int and other > 0 and self.plain % other == 0
         offset = self.plain - sum(s * len(ids) for ids, s in self.terms)
         if not exact or offset or len(self.terms) != 1:
@@ -161,6 +174,7 @@ class AdaptiveInt(int):
     def __mod__(self, other: Any) -> int:
         if self._in_runs(other):
             return 0
+        other = self._divisor(other, "%")
         if type(other) is int and other > 1 and self.plain % other == 0 and self.whole is not None:
             # Equal pieces keep the size divisible, so the remainder stays what it is.
             self.ledger.unite_pieces(self.whole, other, f"% {other} in {self.where()}")
@@ -208,6 +222,18 @@ class AdaptiveInt(int):
         return self._compare(other, operator.ge, ">=")
 
     __hash__ = int.__hash__
+
+
+def merged(terms: Terms) -> Terms:
+    """The same sum with each size once, and without those that cancel."""
+    found: list[tuple[Ids, Fraction]] = []
+    for ids, scale in terms:
+        same = [i for i, (other, _) in enumerate(found) if np.array_equal(other, ids)]
+        if same:
+            found[same[0]] = ids, found[same[0]][1] + scale
+        else:
+            found.append((ids, scale))
+    return tuple((ids, scale) for ids, scale in found if scale)
 
 
 def _number(value: Any, use: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from mirtrim.units.copying import copy_by_hand
 from mirtrim.units.widths import (
     cut_attributes,
     holder,
@@ -100,6 +101,7 @@ class _Unshared:
             return
         name = place.partition(".")[0]
         if name != place and id(vars(module)[name]) not in self._ours:
+            copy_by_hand(vars(module)[name], self._copies)
             copy.deepcopy(vars(module)[name], self._copies)
             for one in self._model.modules():
                 for key, held in vars(one).items():

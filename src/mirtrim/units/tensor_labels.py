@@ -1,6 +1,6 @@
 """Which label each tensor carries while labels are followed through one forward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,26 +22,32 @@ _PLAIN = "CheckpointFunctionBackward"
 class TensorLabels:
     """Labels of tensors, names of parameters and buffers, and the module that is running."""
 
-    def __init__(self, model: nn.Module, *, strict: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, *, strict: bool = False, updated: Collection[str] = ()
+    ) -> None:
         super().__init__()
         self.ledger = Ledger(strict)
         self.findings = Findings(self.ledger)
         self._modules = {id(m): (path, m) for path, m in model.named_modules()}
         attributes = self._attributes = tensor_attributes(model)
-        self._buffers = {name for name, _ in model.named_buffers()} | attributes.keys()
+        self._tables = {**dict(model.named_buffers()), **attributes}
         frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
         # Where everything is frozen, nothing is by intention.
         self._frozen = frozen if len(frozen) < len(list(model.parameters())) else set()
+        self._frozen -= set(updated)
         # Strong references: an id is only a name while its object lives.
         self._known: dict[int, tuple[Tensor, Label | Free | None]] = {}
         self._places: dict[tuple[Any, ...] | None, Label] = {}
+        self._whole: dict[int, Tensor] = {}
         self._nodes: dict[int, tuple[Any, list[Ids]]] = {}
         self._custom: set[int] = set()
         self._names: dict[int, str] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self.used: set[str] = set()
         named = (*model.named_parameters(), *model.named_buffers(), *attributes.items())
         for name, tensor in named:
             self._names[id(tensor)] = name
+            self._shapes[name] = tuple(tensor.shape)
             self._known[id(tensor)] = (tensor, Free(((name, tuple(range(tensor.dim()))),)))
 
     def use(self, tensors: Sequence[Tensor]) -> None:
@@ -150,6 +156,10 @@ class TensorLabels:
                 self.ledger.pin(label.ids, f"nothing else lies beside it in {self.place()}")
                 label = IMMORTAL
         self._known[id(tensor)] = (tensor, label)
+        if isinstance(label, Free):
+            name = self.name_of(self._whole.get(id(tensor), tensor))
+            if name in self._frozen and not all(self.is_frozen(n) for n, _ in label.origins):
+                self.findings.updated.add(str(name))
         if isinstance(label, Label) and label.axis is not None:
             self._places[_place(tensor)] = label
         node = tensor.grad_fn
@@ -157,17 +167,29 @@ class TensorLabels:
             # A node has several results when a tensor is cut into parts.
             self._nodes.setdefault(id(node), (node, []))[1].append(label.ids)
 
+    def alias(self, tensor: Tensor, whole: Tensor) -> None:
+        """What is written into `tensor` is written into the parameter `whole`."""
+        if self.name_of(whole) is not None:
+            self._whole[id(tensor)] = whole
+
     def name_of(self, tensor: Any) -> str | None:
         """Name of a parameter or buffer, None for any other object."""
         return self._names.get(id(tensor))
 
     def is_buffer(self, name: str) -> bool:
         """Whether `name` is that of a buffer."""
-        return name in self._buffers
+        return self.findings.root(name) in self._tables
 
     def is_frozen(self, name: str) -> bool:
         """Whether `name` is a parameter that is not trained, in a network of which others are."""
-        return name in self._frozen
+        return self.findings.root(name) in self._frozen
+
+    def length(self, name: str, dim: int) -> int:
+        """The size of a parameter, buffer or part along one dimension."""
+        home = self.findings.home(name, dim)
+        if home in self.findings.parts:
+            return len(self.findings.slots[home][dim])
+        return self._shapes[home][dim]
 
     def owner(self) -> tuple[str, nn.Module | None]:
         """Path and object of the innermost module whose code is running."""

@@ -4,8 +4,9 @@ Handlers push the labels of tensors through the operations. What they learn abou
 they tell the `Trace`, which notes it in the ledger and the findings.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
+from mirtrim.units.remaking import parents, remade
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.tensor_labels import TensorLabels
 from mirtrim.units.widths import WEIGHTED, holder, own_sizes, several, size_at, unit_attributes
@@ -32,8 +34,11 @@ class Trace(TensorLabels):
         strict: bool = False,
         follow_attributes: bool = True,
         prefer_last: bool = False,
+        typed_divisors: bool = False,
+        updated: Collection[str] = (),
     ) -> None:
-        super().__init__(model, strict=strict)
+        super().__init__(model, strict=strict, updated=updated)
+        self.ledger.typed_divisors = typed_divisors
         self._follow_attributes = follow_attributes
         self._prefer_last = prefer_last
         self.chose = False
@@ -45,6 +50,12 @@ class Trace(TensorLabels):
 
     def bind(self, name: str, dim: int, ids: Ids) -> None:
         """The positions of dimension `dim` of the tensor called `name` belong to `ids`."""
+        name = self.findings.home(name, dim)
+        if len(ids) != self.length(name, dim):
+            # A part of it was taken in a way that leaves it whole.
+            self.findings.rigid.add((name, dim))
+            self.ledger.pin(ids, f"the size of {name} is fixed by the code")
+            return
         slot = self.findings.slots.setdefault(name, {})
         if dim in slot:
             self.ledger.unite(slot[dim], ids, f"{name} is shared in {self.place()}")
@@ -76,15 +87,33 @@ class Trace(TensorLabels):
         self.chose = True
         return count - 1 if self._prefer_last else 0
 
-    def fix_remade(self) -> None:
-        """A table that a module keeps beside a size of its own may be made anew from it.
+    def along(self, name: str, dim: int) -> Ids:
+        """Unit ids of the positions of one dimension, new ones if nothing is known of them."""
+        ids = self.findings.slot(name, dim)
+        if ids is None:
+            ids = self.ledger.fresh(self.length(name, dim))
+            self.bind(name, dim, ids)
+        return ids
 
-        That happens for longer inputs, say, in code that this pass did not run. If it did not
-        ask for the size either, size and table stay as they are.
+    def part(self, name: str, dim: int, start: int, stop: int) -> str:
+        """A name for positions `start` to `stop` of one dimension of a tensor."""
+        part = f"{name}[{':, ' * dim}{start}:{stop}]"
+        self.findings.slots.setdefault(part, {dim: self.along(name, dim)[start:stop]})
+        self.findings.parts[part] = name, dim, start
+        return part
+
+    def fix_remade(self, model: nn.Module) -> None:
+        """Tables that the network may make anew keep their size.
+
+        That happens for longer inputs, say, in code that this pass did not run. A module may
+        also keep a table beside a size of its own: if the pass did not ask for the size, size
+        and table stay as they are.
         """
         modules = {path: module for path, module in self._modules.values()}
+        for name in remade(model, self._tables):
+            self.findings.rigid |= {(name, dim) for dim in self.findings.slots.get(name, {})}
         for name in self._attributes:
-            path = next(p for p in _parents(name) if p in modules)
+            path = next(p for p in parents(name) if p in modules)
             module = modules[path]
             asked = {(of, place) for of, place, _ in self.findings.widths}
             sizes = {
@@ -114,6 +143,15 @@ class Trace(TensorLabels):
             fixed: why the units cannot be removed, "" if they can.
             apart: whether they are others than those of the module that runs.
         """
+        weight = self.findings.home(weight, dim)
+        parted = weight in self.findings.parts
+        if (layout.parts == 1 or parted) and units * layout.gates != self.length(weight, dim):
+            # Rows of a tensor that stays whole.
+            self.findings.rigid.add((weight, dim))
+            return np.zeros(units, dtype=np.int64)
+        if parted:
+            start = self.findings.start(weight)
+            layout = replace(layout, start=start, stop=start + units * layout.gates)
         path, module = self.owner()
         plain = (
             not apart
@@ -220,10 +258,3 @@ def _restored(inside: Any, key: Any) -> Callable[[], None]:
             inside[key] = value
 
     return restore
-
-
-def _parents(name: str) -> Iterator[str]:
-    """Dotted names from the longest that `name` lies in to the empty one."""
-    while name:
-        name = name.rpartition(".")[0]
-        yield name

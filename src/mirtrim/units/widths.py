@@ -1,5 +1,6 @@
 """The attributes of modules that follow their units: integers that count them, and tensors."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -97,7 +98,7 @@ def _sizes_in(
     if type(value) is int or listed:
         yield place, value
         return
-    inside = _inside(value)
+    inside = _inside({"": value}, "")
     if depth < _DEEPEST and inside is not None and len(inside) <= _MOST_PARTS:
         numbered = isinstance(inside, list)
         for key, part in enumerate(inside) if isinstance(inside, list) else inside.items():
@@ -105,14 +106,48 @@ def _sizes_in(
                 yield from _sizes_in(f"{place}.{key}", part, depth + 1)
 
 
-def _inside(value: Any) -> dict[Any, Any] | list[Any] | None:
-    """What a list, a dict or a plain object such as a configuration holds; None of others."""
-    if type(value) in (list, dict):
+def _inside(outer: Any, key: Any) -> dict[Any, Any] | list[Any] | None:
+    """What a list, a dict or a plain object such as a configuration holds; None of others.
+
+    Args:
+        outer, key: the dict or list in which it lies itself, and where.
+    """
+    value = outer[key]
+    if isinstance(value, list | dict):
         return value
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return _Named(outer, key)
+    if dataclasses.is_dataclass(value) and not hasattr(value, "__dict__"):
+        return _Slots(value)
     of_builtins = type(value).__module__ == "builtins" or of_torch(type(value))
     attributes = getattr(value, "__dict__", None)
     closed = of_builtins or callable(value) or isinstance(value, nn.Module)
     return attributes if isinstance(attributes, dict) and not closed else None
+
+
+class _Named(list[Any]):
+    """The fields of a named tuple, which is replaced by another where one of them changes."""
+
+    def __init__(self, outer: Any, key: Any) -> None:
+        super().__init__(outer[key])
+        self._outer, self._key = outer, key
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        super().__setitem__(place, value)
+        now = self._outer[self._key]
+        self._outer[self._key] = now._make([*now[:place], value, *now[place + 1 :]])
+
+
+class _Slots(dict[Any, Any]):
+    """The fields of a data class with slots."""
+
+    def __init__(self, fields: Any) -> None:
+        super().__init__((f.name, getattr(fields, f.name)) for f in dataclasses.fields(fields))
+        self._fields = fields
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        super().__setitem__(name, value)
+        object.__setattr__(self._fields, name, value)  # also where it is frozen
 
 
 def holder(module: nn.Module, place: str) -> tuple[Any, Any]:
@@ -120,7 +155,7 @@ def holder(module: nn.Module, place: str) -> tuple[Any, Any]:
     *outer, last = place.split(".")
     inside: Any = vars(module)
     for key in outer:
-        inside = _inside(inside[int(key) if isinstance(inside, list) else key])
+        inside = _inside(inside, int(key) if isinstance(inside, list) else key)
     return inside, int(last) if isinstance(inside, list) else last
 
 

@@ -1,6 +1,7 @@
 """Convolutions, plain and transposed, with groups or without."""
 
 import math
+from typing import Any
 
 from torch import nn
 
@@ -17,7 +18,8 @@ from mirtrim.units.handlers.weights import (
     rows_of,
     weight_origins,
 )
-from mirtrim.units.labels import Ids
+from mirtrim.units.labels import Free, Ids, Label
+from mirtrim.units.sizes import AdaptiveInt
 
 
 def _convolution(call: Call, dims: int, transposed: bool) -> None:
@@ -25,7 +27,10 @@ def _convolution(call: Call, dims: int, transposed: bool) -> None:
     trace = call.trace
     tensor, weight = call.argument(0, "input"), call.argument(1, "weight")
     bias = call.argument(2, "bias")
-    groups = int.__index__(call.argument(6, "groups", 1))
+    given = call.argument(6, "groups", 1)
+    groups = int.__index__(given)
+    if _filters(call, dims, given):
+        return
     origins = weight_origins(call, weight)
     if not origins:
         constant_kernel(call, tensor)
@@ -53,7 +58,9 @@ def _convolution(call: Call, dims: int, transposed: bool) -> None:
     if carried is not None:
         positions //= len(carried.ids)
     if groups > 1 and groups == channels:
-        if owner is None:
+        if _counts(given, groups):
+            trace.ledger.unite(given.whole, incoming, reason)
+        elif owner is None:
             trace.ledger.pin(incoming, f"{reason} and is not a module")
             trace.ledger.pin(rows, f"{reason} and is not a module")
         trace.ledger.unite(rows.reshape(groups, -1), incoming.reshape(groups, 1), reason)
@@ -78,6 +85,44 @@ def _convolution(call: Call, dims: int, transposed: bool) -> None:
     if carried is not None:
         factors = (*factors, carried.ids)
     trace.findings.macs.append((positions, factors))
+
+
+def _counts(given: Any, groups: int) -> bool:
+    """Whether the number of groups is the size of a dimension."""
+    return isinstance(given, AdaptiveInt) and given.whole is not None and len(given.whole) == groups
+
+
+def _filters(call: Call, dims: int, given: Any) -> bool:
+    """Label units that are filtered one by one, as blurring does; whether that is so.
+
+    The kernels are no layer: one for each unit, made for as many as there are, or buffers.
+    """
+    trace, tensor, weight = call.trace, call.argument(0, "input"), call.argument(1, "weight")
+    axis = tensor.dim() - dims - 1
+    label, kernel = call.units(tensor), call.label(weight)
+    if label is None or label.axis != axis or not _counts(given, tensor.shape[axis]):
+        return False
+    if weight.shape[:2] != (len(label.ids), 1):
+        return False
+    if isinstance(kernel, Free):
+        where = [(name, place) for name, along in kernel.origins if (place := along[0]) is not None]
+        if 0 in kernel.copied or not all(trace.is_buffer(name) for name, _ in where):
+            return False
+        for name, place in where:
+            trace.bind(name, place, label.ids)
+        for dim in range(1, weight.dim()):
+            trace.fix_dim(kernel, dim)
+    elif isinstance(kernel, Label) and kernel.axis == 0:
+        trace.ledger.unite(kernel.ids, label.ids, f"{call.place} has a kernel for each")
+    else:
+        return False
+    trace.ledger.unite(given.whole, label.ids, f"{call.place} has as many groups")
+    if (bias := call.argument(2, "bias")) is not None:
+        trace.bind_optional(bias, label.ids, call.name)
+    call.set_all(label.moved(axis))
+    positions = math.prod(call.out.shape) // len(label.ids) * math.prod(weight.shape[2:])
+    trace.findings.macs.append((positions, (label.ids,)))
+    return True
 
 
 def _register_convolutions() -> None:

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from mirtrim.units.handlers.moving import look_up, place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
-from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
-from mirtrim.units.sizes import AdaptiveInt
+from mirtrim.units.handlers.sections import ids_along, section
+from mirtrim.units.handlers.slicing import bounds, cut_axis, pin_to
+from mirtrim.units.labels import IMMORTAL, Free, Label
+from mirtrim.units.sizes import AdaptiveInt, plain_sizes
 
 
 def _getitem(call: Call) -> None:
@@ -46,22 +48,33 @@ HANDLERS[torch.Tensor.__getitem__] = _getitem
 
 
 def _counted(item: Any) -> Any:
-    """A slice whose bounds are integers, where some are tensors that hold one."""
-    if isinstance(item, slice) and any(isinstance(b, Tensor) for b in _bounds(item)):
-        return slice(*(int(b) if isinstance(b, Tensor) else b for b in _bounds(item)))
+    """A slice whose bounds are integers, where some are tensors or NumPy's that hold one."""
+    if isinstance(item, np.integer):
+        return int(item)
+    if isinstance(item, slice) and any(isinstance(b, Tensor | np.integer) for b in bounds(item)):
+        return slice(*(int(b) if isinstance(b, Tensor | np.integer) else b for b in bounds(item)))
     return item
 
 
 def _take(
-    call: Call, tensor: Tensor, order: Sequence[int | None], cuts: Sequence[tuple[int, Any]]
+    call: Call,
+    tensor: Tensor,
+    order: Sequence[int | None],
+    cuts: Sequence[tuple[int, Any]],
+    *,
+    exact: bool = False,
 ) -> None:
-    """Label a result that holds slices or single positions (`cuts`) of some dimensions."""
+    """Label a result that holds slices or single positions (`cuts`) of some dimensions.
+
+    Args:
+        exact: whether a slice that reaches too far would fail.
+    """
     label = call.label(tensor)
     if isinstance(label, Free):
         kept = [d for d in order if d is None or tensor.shape[d] > 0]
-        for dim, _ in cuts:
-            call.trace.fix_dim(label, dim)
-        place_dims(call, tensor, kept)
+        for dim, item in cuts:
+            label = _part(call, label, dim, item, exact)
+        place_dims(call, tensor, kept, label)
         return
     axis = label.axis if label is not None else None
     for dim, item in cuts:
@@ -72,10 +85,10 @@ def _take(
             continue
         assert label is not None
         if isinstance(item, slice):
-            label = Label(axis, cut_axis(call, label.ids, item))
+            label = Label(axis, cut_axis(call, label.ids, item, exact=exact))
         else:
             position = int.__index__(item)
-            _pin_to(call, label.ids, position, position >= 0)
+            pin_to(call, label.ids, position, position >= 0)
             if isinstance(item, AdaptiveInt):
                 item.fix(call.name)
             call.set_all(IMMORTAL)
@@ -88,81 +101,19 @@ def _take(
         call.set_all(label.moved(list(order).index(axis)))
 
 
-def cut_axis(call: Call, ids: Ids, item: slice) -> Ids:
-    """The units in a slice along their own dimension, after noting what the code fixes."""
-    adaptive = [b for b in (item.start, item.stop) if isinstance(b, AdaptiveInt)]
-    plain = slice(*(None if b is None else int.__index__(b) for b in _bounds(item)))
-    taken = ids[plain]
-    ledger, reason = call.trace.ledger, f"some are picked by position in {call.place}"
-    if item.step not in (None, 1):
-        if _interleaved(ids, item):
-            ledger.unite(ids.reshape(-1, item.step).T[1:], ids[:: item.step][None], call.place)
-        else:
-            ledger.pin(ids, reason)
-        return taken
-    if adaptive and _in_equal_pieces(call, ids, item):
-        return taken
-    for bound, is_stop in ((item.start, False), (item.stop, True)):
-        if bound is None or (is_stop and bound.__index__() >= len(ids)):
-            if isinstance(bound, AdaptiveInt):
-                bound.fix(call.name)
-        elif isinstance(bound, AdaptiveInt):
-            _follow_bound(call, ids, bound)
-        elif type(bound) is not int:
-            ledger.pin(ids, reason)
-        elif bound > 0:
-            _pin_to(call, ids, bound - 1, True)
-        elif bound < 0:
-            _pin_to(call, ids, bound, False)
-    return taken
-
-
-def _interleaved(ids: Ids, item: slice) -> bool:
-    """Every second unit, say, to the end: what lies between goes with it."""
-    step, start = item.step, item.start or 0
-    typed = type(step) is int and type(start) is int and item.stop is None
-    return typed and 0 <= start < step and len(ids) % step == 0
-
-
-def _follow_bound(call: Call, ids: Ids, bound: AdaptiveInt) -> None:
-    """The units before (or, counted from the end, after) a bound stay as many as it says."""
-    reason, position = f"a size cuts their dimension in {call.place}", bound.plain
-    if position >= 0:
-        call.trace.ledger.equate(ids[:position], bound.terms, reason, unite=True)
-    else:
-        negative = tuple((one, -scale) for one, scale in bound.terms)
-        call.trace.ledger.equate(ids[position:], negative, reason)
-
-
-def _bounds(item: slice) -> tuple[Any, Any, Any]:
-    return item.start, item.stop, item.step
-
-
-def _pin_to(call: Call, ids: Ids, position: int, from_start: bool) -> None:
-    """Everything up to a typed position must stay, or what lies there would change."""
-    part = ids[: position + 1] if from_start else ids[position:]
-    call.trace.ledger.pin(part, f"some are picked by position in {call.place}")
-
-
-def _in_equal_pieces(call: Call, ids: Ids, item: slice) -> bool:
-    """Bounds such as `x.shape[1] // 2`: the dimension is cut into equal pieces."""
-    ledger, pieces = call.trace.ledger, 1
-    for bound in (item.start, item.stop):
-        if bound is None or (type(bound) is int and bound == 0):
-            continue
-        if not isinstance(bound, AdaptiveInt) or len(bound.terms) != 1:
-            return False
-        counted, scale = bound.terms[0]
-        if bound.plain != scale * len(counted) or bound.plain > len(ids):
-            return False
-        if len(counted) != len(ids):
-            return False
-        ledger.unite(counted, ids, f"a size of one cuts the other in {call.place}")
-        pieces = max(pieces, scale.denominator)
-        if pieces % scale.denominator or len(ids) % pieces:
-            return False
-    ledger.unite_pieces(ids, pieces, call.place)
-    return True
+def _part(call: Call, label: Free, dim: int, item: Any, exact: bool) -> Free:
+    """Label of some positions of what was made from parameters, which stays whole there unless
+    a slice follows units."""
+    size = call.args[0].shape[dim]
+    if isinstance(item, slice) and item.step in (None, 1):
+        start, stop, _ = slice(*map(plain_sizes, bounds(item))).indices(size)
+        follows = any(isinstance(bound, AdaptiveInt) for bound in bounds(item))
+        ids = ids_along(call, label, dim, size) if follows and start < stop else None
+        if ids is not None:
+            cut_axis(call, ids, item, exact=exact)
+            return section(call, label, dim, start, stop)
+    call.trace.fix_dim(label, dim)
+    return label
 
 
 def _advanced(call: Call, tensor: Tensor, items: list[Any]) -> None:
@@ -228,7 +179,10 @@ def narrow(call: Call) -> None:
     if isinstance(start, Tensor):
         call.unknown()
         return
-    _take(call, tensor, range(tensor.dim()), [(dim, slice(start, start + length))])
+    stop = start + length
+    if type(start) is int and start < 0 and not stop.__index__():
+        stop = None
+    _take(call, tensor, range(tensor.dim()), [(dim, slice(start, stop))], exact=True)
 
 
 @handles("select")

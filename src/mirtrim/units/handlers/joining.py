@@ -37,6 +37,20 @@ def stack(call: Call) -> None:
     call.set_all(label)
 
 
+@handles("pad_sequence")
+@after_running
+def pad_sequence(call: Call) -> None:
+    """Sequences side by side, filled up along the first dimension of each."""
+    sequences = list(call.argument(0, "sequences"))
+    if call.blocked(sequences):
+        return
+    label = join_others(call, sequences)
+    if label is not None and label.axis == 0:
+        call.unknown("fills up along the dimension of units")
+    else:
+        call.set_all(label if label is None or label.axis is None else label.moved(label.axis + 1))
+
+
 def join(call: Call, tensors: list[Tensor], dim: int) -> None:
     """Label a concatenation along `dim`."""
     if call.blocked(tensors):
@@ -196,12 +210,27 @@ def repeat_interleave(call: Call) -> None:
         if not copied_for_units(call, label, dim % tensor.dim(), ids):
             times.fix(call.name)
             call.set_all(label)
+    elif isinstance(times, Tensor) and dim is not None:
+        _repeat_as_told(call, label, times, dim % tensor.dim())
     elif type(times) is not int or dim is None:
         call.unknown("repeats by a tensor or over all dimensions")
     elif dim % tensor.dim() == label.axis:
         call.set_all(Label(label.axis, np.repeat(label.ids, times)))
     else:
         call.set_all(label)
+
+
+def _repeat_as_told(call: Call, label: Label, times: Tensor, dim: int) -> None:
+    """Positions that are repeated as often as the entries of a tensor say."""
+    told = call.label(times)
+    if isinstance(told, Label) and told.ids.any():
+        call.unknown("repeats by a number that depends on units")
+    elif dim != label.axis:
+        call.set_all(label)
+    elif times.numel() == 1:
+        call.set_all(Label(dim, np.repeat(label.ids, int(times))))
+    else:
+        call.unknown("repeats each unit another number of times")
 
 
 def _constant(call: Call) -> None:

@@ -12,9 +12,15 @@ from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
 
-def place_dims(call: Call, tensor: Tensor, order: Sequence[int | None]) -> None:
-    """Label a result whose dimension d is dimension `order[d]` of `tensor` (None: new)."""
-    label = call.label(tensor)
+def place_dims(
+    call: Call, tensor: Tensor, order: Sequence[int | None], other: Free | None = None
+) -> None:
+    """Label a result whose dimension d is dimension `order[d]` of `tensor` (None: new).
+
+    Args:
+        other: label of the tensor, if it is not its own.
+    """
+    label = other or call.label(tensor)
     if isinstance(label, Free):
         origins = tuple(
             (name, tuple(None if d is None else dims[d] for d in order))

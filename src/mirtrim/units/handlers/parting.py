@@ -1,5 +1,6 @@
 """Cutting a tensor into parts, and writing into parts of it."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.handlers.sections import ids_along, section
+from mirtrim.units.handlers.slicing import cut_axis, hold
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
@@ -43,19 +46,26 @@ HANDLERS[torch.Tensor.__iter__] = _iterate
 @handles("chunk", "tensor_split")
 @after_running
 def chunk(call: Call) -> None:
-    """Equal parts: position i of every part lives with position i of the others."""
+    """Equal parts: position i of every part lives with position i of the others.
+
+    `tensor_split` may be given where to cut instead of a number.
+    """
     tensor = call.args[0]
     pieces = call.argument(1, "chunks", call.kwargs.get("indices_or_sections"))
     dim = call.argument(2, "dim", 0) % tensor.dim()
-    label = call.units(tensor)
+    label, size, count = call.units(tensor), tensor.shape[dim], len(call.out)
+    equal = type(pieces) is int and count == pieces and size % pieces == 0
     if label is None or label.axis != dim:
-        _others(call, tensor, dim)
+        if not (equal and 1 < count < size and _parts_of_weights(call, tensor, dim, count)):
+            _others(call, tensor, dim)
         return
-    ledger, count = call.trace.ledger, len(call.out)
-    if type(pieces) is int and count == pieces and len(label.ids) % pieces == 0:
-        ledger.unite_pieces(label.ids, pieces, call.place)
+    if equal:
+        call.trace.ledger.unite_pieces(label.ids, count, call.place)
+    elif isinstance(pieces, list | tuple):
+        for start, stop in itertools.pairwise((None, *pieces, None)):
+            cut_axis(call, label.ids, slice(start, stop))
     else:
-        ledger.pin(label.ids, f"they are cut into unequal parts in {call.place}")
+        call.trace.ledger.pin(label.ids, f"they are cut into unequal parts in {call.place}")
     _label_parts(call, label, dim)
 
 
@@ -68,9 +78,16 @@ def split(call: Call) -> None:
     dim = call.argument(2, "dim", 0) % tensor.dim()
     label = call.units(tensor)
     if label is None or label.axis != dim:
-        _others(call, tensor, dim)
+        if not _parts_of_weights(call, tensor, dim, sizes=sizes):
+            _others(call, tensor, dim)
         return
-    ledger, ids = call.trace.ledger, label.ids
+    _note_sizes(call, label.ids, dim, sizes)
+    _label_parts(call, label, dim)
+
+
+def _note_sizes(call: Call, ids: Ids, dim: int, sizes: Any) -> None:
+    """What a split along the dimension of `ids` fixes."""
+    ledger = call.trace.ledger
     parts = [sizes] if isinstance(sizes, int) else list(sizes)
     adaptive = [part for part in parts if isinstance(part, AdaptiveInt)]
     count = len(call.out)
@@ -82,8 +99,7 @@ def split(call: Call) -> None:
     elif len(adaptive) == len(parts) and (equal or not isinstance(sizes, int)):
         reason, start = f"a size cuts their dimension in {call.place}", 0
         for size in adaptive * (count if isinstance(sizes, int) else 1):
-            part = ids[start : start + size.plain]
-            ledger.equate(part, size.terms, reason, unite=isinstance(sizes, int))
+            hold(call, ids, start, start + size.plain, size.terms, reason)
             start += size.plain
     else:
         last = len(call.out[-1].shape) and call.out[-1].shape[dim]
@@ -91,7 +107,35 @@ def split(call: Call) -> None:
         ledger.pin(fixed, f"the code fixes the sizes of their parts in {call.place}")
         for size in adaptive:
             size.fix(call.name)
-    _label_parts(call, label, dim)
+
+
+def _parts_of_weights(
+    call: Call, tensor: Tensor, dim: int, pieces: int = 0, sizes: Any = ()
+) -> bool:
+    """Label parts of what was made from parameters; whether their sizes follow units.
+
+    Args:
+        pieces: how many equal ones there are, 0 if they have `sizes`.
+    """
+    free = call.label(tensor)
+    each = sizes if isinstance(sizes, list | tuple) else (sizes,)
+    if not isinstance(free, Free) or not (
+        pieces or any(isinstance(size, AdaptiveInt) for size in each)
+    ):
+        return False
+    ids = ids_along(call, free, dim, tensor.shape[dim])
+    if ids is None or any(not part.shape[dim] for part in call.out):
+        return False
+    if pieces:
+        call.trace.ledger.unite_pieces(ids, pieces, call.place)
+    else:
+        _note_sizes(call, ids, dim, sizes)
+    start = 0
+    for part in call.out:
+        stop = start + part.shape[dim]
+        call.trace.set(part, section(call, free, dim, start, stop))
+        start = stop
+    return True
 
 
 def _counts(size: AdaptiveInt, ids: Ids) -> bool:
@@ -159,6 +203,13 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
     call.run()
     coming = call.label(value) if isinstance(value, Tensor) else IMMORTAL
     located = [x for x in (there, coming) if isinstance(x, Label) and x.axis is not None]
+    alike = isinstance(value, Tensor) and part is target and value.shape == target.shape
+    if alike and isinstance(before, Free) and isinstance(coming, Free):
+        # One layer takes over the weights of another, as those of a momentum encoder do.
+        meeting = Call(call.func, (target, value), {}, trace)
+        meeting.out = target
+        combine(meeting, [target, value])
+        return
     if isinstance(before, Free):
         trace.fix_tensor(target)
         before = IMMORTAL
@@ -188,6 +239,17 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
         trace.set(target, before)
 
 
+def _set_data(call: Call) -> None:
+    """`weight.data = …`, which keeps the shape, or fixes it."""
+    target, value = call.args
+    if isinstance(call.trace.label_of(value), Free) and value.shape == target.shape:
+        _write(call, target, target, value)
+        call.out = None
+    else:
+        call.run()
+        call.unknown()
+
+
 def _scatter(call: Call) -> None:
     call.run()
     call.out = call.args[0]
@@ -196,5 +258,6 @@ def _scatter(call: Call) -> None:
 
 HANDLERS[torch.Tensor.__setitem__] = _setitem
 HANDLERS[torch.Tensor.copy_] = _copy
+HANDLERS[torch.Tensor.data.__set__] = _set_data  # type: ignore[attr-defined]
 for _function in (torch.Tensor.masked_scatter_, torch.Tensor.set_, torch.Tensor.index_put_):
     HANDLERS[_function] = _scatter

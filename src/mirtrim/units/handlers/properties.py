@@ -58,6 +58,7 @@ for _function in (
 
 def _data(call: Call) -> None:
     call.run()
+    call.trace.alias(call.out, call.args[0])
     call.set_all(call.label(call.args[0]))
 
 

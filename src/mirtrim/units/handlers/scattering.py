@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from mirtrim.units.handlers.operations import Call, after_running, handles
-from mirtrim.units.labels import Label
+from mirtrim.units.labels import Free, Label
 
 
 @handles("gather", "take_along_dim")
@@ -17,7 +17,21 @@ def gather(call: Call) -> None:
         dim, index = call.argument(1, "dim"), call.argument(2, "index")
     else:
         dim, index = call.argument(2, "dim"), call.argument(1, "indices")
+        if dim is not None and _picks_alike(call, tensor, index, dim):
+            return
     _along_others(call, dim, tensor, index)
+
+
+def _picks_alike(call: Call, tensor: Tensor, index: Tensor, dim: int) -> bool:
+    """Label entries that one index picks for every unit; whether it does."""
+    label, picks = call.units(tensor), call.label(index)
+    if label is None or label.axis in (None, dim % tensor.dim()) or call.units(index) is not None:
+        return False
+    if index.dim() != tensor.dim() or index.shape[label.axis] != 1 or isinstance(picks, Free):
+        return False
+    if not call.blocked((tensor, index)):
+        call.set_all(Label(label.axis, label.ids))
+    return True
 
 
 @handles("index_add", "index_copy", "index_fill", "scatter", "scatter_add", "scatter_reduce")

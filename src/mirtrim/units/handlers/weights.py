@@ -119,7 +119,7 @@ def rows_of(
         fixed = f"{name} is a buffer"
     elif label is None and kind != "embedding" and _is_frozen(call, origins):
         fixed = f"{name} is a frozen front end"
-        call.trace.findings.constants.add(name)
+        call.trace.findings.constants.add(call.trace.findings.root(name))
     place = dims[layout.dim]
     if place is None:
         fixed = fixed or f"{name} is computed from parameters"
@@ -177,7 +177,9 @@ def label_result(
 def _source(call: Call, name: str) -> str:
     path, _ = call.trace.owner()
     layers = call.trace.findings.layers
-    return path if path in layers and name in layers[path].weights else name
+    if path in layers and name in layers[path].weights:
+        return path
+    return name if name in layers else call.trace.findings.root(name)
 
 
 def _weight_norm(call: Call) -> None:

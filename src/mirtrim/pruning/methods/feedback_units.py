@@ -26,6 +26,7 @@ from mirtrim.training import Hook, StagedHook
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gates
 from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import TrainingError
 
 KeepFor = Callable[[float], np.ndarray]
 
@@ -50,6 +51,7 @@ class UnitFeedbackHook(StagedHook):
         self._came_back = np.zeros_like(self.keep)
         self._refreshes = self._flips = 0
         self._error = 0.0
+        self._passes = 0
 
     def begin(self, step: int) -> None:
         """The gates are drawn anew where that is due."""
@@ -66,8 +68,27 @@ class UnitFeedbackHook(StagedHook):
         with self._gated(False):
             yield
 
-    def _gated(self, straight_through: bool) -> AbstractContextManager[None]:
-        return gates(self._network, self._graph, self.keep, straight_through=straight_through)
+    @contextmanager
+    def _gated(self, straight_through: bool) -> Iterator[None]:
+        network, graph, keep = self._network, self._graph, self.keep
+        with gates(network, graph, keep, straight_through=straight_through) as gating:
+            try:
+                yield
+            finally:
+                self._passes += gating.passes if not keep.all() else 0
+
+    def after_step(self, step: int) -> None:
+        """Units that are closed have to be closed where the gradient is taken.
+
+        Raises:
+            TrainingError: since the first was closed, the network has not been called.
+        """
+        if not self._passes and not self.keep.all():
+            raise TrainingError(
+                f"step {step + 1} was made without a call of the network, and only in calls are "
+                f"pruned units gated; call {type(self._network).__name__} itself, whose forward() "
+                "does all of it"
+            )
 
     def eligible(self, step: int) -> bool:
         """A network may be kept once the gates are final."""

@@ -188,6 +188,7 @@ class Tickets(Iterator[LotteryTicket]):
         self, network: nn.Module, hook: Hook, ratio: float, slots: Slots, teacher: nn.Module | None
     ) -> AfterStep:
         network.train()
+        learned = {name: p.requires_grad for name, p in network.named_parameters()}
         stepper = Stepper(network, hook)
         after = AfterStep(network, stepper, ratio, slots, teacher, self._distance)
         with stepper:
@@ -205,6 +206,9 @@ class Tickets(Iterator[LotteryTicket]):
                 f"{self._at.steps}; give the number that it makes"
             )
         network.eval()
+        for name, parameter in network.named_parameters():
+            # What a loop freezes or has not cleared is over with it: frozen weights are not pruned.
+            parameter.requires_grad_(learned.get(name, parameter.requires_grad)).grad = None
         return after
 
     def _teacher(self) -> nn.Module | None:

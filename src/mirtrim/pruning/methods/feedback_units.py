@@ -45,7 +45,7 @@ class UnitFeedbackHook(StagedHook):
         """`keep_for` chooses the groups that stay, from the present weights, at a sparsity."""
         self.schedule = schedule
         self.keep = graph.all_kept()
-        self._network, self._graph = network, graph
+        self._network, self.graph = network, graph
         self._keep_for, self._straight_through = keep_for, straight_through
         self._was_closed = ~self.keep
         self._came_back = np.zeros_like(self.keep)
@@ -70,7 +70,7 @@ class UnitFeedbackHook(StagedHook):
 
     @contextmanager
     def _gated(self, straight_through: bool) -> Iterator[None]:
-        network, graph, keep = self._network, self._graph, self.keep
+        network, graph, keep = self._network, self.graph, self.keep
         with gates(network, graph, keep, straight_through=straight_through) as gating:
             try:
                 yield
@@ -111,7 +111,7 @@ class UnitFeedbackHook(StagedHook):
         for name, parameter in self._network.named_parameters():
             values = parameter.detach().square()
             total += values.sum().item()
-            for axis, groups in enumerate(self._graph.slices[name]):
+            for axis, groups in enumerate(self.graph.slices[name]):
                 if groups is not None:
                     kept = torch.as_tensor(np.flatnonzero(self.keep[groups]), device=values.device)
                     values = values.index_select(axis, kept)
@@ -195,8 +195,8 @@ class FeedbackUnits(Method):
         """Remove what is closed."""
         assert isinstance(hook, UnitFeedbackHook)
         network = ticket.network.eval()
-        graph = discover(network, current.example_inputs, current.protect)
-        found = remove_units(network, graph, hook.keep, training_examples(current))
+        # Not found anew: what a loop has frozen since then would count as constant.
+        found = remove_units(network, hook.graph, hook.keep, training_examples(current))
         return Ticket(found.network, {}, equivalence_difference=found.difference, cut=found)
 
 

@@ -82,3 +82,49 @@ def test_gradients_do_not_reach_the_next_training():
 
     list(mirtrim.tickets(network(), X, leaving, [2], **words("soup"), ingredients=2))
     assert seen == [True] * 3
+
+
+@pytest.mark.parametrize("method", [*METHODS, "snip", "platon", "powerpropagation", "cram"])
+def test_a_state_that_is_loaded_at_the_end_is_masked(method):
+    """All weights are loaded as 0.5, biases as 0.25; none of that is lost, and no mask is."""
+
+    def loading(net, after_step):
+        optimizer = torch.optim.SGD(net.parameters(), 0.01)
+
+        def closure():
+            optimizer.zero_grad()
+            (loss := net(X).sum()).backward()
+            return loss
+
+        for _ in range(4):
+            optimizer.step(closure)
+            after_step()
+        best = {
+            n: torch.full_like(v, 0.25 + (v.dim() > 1) / 4) for n, v in net.state_dict().items()
+        }
+        net.load_state_dict(best)
+
+    loss = {"loss": lambda outputs, targets: outputs.sum()} if method == "snip" else {}
+    given = words(method) | {"steps": 4} | loss
+    (ticket,) = mirtrim.tickets(network(), X, loading, [2], **given)
+    assert ticket.ratio == pytest.approx(602 / not_zero(ticket.model))
+    assert 2 <= ticket.ratio < 2.2
+    weight = 0.5**2 if method == "powerpropagation" else 0.5
+    for p in ticket.model.parameters():
+        expected = weight if p.dim() > 1 else 0.25
+        assert ((p == 0) | (p == expected)).all()
+
+
+def test_a_state_that_is_loaded_within_the_block_of_feedback_is_masked():
+    net = nn.Linear(4, 1, bias=False)
+    net.load_state_dict({"weight": torch.tensor([[4.0, 3.0, 2.0, 1.0]])})
+    optimizer = torch.optim.SGD(net.parameters(), 0.0)
+    with mirtrim.feedback(net, optimizer, ratio=2, steps=2) as pruning:
+        for _ in range(2):
+            net(torch.ones(1, 4)).sum().backward()
+            optimizer.step()
+            pruning.step()
+        net.load_state_dict({"weight": torch.tensor([[5.0, 6.0, 7.0, 8.0]])})
+        # What is masked keeps what it was.
+        assert pruning.state_dict()["dense/weight"].tolist() == [[5.0, 6.0, 2.0, 1.0]]
+    assert net.weight.tolist() == [[5.0, 6.0, 0.0, 0.0]]

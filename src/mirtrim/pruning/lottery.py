@@ -47,7 +47,8 @@ def tickets(
     Args:
         example_inputs: what `model` is called with: a tensor, a tuple, a dict of arguments.
         train: `train(network, after_step)` trains in place, and calls `after_step()` after every
-            `optimizer.step()`. See `AfterStep` for what else it offers.
+            `optimizer.step()`. See `AfterStep` for what else it offers. It may end by loading
+            the best state that it saw between two steps; the last mask is applied to it.
         ratios: compression ratios, rising; 1 gives the dense network as a ticket as well.
         method: "trim", "mask", "one_shot", "gradual", "feedback", "feedback_units" or any other
             of docs/methods.md.

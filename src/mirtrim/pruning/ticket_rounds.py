@@ -151,6 +151,7 @@ class Tickets(Iterator[LotteryTicket]):
         for part in range(method.trainings(settings) * method.epochs_factor(current)):
             hook = method.hook(ticket, settings, current)
             after = self._train_once(ticket.network, hook, ratio, slots, teacher)
+            hook.ended()
             with hook.evaluating():
                 kept = state_of(ticket.network)
             ticket.network.load_state_dict(kept)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import mirtrim
-from mirtrim.utils.errors import TrainingError
+from mirtrim.utils.errors import ConfigError, TrainingError
 
 ONE = torch.ones(1, 1)
 
@@ -133,3 +133,108 @@ def test_a_copied_part_is_refused_when_it_is_called():
     train(Coder(), outputs_of)
     with pytest.raises(TrainingError, match=r"^a copied part was called by itself"):
         copies[-1](torch.ones(1, 2))
+
+
+def test_parameters_of_the_loss_stay_in_the_optimiser_of_the_smaller_network():
+    net, scale = Coder(), nn.Parameter(torch.tensor([3.0]))
+    optimizer = torch.optim.SGD([*net.parameters(), scale], 0.0, momentum=0.9)
+    words = {"example_inputs": ONE, "minimum_units": 1}
+    with mirtrim.feedback(net, optimizer, 2, 2, of="units", **words) as pruning:
+        for _ in range(2):
+            optimizer.zero_grad()
+            (net(ONE) + 5 * scale).sum().backward()
+            optimizer.step()
+            pruning.step()
+    smaller = pruning.optimizer
+    held = smaller.param_groups[0]["params"]
+    assert [p.numel() for p in held] == [1, 1, 1]
+    assert held[2] is scale
+    assert smaller.state[scale]["momentum_buffer"].item() == pytest.approx(5 * (1 + 0.9))
+
+
+class Listing(torch.optim.SGD):
+    """An optimiser that remembers a list."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p]["past"] = [p.clone()]
+
+
+def test_optimisers_whose_state_cannot_be_cut_are_refused_at_the_beginning():
+    net = Coder()
+    words = {"of": "units", "example_inputs": ONE, "minimum_units": 1}
+    with pytest.raises(ConfigError, match="the state of LBFGS belongs to all"):
+        mirtrim.feedback(net, torch.optim.LBFGS(net.parameters()), 2, 9, **words)
+    optimizer = Listing(net.parameters(), 0.0)
+    with mirtrim.feedback(net, optimizer, 2, 2, **words) as pruning:
+        net(ONE).sum().backward()
+        optimizer.step()
+        with pytest.raises(ConfigError, match="the state of Listing belongs to all"):
+            pruning.step()
+        optimizer.state.clear()
+        net(ONE).sum().backward()
+        torch.optim.SGD.step(optimizer)
+        pruning.step()
+
+
+@pytest.mark.parametrize("kind", [torch.optim.LBFGS, Listing])
+def test_they_are_not_carried(kind):
+    made = []
+
+    def fit(net, after_step):
+        optimizer = after_step.carry(kind(net.parameters(), 0.1))
+        for _ in range(3):
+            net(ONE).sum().backward()
+            optimizer.step()
+            after_step()
+            made.append(1)
+
+    with pytest.raises(ConfigError, match=f"^ratio 2: optimizer: the state of {kind.__name__}"):
+        list(mirtrim.tickets(Coder(), ONE, fit, [2], minimum_units=1))
+    assert not made
+
+
+def test_a_closure_that_returns_nothing_is_named():
+    def fit(net, after_step):
+        optimizer = torch.optim.SGD(net.parameters(), 0.1)
+        optimizer.step(lambda: net(ONE).sum().backward())
+        after_step()
+
+    with pytest.raises(TrainingError, match="^ratio 1.1: the closure .* returned None; let it"):
+        list(mirtrim.tickets(Coder(), ONE, fit, [1.1], method="top_kast", steps=1))
+
+
+class Twice(torch.optim.SGD):
+    """An optimiser that makes its step by two of its base class."""
+
+    def step(self, closure=None):
+        loss = super().step(closure)
+        super().step()
+        return loss
+
+
+@pytest.mark.parametrize("closure", [False, True])
+def test_an_optimiser_may_make_its_step_by_those_of_its_base_class(closure):
+    torch.optim.SGD([nn.Parameter(ONE)], 0.1)  # from the first one on, torch calls hooks for SGD
+    net = nn.Linear(2, 1, bias=False)
+    net.load_state_dict({"weight": torch.tensor([[4.0, 1.0]])})
+    optimizer, seen = Twice(net.parameters(), 0.1), []
+
+    def gradient():
+        optimizer.zero_grad()
+        (loss := net(torch.ones(1, 2)).square().sum() / 2).backward()
+        seen.append(loss.item())
+        return loss
+
+    with mirtrim.feedback(net, optimizer, ratio=2, steps=2, ramp_end=0.5) as pruning:
+        for _ in range(2):
+            if closure:
+                optimizer.step(gradient)
+            else:
+                gradient()
+                optimizer.step()
+            pruning.step()
+    # Half the squares of 4 + 1 and of 4 - 2 · 0.5, the second weight being masked by then.
+    assert seen == pytest.approx([12.5, 4.5])

@@ -24,7 +24,7 @@ from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.stepping import Stepper
 from mirtrim.training import state_of
-from mirtrim.units.cutting import cut_optimizer
+from mirtrim.units.cutting import assert_cuttable, cut_optimizer
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.seeds import torch_generator
@@ -55,7 +55,8 @@ def feedback(
     small network: `model` itself with zeros in it, or for units a new, smaller one.
 
     Args:
-        optimizer: of `model`, on its device; any optimiser of torch, closures included.
+        optimizer: of `model`, on its device; any optimiser of torch, closures included (for
+            units not LBFGS). It may hold parameters from elsewhere, which stay as they are.
         ratio: compression ratio at the end.
         steps: optimiser steps to come; the ramp ends after `ramp_end` (0.75) of them.
         of: "weights" are masked, "units" are gated and in the end removed.
@@ -122,6 +123,7 @@ class Feedback:
         self._distance = distance
         sizes = {"parameters": sum(p.numel() for p in model.parameters())}
         if not self._method.masks:
+            assert_cuttable(optimizer)
             with _modes_kept(model):
                 graph = discover(model.eval(), current.example_inputs, current.protect)
             everything = graph.all_kept()
@@ -157,6 +159,8 @@ class Feedback:
     def step(self) -> None:
         """Call once after every `optimizer.step()`."""
         self._stepper.after_step()
+        if self.steps == 1 and not self._method.masks:
+            assert_cuttable(self.optimizer)
 
     def distillation(self, outputs: Any, *inputs: Any, **named: Any) -> Tensor:
         """How far `outputs` are from the teacher's for the same inputs; 0 without a teacher."""

@@ -23,10 +23,9 @@ from mirtrim.pruning.methods.feedback import FeedbackHook
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.stepping import Stepper
-from mirtrim.training import state_of
 from mirtrim.units.cutting import assert_cuttable, cut_optimizer
-from mirtrim.units.finding import discover
-from mirtrim.utils.errors import ConfigError
+from mirtrim.units.finding import check_module, discover
+from mirtrim.utils.errors import ConfigError, TrainingError
 from mirtrim.utils.seeds import torch_generator
 
 METHODS = {"weights": "feedback", "units": "feedback_units"}
@@ -61,7 +60,7 @@ def feedback(
         steps: optimiser steps to come; the ramp ends after `ramp_end` (0.75) of them.
         of: "weights" are masked, "units" are gated and in the end removed.
         example_inputs: what `model` is called with; for units.
-        protect, batches, loss, seed: as for `mirtrim.trim`; for units.
+        protect, batches, loss, seed: as for `mirtrim.trim`; for units only.
         teacher: a network, for `pruning.distillation(outputs, *inputs)`.
         distance: of outputs from those of the teacher; by default their mean square.
         choices: scope, period, ramp_end; for units also criterion, scale, budget, minimum_units.
@@ -70,6 +69,7 @@ def feedback(
         ConfigError: an argument does not fit; names it.
         RatioError: the ratio is out of reach.
     """
+    check_module(model)
     if of not in METHODS:
         raise ConfigError(f"of: {of!r} is none of {', '.join(METHODS)}")
     if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not ratio > 1:
@@ -119,6 +119,7 @@ class Feedback:
         self.trim_report: TrimReport | None = None
         self._settings = settings_of(run)
         self._method = get_method(self._settings.method)
+        self._method.check_given(model, self._settings, current)
         self._teacher = None if teacher is None else frozen(teacher)
         self._distance = distance
         sizes = {"parameters": sum(p.numel() for p in model.parameters())}
@@ -171,6 +172,11 @@ class Feedback:
         if error is not None:
             return
         self._stepper.assert_told()
+        if not self.steps:
+            raise TrainingError(
+                "feedback made no step, so nothing is pruned; call pruning.step() once after every "
+                "optimizer.step()"
+            )
         end = self._hook.schedule.end
         if not self._hook.eligible(self.steps):
             warnings.warn(
@@ -202,7 +208,8 @@ class Feedback:
         try:
             result = {"step": torch.tensor(self.steps)}
             result |= {f"hook/{n}": t.clone() for n, t in self._hook.state().items()}
-            result |= {f"dense/{n}": t for n, t in state_of(self.model).items() if n in self.masks}
+            weights = dict(self.model.named_parameters())
+            result |= {f"dense/{n}": weights[n].detach().clone() for n in self.masks}
             result["generator"] = self._coming.generator.get_state()
         finally:
             self._stepper.open()

@@ -164,14 +164,19 @@ def _mentions_training(value: Any) -> bool:
 
 
 def check_module(model: Any) -> None:
-    """That a network was given.
+    """That a network was given, all tensors of which have a shape.
 
     Raises:
-        TraceError: it is something else.
+        TraceError: it is something else, or lazy.
     """
     if not isinstance(model, nn.Module):
         what = getattr(model, "__name__", None) or type(model).__name__
         raise TraceError(f"model: {what} is not a torch.nn.Module; give the network itself")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if torch.nn.parameter.is_lazy(tensor):
+            raise TraceError(
+                f"{name} of a lazy module has no shape yet; run the network once before trimming"
+            )
 
 
 def _check_kind(model: nn.Module, example_inputs: Any) -> None:
@@ -197,10 +202,6 @@ def _check_kind(model: nn.Module, example_inputs: Any) -> None:
                 f"module {name} is an exported program; trim the network that it was made from"
             )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if torch.nn.parameter.is_lazy(tensor):
-            raise TraceError(
-                f"{name} of a lazy module has no shape yet; run the network once before trimming"
-            )
         if tensor.is_meta:
             raise TraceError(f"{name} is on the meta device and has no values; load the weights")
     for tensor in tensors_in(example_inputs):

@@ -159,6 +159,7 @@ class FeedbackUnits(Method):
     training_cost: ClassVar[float] = 4 / 3
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "scale"})
     straight_through: ClassVar[bool] = True
+    protects: ClassVar[bool] = True
 
     @staticmethod
     def criteria() -> Collection[str]:

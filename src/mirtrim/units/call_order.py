@@ -58,6 +58,18 @@ class CallOrder:
             if count % (self._period[place] or len(self._of[place])):
                 raise TraceError(_refusal(place[0], "makes fewer calls over units than"))
 
+    def assert_unordered(self) -> None:
+        """Only a part of a pass is over.
+
+        Raises:
+            TraceError: calls were told by their order, which starts anew with each pass.
+        """
+        for path, site in self._count:
+            if self._period[path, site] != 1:
+                raise TraceError(
+                    _refusal(path, "makes a part of its calls over units again in a checkpoint, as")
+                )
+
 
 def _refusal(path: str, what: str) -> str:
     where = f"module {path!r}" if path else "the network"

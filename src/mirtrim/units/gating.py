@@ -100,7 +100,10 @@ class Gating:
                 "knows; call the network itself, on one device"
             )
         self.passes += torch.is_grad_enabled()
-        gates = _Gates(module, self._graph, self._keep, self._straight_through)
+        self._open()
+
+    def _open(self) -> None:
+        gates = _Gates(self._model, self._graph, self._keep, self._straight_through)
         stack = ExitStack()
         stack.enter_context(unscripted())
         stack.enter_context(gates)
@@ -113,9 +116,20 @@ class Gating:
         if gates.calls is not None and outputs is not None:
             gates.calls.assert_whole()
 
+    def leave_part(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """The gates of a part that a checkpoint has run again are gone."""
+        gates, stack = self._running.pop()
+        stack.close()
+        if gates.calls is not None:
+            gates.calls.assert_unordered()
+
     def refuse(self, module: nn.Module, inputs: Any) -> None:
-        """A part is called, which is right within a pass only."""
-        if not self._running:
+        """A part is called, which is right within a pass only, or again in its backward pass."""
+        if not self._running and torch._C._current_graph_task_id() != -1:
+            self._open()  # of a checkpoint
+            handle = module.register_forward_hook(self.leave_part, always_call=True)
+            self._running[-1][1].callback(handle.remove)
+        elif not self._running:
             name = next((n for n, m in self._model.named_modules() if m is module), "a copied part")
             raise TrainingError(
                 f"{name} was called by itself, where the units that are pruned are not gated; "

@@ -113,3 +113,19 @@ def test_other_sizes_of_what_holds_units_and_steps_are_refused(steps):
     check_equivalence(net, cut(net, graph, keep), graph, keep, noise(4))
     with pytest.raises(TraceError, match=rf"of size {6 * steps}, which was 24 when"):
         gated(net, graph, keep)(noise(steps))
+
+
+class Renamed(Steps):
+    """Its author calls himself otherwise."""
+
+    def forward(me, x: Tensor) -> Tensor:  # noqa: N805
+        total = sum(me.second(normed(me.first(step))) for step in x.unbind(1))
+        return me.last(normed(total))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_first_argument_of_forward_may_have_any_name(steps):
+    net = Renamed()
+    graph = discover(net, noise(3))
+    keep = some(graph)
+    check_equivalence(net, cut(net, graph, keep), graph, keep, noise(steps))

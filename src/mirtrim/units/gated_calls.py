@@ -98,6 +98,7 @@ Found = TypeVar("Found")
 # Functions by name and first line, with the instruction that each has reached; innermost first.
 Site = tuple[tuple[str, int, int], ...]
 _BETWEEN = ("torch.", "mirtrim.units.")
+_CALLS_FORWARD = nn.Module.__module__
 
 
 def running(modules: Mapping[int, Found]) -> Found | None:
@@ -113,8 +114,11 @@ def calling(modules: Mapping[int, Found]) -> tuple[Found | None, Site]:
         code, found = frame.f_code, None
         if "self" in code.co_varnames or "self" in code.co_freevars:
             found = modules.get(id(frame.f_locals.get("self")))
-        # Whether torch, the tracer or the gates lie in between differs from pass to pass.
-        if found is not None or not f"{frame.f_globals.get('__name__')}.".startswith(_BETWEEN):
+        # Whether torch, the tracer or the gates lie in between differs from pass to pass, and so
+        # does the way in which torch calls a forward() whose first argument has another name.
+        space = str(frame.f_globals.get("__name__"))
+        between = space == _CALLS_FORWARD or (found is None and f"{space}.".startswith(_BETWEEN))
+        if not between:
             site.append((code.co_qualname, code.co_firstlineno, frame.f_lasti))
         if found is not None:
             return found, tuple(site)

@@ -33,6 +33,9 @@ class Backend(_DummyBackendModule):
     def manual_seed_all(self, seed: int) -> None:
         pass
 
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return []
+
 
 setup(NAME, Backend())
 GPU = torch.device(NAME, 0)

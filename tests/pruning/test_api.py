@@ -1,5 +1,6 @@
 """The calls that other people make: trim, save, load, and the same on the command line."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -272,3 +273,24 @@ def test_the_example_of_the_documentation_works(package: Path) -> None:
     exec(block, {})
     small = mirtrim.trim(factory(), INPUT, ratio=2, criterion="largest_weight")
     assert small.trim_report.ratio >= 2
+
+
+def test_a_report_cuts_what_else_belongs_to_the_network():
+    net = nn.Sequential(nn.Linear(1, 3, bias=False), nn.Linear(3, 1, bias=False))
+    net.load_state_dict(
+        {"0.weight": torch.tensor([[3.0], [1.0], [2.5]]), "1.weight": torch.tensor([[4.0, 5, 6]])}
+    )
+    rewound = {name: value.clone() + 10 for name, value in net.state_dict().items()}
+    optimizer = torch.optim.SGD(net.parameters(), 0.5, momentum=0.9)
+    net(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    small = mirtrim.trim(net, torch.ones(1, 1), 1.5, minimum_units=1)
+    # The step of half a gradient leaves 1, -1.5 and -0.5 of the first weights.
+    assert small[0].weight.flatten().tolist() == [1.0, -1.5]
+    smaller = small.trim_report.cut_optimizer(optimizer, net, small)
+    assert smaller.state[small[0].weight]["momentum_buffer"].flatten().tolist() == [4.0, 5.0]
+    assert smaller.state[small[1].weight]["momentum_buffer"].flatten().tolist() == [3.0, 1.0]
+    small.load_state_dict(small.trim_report.cut_tensors(rewound))
+    assert small[0].weight.flatten().tolist() == [13.0, 11.0]
+    with pytest.raises(ConfigError, match=r"take that of mirtrim\.trim"):
+        dataclasses.replace(small.trim_report, cut=None).cut_tensors(rewound)

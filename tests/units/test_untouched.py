@@ -280,9 +280,9 @@ def test_attributes_and_tensors_are_put_back(kind, train):
 def test_sizes_kept_as_attributes_are_integers():
     model = Width()
     small = mirtrim.trim(model, X, ratio=1.5)
-    assert type(model.width) is int
+    assert not {"width", "seen"} & set(vars(model))
+    model(X)
     assert model.width == 16
-    assert "seen" not in vars(model)
     copy.deepcopy(model)
     small(X)
     assert type(small.width) is int
@@ -305,6 +305,51 @@ def test_random_numbers_go_on_as_if_nothing_had_happened():
     torch.set_rng_state(states[2])
     mirtrim.trim(Net(), X, ratio=2)
     assert draw() == expected
+
+
+class Lazy(Base):
+    """Sets its sizes when it first runs, and has random numbers of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws = torch.Generator().manual_seed(1)
+        self.others = {"numpy": np.random.default_rng(2), "python": random.Random(3)}
+
+    def forward(self, x: Tensor):
+        x = self.first(x)
+        if not hasattr(self, "width"):
+            self.width, self.length = x.shape[-1], x.shape[0]
+        noise = torch.rand(1, generator=self.draws).item()
+        noise += self.others["numpy"].random() + self.others["python"].random()
+        return self.last(torch.relu(x).view(-1, self.width)) + 0 * noise
+
+    def drawn(self):
+        """The next numbers."""
+        state = self.draws.get_state()
+        numbers = (
+            torch.rand(1, generator=self.draws).item(),
+            *(copy.deepcopy(other).random() for other in self.others.values()),
+        )
+        self.draws.set_state(state)
+        return numbers
+
+
+def test_what_a_network_sets_when_it_first_runs_is_set_by_its_user():
+    def never(net, after_step):
+        raise AssertionError
+
+    model = Lazy()
+    names, numbers = set(vars(model)), model.drawn()
+    small = mirtrim.trim(model, X, ratio=1.5)
+    mirtrim.tickets(model, X, never, [1.5])
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    mirtrim.feedback(model, optimizer, 1.5, 4, of="units", example_inputs=X)
+    assert set(vars(model)) == names
+    assert model.drawn() == small.drawn() == numbers
+    small(X[:1])
+    model(X)
+    assert (small.width, model.width) == (small.first.out_features, 16)
+    assert (small.length, model.length) == (1, len(X))
 
 
 class WithLock(Base):

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from mirtrim.pruning.distilling import Distance, distillation
 from mirtrim.pruning.stepping import Stepper
 from mirtrim.training import State, state_of
+from mirtrim.units.cutting import assert_cuttable
 from mirtrim.utils.errors import ConfigError
 
 Train = Callable[[nn.Module, "AfterStep"], object]
@@ -46,6 +47,8 @@ class AfterStep:
     def __call__(self) -> None:
         """Call once after every `optimizer.step()`."""
         self._stepper.after_step()
+        if self.steps == 1 and self._optimizer is not None:
+            assert_cuttable(self._optimizer)
 
     def rewind_here(self) -> None:
         """Name the present state as the one that tickets are rewound to.
@@ -60,7 +63,12 @@ class AfterStep:
         After "finetune" that is its state at the end of the last training, after "rewind" its
         state where `rewind_here` was called, otherwise nothing. Rates and other options stay
         those of `optimizer`.
+
+        Raises:
+            ConfigError: the optimiser holds no parameter of the network, or has a state that
+                belongs to several parameters together, as that of LBFGS.
         """
+        assert_cuttable(optimizer)
         self._optimizer = optimizer
         fill_slots(optimizer, self._network, self._slots)
         return optimizer

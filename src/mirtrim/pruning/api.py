@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring
 from mirtrim.pruning.pipeline import COUNTED, UnitCut, prune_units
-from mirtrim.pruning.report import LayerReport, TrimReport, modules_of
+from mirtrim.pruning.report import Cut, LayerReport, TrimReport, modules_of
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
@@ -36,8 +37,8 @@ def trim(
 ) -> nn.Module:
     """A smaller copy of `model` with its least important units physically removed.
 
-    The copy keeps the trained weights of the surviving units; train it further, or load
-    rewound weights with `mirtrim.units.cutting.cut_tensors`. `model` is left untouched.
+    The copy keeps the trained weights of the surviving units; train it further, or load rewound
+    weights cut by `trim_report.cut_tensors`. `model` is left untouched.
 
     Args:
         model: any module whose forward pass can be followed (see docs/trimming.md).
@@ -109,6 +110,7 @@ def scoring_of(
 def with_report(found: UnitCut) -> nn.Module:
     """The trimmed network with its report as the attribute `trim_report`."""
     report = make_report(found.graph, found.keep, found.difference)
+    report = replace(report, cut=Cut(found.graph, found.keep))
     if report.unreached:
         warnings.warn(
             f"the example does not reach {modules_of(report.unreached)}: kept whole, and inputs "

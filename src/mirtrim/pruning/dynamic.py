@@ -23,10 +23,10 @@ from mirtrim.pruning.methods.feedback import FeedbackHook
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.stepping import Stepper
-from mirtrim.training import state_of
-from mirtrim.units.cutting import cut_optimizer
+from mirtrim.units.cutting import assert_cuttable, cut_optimizer
 from mirtrim.units.finding import discover
-from mirtrim.utils.errors import ConfigError
+from mirtrim.units.kinds import check_module
+from mirtrim.utils.errors import ConfigError, TrainingError
 from mirtrim.utils.seeds import torch_generator
 
 METHODS = {"weights": "feedback", "units": "feedback_units"}
@@ -55,12 +55,13 @@ def feedback(
     small network: `model` itself with zeros in it, or for units a new, smaller one.
 
     Args:
-        optimizer: of `model`, on its device; any optimiser of torch, closures included.
+        optimizer: of `model`, on its device; any optimiser of torch, closures included (for
+            units not LBFGS). It may hold parameters from elsewhere, which stay as they are.
         ratio: compression ratio at the end.
         steps: optimiser steps to come; the ramp ends after `ramp_end` (0.75) of them.
         of: "weights" are masked, "units" are gated and in the end removed.
         example_inputs: what `model` is called with; for units.
-        protect, batches, loss, seed: as for `mirtrim.trim`; for units.
+        protect, batches, loss, seed: as for `mirtrim.trim`; for units only.
         teacher: a network, for `pruning.distillation(outputs, *inputs)`.
         distance: of outputs from those of the teacher; by default their mean square.
         choices: scope, period, ramp_end; for units also criterion, scale, budget, minimum_units.
@@ -69,6 +70,7 @@ def feedback(
         ConfigError: an argument does not fit; names it.
         RatioError: the ratio is out of reach.
     """
+    check_module(model)
     if of not in METHODS:
         raise ConfigError(f"of: {of!r} is none of {', '.join(METHODS)}")
     if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not ratio > 1:
@@ -118,10 +120,12 @@ class Feedback:
         self.trim_report: TrimReport | None = None
         self._settings = settings_of(run)
         self._method = get_method(self._settings.method)
+        self._method.check_given(model, self._settings, current)
         self._teacher = None if teacher is None else frozen(teacher)
         self._distance = distance
         sizes = {"parameters": sum(p.numel() for p in model.parameters())}
         if not self._method.masks:
+            assert_cuttable(optimizer)
             with _modes_kept(model):
                 graph = discover(model.eval(), current.example_inputs, current.protect)
             everything = graph.all_kept()
@@ -157,6 +161,8 @@ class Feedback:
     def step(self) -> None:
         """Call once after every `optimizer.step()`."""
         self._stepper.after_step()
+        if self.steps == 1 and not self._method.masks:
+            assert_cuttable(self.optimizer)
 
     def distillation(self, outputs: Any, *inputs: Any, **named: Any) -> Tensor:
         """How far `outputs` are from the teacher's for the same inputs; 0 without a teacher."""
@@ -167,6 +173,11 @@ class Feedback:
         if error is not None:
             return
         self._stepper.assert_told()
+        if not self.steps:
+            raise TrainingError(
+                "feedback made no step, so nothing is pruned; call pruning.step() once after every "
+                "optimizer.step()"
+            )
         end = self._hook.schedule.end
         if not self._hook.eligible(self.steps):
             warnings.warn(
@@ -198,7 +209,8 @@ class Feedback:
         try:
             result = {"step": torch.tensor(self.steps)}
             result |= {f"hook/{n}": t.clone() for n, t in self._hook.state().items()}
-            result |= {f"dense/{n}": t for n, t in state_of(self.model).items() if n in self.masks}
+            weights = dict(self.model.named_parameters())
+            result |= {f"dense/{n}": weights[n].detach().clone() for n in self.masks}
             result["generator"] = self._coming.generator.get_state()
         finally:
             self._stepper.open()

@@ -16,6 +16,7 @@ from mirtrim.pruning.methods import Round, get_method
 from mirtrim.pruning.reset import drawn_anew
 from mirtrim.pruning.ticket_rounds import Tickets
 from mirtrim.training import State
+from mirtrim.utils.errors import ConfigError
 
 
 def tickets(
@@ -47,13 +48,15 @@ def tickets(
     Args:
         example_inputs: what `model` is called with: a tensor, a tuple, a dict of arguments.
         train: `train(network, after_step)` trains in place, and calls `after_step()` after every
-            `optimizer.step()`. See `AfterStep` for what else it offers.
+            `optimizer.step()`. See `AfterStep` for what else it offers. It may end by loading
+            the best state that it saw between two steps; the last mask is applied to it.
         ratios: compression ratios, rising; 1 gives the dense network as a ticket as well.
         method: "trim", "mask", "one_shot", "gradual", "feedback", "feedback_units" or any other
             of docs/methods.md.
         reset: "rewind" (to the state that the loop names with `after_step.rewind_here()`, else
             the initial one), "reinit" or "finetune".
-        protect, batches, loss, seed: as for `mirtrim.trim`.
+        protect, batches, loss, seed: as for `mirtrim.trim`. Units are protected, where the method
+            can do that; masks are none of units.
         trained: `model` is trained already, so the dense training is left out.
         rewind: with `trained`, the state that tickets are rewound to.
         steps: optimiser steps that `train` makes; methods that prune within a training ask for
@@ -73,6 +76,8 @@ def tickets(
         RatioError: a ratio is out of reach; raised before anything is trained.
         TraceError: the network cannot be cut.
     """
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise ConfigError(f"steps: {steps!r} is not a number of optimizer steps from 1 on")
     return Tickets(
         model,
         example_inputs,

@@ -106,6 +106,10 @@ class MaskHook(Hook):
             # Not a product, which would leave −0 where a weight was negative.
             weight.masked_fill_(masked, 0.0)
 
+    def ended(self) -> None:
+        """Mask what was loaded."""
+        self.after_step(-1)
+
 
 def _has_kernel(weight: Tensor) -> bool:
     plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()

@@ -4,6 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mirtrim.units.cutting import cut_optimizer, cut_tensors
+from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +35,14 @@ class LayerReport:
     kept_because: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """The units of a network, and those that were kept. In slots, not to be taken for sizes."""
+
+    graph: UnitGraph
+    keep: np.ndarray
+
+
 @dataclass(frozen=True)
 class TrimReport:
     """What a trimming did.
@@ -42,6 +56,7 @@ class TrimReport:
         unreached: parameters that took no part when the network ran on the example; they are
             kept whole, so the others pay for them.
         notes: what else a reader should know about how the network was followed.
+        cut: which units are left, of `mirtrim.trim` only; for `cut_tensors`, `cut_optimizer`.
     """
 
     layers: tuple[LayerReport, ...]
@@ -54,6 +69,42 @@ class TrimReport:
     unreached: tuple[str, ...] = ()
     unreached_parameters: int = 0
     notes: tuple[str, ...] = ()
+    cut: "Cut | None" = field(default=None, repr=False, compare=False)
+
+    def cut_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What is left of tensors by name: rewound weights, gradients, an average of weights.
+
+        Args:
+            tensors: named and shaped as in the state of the network before it was trimmed.
+
+        Raises:
+            ConfigError: the report is not that of `mirtrim.trim`.
+            TraceError: a name or a shape does not belong to that network.
+        """
+        cut = self._the_cut()
+        return cut_tensors(tensors, cut.graph, cut.keep)
+
+    def cut_optimizer(
+        self, optimizer: Optimizer, model: nn.Module, trimmed: nn.Module
+    ) -> Optimizer:
+        """A new optimiser of the same class for `trimmed`, with what it remembers cut alike.
+
+        Args:
+            optimizer: of `model`. Parameters from elsewhere stay as they are.
+            model: the network that was trimmed.
+            trimmed: what `mirtrim.trim` made of it.
+
+        Raises:
+            ConfigError: the report is not that of `mirtrim.trim`.
+            TraceError: the optimiser has no parameter of `model`, or state that cannot be cut.
+        """
+        cut = self._the_cut()
+        return cut_optimizer(optimizer, model, trimmed, cut.graph, cut.keep)
+
+    def _the_cut(self) -> "Cut":
+        if self.cut is None:
+            raise ConfigError("this report does not know its cut; take that of mirtrim.trim")
+        return self.cut
 
     @property
     def ratio(self) -> float:

@@ -12,7 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from mirtrim.training import Hook, StagedHook
 from mirtrim.utils.errors import ConfigError, TrainingError
@@ -32,12 +35,15 @@ class Stepper:
         self._places = {name: p.data_ptr() for name, p in self._parameters.items()}
         self._ids = {id(p) for p in self._parameters.values()}
         self._altered = ExitStack()
-        self._handle: Any = None
+        self._handles = ExitStack()
         self._moved: set[int] = set()
+        self._within: dict[int, int] = {}  # calls of `step` that a call of `step` has made
+        self._closure: Any = None
 
     def __enter__(self) -> "Stepper":
         # Of all optimisers, because a loop makes its own; those of other networks are left alone.
-        self._handle = register_optimizer_step_pre_hook(self._before)
+        self._handles.callback(register_optimizer_step_pre_hook(self._before).remove)
+        self._handles.callback(register_optimizer_step_post_hook(self._behind).remove)
         try:
             self.begin()
         except BaseException:
@@ -46,7 +52,7 @@ class Stepper:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._handle.remove()
+        self._handles.close()
         self.close()
 
     def begin(self) -> None:
@@ -75,6 +81,7 @@ class Stepper:
         self._hook.after_step(self.step)
         self.step += 1
         self._moved.clear()
+        self._within.clear()
         self.begin()
 
     def assert_told(self) -> None:
@@ -98,11 +105,15 @@ class Stepper:
         held = (id(p) for group in optimizer.param_groups for p in group["params"])
         if not any(one in self._ids for one in held):
             return None
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if self._within.get(id(optimizer)) and closure in (None, self._closure):
+            self._within[id(optimizer)] += 1
+            return None  # an optimiser that makes its step by that of its base class
         if id(optimizer) in self._moved:
             self.assert_told()
         self._moved.add(id(optimizer))
+        self._within[id(optimizer)] = 1
         self.close()
-        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         if closure is None:
             if not _is_staged(self._hook):
                 raise ConfigError(
@@ -110,10 +121,14 @@ class Stepper:
                     "forward and backward pass as a closure: optimizer.step(closure)"
                 )
             return None
-        wrapped = self._wrapped(closure)
+        self._closure = wrapped = self._wrapped(closure)
         if "closure" in kwargs:
             return args, {**kwargs, "closure": wrapped}
         return (args[0], wrapped, *args[2:]), kwargs
+
+    def _behind(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if id(optimizer) in self._within:
+            self._within[id(optimizer)] -= 1
 
     def _wrapped(self, closure: Callable[[], Any]) -> Callable[[], Any]:
         hook = self._hook
@@ -124,7 +139,13 @@ class Stepper:
 
         def whole() -> Any:
             def once() -> Tensor:
-                return torch.as_tensor(closure()).detach()
+                loss = closure()
+                if loss is None:
+                    raise TrainingError(
+                        "the closure of optimizer.step(closure) returned None; let it return the "
+                        "loss"
+                    )
+                return torch.as_tensor(loss).detach()
 
             return hook.gradients(self.step, once)
 

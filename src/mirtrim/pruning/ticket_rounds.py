@@ -10,7 +10,8 @@ from mirtrim.pruning.after_step import AfterStep, Slots, Train
 from mirtrim.pruning.api import make_report
 from mirtrim.pruning.distilling import Distance, frozen
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
-from mirtrim.pruning.pipeline import UnitCut, size_of
+from mirtrim.pruning.methods.within_training import PrunedWithinTraining
+from mirtrim.pruning.pipeline import size_of
 from mirtrim.pruning.progress import Progress
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.selection import smallest_cut
@@ -82,6 +83,7 @@ class Tickets(Iterator[LotteryTicket]):
                 f"trained: {self._settings.method} starts from initial weights; leave it out"
             )
         check_module(model)
+        self._method.check_given(model, self._settings, current)
         self._model = copied(model)
         self._dense_report: TrimReport | None = None
         if self._method.masks:
@@ -136,7 +138,8 @@ class Tickets(Iterator[LotteryTicket]):
         ticket, slots = self._start()
         teacher = self._teacher()
         number = self._at.done + 1 - (self._ratios[0] == 1)
-        if method.start == "initial" and not self._at.steps:
+        within = method.start == "initial" or isinstance(method, PrunedWithinTraining)
+        if within and not self._at.steps:
             raise ConfigError(
                 f"steps: {settings.method} prunes within the training; say how many optimizer "
                 "steps train makes"
@@ -147,11 +150,12 @@ class Tickets(Iterator[LotteryTicket]):
             self._round, ratio=ratio, scoring=scoring, number=number, steps=self._at.steps
         )
         ticket = method.prepare(ticket, settings, current)
-        slots = self._after_cut(ticket.cut, slots)
+        slots = self._after_cut(ticket, slots)
         hook, after = Hook(), None
         for part in range(method.trainings(settings) * method.epochs_factor(current)):
             hook = method.hook(ticket, settings, current)
             after = self._train_once(ticket.network, hook, ratio, slots, teacher)
+            hook.ended()
             with hook.evaluating():
                 kept = state_of(ticket.network)
             ticket.network.load_state_dict(kept)
@@ -179,16 +183,20 @@ class Tickets(Iterator[LotteryTicket]):
         slots = self._at.rewind_slots if start == "last" and rewinds else self._at.dense_slots
         return Ticket(network, dict(self._at.rewind), dict(self._at.initial)), slots
 
-    def _after_cut(self, cut: UnitCut | None, slots: Slots) -> Slots:
-        """The optimiser's state cut like the network."""
+    def _after_cut(self, ticket: Ticket, slots: Slots) -> Slots:
+        """The optimiser's state cut like the network; that of layers that are gone is left out."""
         if self._settings.reset == "reinit":
             return {}
-        return slots if cut is None else cut_slots(slots, cut.graph, cut.keep)
+        if ticket.cut is not None:
+            return cut_slots(slots, ticket.cut.graph, ticket.cut.keep)
+        left = dict(ticket.network.named_parameters())
+        return {name: state for name, state in slots.items() if name in left}
 
     def _train_once(
         self, network: nn.Module, hook: Hook, ratio: float, slots: Slots, teacher: nn.Module | None
     ) -> AfterStep:
         network.train()
+        learned = {name: p.requires_grad for name, p in network.named_parameters()}
         stepper = Stepper(network, hook)
         after = AfterStep(network, stepper, ratio, slots, teacher, self._distance)
         with stepper:
@@ -206,6 +214,9 @@ class Tickets(Iterator[LotteryTicket]):
                 f"{self._at.steps}; give the number that it makes"
             )
         network.eval()
+        for name, parameter in network.named_parameters():
+            # What a loop freezes or has not cleared is over with it: frozen weights are not pruned.
+            parameter.requires_grad_(learned.get(name, parameter.requires_grad)).grad = None
         return after
 
     def _teacher(self) -> nn.Module | None:

@@ -31,6 +31,9 @@ class Hook:
         """Within this context the network is the one that would be kept."""
         yield
 
+    def ended(self) -> None:
+        """Somebody's own training has ended, perhaps with weights that it has loaded."""
+
     def eligible(self, step: int) -> bool:
         """Whether the network after `step` steps may be chosen as the best one."""
         return True

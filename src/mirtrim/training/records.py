@@ -7,6 +7,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from mirtrim.utils.errors import TrainingError
+
 State = dict[str, Tensor]
 
 
@@ -87,5 +89,17 @@ class FitResult:
 
 
 def state_of(network: nn.Module) -> State:
-    """A detached copy of all parameters and buffers."""
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    """A detached copy of all parameters and buffers.
+
+    Raises:
+        TrainingError: a module keeps something else in its state.
+    """
+    state = network.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise TrainingError(
+                f"{name.rpartition('.')[0] or type(network).__name__} keeps a "
+                f"{type(value).__name__} in its state (get_extra_state), which is not followed "
+                "through trainings; keep it in buffers"
+            )
+    return {name: tensor.detach().clone() for name, tensor in state.items()}

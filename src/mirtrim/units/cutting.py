@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from mirtrim.units.copying import copied
 from mirtrim.units.graph import Slices, UnitGraph
 from mirtrim.units.widths import holder, pad_odd_heads, tensor_attributes
-from mirtrim.utils.errors import TraceError
+from mirtrim.utils.errors import ConfigError, TraceError
 
 
 class _Cutter:
@@ -159,33 +159,50 @@ def cut_optimizer(
     """A new optimiser of the same class for `trimmed`, with its state cut the same way.
 
     Args:
-        optimizer: of `model`, before the cut.
+        optimizer: of `model`, before the cut. Parameters from elsewhere, such as those of a
+            loss, are in the new optimiser as they are, with their state.
         trimmed: what `cut(model, graph, keep)` returned.
 
     Raises:
-        TraceError: the optimiser has parameters from elsewhere, or state that is neither a
+        TraceError: the optimiser has no parameter of `model`, or state that is neither a
             number nor shaped like its parameter.
     """
     names = {id(p): name for name, p in model.named_parameters()}
     smaller = dict(trimmed.named_parameters())
+    if not any(id(p) in names for group in optimizer.param_groups for p in group["params"]):
+        raise TraceError("the optimiser holds no parameter of the network; give the one it has")
     groups = []
     for group in optimizer.param_groups:
         options = {key: copy.copy(value) for key, value in group.items() if key != "params"}
-        missing = [p for p in group["params"] if id(p) not in names]
-        if missing:
-            raise TraceError(
-                f"the optimiser holds a parameter {tuple(missing[0].shape)} that is not in the "
-                "network; make one optimiser per network"
-            )
-        options["params"] = [smaller[names[id(p)]] for p in group["params"]]
+        options["params"] = [
+            smaller[names[id(p)]] if id(p) in names else p for p in group["params"]
+        ]
         groups.append(options)
     accepted = inspect.signature(type(optimizer)).parameters
     defaults = {k: v for k, v in optimizer.defaults.items() if k in accepted}
     fresh = type(optimizer)(groups, **defaults)
-    slots = {names[id(parameter)]: state for parameter, state in optimizer.state.items()}
+    slots = {names[id(p)]: state for p, state in optimizer.state.items() if id(p) in names}
     for name, state in cut_slots(slots, graph, keep).items():
         fresh.state[smaller[name]] = state
+    for parameter, state in optimizer.state.items():
+        if id(parameter) not in names:
+            fresh.state[parameter] = copy.deepcopy(state)
     return fresh
+
+
+def assert_cuttable(optimizer: Optimizer) -> None:
+    """Raise if the state of an optimiser cannot be cut; what it is shows after a first step.
+
+    Raises:
+        ConfigError: it remembers more than tensors and numbers for each parameter.
+    """
+    plain = (Tensor, bool, int, float, complex, str, type(None))
+    values = [value for state in optimizer.state.values() for value in state.values()]
+    if isinstance(optimizer, torch.optim.LBFGS) or not all(isinstance(v, plain) for v in values):
+        raise ConfigError(
+            f"optimizer: the state of {type(optimizer).__name__} belongs to all parameters "
+            "together and cannot be cut; take another one, such as Adam, or do not carry it"
+        )
 
 
 @torch.no_grad()

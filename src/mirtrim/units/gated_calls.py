@@ -2,12 +2,13 @@
 
 Layers read no unit that is gone: their weights get zeros in its columns. Where a weight has a
 name, the graph says which columns; where it has none (it is computed, or an activation), and
-for statistics over units, the order of calls says so, module by module. The tracer and the gates
-therefore agree here on which calls are counted, and on the module that makes them.
+for statistics over units, the place in the code says so, and at one place the order of calls. The
+tracer and the gates therefore agree here on which calls are counted, and on who makes them.
 """
 
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, TypeVar
 
 import torch
@@ -94,15 +95,32 @@ def in_order(
 
 
 Found = TypeVar("Found")
+# Functions by name and first line, with the instruction that each has reached; innermost first.
+Site = tuple[tuple[str, int, int], ...]
+_BETWEEN = ("torch.", "mirtrim.units.")
+_CALLS_FORWARD = nn.Module.__module__
 
 
 def running(modules: Mapping[int, Found]) -> Found | None:
     """What `modules` has, by id, for the innermost one whose code is running."""
-    frame = sys._getframe(1)
+    return calling(modules)[0]
+
+
+def calling(modules: Mapping[int, Found]) -> tuple[Found | None, Site]:
+    """The same, and the place in its code, and in what that calls, which has been reached."""
+    frame: FrameType | None = sys._getframe(1)
+    site = []
     while frame is not None:
-        if "self" in frame.f_code.co_varnames or "self" in frame.f_code.co_freevars:
+        code, found = frame.f_code, None
+        if "self" in code.co_varnames or "self" in code.co_freevars:
             found = modules.get(id(frame.f_locals.get("self")))
-            if found is not None:
-                return found
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+        # Whether torch, the tracer or the gates lie in between differs from pass to pass, and so
+        # does the way in which torch calls a forward() whose first argument has another name.
+        space = str(frame.f_globals.get("__name__"))
+        between = space == _CALLS_FORWARD or (found is None and f"{space}.".startswith(_BETWEEN))
+        if not between:
+            site.append((code.co_qualname, code.co_firstlineno, frame.f_lasti))
+        if found is not None:
+            return found, tuple(site)
+        frame = frame.f_back
+    return None, ()

@@ -5,7 +5,7 @@ the statistics of normalisations over units. Zeroing where a unit is made would 
 and batch-norm shifts would leak through.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mirtrim.units.call_order import CallOrder
 from mirtrim.units.composed import composed
 from mirtrim.units.gated_calls import (
     BILINEAR,
@@ -25,13 +26,12 @@ from mirtrim.units.gated_calls import (
     in_order,
     read_along,
     right_operand,
-    running,
 )
 from mirtrim.units.graph import NormCall, UnitGraph
 from mirtrim.units.living import over_living, zeroed
 from mirtrim.units.preserving import unscripted
 from mirtrim.units.widths import tensor_attributes
-from mirtrim.utils.errors import TraceError
+from mirtrim.utils.errors import TrainingError
 
 
 def gated(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> Callable[..., Any]:
@@ -51,32 +51,122 @@ def gated(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> Callable[...,
 @contextmanager
 def gates(
     model: nn.Module, graph: UnitGraph, keep: np.ndarray, *, straight_through: bool = False
-) -> Iterator[None]:
+) -> Iterator["Gating"]:
     """Within this context every call of `model` runs with the groups that `keep` drops gated.
+
+    A deep copy that is made within the context stays gated.
 
     Args:
         straight_through: the backward pass is that of the network without gates (Bengio et al.
             2013), so that a gated unit gets the gradient that it would get if it were open.
             Every layer then runs twice in the forward pass.
+
+    Raises:
+        TrainingError: within the context, a part of `model` that has gated units is called by
+            itself, or `model` is pickled.
+        TraceError: a call of `model` reads units in an order that was not traced.
     """
-    mask = graph.checked(keep)
-    running: list[ExitStack] = []
-
-    def enter(module: nn.Module, inputs: Any) -> None:
-        running.append(ExitStack())
-        running[-1].enter_context(unscripted())
-        running[-1].enter_context(_Gates(model, graph, mask, straight_through))
-
-    def leave(module: nn.Module, inputs: Any, outputs: Any) -> None:
-        running.pop().close()
-
-    first = model.register_forward_pre_hook(enter, prepend=True)
-    last = model.register_forward_hook(leave, always_call=True)
+    gating = Gating(model, graph, graph.checked(keep), straight_through)
+    first = model.register_forward_pre_hook(gating.enter, prepend=True)
+    last = model.register_forward_hook(gating.leave, always_call=True)
+    handles = [part.register_forward_pre_hook(gating.refuse) for part in gating.parts()]
     try:
-        yield
+        yield gating
     finally:
-        first.remove()
-        last.remove()
+        for handle in (first, last, *handles):
+            handle.remove()
+
+
+class Gating:
+    """The hooks of a gated network.
+
+    Attributes:
+        passes: calls of the network so far of which gradients can be taken.
+    """
+
+    def __init__(
+        self, model: nn.Module, graph: UnitGraph, keep: np.ndarray, straight_through: bool
+    ) -> None:
+        self.passes = 0
+        self._model, self._graph, self._keep = model, graph, keep
+        self._straight_through = straight_through
+        self._running: list[tuple[_Gates, ExitStack]] = []
+
+    def enter(self, module: nn.Module, inputs: Any) -> None:
+        """The gates of one pass."""
+        if module is not self._model:
+            raise TrainingError(
+                f"a replica of {type(module).__name__} runs with other tensors, which no gate "
+                "knows; call the network itself, on one device"
+            )
+        self.passes += torch.is_grad_enabled()
+        self._open()
+
+    def _open(self) -> None:
+        gates = _Gates(self._model, self._graph, self._keep, self._straight_through)
+        stack = ExitStack()
+        stack.enter_context(unscripted())
+        stack.enter_context(gates)
+        self._running.append((gates, stack))
+
+    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """No gates any more; called after an error, without outputs, as well."""
+        gates, stack = self._running.pop()
+        stack.close()
+        if gates.calls is not None and outputs is not None:
+            gates.calls.assert_whole()
+
+    def leave_part(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """The gates of a part that a checkpoint has run again are gone."""
+        gates, stack = self._running.pop()
+        stack.close()
+        if gates.calls is not None:
+            gates.calls.assert_unordered()
+
+    def refuse(self, module: nn.Module, inputs: Any) -> None:
+        """A part is called, which is right within a pass only, or again in its backward pass."""
+        if not self._running and torch._C._current_graph_task_id() != -1:
+            self._open()  # of a checkpoint
+            handle = module.register_forward_hook(self.leave_part, always_call=True)
+            self._running[-1][1].callback(handle.remove)
+        elif not self._running:
+            name = next((n for n, m in self._model.named_modules() if m is module), "a copied part")
+            raise TrainingError(
+                f"{name} was called by itself, where the units that are pruned are not gated; "
+                f"call the network, {type(self._model).__name__}, whose forward() does all of it"
+            )
+
+    def parts(self) -> list[nn.Module]:
+        """The modules inside the network with units that are gone."""
+        gone = {
+            name
+            for name, slices in self._graph.slices.items()
+            if any(groups is not None and not self._keep[groups].all() for groups in slices)
+        }
+        calls = (*self._graph.norm_calls, *self._graph.training_norm_calls)
+        gone |= {
+            f"{call.module}."
+            for call in calls
+            if call.axis is not None and not self._keep[call.groups].all()
+        }
+        paths = {name[:at] for name in gone for at, c in enumerate(name) if c == "."}
+        return [
+            module
+            for path, module in self._model.named_modules()
+            if path in paths - {""} and not isinstance(module, torch.jit.ScriptModule)
+        ]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Gating":
+        model = memo.get(id(self._model))
+        if model is None:
+            return self  # a part was copied by itself
+        return Gating(model, self._graph, self._keep, self._straight_through)
+
+    def __reduce__(self) -> Any:
+        raise TrainingError(
+            f"{type(self._model).__name__} is gated while it is pruned and cannot be pickled as a "
+            "whole; save its state_dict(), or the network after the block"
+        )
 
 
 class _Gates(TorchFunctionMode):
@@ -92,7 +182,7 @@ class _Gates(TorchFunctionMode):
         calls = graph.training_norm_calls if training else graph.norm_calls
         # Where nothing is gated by the order of calls, their number does not matter.
         gone = any(call.axis is not None and not keep[call.groups].all() for call in calls)
-        self._calls = _Calls(model, calls, graph.norm_calls) if gone else None
+        self.calls = CallOrder(model, calls, graph.norm_calls) if gone else None
 
     def _name_of(self, tensor: Any) -> str | None:
         return self._names.get(id(tensor))
@@ -146,9 +236,9 @@ class _Gates(TorchFunctionMode):
 
     def _next(self, func: Callable[..., Any], args: Any, kwargs: Any) -> NormCall | None:
         """What the graph knows about this call, if something of what it reads is gone."""
-        if self._calls is None or not in_order(func, args, kwargs, self._name_of):
+        if self.calls is None or not in_order(func, args, kwargs, self._name_of):
             return None
-        call = self._calls.next()
+        call = self.calls.next()
         return call if call.axis is not None and not self._keep[call.groups].all() else None
 
     def _gate(self, weight: Tensor, *dims: int) -> Tensor:
@@ -159,60 +249,6 @@ class _Gates(TorchFunctionMode):
             if groups is not None:
                 result = zeroed(result, dim, self._keep[groups])
         return result
-
-
-class _Calls:
-    """The calls that are told apart by their order, module by module.
-
-    A module may be skipped (stochastic depth), and was perhaps when the network was traced in
-    training mode; then what it did in eval mode counts. Or it may run more often than then: a
-    loop over steps goes on as it did before.
-    """
-
-    def __init__(
-        self, model: nn.Module, calls: Sequence[NormCall], others: Sequence[NormCall]
-    ) -> None:
-        self._paths = {id(module): path for path, module in model.named_modules()}
-        self._of = _by_module(others) | _by_module(calls)
-        self._count: dict[str, int] = {}
-
-    def next(self) -> NormCall:
-        """What the graph knows about the call that is being made.
-
-        Raises:
-            TraceError: it knows nothing.
-        """
-        path = running(self._paths) or ""
-        known, number = self._of.get(path, []), self._count.get(path, 0)
-        self._count[path] = number + 1
-        if number < len(known):
-            return known[number]
-        # One more round of a loop does what the rounds before it did.
-        period = _period(known)
-        if not period:
-            where = f"module {path!r}" if path else "the network"
-            raise TraceError(
-                f"{where} calls more normalisations than when it was traced; give an example "
-                "for which it makes as many"
-            )
-        return known[number % period]
-
-
-def _by_module(calls: Sequence[NormCall]) -> dict[str, list[NormCall]]:
-    found: dict[str, list[NormCall]] = {}
-    for call in calls:
-        found.setdefault(call.module, []).append(call)
-    return found
-
-
-def _period(calls: Sequence[NormCall]) -> int:
-    """After how many calls they begin anew, 0 if they were not seen to."""
-    for period in range(1, len(calls) // 2 + 1):
-        if len(calls) % period == 0 and all(
-            call.agrees(calls[i % period]) for i, call in enumerate(calls)
-        ):
-            return period
-    return int(len(calls) == 1)
 
 
 def _is_matrix(value: Any) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirtrim.units.gated_calls import Site
 from mirtrim.utils.errors import TraceError
 
 Slices = tuple[np.ndarray | None, ...]
@@ -98,12 +99,14 @@ class NormCall:
         axis: dimension of its input along which units lie, None if there are none.
         groups: group of each position along `axis`.
         module: path of the innermost module whose code made the call.
+        site: where in its code; see `gated_calls.calling`.
     """
 
     kind: str
     axis: int | None
     groups: np.ndarray
     module: str
+    site: Site = ()
 
     def agrees(self, other: "NormCall") -> bool:
         """Whether both do the same to the same units, or have nothing to do with any."""

@@ -9,14 +9,19 @@ from mirtrim.utils.errors import TraceError
 
 
 def check_module(model: Any) -> None:
-    """That a network was given.
+    """That a network was given, all tensors of which have shapes.
 
     Raises:
-        TraceError: it is something else.
+        TraceError: it is something else, or lazy.
     """
     if not isinstance(model, nn.Module):
         what = getattr(model, "__name__", None) or type(model).__name__
         raise TraceError(f"model: {what} is not a torch.nn.Module; give the network itself")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise TraceError(
+                f"{name} of a lazy module has no shape yet; run the network once first"
+            )
 
 
 def check_python(model: Any) -> None:
@@ -31,9 +36,4 @@ def check_python(model: Any) -> None:
             name = path or type(model).__name__
             raise TraceError(
                 f"module {name} is scripted and cannot be followed; use the plain Python module"
-            )
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if nn.parameter.is_lazy(tensor):
-            raise TraceError(
-                f"{name} of a lazy module has no shape yet; run the network once first"
             )

@@ -9,14 +9,30 @@ from torch import Tensor
 
 from mirtrim.units.gated_calls import ATTENTION, NORMS, SCALED, SHARED
 from mirtrim.units.graph import NormCall
+from mirtrim.utils.errors import TraceError
 
 
 def zeroed(tensor: Tensor, dim: int | None, living: np.ndarray) -> Tensor:
     """`tensor` with zeros where units along `dim` are gone."""
-    assert dim is not None
-    dim %= tensor.dim()
+    dim = _fitting(tensor, dim, living)
     mask = torch.as_tensor(living, dtype=tensor.dtype, device=tensor.device)
     return tensor * mask.reshape([-1 if d == dim else 1 for d in range(tensor.dim())])
+
+
+def _fitting(tensor: Tensor, axis: int | None, living: np.ndarray) -> int:
+    """`axis` of a tensor that has as many units there as when the network was traced.
+
+    Raises:
+        TraceError: it has more or fewer.
+    """
+    assert axis is not None
+    size = tensor.shape[axis]
+    if size != len(living):
+        raise TraceError(
+            f"units lie along a dimension of size {size}, which was {len(living)} when the network "
+            "was traced, so it is not known which they are; give an example of that size"
+        )
+    return axis % tensor.dim()
 
 
 def over_living(
@@ -40,6 +56,7 @@ def over_living(
         return func(args[0], *operands)
     name = "input" if "input" in kwargs else "self" if "self" in kwargs else "x"
     tensor = args[0] if args else kwargs[name]
+    _fitting(tensor, call.axis, living)
     positions = torch.as_tensor(np.flatnonzero(living), device=tensor.device)
     present = tensor.index_select(call.axis, positions)
     if func in SCALED:
@@ -56,6 +73,7 @@ def _shared_by_living(
 ) -> Tensor:
     """A softmax, or its logarithm, over living units only; zeros for those that are gone."""
     tensor = args[0] if args else kwargs.pop("input")
+    axis = _fitting(tensor, axis, living)
     gone = torch.as_tensor(~living, device=tensor.device)
     gone = gone.reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
     shares = func(tensor.masked_fill(gone, -torch.inf), *args[1:], **kwargs)
@@ -66,8 +84,7 @@ def _norm_of_living(
     call: NormCall, keep: np.ndarray, tensor: Tensor, sizes: Any, *rest: Any, **named: Any
 ) -> Tensor:
     """A normalisation whose statistics are over living units only."""
-    axis = call.axis
-    assert axis is not None
+    axis = _fitting(tensor, call.axis, keep[call.groups])
     order = ("weight", "eps") if call.kind == "rms_norm" else ("weight", "bias", "eps")
     given = dict(zip(order, rest, strict=False)) | named
     weight, bias = given.get("weight"), given.get("bias")

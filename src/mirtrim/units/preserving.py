@@ -23,8 +23,8 @@ _DEEPEST = 3
 def preserved(*networks: nn.Module) -> Iterator[None]:
     """Everything that a forward pass changes is put back: modes, buffers, hidden states, caches.
 
-    Tensors are restored in value, containers and attributes in what they hold. An attribute
-    that the pass made and that holds a size is left, as an ordinary int.
+    Tensors are restored in value, containers and attributes in what they hold, and generators of
+    random numbers in their state.
     """
     states = [_State(network) for network in networks]
     try:
@@ -55,6 +55,7 @@ class _State:
         self._held: list[tuple[Any, Any]] = []
         self._modules: list[tuple[nn.Module, dict[str, Any]]] = []
         self._tensors: list[tuple[Tensor, Tensor, Tensor, int, bool]] = []
+        self._generators: list[tuple[Any, Any]] = []
         self._seen: dict[int, Any] = {}
         for module in network.modules():
             self._note(module, 0)
@@ -65,6 +66,10 @@ class _State:
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
             self._note_tensor(value)
+        elif isinstance(
+            value, torch.Generator | np.random.Generator | np.random.RandomState | random.Random
+        ):
+            self._generators.append((value, _random_state(value)))
         elif isinstance(value, torch.jit.ScriptModule):
             for tensor in (*value.parameters(), *value.buffers()):
                 self._note(tensor, depth)
@@ -100,6 +105,8 @@ class _State:
 
     @torch.no_grad()
     def restore(self) -> None:
+        for generator, state in self._generators:
+            _set_random_state(generator, state)
         for module, before in self._modules:
             _put_back(vars(module), before)
         for container, held in self._held:
@@ -123,18 +130,29 @@ class _State:
                 tensor.requires_grad_(gradient)
 
 
+def _random_state(generator: Any) -> Any:
+    if isinstance(generator, torch.Generator):
+        return generator.get_state()
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
+
+
+def _set_random_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, random.Random):
+        generator.setstate(state)
+    else:
+        generator.set_state(state)
+
+
 def _put_back(current: dict[Any, Any], before: dict[Any, Any]) -> None:
-    """`current` holds what `before` does, and new sizes as ordinary ints."""
+    """`current` holds what `before` does."""
     if current.keys() == before.keys() and all(current[k] is v for k, v in before.items()):
         return
-    new = {
-        key: value.plain
-        for key, value in current.items()
-        if isinstance(value, AdaptiveInt) and key not in before
-    }
     current.clear()
     current.update(before)
-    current.update(new)
 
 
 @contextmanager

@@ -195,7 +195,7 @@ def made_by(factory: Callable[[], nn.Module]) -> nn.Module:
     """What a factory makes.
 
     Raises:
-        ArtefactError: it is none, or what it makes is no network.
+        ArtefactError: it is none, or what it makes is no network, or a lazy one.
     """
     if isinstance(factory, nn.Module) or not callable(factory):
         raise ArtefactError(
@@ -206,6 +206,11 @@ def made_by(factory: Callable[[], nn.Module]) -> nn.Module:
         raise ArtefactError(
             f"factory: made {type(model).__name__}, not a torch module; return the dense network"
         )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise ArtefactError(
+                f"factory: {name} of a lazy module has no shape yet; call the network once in it"
+            )
     return model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirtrim.units.gated_calls import running
+from mirtrim.units.gated_calls import Site, calling, running
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.ledger import Ledger
 from mirtrim.units.resolving import Findings
@@ -194,6 +194,11 @@ class TensorLabels:
     def owner(self) -> tuple[str, nn.Module | None]:
         """Path and object of the innermost module whose code is running."""
         return running(self._modules) or ("", None)
+
+    def caller(self) -> tuple[str, Site]:
+        """Path of that module, and the place in its code."""
+        found, site = calling(self._modules)
+        return (found[0] if found else ""), site
 
     def place(self) -> str:
         """Words for the module that is running."""

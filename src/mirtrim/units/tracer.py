@@ -57,5 +57,5 @@ class Tracer(Trace, TorchFunctionMode):
             label = label if isinstance(label, Label) else IMMORTAL
             self.findings.draws.append((label.axis, label.ids))
         if in_order(func, call.args, call.kwargs, self.name_of):
-            self.findings.norms.append((*call.gate, self.owner()[0]))
+            self.findings.norms.append((*call.gate, *self.caller()))
         return call.out

@@ -7,6 +7,9 @@ import torch
 from torch import nn
 
 from mirtrim.pruning.criteria.collecting import Batches
+from mirtrim.utils.errors import ConfigError
+
+NO_BATCHES = "batches: batch-norm statistics are computed anew on training data; give batches of it"
 
 
 def _batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -14,14 +17,26 @@ def _batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     return [m for m in network.modules() if isinstance(m, kind) and m.track_running_stats]
 
 
-def recompute_statistics(network: nn.Module, batches: Batches) -> None:
+def has_statistics(network: nn.Module) -> bool:
+    """Whether batch norms keep statistics in the network."""
+    return bool(_batch_norms(network))
+
+
+def recompute_statistics(network: nn.Module, batches: Batches | None) -> None:
     """Set running means and variances to their mean over `batches`; leave the network in eval mode.
 
     Only the norms are in training mode meanwhile: the statistics are those of the network as it
     will be used, without dropout.
+
+    Raises:
+        ConfigError: there are norms, and no batches.
     """
     network.eval()
     norms = _batch_norms(network)
+    if not norms:
+        return
+    if batches is None:
+        raise ConfigError(NO_BATCHES)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -29,8 +44,11 @@ def recompute_statistics(network: nn.Module, batches: Batches) -> None:
         norm.train()
     try:
         with torch.no_grad():
-            for inputs, _ in batches() if norms else ():
+            count = 0
+            for count, (inputs, _) in enumerate(batches(), 1):  # noqa: B007
                 network(inputs)
+        if not count:
+            raise ConfigError(NO_BATCHES)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

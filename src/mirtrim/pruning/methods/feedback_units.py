@@ -26,6 +26,7 @@ from mirtrim.training import Hook, StagedHook
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gates
 from mirtrim.units.graph import UnitGraph
+from mirtrim.utils.errors import TrainingError
 
 KeepFor = Callable[[float], np.ndarray]
 
@@ -44,12 +45,13 @@ class UnitFeedbackHook(StagedHook):
         """`keep_for` chooses the groups that stay, from the present weights, at a sparsity."""
         self.schedule = schedule
         self.keep = graph.all_kept()
-        self._network, self._graph = network, graph
+        self._network, self.graph = network, graph
         self._keep_for, self._straight_through = keep_for, straight_through
         self._was_closed = ~self.keep
         self._came_back = np.zeros_like(self.keep)
         self._refreshes = self._flips = 0
         self._error = 0.0
+        self._passes = 0
 
     def begin(self, step: int) -> None:
         """The gates are drawn anew where that is due."""
@@ -66,8 +68,27 @@ class UnitFeedbackHook(StagedHook):
         with self._gated(False):
             yield
 
-    def _gated(self, straight_through: bool) -> AbstractContextManager[None]:
-        return gates(self._network, self._graph, self.keep, straight_through=straight_through)
+    @contextmanager
+    def _gated(self, straight_through: bool) -> Iterator[None]:
+        network, graph, keep = self._network, self.graph, self.keep
+        with gates(network, graph, keep, straight_through=straight_through) as gating:
+            try:
+                yield
+            finally:
+                self._passes += gating.passes if not keep.all() else 0
+
+    def after_step(self, step: int) -> None:
+        """Units that are closed have to be closed where the gradient is taken.
+
+        Raises:
+            TrainingError: since the first was closed, the network has not been called.
+        """
+        if not self._passes and not self.keep.all():
+            raise TrainingError(
+                f"step {step + 1} was made without a call of the network, and only in calls are "
+                f"pruned units gated; call {type(self._network).__name__} itself, whose forward() "
+                "does all of it"
+            )
 
     def eligible(self, step: int) -> bool:
         """A network may be kept once the gates are final."""
@@ -90,7 +111,7 @@ class UnitFeedbackHook(StagedHook):
         for name, parameter in self._network.named_parameters():
             values = parameter.detach().square()
             total += values.sum().item()
-            for axis, groups in enumerate(self._graph.slices[name]):
+            for axis, groups in enumerate(self.graph.slices[name]):
                 if groups is not None:
                     kept = torch.as_tensor(np.flatnonzero(self.keep[groups]), device=values.device)
                     values = values.index_select(axis, kept)
@@ -138,6 +159,7 @@ class FeedbackUnits(Method):
     training_cost: ClassVar[float] = 4 / 3
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "scale"})
     straight_through: ClassVar[bool] = True
+    protects: ClassVar[bool] = True
 
     @staticmethod
     def criteria() -> Collection[str]:
@@ -174,8 +196,8 @@ class FeedbackUnits(Method):
         """Remove what is closed."""
         assert isinstance(hook, UnitFeedbackHook)
         network = ticket.network.eval()
-        graph = discover(network, current.example_inputs, current.protect)
-        found = remove_units(network, graph, hook.keep, training_examples(current))
+        # Not found anew: what a loop has frozen since then would count as constant.
+        found = remove_units(network, hook.graph, hook.keep, training_examples(current))
         return Ticket(found.network, {}, equivalence_difference=found.difference, cut=found)
 
 

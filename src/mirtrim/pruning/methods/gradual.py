@@ -47,6 +47,10 @@ class GradualHook(StagedHook):
         """Undo what the optimiser did to masked weights; its momentum may outlive a cut."""
         apply_masks(self._network, self.masks)
 
+    def ended(self) -> None:
+        """Mask what was loaded."""
+        apply_masks(self._network, self.masks)
+
     def eligible(self, step: int) -> bool:
         """A network may be kept once the mask is final."""
         return step > self.schedule.end

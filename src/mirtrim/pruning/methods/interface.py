@@ -112,6 +112,7 @@ class Method:
         masks: whether the ratio counts non-zero weights rather than all.
         training_cost: forward passes' worth of work per example, relative to plain training.
         uses: the settings that make a difference, besides `budget` and `minimum_units`.
+        protects: whether it keeps the units of modules that are protected.
 
     A method without a use for `reset` may still know values of it beside what it does otherwise
     (`resets`); its runs are only then called by them. A method whose trainings have more epochs
@@ -125,6 +126,7 @@ class Method:
     masks: ClassVar[bool] = False
     training_cost: ClassVar[float] = 1.0
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "scale", "order", "reset"})
+    protects: ClassVar[bool] = False
 
     def own(self, settings: PruningSettings) -> Any:
         """The hyper-parameters of a run: an instance of `Hyperparameters`."""
@@ -140,6 +142,20 @@ class Method:
     ) -> float:
         """The largest compression ratio that the method can reach on `network`."""
         return float("inf")
+
+    def check_given(self, network: nn.Module, settings: PruningSettings, given: Round) -> None:
+        """Refuse, before anything is trained, what the method cannot do.
+
+        Raises:
+            ConfigError: names the argument.
+        """
+        known = {name for name, _ in network.named_modules()}
+        for name in given.protect:
+            if name not in known:
+                raise ConfigError(f"protect: there is no module {name!r}")
+        # Masks are none of units, so nothing is protected from them.
+        if given.protect and not (self.protects or self.masks):
+            raise ConfigError(f"protect: {settings.method} does not spare modules; leave it out")
 
     def trainings(self, settings: PruningSettings) -> int:
         """How many trainings a round has."""

@@ -88,6 +88,10 @@ class PlatonHook(Hook):
         if step >= self.schedule.end or self.schedule.refreshes(step):
             apply_masks(self._network, self.masks)
 
+    def ended(self) -> None:
+        """Mask what was loaded."""
+        apply_masks(self._network, self.masks)
+
     def eligible(self, step: int) -> bool:
         """A network may be kept once the mask is final."""
         return step > self.schedule.end

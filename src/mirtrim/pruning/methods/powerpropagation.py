@@ -92,6 +92,10 @@ class PowerpropagationHook(Hook):
         for weight in self._weights:
             weight.copy_(power(weight, self._alpha))
 
+    def ended(self) -> None:
+        """Mask what was loaded."""
+        apply_masks(self._network, self.masks)
+
     def eligible(self, step: int) -> bool:
         """A network may be kept once it is pruned."""
         return step > self._prune_at

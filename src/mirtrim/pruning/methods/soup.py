@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
-from mirtrim.pruning.methods.batch_statistics import recompute_statistics
+from mirtrim.pruning.methods.batch_statistics import (
+    NO_BATCHES,
+    has_statistics,
+    recompute_statistics,
+)
 from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.one_shot import OneShot
 from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.training import Hook, State, state_of
+from mirtrim.utils.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,12 @@ class Soup(OneShot):
     def __init__(self) -> None:
         self._pruned: State = {}
         self._ingredients: list[State] = []
+
+    def check_given(self, network: nn.Module, settings: PruningSettings, given: Round) -> None:
+        """Batch norms need batches in the end."""
+        super().check_given(network, settings, given)
+        if given.scoring.get("batches") is None and has_statistics(network):
+            raise ConfigError(NO_BATCHES)
 
     def trainings(self, settings: PruningSettings) -> int:
         """One per ingredient."""

@@ -1,7 +1,7 @@
 """Structured trimming: low-scoring units are physically removed."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -20,6 +20,8 @@ CHECKED_EXAMPLES = 4
 @method("trim")
 class Trim(Method):
     """Rank, remove, reset, train; each round starts from the last one's network."""
+
+    protects: ClassVar[bool] = True
 
     @staticmethod
     def criteria() -> Collection[str]:

@@ -101,7 +101,10 @@ def _top(values: Tensor, count: int) -> Tensor:
 
 @contextmanager
 def masked(weights: Mapping[str, Tensor], masks: Masks) -> Iterator[None]:
-    """Masked weights within, the dense ones, to the bit, after."""
+    """Masked weights within, the dense ones, to the bit, after.
+
+    What is loaded within stays where it is not masked.
+    """
     with torch.no_grad():
         kept = {name: weights[name].clone() for name in masks}
         for name, mask in masks.items():
@@ -111,4 +114,4 @@ def masked(weights: Mapping[str, Tensor], masks: Masks) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for name, dense in kept.items():
-                weights[name].copy_(dense)
+                weights[name].copy_(torch.where(masks[name], weights[name], dense))

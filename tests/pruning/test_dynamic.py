@@ -330,6 +330,23 @@ def test_what_does_not_fit_is_named():
     assert net.training
 
 
+@pytest.mark.parametrize("of", ["weights", "units"])
+def test_a_training_that_ends_in_nan_is_named(of):
+    net = classifier()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+
+    def diverge():
+        with mirtrim.feedback(net, optimizer, 2, 9, of=of, example_inputs=X[:2]) as pruning:
+            for _ in range(9):
+                optimizer.zero_grad()
+                (net(X).sum() * 0).abs().sqrt().mul(0).backward()
+                optimizer.step()
+                pruning.step()
+
+    with pytest.raises((TrainingError, ConfigError), match="NaN|finite"):
+        diverge()
+
+
 def test_forgotten_steps_are_named():
     net = classifier()
     optimizer = torch.optim.SGD(net.parameters(), 0.1)

@@ -454,6 +454,37 @@ def test_loops_that_do_not_tell_their_steps_are_named():
         next(mirtrim.tickets(classifier(), X[:2], lambda m, a: None, [2], "mask"))
 
 
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("trim", {}),
+        ("mask", {}),
+        ("gradual", {"steps": 20}),
+        ("platon", {"steps": 20}),
+        ("powerpropagation", {"steps": 20}),
+        ("soup", {"batches": lambda: [(X, Y)]}),
+    ],
+)
+def test_a_training_that_ends_in_nan_gives_no_ticket(method, words):
+    """A square root at 0 has no finite gradient; one step is enough."""
+
+    def diverging(model, after_step):
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (model(X).sum() * 0).abs().sqrt() * 0
+            loss.backward()
+            return loss
+
+        for _ in range(20):
+            optimizer.step(closure)
+            after_step()
+
+    with pytest.raises(TrainingError, match=r"0\.weight holds NaN after the training; lower"):
+        next(mirtrim.tickets(classifier(), X[:2], diverging, [2], method, **words))
+
+
 def test_an_optimiser_of_another_network_is_named():
     def wrong(model, after_step):
         after_step.carry(torch.optim.SGD(classifier().parameters(), 0.1))

@@ -5,8 +5,7 @@ steps of the caller's optimiser drive them.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -22,10 +21,11 @@ from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
 from mirtrim.pruning.methods.feedback import FeedbackHook
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.report import TrimReport
-from mirtrim.pruning.stepping import Stepper
+from mirtrim.pruning.stepping import Stepper, assert_numbers
 from mirtrim.units.cutting import assert_cuttable, cut_optimizer
 from mirtrim.units.finding import discover
 from mirtrim.units.kinds import check_module
+from mirtrim.units.preserving import modes_kept
 from mirtrim.utils.errors import ConfigError, TrainingError
 from mirtrim.utils.seeds import torch_generator
 
@@ -126,16 +126,16 @@ class Feedback:
         sizes = {"parameters": sum(p.numel() for p in model.parameters())}
         if not self._method.masks:
             assert_cuttable(optimizer)
-            with _modes_kept(model):
+            with modes_kept(model):
                 graph = discover(model.eval(), current.example_inputs, current.protect)
             everything = graph.all_kept()
             sizes = {"parameters": graph.parameters(everything), "macs": graph.macs(everything)}
         self._coming = replace(current, dense=sizes)
-        with _modes_kept(model):
+        with modes_kept(model):
             hook = self._method.hook(Ticket(model, {}), self._settings, self._coming)
         assert isinstance(hook, FeedbackHook | UnitFeedbackHook)
         self._hook = hook
-        with _modes_kept(model):
+        with modes_kept(model):
             self._assert_reachable()
         self._stepper = Stepper(model, hook)
 
@@ -173,6 +173,7 @@ class Feedback:
         if error is not None:
             return
         self._stepper.assert_told()
+        assert_numbers(self.model)
         if not self.steps:
             raise TrainingError(
                 "feedback made no step, so nothing is pruned; call pruning.step() once after every "
@@ -192,7 +193,7 @@ class Feedback:
             apply_masks(self.model, self._hook.masks)
             return
         big, optimizer = self.model, self.optimizer
-        with _modes_kept(big):
+        with modes_kept(big):
             ticket = self._method.finish(Ticket(big, {}), self._settings, self._coming, self._hook)
         cut = ticket.cut
         assert cut is not None
@@ -247,14 +248,3 @@ class Feedback:
         self._hook.begin(self._hook.schedule.end)
         self._hook.load_state(state)
         self._coming.generator.set_state(generator)
-
-
-@contextmanager
-def _modes_kept(model: nn.Module) -> Iterator[None]:
-    """Within this context modules may be put into eval mode; it is undone after."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

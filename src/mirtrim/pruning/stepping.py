@@ -19,6 +19,7 @@ from torch.optim.optimizer import (
 
 from mirtrim.training import Hook, StagedHook
 from mirtrim.utils.errors import ConfigError, TrainingError
+from mirtrim.utils.tensors import tensor_with_nan
 
 
 class Stepper:
@@ -155,3 +156,16 @@ class Stepper:
 def _is_staged(hook: Hook) -> bool:
     """Whether what the hook does to a gradient is done before and after it."""
     return isinstance(hook, StagedHook) or type(hook).gradients is Hook.gradients
+
+
+def assert_numbers(network: nn.Module) -> None:
+    """The weights that a loop has left are numbers, so that what is kept of them can be chosen.
+
+    Raises:
+        TrainingError: names a parameter that holds NaN.
+    """
+    if name := tensor_with_nan(network):
+        raise TrainingError(
+            f"{name} holds NaN after the training; lower the learning rate, or look for a loss "
+            "that is NaN"
+        )

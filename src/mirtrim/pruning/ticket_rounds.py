@@ -15,7 +15,7 @@ from mirtrim.pruning.pipeline import size_of
 from mirtrim.pruning.progress import Progress
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.selection import smallest_cut
-from mirtrim.pruning.stepping import Stepper
+from mirtrim.pruning.stepping import Stepper, assert_numbers
 from mirtrim.training import Hook, State, state_of
 from mirtrim.units.copying import copied
 from mirtrim.units.cutting import cut_slots
@@ -202,6 +202,7 @@ class Tickets(Iterator[LotteryTicket]):
         with stepper:
             self._train(network, after)
             stepper.assert_told()
+        assert_numbers(network)
         if type(hook) is not Hook and not after.steps:
             raise ConfigError(
                 f"train: made no step; {self._settings.method} prunes as it goes, so call "

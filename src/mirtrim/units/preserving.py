@@ -235,3 +235,14 @@ def _holds_size(value: Any) -> bool:
     if isinstance(value, tuple | list | frozenset):
         return any(map(_holds_size, value))
     return isinstance(value, AdaptiveInt)
+
+
+@contextmanager
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Within this context modules may be put into eval mode; it is undone after."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -55,6 +55,7 @@ def hook_for(network: nn.Module, straight_through: bool) -> UnitFeedbackHook:
         Ramp(0.5, 0, 10, period=2),
         keep_for,
         straight_through,
+        torch.Generator(),
     )
 
 
@@ -219,7 +220,9 @@ def test_a_unit_that_stays_open_has_come_back_once() -> None:
 def test_units_that_were_never_closed_have_not_come_back() -> None:
     network = two_units()
     graph = discover(network, X)
-    hook = UnitFeedbackHook(network, graph, Ramp(0.5, 0, 10, period=1), lambda _: keep, True)
+    hook = UnitFeedbackHook(
+        network, graph, Ramp(0.5, 0, 10, period=1), lambda _: keep, True, torch.Generator()
+    )
     keep = graph.all_kept()
     for step in range(3):
         hook.gradients(step, lambda: torch.zeros(()))
@@ -254,3 +257,40 @@ def test_the_stated_cost_is_the_counted_one() -> None:
             hook.gradients(step, closure)
         assert operations[1] == forward * 2 * (4 + 4), name
         assert get_method(name).training_cost == cost == (forward + 2) / 3
+
+
+def test_a_choice_that_draws_goes_on_where_it_was_stopped() -> None:
+    network = two_units()
+    graph = discover(network, X)
+    generator = torch.Generator().manual_seed(1)
+    drawn: list[float] = []
+
+    def keep_for(sparsity: float) -> np.ndarray:
+        drawn.append(float(torch.rand((), generator=generator)))
+        return graph.all_kept()
+
+    hook = UnitFeedbackHook(network, graph, Ramp(0.5, 0, 10, period=1), keep_for, True, generator)
+    hook.begin(0)
+    state = {name: value.clone() for name, value in hook.state().items()}
+    hook.begin(1)
+    generator.manual_seed(5)
+    hook.load_state(state)
+    hook.begin(1)
+    assert drawn[2] == drawn[1] != drawn[0]
+
+
+def test_a_choice_leaves_each_layer_in_its_mode() -> None:
+    """A batch norm that somebody has frozen stays so."""
+    network = nn.Sequential(nn.Linear(1, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    graph = discover(network.eval(), X)
+    network.train()
+    network[1].eval()
+
+    def keep_for(sparsity: float) -> np.ndarray:
+        network.eval()
+        return graph.all_kept()
+
+    schedule = Ramp(0.5, 0, 10, period=1)
+    hook = UnitFeedbackHook(network, graph, schedule, keep_for, True, torch.Generator())
+    hook.begin(0)
+    assert [layer.training for layer in network] == [True, False, True]

@@ -26,6 +26,7 @@ from mirtrim.training import Hook, StagedHook
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gates
 from mirtrim.units.graph import UnitGraph
+from mirtrim.units.preserving import modes_kept
 from mirtrim.utils.errors import TrainingError
 
 KeepFor = Callable[[float], np.ndarray]
@@ -41,8 +42,14 @@ class UnitFeedbackHook(StagedHook):
         schedule: Ramp,
         keep_for: KeepFor,
         straight_through: bool,
+        generator: torch.Generator,
     ) -> None:
-        """`keep_for` chooses the groups that stay, from the present weights, at a sparsity."""
+        """`keep_for` chooses the groups that stay, from the present weights, at a sparsity.
+
+        Args:
+            generator: what it draws from, if it draws; its state is part of that of the hook.
+        """
+        self._generator = generator
         self.schedule = schedule
         self.keep = graph.all_kept()
         self._network, self.graph = network, graph
@@ -95,9 +102,8 @@ class UnitFeedbackHook(StagedHook):
         return step > self.schedule.end
 
     def _refresh(self, sparsity: float) -> None:
-        training = self._network.training
-        new = self._keep_for(sparsity)
-        self._network.train(training)
+        with modes_kept(self._network):
+            new = self._keep_for(sparsity)
         self._refreshes += 1
         self._flips += int((new != self.keep).sum())
         self._came_back |= new & ~self.keep
@@ -119,12 +125,13 @@ class UnitFeedbackHook(StagedHook):
         return 1 - left / total if total else 0.0
 
     def state(self) -> dict[str, Tensor]:
-        """Gates and counters."""
+        """Gates, counters and the generator."""
         arrays = (self.keep, self._was_closed, self._came_back)
         return {
             "gates": torch.tensor(np.stack(arrays)),
             "counts": torch.tensor([self._refreshes, self._flips]),
             "error": torch.tensor(self._error, dtype=torch.float64),
+            "generator": self._generator.get_state(),
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -134,6 +141,7 @@ class UnitFeedbackHook(StagedHook):
         )
         self._refreshes, self._flips = state["counts"].tolist()
         self._error = state["error"].item()
+        self._generator.set_state(state["generator"].cpu())
 
     def diagnostics(self) -> dict[str, float]:
         """What the feedback did.
@@ -188,7 +196,9 @@ class FeedbackUnits(Method):
 
         own: RampHyperparameters = self.own(settings)
         schedule = own.ramp(current.ratio, current.steps)
-        return UnitFeedbackHook(network, graph, schedule, keep_for, self.straight_through)
+        return UnitFeedbackHook(
+            network, graph, schedule, keep_for, self.straight_through, current.generator
+        )
 
     def finish(
         self, ticket: Ticket, settings: PruningSettings, current: Round, hook: Hook

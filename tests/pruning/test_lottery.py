@@ -428,6 +428,33 @@ def test_what_does_not_fit_is_named_before_anything_is_trained(words, problem):
         )
 
 
+@pytest.mark.parametrize(
+    ("method", "words", "missing"),
+    [
+        ("trim", {"criterion": "gradient"}, "batches: the criterion looks at data"),
+        ("trim", {"criterion": "gradient", "batches": lambda: [(X, Y)]}, "loss: the criterion"),
+        ("trim", {"criterion": "activation"}, "batches: the criterion looks at data"),
+        ("mask", {"criterion": "gradient", "batches": lambda: [(X, Y)]}, "loss: the criterion"),
+        ("snip", {}, "batches: the criterion looks at data"),
+        ("optimal_surgeon", {"batches": lambda: [(X, Y)]}, "loss: the criterion follows"),
+    ],
+)
+def test_what_a_criterion_lacks_is_named_before_anything_is_trained(method, words, missing):
+    def never(model, after_step):
+        raise AssertionError("trained")
+
+    with pytest.raises(ConfigError, match=f"^{missing}"):
+        mirtrim.tickets(classifier(), X[:2], never, [2], method, **words)
+
+
+def test_a_criterion_that_has_all_it_looks_at_does_not_look_before_the_training():
+    def never():
+        raise AssertionError("looked")
+
+    words = {"criterion": "gradient", "batches": never, "loss": nn.functional.cross_entropy}
+    mirtrim.tickets(classifier(), X[:2], fit, [2], **words)
+
+
 @pytest.mark.parametrize("method", ["trim", "mask", "feedback"])
 def test_ratios_out_of_reach_are_named_before_anything_is_trained(method):
     def never(model, after_step):

@@ -1,7 +1,8 @@
 """What a criterion is and gets to see, and the table of all of them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -50,13 +51,13 @@ class Scoring:
     def data(self) -> Batches:
         """`batches`, or a ConfigError where there are none."""
         if self.batches is None:
-            raise ConfigError("this criterion looks at data; give Scoring `batches`")
+            raise ConfigError("batches: the criterion looks at data; give some")
         return self.batches
 
     def mean_loss(self) -> Loss:
         """`loss`, or a ConfigError where there is none."""
         if self.loss is None:
-            raise ConfigError("this criterion follows gradients; give Scoring a `loss`")
+            raise ConfigError("loss: the criterion follows gradients; give one")
         return self.loss
 
     @cached_property
@@ -120,3 +121,31 @@ def score_weights(name: str, context: Scoring, tensor: str) -> Tensor:
         known = ", ".join(sorted(WEIGHT_CRITERIA))
         raise ConfigError(f"criterion {name!r} does not score weights; known: {known}")
     return WEIGHT_CRITERIA[name](context, tensor)
+
+
+class _Looked(Exception):
+    """A criterion has everything and begins to look at data."""
+
+
+def assert_can_score(name: str, context: Scoring, weight: str | None = None) -> None:
+    """Raise now if a criterion lacks what it will look at, before anything is trained for it.
+
+    Args:
+        context: the network may be untrained; its batches are not looked at, its generator is
+            not moved.
+        weight: a tensor that a criterion for weights scores; None for units.
+
+    Raises:
+        ConfigError: names what is missing.
+    """
+
+    def looked() -> Iterator[tuple[Tensor, Tensor]]:
+        raise _Looked
+
+    batches = None if context.batches is None else looked
+    trial = replace(context, batches=batches, generator=torch.Generator())
+    with suppress(_Looked):
+        if weight is None:
+            score_units(name, trial)
+        else:
+            score_weights(name, trial, weight)

@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.criteria import Scoring
-from mirtrim.pruning.masking import Masks
+from mirtrim.pruning.criteria import Scoring, assert_can_score
+from mirtrim.pruning.masking import Masks, maskable
 from mirtrim.pruning.pipeline import UnitCut
-from mirtrim.pruning.settings import PruningSettings
+from mirtrim.pruning.settings import UNUSED, PruningSettings
 from mirtrim.training import Hook, State
 from mirtrim.training.initialise import initialise
+from mirtrim.units.copying import copied
+from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
 
@@ -156,6 +158,17 @@ class Method:
         # Masks are none of units, so nothing is protected from them.
         if given.protect and not (self.protects or self.masks):
             raise ConfigError(f"protect: {settings.method} does not spare modules; leave it out")
+        criterion = self.ranked_by(settings)
+        if criterion != UNUSED:
+            trial = copied(network).eval()
+            graph = discover(trial, given.example_inputs, given.protect)
+            scoring = {**given.scoring, "generator": torch.Generator()}
+            first = next(iter(maskable(trial)), None) if self.masks else None
+            assert_can_score(criterion, Scoring(trial, graph, **scoring), first)
+
+    def ranked_by(self, settings: PruningSettings) -> str:
+        """The criterion that chooses what goes; "-" where none does."""
+        return settings.criterion
 
     def trainings(self, settings: PruningSettings) -> int:
         """How many trainings a round has."""

@@ -28,10 +28,14 @@ class OptimalSurgeon(OneShot):
 
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
+    def ranked_by(self, settings: PruningSettings) -> str:
+        """Always this one."""
+        return "optimal_surgeon"
+
     def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Mask the trained weights by the surgeon's criterion, and move the others."""
         network = ticket.network.eval()
-        ranked = replace(settings, criterion="optimal_surgeon", order="lowest_first")
+        ranked = replace(settings, criterion=self.ranked_by(settings), order="lowest_first")
         target = weights_target(network, current)
         masks = weights_to_keep(network, full_masks(network), ranked, current, target)
         context = current.context(network, discover(network, current.example_inputs))

@@ -25,12 +25,16 @@ class Snip(MaskingMethod):
     start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
+    def ranked_by(self, settings: PruningSettings) -> str:
+        """Always this one."""
+        return "gradient"
+
     def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
         """Mask the initial weights by their connection sensitivity."""
         network = ticket.network
         initial = state_of(network)
         recompute_statistics(network, current.scoring["batches"])
-        sensitivity = replace(settings, criterion="gradient", order="lowest_first")
+        sensitivity = replace(settings, criterion=self.ranked_by(settings), order="lowest_first")
         target = weights_target(network, current)
         masks = weights_to_keep(network, full_masks(network), sensitivity, current, target)
         network.load_state_dict(initial)

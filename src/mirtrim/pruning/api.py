@@ -53,7 +53,8 @@ def trim(
         minimum_units: units that every layer keeps at least.
         protect: names of modules that keep all their units.
         strict: refuse what cannot be followed, instead of keeping the units that enter it.
-        batches: makes an iterator over (inputs, targets), for criteria that look at data.
+        batches: a function that returns an iterable of (inputs, targets), for criteria that look
+            at data.
         loss: mean loss of (outputs, targets), for criteria that look at gradients.
         seed: decides everything random.
 

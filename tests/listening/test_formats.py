@@ -210,8 +210,8 @@ def test_jams_values(tmp_path):
 
 
 def test_summaries():
-    assert DRUMS.summary == "1 kick, 2 snare, 1 hihat"
-    assert EMPTY.summary == "0 onset"
+    assert DRUMS.summary == "1 kick, 2 snares, 1 hihat"
+    assert EMPTY.summary == "0 onsets"
     assert PITCH.summary == "67% of 3 frames voiced, median 247.8 Hz"
     assert CHORDS.summary == "3 segments, 3 different chords"
     assert TAGS.summary == "flute (81%)"

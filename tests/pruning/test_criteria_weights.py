@@ -100,5 +100,5 @@ def test_unknown_names_list_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", ["activation", "information", "target_information", "gradient"])
 def test_criteria_that_need_data_say_so(name: str) -> None:
-    with pytest.raises(ConfigError, match="give Scoring"):
+    with pytest.raises(ConfigError, match="^batches: the criterion looks at data"):
         score_units(name, scoring(small_net()))

@@ -48,14 +48,31 @@ def add(verbs: Any, help_text: str) -> None:
         default="magnitude",
         help=f"{', '.join(CRITERIA)}, or one that the module registers (default: magnitude)",
     )
-    verb.add_argument("--scope", choices=SCOPES, default="local")
-    verb.add_argument("--scale", choices=SCALES, default="max")
-    verb.add_argument("--budget", choices=COUNTED, default="parameters")
+    verb.add_argument(
+        "--scope",
+        choices=SCOPES,
+        default="local",
+        help="rank within each layer, or over all layers (default: local)",
+    )
+    verb.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="max",
+        help="what makes scores of different layers comparable (default: max)",
+    )
+    verb.add_argument(
+        "--budget",
+        choices=COUNTED,
+        default="parameters",
+        help="what --ratio counts (default: parameters)",
+    )
     verb.add_argument("--minimum-units", type=int, default=2, help="units every layer keeps (2)")
     verb.add_argument(
         "--protect", action="append", default=[], help="module left whole; repeatable"
     )
-    verb.add_argument("--seed", type=seed, default=0)
+    verb.add_argument(
+        "--seed", type=seed, default=0, help="of the random inputs and choices (default: 0)"
+    )
     verb.add_argument("--output", type=Path, default=Path("trimmed"), help="default: trimmed")
     verb.set_defaults(verb=_trim)
 

@@ -48,7 +48,12 @@ class Events(Heard):
 
     @property
     def summary(self) -> str:
-        return ", ".join(f"{int((self.labels == name).sum())} {name}" for name in self.detectors)
+        return ", ".join(counted((self.labels == name).sum(), name) for name in self.detectors)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is one."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def in_order(
@@ -101,7 +106,8 @@ class Chords(Heard):
 
     @property
     def summary(self) -> str:
-        return f"{len(self.labels)} segments, {len(set(self.labels))} different chords"
+        chords = counted(len(set(self.labels)), "different chord")
+        return f"{counted(len(self.labels), 'segment')}, {chords}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,8 +44,8 @@ def trim(
         model: any module whose forward pass can be followed (see docs/trimming.md).
         example_inputs: what `model` is called with: a tensor, a tuple of arguments, or a dict
             of keyword arguments.
-        ratio: how many times fewer parameters (or MACs) are asked for; the smallest cut that
-            reaches it is made.
+        ratio: how many times fewer parameters (or MACs) are asked for; units go in the order of
+            their scores until it is reached, which large groups can overshoot.
         criterion: name of a registered criterion.
         scope: "local" keeps the same share of every layer, "global" ranks all units at once.
         scale: what makes scores of different layers comparable: none, max, fan_in, macs.
@@ -53,7 +53,8 @@ def trim(
         minimum_units: units that every layer keeps at least.
         protect: names of modules that keep all their units.
         strict: refuse what cannot be followed, instead of keeping the units that enter it.
-        batches: makes an iterator over (inputs, targets), for criteria that look at data.
+        batches: a function that returns an iterable of (inputs, targets), for criteria that look
+            at data.
         loss: mean loss of (outputs, targets), for criteria that look at gradients.
         seed: decides everything random.
 

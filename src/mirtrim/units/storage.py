@@ -218,7 +218,7 @@ def _read_widths(
     path: Path,
 ) -> tuple[dict[str, list[int]], dict[str, dict[str, Any]], dict[str, list[str]], dict[str, Any]]:
     if not path.exists():
-        raise ArtefactError(f"{path} is missing; {REMEDY}")
+        raise ArtefactError(f"{path} is missing; check the name, or {REMEDY}")
     content = read_json(path, REMEDY)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ArtefactError(f"{path} does not hold the widths of a network; choose another file")

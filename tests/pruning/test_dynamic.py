@@ -124,6 +124,7 @@ def test_units_go_with_straight_through_gradients_and_their_momentum():
     # The closed unit has moved as if it were open.
     assert net[0].weight[0].item() == pytest.approx(0.9 - 0.1 * (0.9 * 1 + 0.9))
     assert pruning.trim_report.ratio == 2
+    assert small.trim_report is pruning.trim_report
     assert pruning.trim_report.equivalence_difference < 1e-6
 
 
@@ -304,6 +305,25 @@ def test_a_teacher_draws_the_outputs_near():
         pruning.step()  # a step that a gradient scaler has left out
 
 
+def test_attention_without_its_weights_is_gated_as_well():
+    """`TransformerEncoderLayer` asks for none in training: the second output is None."""
+    torch.manual_seed(0)
+    net = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    x = torch.randn(2, 5, 8)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with mirtrim.feedback(net, optimizer, 1.5, 8, of="units", example_inputs=x) as pruning:
+        for _ in range(8):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            assert net.self_attn.in_proj_weight.grad.abs().sum() > 0
+            optimizer.step()
+            pruning.step()
+        with torch.no_grad():
+            gated = net.eval()(x)
+    assert pruning.trim_report.ratio >= 1.5
+    torch.testing.assert_close(pruning.model.eval()(x), gated)
+
+
 def test_what_does_not_fit_is_named():
     net = classifier()
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
@@ -316,6 +336,9 @@ def test_what_does_not_fit_is_named():
         ({"period": 0}, "period: 0"),
         ({"scope": "near"}, "scope"),
         ({"speed": 3}, "speed: unknown key"),
+        ({"protect": "0"}, r"protect: '0' is one name; give a list, \['0'\]"),
+        ({"batches": [(X, Y)]}, "batches: list is no function; give one, such as lambda: loader"),
+        ({"loss": 3}, "loss: int is no function"),
         ({"optimizer": 3}, "optimizer: int"),
         ({"optimizer": torch.optim.SGD(classifier().parameters(), 0.1)}, "no parameter"),
     ]

@@ -10,6 +10,7 @@ from torch import nn
 from mirtrim.pruning.selection import (
     blocks,
     choose_units,
+    filled,
     group_scores,
     largest_holders,
     macs_of_groups,
@@ -66,6 +67,21 @@ def test_local_scope_keeps_the_same_share_of_every_layer() -> None:
     keep = choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 29, scope="local")
     assert (kept(keep, 0), kept(keep, 1)) == ([1, 2], [0, 1, 3])
     assert GRAPH.parameters(keep) == 25
+
+
+def test_what_still_fits_comes_back() -> None:
+    """From 2 and 3 units, 25 parameters: 2 and 4 have 30, 3 and 4 have 38, 3 and 5 have 44, 4 and 4
+    have 46."""
+    values = group_scores(GRAPH, UNIT_SCORES, "max")
+    keep = choose_units(GRAPH, values, 29)
+    more = filled(GRAPH, values, keep, 40)
+    assert (kept(more, 0), kept(more, 1)) == ([1, 2, 3], [0, 1, 3, 4])
+    assert GRAPH.parameters(keep) == 25
+    # By score instead of share: 0.5 (either layer's), then the second's 0.33 and 0.17.
+    ranked = filled(GRAPH, values, keep, 36, scope="global")
+    assert (kept(ranked, 0), kept(ranked, 1)) == ([1, 2, 3], [0, 1, 3])
+    # A tenth below the target is no miss.
+    assert filled(GRAPH, values, keep, 27.5) is keep
 
 
 def test_global_scope_ranks_all_layers_together() -> None:

@@ -12,7 +12,7 @@ from mirtrim.counting.operations import as_arguments
 from mirtrim.deploy.latency import Call, interleaved, onnx_call
 from mirtrim.deploy.onnx_export import export_onnx
 from mirtrim.deploy.runtime_graph import optimise
-from mirtrim.pruning.api import scoring_of, with_report
+from mirtrim.pruning.api import check_arguments, scoring_of, with_report
 from mirtrim.pruning.pipeline import groups_of_layers, prune_units
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.cutting import cut
@@ -115,6 +115,7 @@ def trim_for_speed(
     asked = speed_up if speed_up is not None else ratio
     if asked is None or not asked >= 1:
         raise ConfigError(f"trim_for_speed: {asked} times smaller; must be at least 1")
+    check_arguments(protect, batches, loss)
     found = prune_units(
         model,
         example_inputs,

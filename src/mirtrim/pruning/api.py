@@ -45,7 +45,8 @@ def trim(
         example_inputs: what `model` is called with: a tensor, a tuple of arguments, or a dict
             of keyword arguments.
         ratio: how many times fewer parameters (or MACs) are asked for; units go in the order of
-            their scores until it is reached, which large groups can overshoot.
+            their scores until it is reached. Where large groups overshoot, such as heads of
+            attention, units of other layers that still fit come back.
         criterion: name of a registered criterion.
         scope: "local" keeps the same share of every layer, "global" ranks all units at once.
         scale: what makes scores of different layers comparable: none, max, fan_in, macs.
@@ -76,6 +77,7 @@ def trim(
         raise ConfigError(f"ratio {ratio}: must be at least 1")
     if not isinstance(minimum_units, Integral) or minimum_units < 1:
         raise ConfigError(f"minimum_units {minimum_units!r}: must be a whole number, at least 1")
+    check_arguments(protect, batches, loss)
     if isinstance(model, nn.Module) and (name := tensor_with_nan(model)):
         raise ConfigError(f"tensor {name!r} holds NaN; train the network again, or load others")
     found = prune_units(
@@ -93,8 +95,25 @@ def trim(
         scoring=scoring_of(model, batches, loss, seed),
         protect=protect,
         strict=strict,
+        fill=True,
     )
     return with_report(found)
+
+
+def check_arguments(protect: Sequence[str], batches: object, loss: object) -> None:
+    """Refuse what looks right and is not.
+
+    Raises:
+        ConfigError: one name in the place of a list, or data in the place of a function.
+    """
+    if isinstance(protect, str):
+        raise ConfigError(f"protect: {protect!r} is one name; give a list, [{protect!r}]")
+    for name, value in (("batches", batches), ("loss", loss)):
+        if value is not None and not callable(value):
+            raise ConfigError(
+                f"{name}: {type(value).__name__} is no function; give one, such as "
+                + ("lambda: loader" if name == "batches" else "torch.nn.functional.mse_loss")
+            )
 
 
 def scoring_of(

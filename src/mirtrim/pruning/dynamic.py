@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mirtrim.pruning.api import make_report
+from mirtrim.pruning.api import check_arguments, make_report
 from mirtrim.pruning.distilling import Distance, distillation, frozen
 from mirtrim.pruning.masking import Masks, apply_masks
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of
@@ -84,6 +84,7 @@ def feedback(
         raise ConfigError("optimizer: it holds no parameter of the model; make it of this one")
     if of == "units" and example_inputs is None:
         raise ConfigError("example_inputs: units are found by running the model; give an example")
+    check_arguments(protect, batches, loss)
     generator = torch_generator(seed, "feedback", of)
     current = Round(
         float(ratio),
@@ -200,6 +201,7 @@ class Feedback:
         self.model = ticket.network.train(big.training)
         self.optimizer = cut_optimizer(optimizer, big, self.model, cut.graph, cut.keep)
         self.trim_report = make_report(cut.graph, cut.keep, cut.difference)
+        object.__setattr__(self.model, "trim_report", self.trim_report)
 
     def state_dict(self) -> dict[str, Tensor]:
         """What a stopped training needs besides the states of the model and of the optimiser.

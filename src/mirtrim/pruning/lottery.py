@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mirtrim.pruning.after_step import Train
+from mirtrim.pruning.api import check_arguments
 from mirtrim.pruning.distilling import Distance
 from mirtrim.pruning.methods import Round, get_method
 from mirtrim.pruning.reset import drawn_anew
@@ -78,6 +79,7 @@ def tickets(
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise ConfigError(f"steps: {steps!r} is not a number of optimizer steps from 1 on")
+    check_arguments(protect, batches, loss)
     return Tickets(
         model,
         example_inputs,

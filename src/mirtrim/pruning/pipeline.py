@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.kernel_widths import choose_packs
-from mirtrim.pruning.selection import choose_units, group_scores, ordered, shuffled_units
+from mirtrim.pruning.selection import choose_units, filled, group_scores, ordered, shuffled_units
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_equivalence
@@ -56,6 +56,7 @@ def prune_units(
     strict: bool = False,
     multiple_of: int | None = None,
     microseconds: Mapping[str, float] | None = None,
+    fill: bool = False,
 ) -> UnitCut:
     """Remove the units of `network` that score lowest until its counted size is small enough.
 
@@ -73,6 +74,7 @@ def prune_units(
         multiple_of: units that go and stay together, see `pruning.kernel_widths`; None for any
             number.
         microseconds: price of a unit of each layer; scores are divided by it.
+        fill: give units back where the cut is far smaller than asked, see `selection.filled`.
 
     Raises:
         TraceError: an operation cannot be followed, or the cut is not what it should be.
@@ -87,6 +89,8 @@ def prune_units(
     scores = rank_units(context, settings, microseconds)
     target = (size(graph.all_kept()) if dense_size is None else dense_size) / ratio
     keep = select_units(context, scores, settings, target, multiple_of)
+    if fill:
+        keep = filled(graph, scores, keep, target, scope=settings.scope, size=size)
     inputs = example_inputs if check_inputs is None else check_inputs()
     return remove_units(network, graph, keep, inputs)
 

@@ -45,6 +45,7 @@ def _module(name: str) -> str:
 
 
 SCOPES = ("local", "global")
+FAR = 1.1  # times smaller than asked, from which a cut is filled up
 SCALES = ("none", "max", "fan_in", "macs")
 
 
@@ -161,6 +162,45 @@ def choose_units(
         middle = (low + high + 1) // 2
         low, high = (middle, high) if size(keep_of(middle)) <= target else (low, middle - 1)
     return keep_of(low)
+
+
+def filled(
+    graph: UnitGraph,
+    scores: np.ndarray,
+    keep: np.ndarray,
+    target: float,
+    *,
+    scope: str = "local",
+    size: Callable[[np.ndarray], float] | None = None,
+) -> np.ndarray:
+    """A cut that is far below its target with the groups given back that still fit.
+
+    Where one group is large, such as a head with its part of a residual stream, the next cut in
+    order may be half as large as asked. They come back in the order in which they would have
+    stayed; a block whose next group does not fit gets no more.
+
+    Args:
+        scores, target, scope, size: as for `choose_units`, which has made `keep`.
+    """
+    size = size or graph.parameters
+    if size(keep) * FAR >= target:
+        return keep
+    ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
+    waiting = [
+        (-scores[group] if scope == "global" else (k + 0.5) / len(block), b, group)
+        for b, block in enumerate(ranked)
+        for k, group in enumerate(block)
+        if not keep[group]
+    ]
+    closed: set[int] = set()
+    keep = keep.copy()
+    for _, b, group in sorted(waiting):
+        if b not in closed:
+            keep[group] = True
+            if size(keep) > target:
+                keep[group] = False
+                closed.add(b)
+    return keep
 
 
 def smallest_cut(graph: UnitGraph, minimum_units: int) -> np.ndarray:

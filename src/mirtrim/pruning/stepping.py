@@ -5,6 +5,7 @@ optimiser changes the weights, the network is put back to what it really is (den
 after the step it becomes again the one whose gradient is taken (masked weights, closed units).
 """
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -117,8 +118,10 @@ class Stepper:
         self.close()
         if closure is None:
             if not _is_staged(self._hook):
+                # "TopKastHook" is of method top_kast.
+                name = re.sub("(?<!^)(?=[A-Z])", "_", type(self._hook).__name__[: -len("Hook")])
                 raise ConfigError(
-                    f"{type(self._hook).__name__} has to take the gradient itself; give it the "
+                    f"{name.lower()} has to take the gradient itself; give it the "
                     "forward and backward pass as a closure: optimizer.step(closure)"
                 )
             return None

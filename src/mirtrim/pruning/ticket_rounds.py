@@ -241,6 +241,7 @@ class Tickets(Iterator[LotteryTicket]):
             report = make_report(ticket.cut.graph, ticket.cut.keep, ticket.cut.difference)
             report = report.since(self._dense_report)
             reached = report.ratio
+            object.__setattr__(network, "trim_report", report)
         return LotteryTicket(ratio, reached, network, masks, report, hook.diagnostics())
 
     def _assert_reachable(self) -> None:

@@ -268,7 +268,12 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _forward_of(value: Any, gradient: Any) -> Any:
-    """A result with the values of one and the gradient of the other; also for tuples."""
+    """A result with the values of one and the gradient of the other; also for tuples.
+
+    Attention that was not asked for its weights has None in their place.
+    """
     if isinstance(value, Tensor):
         return _StraightThrough.apply(value, gradient)
+    if not isinstance(value, tuple | list):
+        return gradient
     return type(gradient)(_forward_of(v, g) for v, g in zip(value, gradient, strict=True))

@@ -19,7 +19,7 @@ Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 Loss = Callable[[Tensor, Tensor], Tensor]
 Reduce = Callable[[Tensor, Tensor], Tensor]
 
-NO_BATCH = "a criterion that looks at data got no batch; give Scoring batches of training data"
+NO_BATCH = "batches: the criterion got none to look at; give batches of training data"
 _CHANNEL_NORMS = (
     nn.modules.batchnorm._BatchNorm,
     nn.modules.instancenorm._InstanceNorm,

@@ -9,7 +9,7 @@ column gains from the slow baseline of another. "Both" is the best runtime of a 
 plain export of the dense network: what cutting and rewriting do together.
 """
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -175,9 +175,13 @@ def row(word: str, one: Candidate, dense: Candidate, example: Tensor) -> list[st
 def main() -> None:
     """Print a table per network."""
     torch.set_num_threads(1)
-    if unknown := set(sys.argv[1:]) - set(CASES):
-        sys.exit(f"no network {sorted(unknown)[0]!r}; known: {', '.join(CASES)}")
-    for name in sys.argv[1:] or CASES:
+    parser = argparse.ArgumentParser(description="latency of dense networks and of plain cuts")
+    known = ", ".join(CASES)
+    parser.add_argument("network", nargs="*", help=f"all unless some are named: {known}")
+    names = parser.parse_args().network
+    if unknown := set(names) - set(CASES):
+        parser.error(f"no network {sorted(unknown)[0]!r}; known: {known}")
+    for name in names or CASES:
         print(f"## {name}\n")
         with tempfile.TemporaryDirectory() as folder:
             dense, cuts = measure(name, Path(folder))

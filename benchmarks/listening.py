@@ -3,7 +3,7 @@
 python benchmarks/listening.py song.wav [models folder]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import soundfile
@@ -36,4 +36,8 @@ def main(song: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else MODELS)
+    parser = argparse.ArgumentParser(description="real-time factor of every packed network")
+    parser.add_argument("song", type=Path, help="a recording")
+    parser.add_argument("models", type=Path, nargs="?", default=MODELS, help="folder of networks")
+    given = parser.parse_args()
+    main(given.song, given.models)

@@ -7,7 +7,7 @@ the same seed differ, and how much seeds differ among themselves; then the verdi
 what both have and nothing else.
 """
 
-import sys
+import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -94,4 +94,8 @@ def main(one: Path, other: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description="two replications beside each other")
+    for name in ("one", "other"):
+        parser.add_argument(name, type=Path, help="its results, such as results/default")
+    given = parser.parse_args()
+    main(given.one, given.other)

@@ -9,9 +9,9 @@ scoring nor the preparation of corpora is in it. For a GPU there is no measureme
 hours are given for throughputs that are assumed.
 """
 
+import argparse
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -201,9 +201,12 @@ def print_gpus(plans: list[Plan]) -> None:
 
 def main() -> None:
     """Measure, then print the tables."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "config/paper.yaml"
-    steps = int(sys.argv[2]) if len(sys.argv) > 2 else STEPS
-    config = read_config(path)
+    parser = argparse.ArgumentParser(description="what a profile costs to train, by a few steps")
+    usual = ROOT / "config/paper.yaml"
+    parser.add_argument("config", type=Path, nargs="?", default=usual, help="of the profile")
+    parser.add_argument("steps", type=int, nargs="?", default=STEPS, help="measured for each task")
+    given = parser.parse_args()
+    steps, config = given.steps, read_config(given.config)
     plans = [plan_of(name, config) for name in config["tasks"]]
     measured = [in_fresh_process(p.task, config["tasks"][p.task], steps) for p in plans]
     print_steps(plans, measured)

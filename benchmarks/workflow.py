@@ -6,6 +6,7 @@ python benchmarks/workflow.py busy       # the whole smoke profile on two cores,
 Everything runs in scratch folders. CPU time is that of a process and all processes it waited for.
 """
 
+import argparse
 import os
 import shutil
 import statistics
@@ -153,10 +154,11 @@ def busy(folder: Path) -> None:
 def main() -> None:
     """Print the tables."""
     os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    if sys.argv[1:] not in ([], ["busy"]):
-        sys.exit(f"unknown: {' '.join(sys.argv[1:])}; known: busy")
+    parser = argparse.ArgumentParser(description="what Snakemake costs beside the trainings")
+    parser.add_argument("what", nargs="?", choices=["busy"], help="the smoke profile instead")
+    is_busy = parser.parse_args().what == "busy"
     with tempfile.TemporaryDirectory() as place:
-        if sys.argv[1:]:
+        if is_busy:
             busy(Path(place))
             return
         head = ["what", "wall, s", "CPU, s", "largest process, MB"]

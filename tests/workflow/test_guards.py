@@ -76,3 +76,4 @@ def test_a_dry_run_says_about_how_long_it_takes_where_rows_tell(tmp_path: Path) 
     # Dense, and two rounds each of a mask and a trim: five trainings of 50 minutes on two cores.
     said = snakemake(tmp_path, *asked, changes={"studies": None}).stderr
     assert "3 jobs of training left, about 2.1 h on 2 cores" in said
+    assert said.endswith("\nwhy: missing (3)\n")

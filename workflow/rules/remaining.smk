@@ -1,6 +1,7 @@
 # What a dry run says at its end: how many trainings are left, and about how long they take here.
 
 import atexit
+import collections
 
 from mirtrim.utils import provenance
 from mirtrim.runs.remaining import Pending, Work, about
@@ -42,6 +43,16 @@ def say_what_is_left():
     line = about(left, ROWS, WORK, provenance.machine(), cores)
     if line:
         print(line, file=sys.stderr)
+        reasons = collections.Counter(
+            why_trained(
+                job.wildcards.task,
+                f"{job.wildcards.get('run', 'dense')}_seed{job.wildcards.seed}",
+            )
+            or "others start from it"
+            for job in jobs
+        )
+        told = (f"{why} ({count})" for why, count in reasons.most_common())
+        print(f"why: {', '.join(told)}", file=sys.stderr)
 
 
 # When the process ends, because Snakemake has no hook for the end of a dry run.

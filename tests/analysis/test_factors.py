@@ -118,6 +118,15 @@ def test_means_of_levels_are_of_the_same_seeds() -> None:
     assert line["difference"] == pytest.approx(-0.1)
 
 
+def test_dense_networks_that_a_level_cannot_change_are_not_compared() -> None:
+    trims = of_bits({16: [0.1, 0.2], 32: [0.3, 0.2]})
+    same = of_bits({16: [0.1, 0.2], 32: [0.1, 0.2]}).assign(run="dense")
+    table = level_contrasts(pd.concat([trims, same]), "bits", {"chord": 32})
+    assert table.run.tolist() == ["trim_magnitude_local_rewind"]
+    other = of_bits({16: [0.1, 0.2], 32: [0.1, 0.21]}).assign(run="dense")
+    assert len(level_contrasts(pd.concat([trims, other]), "bits", {"chord": 32})) == 2
+
+
 def test_levels_that_cannot_be_compared() -> None:
     with pytest.raises(ArtefactError, match="no run has been trained at two levels"):
         level_contrasts(of_bits({16: [0.1]}), "bits", {"chord": 32})

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.free_ratios import LEVEL, varied
+from mirtrim.analysis.free_ratios import DENSE, LEVEL, varied
 from mirtrim.analysis.markup import (
     interval,
     markdown_table,
@@ -98,6 +98,8 @@ def level_contrasts(
     lines = []
     for (task, run, ratio), part in rows.groupby(["task", "run", "target_ratio"], sort=True):
         errors = part.set_index(["seed", name]).test_error.unstack()
+        if run == DENSE and (errors.nunique(axis=1) < 2).all():
+            continue  # a level, such as the rewind point, that comes behind the dense training
         against = firsts[task]
         for level in errors.columns.drop(against, errors="ignore"):
             compared = against in errors and _compared(errors[level], errors[against])

@@ -115,14 +115,14 @@ for study, block in VARIED.items():
             csv=f"{RESULTS}/studies/{study}/levels.csv",
             markdown=report(
                 f"{RESULTS}/studies/{study}/levels.md",
-                caption="../report/factors.rst",
+                caption="../report/level_contrasts.rst",
                 category="Studies",
                 labels={"task": "all", "study": study},
             ),
             figure=[
                 report(
                     f"{FIGURES}/{study}.svg",
-                    caption="../report/factors.rst",
+                    caption="../report/level_contrasts.rst",
                     category="Studies",
                     labels={"task": "all", "study": study},
                 ),

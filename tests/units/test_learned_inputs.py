@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mirtrim.units.finding import discover
+
 
 def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape))).double()
@@ -117,3 +119,58 @@ def test_latents_that_meet_no_units_stay(assert_equivalence):
     assert graph.slices["latents"] == (None, None)
     assert graph.slices["query.weight"][1] is None
     assert units_left(graph, "query") == 8
+
+
+# --- norms of learned tensors
+
+
+NORMS = {
+    "layer": lambda: nn.LayerNorm(12),
+    "rms": lambda: nn.RMSNorm(12),
+    "batch": lambda: nn.BatchNorm1d(12),
+    "instance": lambda: nn.InstanceNorm1d(12, affine=True, track_running_stats=True),
+    "group": lambda: nn.GroupNorm(2, 12),
+    "prelu": lambda: nn.PReLU(12),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_norm_of_a_learned_table_is_cut_with_it(norm, assert_cut_whole):
+    """Only the table lost units, and the network broke."""
+
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(6)
+            self.table = nn.Parameter(torch.randn(1, 12, 8))
+            self.norm, self.read = NORMS[norm](), nn.Linear(4, 12)
+            self.last = nn.Linear(12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            turned = norm in ("layer", "rms")
+            table = self.norm(self.table.mT).mT if turned else self.norm(self.table)
+            met = table * self.read(x)[..., None]
+            return self.last(met.mT.tanh())
+
+    planted = [("table", 1), *([("norm.weight", 0)] if norm != "group" else [])]
+    graph = assert_cut_whole(Table, 3 * noise(5, 4), planted)
+    assert units_left(graph, "read") == (6 if norm == "group" else 12)
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_latents_lose_units_behind_a_norm(norm, assert_cut_whole):
+    graph = assert_cut_whole(lambda: Latents(NORMS[norm]), noise(2, 7, 4), [("latents", 1)])
+    assert units_left(graph, "out") == 12
+
+
+def test_normed_latents_that_meet_no_units_stay():
+    """Nothing of them can be removed, so nothing is refused that happens to them."""
+
+    class Sorted(Latents):
+        def forward(self, x: Tensor) -> Tensor:
+            seen = self.query(self.norm(self.latents).sort(-1).values) @ self.key(x).mT
+            return self.last(self.out(seen.softmax(-1) @ self.value(x)))
+
+    graph = discover(Sorted(NORMS["layer"]).double(), noise(2, 7, 4), strict=True)
+    assert graph.slices["latents"] == (None, None)
+    assert graph.slices["norm.weight"] == (None,)

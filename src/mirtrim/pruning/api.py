@@ -31,7 +31,7 @@ def trim(
     minimum_units: int = 2,
     protect: Sequence[str] = (),
     strict: bool = False,
-    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
+    batches: Callable[[], Iterable[tuple[Any, Any]]] | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     seed: int = 0,
 ) -> nn.Module:
@@ -53,7 +53,8 @@ def trim(
         minimum_units: units that every layer keeps at least.
         protect: names of modules that keep all their units.
         strict: refuse what cannot be followed, instead of keeping the units that enter it.
-        batches: makes an iterator over (inputs, targets), for criteria that look at data.
+        batches: makes an iterator over (inputs, targets), for criteria that look at data. Several
+            inputs are a tuple, or a dict of keyword arguments.
         loss: mean loss of (outputs, targets), for criteria that look at gradients.
         seed: decides everything random.
 
@@ -98,7 +99,7 @@ def trim(
 
 def scoring_of(
     model: nn.Module,
-    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None,
+    batches: Callable[[], Iterable[tuple[Any, Any]]] | None,
     loss: Callable[[Tensor, Tensor], Tensor] | None,
     seed: int,
 ) -> Callable[[UnitGraph], Scoring]:

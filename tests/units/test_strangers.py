@@ -584,3 +584,22 @@ def test_what_makes_no_network_is_one_clear_error(factory, tmp_path):
     mirtrim.save(mirtrim.trim(nn.Linear(2, 2), torch.ones(1, 2), ratio=1), tmp_path / "small")
     with pytest.raises(ArtefactError, match="^factory: "):
         mirtrim.load(tmp_path / "small", factory)
+
+
+# --- weights that one trained number scales
+
+
+def test_a_layer_whose_bias_a_trained_number_scales_loses_units(assert_cut_whole):
+    """Only the weight was followed there."""
+
+    def run(m, x):
+        scaled = {name: tensor * m.scale for name, tensor in m.first.named_parameters()}
+        return m.last(torch.func.functional_call(m.first, scaled, (x,)).tanh())
+
+    def make():
+        net = Net(run, first=linear(4, 10), last=linear(10, 3))
+        net.scale = parameter(1)
+        return net
+
+    graph = assert_cut_whole(make, noise(5, 4), [("first.bias", 0)])
+    assert units_kept(graph, "first") == 0

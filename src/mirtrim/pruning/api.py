@@ -31,7 +31,7 @@ def trim(
     minimum_units: int = 2,
     protect: Sequence[str] = (),
     strict: bool = False,
-    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None = None,
+    batches: Callable[[], Iterable[tuple[Any, Any]]] | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     seed: int = 0,
 ) -> nn.Module:
@@ -55,7 +55,7 @@ def trim(
         protect: names of modules that keep all their units.
         strict: refuse what cannot be followed, instead of keeping the units that enter it.
         batches: a function that returns an iterable of (inputs, targets), for criteria that look
-            at data.
+            at data. Several inputs are a tuple, or a dict of keyword arguments.
         loss: mean loss of (outputs, targets), for criteria that look at gradients.
         seed: decides everything random.
 
@@ -118,7 +118,7 @@ def check_arguments(protect: Sequence[str], batches: object, loss: object) -> No
 
 def scoring_of(
     model: nn.Module,
-    batches: Callable[[], Iterable[tuple[Tensor, Tensor]]] | None,
+    batches: Callable[[], Iterable[tuple[Any, Any]]] | None,
     loss: Callable[[Tensor, Tensor], Tensor] | None,
     seed: int,
 ) -> Callable[[UnitGraph], Scoring]:

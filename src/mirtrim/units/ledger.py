@@ -191,6 +191,8 @@ class Ledger:
             if len(self._pins) == before and not self._unions:
                 self._balance_all(component, late=True)
             if len(self._pins) == before and not self._unions:
+                extra.settle(component)
+            if len(self._pins) == before and not self._unions:
                 self._pin_refused(component)
             if len(self._pins) == before and not self._unions:
                 break
@@ -245,6 +247,9 @@ class Constraints:
 
     def apply(self, component: np.ndarray) -> None:
         """Write further pins and unions that follow from `component` into the ledger."""
+
+    def settle(self, component: np.ndarray) -> None:
+        """The same once all unions are known."""
 
 
 def _connect(parent: np.ndarray, unions: Iterable[tuple[Ids, Ids]]) -> np.ndarray:

@@ -50,6 +50,7 @@ class Findings(Constraints):
         updated: frozen parameters that are made from trained ones.
         parts: names given to parts of tensors, with the tensor, the dimension that was cut, and
             the first position.
+        learned: ids given to learned inputs, before it is known which units these meet.
     """
 
     ledger: Ledger
@@ -70,6 +71,7 @@ class Findings(Constraints):
     draws: list[tuple[int | None, Ids]] = field(default_factory=list)
     updated: set[str] = field(default_factory=set)
     parts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    learned: list[Ids] = field(default_factory=list)
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
@@ -140,6 +142,16 @@ class Findings(Constraints):
             roots = component[layer.ids]
             if roots[0] and (roots == roots[0]).all():
                 self.ledger.pin(layer.ids[:1], "all units of a layer depend on each other")
+
+    def settle(self, component: np.ndarray) -> None:
+        """What is learned and meets no layer's units stays whole."""
+        if not self.learned:
+            return
+        made = [component[layer.ids] for layer in self.layers.values()]
+        for ids in self.learned:
+            alone = ids[~np.isin(component[ids], np.concatenate(made))]
+            if component[alone].any():
+                self.ledger.pin(alone, "it meets nothing that can be removed")
 
 
 def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:

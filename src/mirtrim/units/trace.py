@@ -67,11 +67,12 @@ class Trace(TensorLabels):
         if tensor is None:
             return
         name, label = self.name_of(tensor), self.label_of(tensor)
-        parts = [(n, d) for n, (d,) in label.origins] if isinstance(label, Free) else []
-        if name is None and parts and all(dim is not None for _, dim in parts):
-            # Computed, as a pruned bias is from its mask.
+        origins = label.origins if isinstance(label, Free) else ()
+        parts = [(n, dim) for n, (dim,) in origins if dim is not None]
+        if name is None and parts:
+            # Computed, as a pruned bias is from its mask; single numbers may scale it.
             for part, dim in parts:
-                self.bind(part, dim or 0, ids)
+                self.bind(part, dim, ids)
         elif name is None:
             self.fix_tensor(tensor)
             cause = (

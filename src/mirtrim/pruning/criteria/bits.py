@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mirtrim.pruning.criteria.collecting import Batches, find_taps, reduced_outputs
+from mirtrim.pruning.criteria.feeding import examples_in, pairs
 from mirtrim.pruning.criteria.information import (
     binned_information,
     column_information,
@@ -136,9 +137,9 @@ def first_examples(batches: Batches, limit: int) -> Batches:
 
     def limited() -> Iterator[tuple[Tensor, Tensor]]:
         seen = 0
-        for inputs, targets in batches():
+        for inputs, targets in pairs(batches):
             yield inputs, targets
-            seen += len(inputs)
+            seen += examples_in(inputs)
             if seen >= limit:
                 return
 

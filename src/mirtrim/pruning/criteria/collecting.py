@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mirtrim.pruning.criteria.feeding import called, examples_in, pairs
 from mirtrim.units.graph import UnitGraph, UnitLayer
 from mirtrim.utils.errors import ConfigError, TrainingError
 
-Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+Batches = Callable[[], Iterable[tuple[Any, Any]]]  # (inputs, targets)
 Loss = Callable[[Tensor, Tensor], Tensor]
 Reduce = Callable[[Tensor, Tensor], Tensor]
 
@@ -109,11 +110,11 @@ def reduced_outputs(
         return read
 
     with watching(network, {tap: reader(tap) for tap in taps}):
-        for inputs, targets in batches():
-            current[:] = [(len(inputs), targets)]
+        for inputs, targets in pairs(batches):
+            current[:] = [(examples_in(inputs), targets)]
             found = {tap.layer: [] for tap in taps}
             with torch.no_grad():
-                network(inputs)
+                called(network, inputs)
             _all_seen(found)
             yield found, targets
     if not current:
@@ -144,14 +145,14 @@ def output_gradients(
 
     seen = False
     with watching(network, {tap: keeper(tap) for tap in taps}), differentiable():
-        for inputs, targets in batches():
+        for inputs, targets in pairs(batches):
             seen = True
             leaves.clear()
-            value = loss(network(inputs), targets)
+            value = loss(called(network, inputs), targets)
             _all_seen({tap.layer: [t for t, _ in leaves if t is tap] for tap in taps})
             tensors = [leaf for _, leaf in leaves]
             gradients = torch.autograd.grad(value, tensors, materialize_grads=True)
-            size = len(inputs)
+            size = examples_in(inputs)
             found: dict[str, list[tuple[Tensor, Tensor]]] = {tap.layer: [] for tap in taps}
             for (tap, leaf), gradient in zip(leaves, gradients, strict=True):
                 pair = by_example(leaf.detach(), tap, size), by_example(gradient, tap, size) * size

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mirtrim.pruning.criteria.collecting import differentiable, watching
+from mirtrim.pruning.criteria.feeding import called, pairs
 from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion, weight_criterion
 from mirtrim.utils.errors import TrainingError
 
@@ -88,8 +89,8 @@ def _gradient_changes(context: Scoring) -> Mapping[str, Tensor]:
         for parameter in frozen:
             parameter.requires_grad_(True)
         with watching(network, {}), differentiable():
-            for inputs, targets in context.data()():
-                loss = context.mean_loss()(network(inputs), targets)
+            for inputs, targets in pairs(context.data()):
+                loss = context.mean_loss()(called(network, inputs), targets)
                 slopes = torch.autograd.grad(
                     loss, parameters, create_graph=True, materialize_grads=True
                 )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.criteria.collecting import NO_BATCH, Batches, Loss, differentiable, watching
+from mirtrim.pruning.criteria.feeding import called, pairs
 from mirtrim.utils.errors import ConfigError, TrainingError
 
 
@@ -33,9 +34,9 @@ def accumulated_gradients(network: nn.Module, batches: Batches, loss: Loss) -> G
         for parameter in frozen:
             parameter.requires_grad_(True)
         with watching(network, {}), differentiable():
-            for inputs, targets in batches():
+            for inputs, targets in pairs(batches):
                 seen += 1
-                value = loss(network(inputs), targets)
+                value = loss(called(network, inputs), targets)
                 parts = torch.autograd.grad(value, list(names.values()), materialize_grads=True)
                 for parameter, part in zip(names.values(), parts, strict=True):
                     totals[id(parameter)] += part

@@ -9,6 +9,7 @@ from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.weights import (
     constant_kernel,
     label_result,
+    learned_units,
     no_units,
     note_width,
     owner_attribute,
@@ -33,7 +34,7 @@ def linear(call: Call) -> None:
     if weight.dim() == 1:
         call.unknown("multiplies units by a vector")
         return
-    units, fan_in = weight.shape
+    units = weight.shape[0]
     label = call.units(tensor)
     last = tensor.dim() - 1
     carried = label if label is not None and label.axis != last else None
@@ -41,7 +42,7 @@ def linear(call: Call) -> None:
     rows = rows_of(call, origins, weight, units, "linear", RowLayout(), label)
     owner = owner_attribute(call, nn.Linear, weight, name)
     if columns is None:
-        columns = no_units(call, tensor, fan_in)
+        columns = learned_units(call, tensor, last)
     reads(call, weight, origins, 1, columns)
     note_width(call, owner, "in_features", columns)
     note_width(call, owner, "out_features", rows)

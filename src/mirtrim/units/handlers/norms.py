@@ -7,17 +7,40 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
-from mirtrim.units.labels import Label
+from mirtrim.units.handlers.weights import learned_units
+from mirtrim.units.labels import Free, Label
 from mirtrim.units.sizes import AdaptiveInt, size_after
 
 F = nn.functional
 _CHANNELS = 1
+_OWNERS = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.GroupNorm,
+    nn.PReLU,
+)
+
+
+def _units(call: Call, tensor: Tensor, axis: int) -> Label | None:
+    """The units that a norm sees along `axis`.
+
+    Learned latents or tables that a module of torch normalises have units of their own, which
+    may meet others later. Functions are also called on weights, which make units.
+    """
+    label = call.units(tensor)
+    if label is None and isinstance(call.label(tensor), Free) and tensor.dim() > axis:
+        _, module = call.trace.owner()
+        if isinstance(module, _OWNERS):
+            ids = learned_units(call, tensor, axis)
+            return Label(axis, ids) if ids.any() else None
+    return label
 
 
 def _per_channel(call: Call, vectors: tuple[Any, ...], attribute: str) -> None:
     """Statistics per channel: units along dimension 1 do not see each other."""
     tensor = call.args[0] if call.args else call.kwargs["input"]
-    label = call.units(tensor)
+    label = _units(call, tensor, _CHANNELS)
     if label is None:
         _fix(call, vectors)
         call.set_all(call.label(tensor))
@@ -84,7 +107,7 @@ def _layer_norm(call: Call) -> None:
     gain, shift = call.argument(2, "weight"), call.argument(3, "bias")
     if call.name == "rms_norm":
         shift = None
-    label = call.units(tensor)
+    label = _units(call, tensor, tensor.dim() - 1)
     first = tensor.dim() - len(shape)
     if label is None or label.axis is None or label.axis < first:
         _fix(call, (gain, shift))
@@ -139,7 +162,7 @@ def _group_norm(call: Call) -> None:
     trace = call.trace
     tensor, groups = call.args[0], int.__index__(call.argument(1, "num_groups"))
     gain, shift = call.argument(2, "weight"), call.argument(3, "bias")
-    label = call.units(tensor)
+    label = _units(call, tensor, _CHANNELS)
     if label is None:
         _fix(call, (gain, shift))
         call.set_all(call.label(tensor))
@@ -172,7 +195,7 @@ HANDLERS[torch.group_norm] = _group_norm
 def prelu(call: Call) -> None:
     """One slope for all, or one per channel."""
     tensor, slope = call.argument(0, "input"), call.argument(1, "weight")
-    label = call.units(tensor)
+    label = call.units(tensor) if slope.numel() == 1 else _units(call, tensor, _CHANNELS)
     if label is None or slope.numel() == 1:
         call.trace.fix_tensor(slope)
         call.set_all(call.label(tensor))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mirtrim.units.graph import RowLayout
+from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
@@ -82,6 +83,21 @@ def no_units(call: Call, tensor: Tensor, size: int) -> Ids:
     """
     call.trace.fix_tensor(tensor)
     return np.broadcast_to(IMMORTAL.ids, size)
+
+
+def learned_units(call: Call, tensor: Tensor, axis: int) -> Ids:
+    """Ids along `axis` of an input without units.
+
+    One that is made of parameters alone, such as a learned initial state, has as many positions
+    as whatever it meets later wants. Nothing can be removed where it meets no units.
+    """
+    label, size = call.label(tensor), tensor.shape[axis]
+    if not isinstance(label, Free) or all(dims[axis] is None for _, dims in label.origins):
+        return no_units(call, tensor, size)
+    ids = call.trace.ledger.fresh(size)
+    call.trace.findings.learned.append(ids)
+    bind_free(call, tensor, label, axis, Label(axis, ids), tensor.dim())
+    return ids
 
 
 def owner_attribute(call: Call, kinds: Any, weight: Tensor, name: str) -> str | None:

@@ -38,6 +38,8 @@ STEPS = {
     "module": lambda m, read, state: read + m.back(state),
     "matrix": lambda m, read, state: read + state @ m.back.weight,
     "transposed": lambda m, read, state: torch.matmul(state, m.back.weight.t()) + read,
+    "einsum": lambda m, read, state: read + torch.einsum("bh,hk->bk", state, m.back.weight),
+    "from the left": lambda m, read, state: read + (m.back.weight @ state.mT).mT,
     "addmm": lambda m, read, state: torch.addmm(read, state, m.back.weight),
 }
 STATES = {

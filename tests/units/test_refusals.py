@@ -1,5 +1,6 @@
 """What cannot be followed is one clear error that names the operation; nothing is cut wrongly."""
 
+import math
 import re
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+import mirtrim
 from mirtrim.units.finding import discover
 from mirtrim.utils.errors import TraceError
 
@@ -221,3 +223,31 @@ def test_failing_network_is_restored():
     assert net.training
     assert type(net.first.out_channels) is int
     assert net(X).requires_grad
+
+
+# --- layers whose weights cannot be followed
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "macs"),
+    [
+        (lambda: nn.Linear(10, 6), (3, 10), 60),
+        (lambda: nn.Conv1d(10, 6, 3, groups=2), (3, 10, 7), 5 * 6 * 5 * 3 + 32),
+        (lambda: nn.Conv2d(10, 6, (3, 1), stride=2), (3, 10, 7, 5), 3 * 3 * 10 * 6 * 3 + 62),
+        (lambda: nn.ConvTranspose1d(10, 6, 3, stride=2), (3, 10, 7), 7 * 10 * 6 * 3 + 62),
+    ],
+)
+def test_a_layer_that_cannot_be_followed_is_told_with_its_costs(layer, shape, macs):
+    """It was neither listed nor noted, and its operations did not count.
+
+    Those of a norm over several dimensions do: once, for three examples.
+    """
+
+    normed = parametrizations.spectral_norm(layer())
+    made = normed(torch.ones(shape)).shape
+    net = nn.Sequential(normed, nn.Flatten(), nn.Linear(math.prod(made[1:]), 8), nn.Linear(8, 2))
+    report = mirtrim.trim(net, torch.ones(shape), ratio=1.01).trim_report
+    assert report.macs_before == macs + 8 * math.prod(made[1:]) + 16
+    (note,) = report.notes
+    assert "in module '0' stay, and are not listed: its weight" in note
+    assert note in str(report)

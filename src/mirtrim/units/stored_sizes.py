@@ -75,7 +75,10 @@ def _is_like(value: Any, made: int | tuple[int, ...]) -> bool:
     if isinstance(made, int):
         return type(value) is int and value > 0
     listed = isinstance(value, list) and len(value) == len(made)
-    return listed and all(type(size) is int and size > 0 for size in value)
+    return listed and all(
+        type(size) is int and (size > 0 or size == one)  # -1 for what is left over
+        for size, one in zip(value, made, strict=True)
+    )
 
 
 def _are_sizes(value: Any) -> bool:

@@ -227,7 +227,7 @@ class Trace(TensorLabels):
                     if any(isinstance(size, AdaptiveInt) for size in several(value)):
                         continue  # in a configuration that another module has as well
                     stack.callback(_restored(inside, key))
-                    if isinstance(value, tuple):
+                    if isinstance(value, tuple | list):
                         inside[key] = tuple(
                             self._attribute(path, name, i, v) for i, v in enumerate(value)
                         )
@@ -236,6 +236,9 @@ class Trace(TensorLabels):
             yield
 
     def _attribute(self, path: str, name: str, index: int | None, value: int) -> int:
+        if value < 1:  # whatever is left over
+            return value
+
         def terms() -> Terms:
             widths = self.findings.widths
             key = (path, name, index)

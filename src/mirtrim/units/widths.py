@@ -39,6 +39,7 @@ _UNIT_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.MultiheadAttention, ("embed_dim", "kdim", "vdim")),
     (nn.PReLU, ("num_parameters",)),
     (nn.Transformer, ("d_model",)),
+    (nn.Unflatten, ("unflattened_size",)),
 )
 # Attributes that count groups of units and shrink only where every unit is its own group.
 _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
@@ -51,8 +52,12 @@ _GROUP_ATTRIBUTES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
 def unit_attributes(module: nn.Module) -> tuple[str, ...]:
     """Names of the attributes of `module` that count units."""
     names = next((names for kind, names in _UNIT_ATTRIBUTES if isinstance(module, kind)), ())
-    # Without projections their size is zero.
-    return tuple(name for name in names if getattr(module, name, 1))
+    return tuple(name for name in names if _counts(getattr(module, name, 1)))
+
+
+def _counts(value: Any) -> bool:
+    """Whether this may be sizes: without projections theirs is zero, and some have names."""
+    return bool(value) and all(isinstance(one, int) for one in several(value))
 
 
 def cut_attributes(module: nn.Module) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ def sum_of_products(call: Call, operands: Operands, result: Sequence[str]) -> No
     """
     if call.blocked([tensor for tensor, _ in operands]):
         return
-    if not (_weight(call, operands, result) or layer(call, operands, result)):
+    known = _weight(call, operands, result) or layer(call, operands, result)
+    if not (known or _read_back(call, operands, result)):
         _contract(call, operands, result)
 
 
@@ -105,6 +106,40 @@ def _rank(
     for parameter, dim in where:
         trace.bind(parameter, dim, ids)
     call.gate = ("operand", at, ids)
+
+
+def _read_back(call: Call, operands: Operands, result: Sequence[str]) -> bool:
+    """Label a product with a matrix that makes units the other way round; whether it is one.
+
+    So it is with the matrix of a recurrence that begins with a learned state: the product of
+    the two is one of a low rank. What comes out are the units that its columns belong to.
+    """
+    trace = call.trace
+    weights = [one for one in operands if isinstance(call.label(one[0]), Free)]
+    if len(operands) != 2 or len(weights) != 1 or len(weights[0][1]) != 2:
+        return False
+    weight, names = weights[0]
+    ((tensor, letters),) = [one for one in operands if one[0] is not weight]
+    free, units = call.label(weight), call.units(tensor)
+    if not isinstance(free, Free) or len(free.origins) > 1 or units is None or units.axis is None:
+        return False
+    ((name, dims),) = free.origins
+    lies, read = dict(zip(names, dims, strict=True)), letters[units.axis]
+    made = [n for n in names if n not in letters and n in result]
+    known = trace.findings.layers.get(name)
+    if read not in lies or read in result or len(made) != 1 or None in dims or known is None:
+        return False
+    place, rows = lies[read], trace.findings.slot(name, int(lies[made[0]] or 0))
+    if name not in known.weights or known.weights[name].dim != place or rows is None:
+        return False
+    if weight.shape != (len(units.ids), len(rows))[:: 1 if names[0] == read else -1]:
+        return False
+    trace.bind(name, int(place or 0), units.ids)
+    call.gate = ("operand", list(operands[-1][1]).index(read), units.ids)
+    others = math.prod(_sizes(operands).values()) // len(rows) // len(units.ids)
+    trace.findings.macs.append((others, (rows, units.ids)))
+    call.set_all(Label(list(result).index(made[0]), rows) if rows.any() else IMMORTAL)
+    return True
 
 
 def _contract(call: Call, operands: Operands, result: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ def _product(call: Call) -> None:
     right, _ = right_operand(call.func, call.args, call.kwargs)
     if _is_weight(call, left, right):
         _linear(call, left, right)
-    elif not _read_back(call, left, right):
+    else:
         multiply(call, left, right)
 
 
@@ -56,31 +56,6 @@ def _is_weight(call: Call, left: Tensor, right: Tensor) -> bool:
     return known is None or (name in known.weights and known.weights[name].dim == dims[1])
 
 
-def _read_back(call: Call, left: Tensor, right: Tensor) -> bool:
-    """Label left @ right if `right` makes units the other way round; whether that is so.
-
-    So it is with the matrix of a recurrence that begins with a learned state: the product of
-    the two is one of a low rank. What comes out are the units that its columns belong to.
-    """
-    free, units = call.label(right), call.units(left)
-    if right.dim() != 2 or not isinstance(free, Free) or units is None:
-        return False
-    origins = origins_along(free, right, 1)
-    if not origins or units.axis != left.dim() - 1 or left.dim() < 2:
-        return False
-    trace, (name, dims) = call.trace, origins[0]
-    known = trace.findings.layers.get(name)
-    if len(origins) > 1 or dims[1] is None or known is None or name not in known.weights:
-        return False
-    made = trace.findings.slot(name, dims[1])
-    if known.weights[name].dim == dims[1] or made is None or len(made) != right.shape[1]:
-        return False
-    reads(call, right, origins, 0, units.ids)
-    trace.findings.macs.append((math.prod(call.out.shape[:-1]), (made, units.ids)))
-    call.set_all(Label(call.out.dim() - 1, made) if made.any() else IMMORTAL)
-    return True
-
-
 def _linear(call: Call, left: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
     """left (…, in) @ weight (in, units)."""
     trace, free = call.trace, call.label(weight)
@@ -109,8 +84,7 @@ def _added_product(call: Call) -> None:
     if added.shape == right.shape[1:] and _is_weight(call, left, right):
         _linear(call, left, right, added)
         return
-    if not _read_back(call, left, right):
-        multiply(call, left, right)
+    multiply(call, left, right)
     meeting = Call(call.func, (added, call.out), {}, call.trace)
     meeting.out = call.out
     combine(meeting, [added, call.out])

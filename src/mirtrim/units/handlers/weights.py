@@ -1,12 +1,14 @@
 """What a weight consists of, and which units it makes and reads."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mirtrim.units.gated_calls import CONVOLUTIONS
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.elementwise import bind_free
 from mirtrim.units.handlers.operations import HANDLERS, Call
@@ -34,11 +36,30 @@ def weight_origins(call: Call, weight: Tensor, dim: int = 0) -> Origins:
         ordered = sorted(label.origins, key=lambda origin: call.trace.is_buffer(origin[0]))
         found = origins_along(Free(tuple(ordered)), weight, dim)
     if not found:
+        _told_whole(call, weight)
         raise call.fail(
             f"uses a weight {tuple(weight.shape)} that is computed from parameters in a way that "
             "cannot be followed (spectral normalisation, say); make it an ordinary parameter"
         )
     return found
+
+
+def _told_whole(call: Call, weight: Tensor) -> None:
+    """A layer whose units are not known: its costs, and words about it for the report."""
+    findings = call.trace.findings
+    note = (
+        f"all units of {call.place} stay, and are not listed: its weight {tuple(weight.shape)} is "
+        "computed in a way that cannot be followed"
+    )
+    if note not in findings.notes:
+        findings.notes.append(note)
+    if call.func in CONVOLUTIONS or call.func is torch.nn.functional.linear:
+        # Positions of the sum: inputs of a transposed convolution, else outputs.
+        turned = call.func in CONVOLUTIONS and CONVOLUTIONS[call.func] == 0
+        summed = call.argument(0, "input") if turned else call.out
+        axis = summed.dim() - max(weight.dim() - 1, 1)
+        positions = math.prod(summed.shape) // summed.shape[axis]
+        findings.macs.append((positions * math.prod(weight.shape), ()))
 
 
 def origins_along(free: Free, weight: Tensor, dim: int) -> Origins:

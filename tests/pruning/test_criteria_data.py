@@ -263,7 +263,7 @@ def test_no_batches_is_an_error(name: str) -> None:
     network = convnet()
     context = scoring(network, *data())
     empty = Scoring(network, context.graph, context.generator, lambda: [], context.loss)
-    with pytest.raises(ConfigError, match="no batch"):
+    with pytest.raises(ConfigError, match="got none to look at"):
         score_units(name, empty)
 
 

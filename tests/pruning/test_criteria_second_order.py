@@ -172,5 +172,5 @@ def test_what_is_missing_or_not_finite_is_named(name: str) -> None:
     network = line(1.0, float("nan"))
     with pytest.raises(TrainingError, match=r"the gradient of 0\.weight is not finite; lower"):
         score_weights(name, scoring(network), "0.weight")
-    with pytest.raises(ConfigError, match="got no batch"):
+    with pytest.raises(ConfigError, match="got none to look at"):
         score_weights(name, replace(scoring(line(1.0, 1.0)), batches=list), "0.weight")

@@ -102,5 +102,5 @@ def test_what_is_not_finite_is_named() -> None:
 
 
 def test_no_batch_is_named() -> None:
-    with pytest.raises(ConfigError, match="no batch"):
+    with pytest.raises(ConfigError, match="got none to look at"):
         accumulated_gradients(Twice(), list, half_square)

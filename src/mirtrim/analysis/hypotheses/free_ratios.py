@@ -146,8 +146,7 @@ def lower_error_at_level(
         .test_error
         for name in (run, against)
     ]
-    by_seed = (tables[0] - tables[1]).unstack("seed")
-    pairs = by_seed.dropna(axis="columns", how="all").dropna()
+    pairs = _common_cells(*tables)
     if pairs.empty:
         raise NotRun(f"{run} and {against} at {dimension} {levels[-1]:g}")
     index = pairs.index.to_frame()
@@ -185,8 +184,7 @@ def lower_error_between_levels(
         .test_error
         for value in (level, other_level)
     ]
-    by_seed = (errors[0] - errors[1]).unstack("seed")
-    pairs = by_seed.dropna(axis="columns", how="all").dropna()
+    pairs = _common_cells(*errors)
     if pairs.empty:
         raise NotRun(f"{run} at {dimension} {level:g} and {other_level:g}")
     return over_seeds(
@@ -194,6 +192,12 @@ def lower_error_between_levels(
         sorted(pairs.index),
         f"{LEVELS}{_fixed(rows, dimension)}{dimension} {level:g}, {other_level:g}",
     )  # fmt: skip
+
+
+def _common_cells(one: pd.Series, other: pd.Series) -> pd.DataFrame:
+    """Differences of errors, (cells, seeds): of all cells that every seed has which has any."""
+    by_seed = (one - other).unstack("seed")
+    return by_seed.dropna(axis="columns", how="all").dropna()
 
 
 def _fixed(rows: pd.DataFrame, dimension: str) -> str:

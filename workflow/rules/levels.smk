@@ -100,6 +100,15 @@ for study, block in VARIED.items():
             "../scripts/rare_classes.py"
 
 
+def has_line(block):
+    """Whether a study has levels enough to draw errors along them."""
+    return any(
+        len(levels) > 2
+        for dimensions in block["variants"].values()
+        for levels in dimensions.values()
+    )
+
+
 # Whether a setting changes errors: every level minus the first.
 for study, block in VARIED.items():
     if block["told"] != "levels":
@@ -119,14 +128,18 @@ for study, block in VARIED.items():
                 category="Studies",
                 labels={"task": "all", "study": study},
             ),
-            figure=[
-                report(
-                    f"{FIGURES}/{study}.svg",
-                    caption="../report/level_contrasts.rst",
-                    category="Studies",
-                    labels={"task": "all", "study": study},
-                ),
-            ],
+            figure=(
+                [
+                    report(
+                        f"{FIGURES}/{study}.svg",
+                        caption="../report/level_contrasts.rst",
+                        category="Studies",
+                        labels={"task": "all", "study": study},
+                    ),
+                ]
+                if has_line(block)
+                else []
+            ),
         log:
             f"{RESULTS}/logs/study_{study}.log",
         priority: 1

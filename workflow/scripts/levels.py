@@ -14,4 +14,5 @@ with job(snakemake, f"study {wanted.study}"):
     dimension, firsts = first_levels(wanted.variants.values())
     table = level_contrasts(rows, dimension, firsts)
     write_level_contrasts(table, dimension, Path(output.csv), Path(output.markdown))
-    write(draw_errors_at_levels(rows, dimension), [Path(path) for path in output.figure])
+    if output.figure:
+        write(draw_errors_at_levels(rows, dimension), [Path(path) for path in output.figure])

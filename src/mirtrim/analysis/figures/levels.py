@@ -17,6 +17,7 @@ from mirtrim.runs.labels import label_of_name
 from mirtrim.utils.errors import ArtefactError
 
 DRAWN = {"test_error": "test error", "calibration_error": "expected calibration error"}
+AXES = {"rewind": "epoch that weights are rewound to, as share of the training"}
 GROUP_LOOKS = {
     "rare_error": Look("#D55E00", "s", "-", "rarest third of the classes"),
     "test_error": Look("#000000", "o", ":", "all classes"),
@@ -85,7 +86,7 @@ def draw_errors_at_levels(rows: pd.DataFrame, dimension: str) -> Figure:
                     )
             axes.set_ylim(bottom=0)
             axes.set_title(f"{task}, {label_of_name(run)}", fontsize=9, loc="left")
-        figure.supxlabel(dimension, fontsize=9)
+        figure.supxlabel(AXES.get(dimension, dimension), fontsize=9)
         figure.supylabel("test error", fontsize=9)
         panels.legend(figure, grid[0], None, looks)
     return figure

@@ -170,6 +170,7 @@ def test_every_heading_and_every_source_is_there(page: str) -> None:
         "## What is undecided at this width and length",
         "## What was not run",
         "## Rewound, and with the weights kept",
+        "## Side by side with profile longer",
         "## Error along the ratios, beside the record",
         "## Smallest good networks, beside the record",
         "## Sources",

@@ -12,7 +12,13 @@ from mirtrim.analysis.markup import interval, markdown_table, mean_and_deviation
 from mirtrim.analysis.recorded import Recorded, load_recorded
 from mirtrim.analysis.recorded_curves import read_recorded_curves
 from mirtrim.analysis.recordings import order_survives
-from mirtrim.analysis.verdict_tables import effect_text, interval_text, overall_text
+from mirtrim.analysis.side_by_side import side_by_side
+from mirtrim.analysis.verdict_tables import (
+    effect_text,
+    interval_text,
+    overall_text,
+    verdict_cell,
+)
 from mirtrim.runs.labels import with_labels
 from mirtrim.utils.files import write_text
 
@@ -85,6 +91,10 @@ def write_replication(
     twins = list(_twins(verdicts))
     if twins:
         lines += ["", "## Rewound, and with the weights kept", "", *twins]
+    for other, table in (others or {}).items():
+        compared = list(side_by_side(verdicts, table, other))
+        if compared:
+            lines += ["", f"## Side by side with profile {other}", "", *compared]
     if recordings is not None and len(recordings):
         lines += ["", "## Does the order of the ratios survive on recordings?", ""]
         lines += [f"* {sentence}" for sentence in order_survives(recordings)]
@@ -240,14 +250,10 @@ def _twins(verdicts: pd.DataFrame) -> Iterator[str]:
         for name, weights in zip(pair, ("rewound", "kept"), strict=True):
             part = verdicts[verdicts.hypothesis == name]
             of_task = part.set_index("task")
-            cells = [_verdict_cell(of_task.loc[t]) if t in of_task.index else "" for t in tasks]
+            cells = [verdict_cell(of_task.loc[t]) if t in of_task.index else "" for t in tasks]
             lines.append([name, weights, overall_text(part), *cells])
     head = ["", "weights", "overall", *tasks]
     yield from markdown_table(head, lines, len(head))
-
-
-def _verdict_cell(row: pd.Series) -> str:
-    return row.verdict if row.verdict == "not run" else f"{row.verdict} {effect_text(row)}"
 
 
 def _of_tasks(part: pd.DataFrame) -> Iterator[str]:

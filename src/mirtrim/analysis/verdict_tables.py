@@ -148,6 +148,11 @@ def effect_text(row: pd.Series) -> str:
     return number(row.effect, f"{sign}.3f")
 
 
+def verdict_cell(row: pd.Series) -> str:
+    """The verdict and the effect: "refuted +0.259"."""
+    return row.verdict if row.verdict == "not run" else f"{row.verdict} {effect_text(row)}"
+
+
 def interval_text(row: pd.Series) -> str:
     """The interval, "counted" where nothing is estimated."""
     if row.counted:

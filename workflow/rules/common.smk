@@ -10,7 +10,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mirtrim.runs.config_values import check_finite
-from mirtrim.corpora.reader import state_of_folder
+from mirtrim.corpora.reader import state_of_folder, state_of_sounds
 from mirtrim.utils.errors import MirtrimError
 from mirtrim.analysis.figures.choices import drawable
 from mirtrim.runs.plan import cached_plan

@@ -22,8 +22,9 @@ for corpus, block in config["corpora"].items():
         params:
             name=corpus,
             stamp=stamp(f"corpus {corpus}", f"corpus {corpus}"),
-            # A user's own files may change; Snakemake does not know them.
-            folder_state=state_of_folder(block),
+            # A user's own files may change; Snakemake does not know them. What is played with the
+            # same banks as before is not rendered again.
+            folder_state=state_of_folder(block) or state_of_sounds(block),
         message:
             f"Corpus {corpus}: download or render, then validate"
         script:

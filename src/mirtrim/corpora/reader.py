@@ -1,7 +1,7 @@
 """What every corpus offers, whatever its loader and wherever its files come from."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,10 +125,21 @@ def state_of_folder(settings: Settings) -> str | None:
     None where neither is set: what is fetched or rendered here is nobody else's to change. Reading
     the files themselves would take minutes each time that the workflow is started.
     """
-    named = [settings.get(key) for key in ("folder", "index")]
-    if not any(named):
+    return _state([settings.get(key) for key in ("folder", "index")])
+
+
+def state_of_sounds(settings: Settings) -> str | None:
+    """The same of the sound banks and folders of sounds that a `varied` corpus is played with.
+
+    It is no part of a row: banks of equal content, installed at another time, make equal sounds.
+    """
+    return _state([name for key in SOUNDS for name in settings.get(key) or ()])
+
+
+def _state(names: Iterable[str | None]) -> str | None:
+    paths = [Path(os.path.expanduser(name)) for name in names if name]
+    if not paths:
         return None
-    paths = [Path(os.path.expanduser(name)) for name in named if name]
     return sha256_of_value(sorted(entry for path in paths for entry in _entries(path)))
 
 

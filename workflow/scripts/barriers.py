@@ -9,16 +9,16 @@ from mirtrim.analysis.connectivity import (
     draw_connectivity,
     write_connectivity,
 )
-from mirtrim.analysis.figures.panels import write
+from mirtrim.analysis.style import save_figure
 from mirtrim.runs.measured_rows import Barrier, read_measured
 
 given, output = snakemake.input, snakemake.output
 with job(snakemake, "connectivity"):
     found = read_measured(
         Barrier,
-        paths(given.get("barriers")),
+        paths(given.get("files")),
         paths(given.get("tables")),
         snakemake.params.jobs,
     )
     write_connectivity(connectivity_table(found), Path(output.csv), Path(output.markdown))
-    write(draw_connectivity(found), [Path(path) for path in output.figure])
+    save_figure(draw_connectivity(found), [Path(path) for path in output.figure])

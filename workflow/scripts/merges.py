@@ -10,6 +10,6 @@ from mirtrim.runs.measured_rows import Merge, read_measured
 given, output = snakemake.input, snakemake.output
 with job(snakemake, "merging"):
     found = read_measured(
-        Merge, paths(given.get("merges")), paths(given.get("tables")), snakemake.params.jobs
+        Merge, paths(given.get("files")), paths(given.get("tables")), snakemake.params.jobs
     )
     write_merging(merging_table(found), Path(output.csv), Path(output.markdown))

@@ -11,7 +11,7 @@ given, output = snakemake.input, snakemake.output
 with job(snakemake, "singular"):
     found = read_measured(
         SingularView,
-        paths(given.get("views")),
+        paths(given.get("files")),
         paths(given.get("tables")),
         snakemake.params.jobs,
     )

@@ -145,28 +145,16 @@ rule inspections:
         "../scripts/inspections.py"
 
 
-# What was measured → whose, the script that tells it, what it is about, and whether it is drawn.
+# What was measured → whose, and what it is about.
 MEASURED_PAGES = {
-    "connectivity": (
-        CONNECTED,
-        "barriers.py",
-        "Do two trainings of one ticket end in one valley?",
-        True,
-    ),
-    "merging": (
-        MERGED,
-        "merges.py",
-        "What does one trimmed trunk for two tasks cost?",
-        False,
-    ),
+    "connectivity": (CONNECTED, "Do two trainings of one ticket end in one valley?"),
+    "merging": (MERGED, "What does one trimmed trunk for two tasks cost?"),
     "singular": (
         TAKEN_APART,
-        "singular.py",
         "What runs have changed in the directions of the dense network's weights",
-        False,
     ),
 }
-for kind, (jobs, teller, words, is_drawn) in MEASURED_PAGES.items():
+for kind, (jobs, words) in MEASURED_PAGES.items():
 
     rule:
         name:
@@ -182,7 +170,7 @@ for kind, (jobs, teller, words, is_drawn) in MEASURED_PAGES.items():
                     page_of(f"{FIGURES}/{kind}.svg", kind, kind),
                     f"{FIGURES}/{kind}.png",
                 ]
-                if is_drawn
+                if kind == "connectivity"
                 else []
             ),
         log:
@@ -191,11 +179,12 @@ for kind, (jobs, teller, words, is_drawn) in MEASURED_PAGES.items():
             "../envs/mirtrim.yaml"
         params:
             jobs=jobs,
-            code=code_of(teller),
+            kind=kind,
+            code=code_of("measured.py"),
         message:
             words
         script:
-            f"../scripts/{teller}"
+            "../scripts/measured.py"
 
 
 rule learning_curve:

@@ -23,4 +23,4 @@ with job(snakemake, "inspections"):
             calibration_table(part, pieces[pieces.task == task]), Path(csv), Path(markdown)
         )
         save_figure(draw_units(part), [Path(svg), Path(png)])
-    save_figure(draw_calibration(found), [Path(path) for path in output.figure])
+    save_figure(draw_calibration(found), paths(output.figure))

@@ -1,7 +1,5 @@
 """Draw the learning curves of one task."""
 
-from pathlib import Path
-
 from job import job, paths
 
 from mirtrim.analysis.figures.learning import draw_learning
@@ -10,4 +8,4 @@ from mirtrim.runs.learning import read_learning
 
 with job(snakemake, f"learning curves of {snakemake.wildcards.task}"):
     learning = read_learning(paths(snakemake.input.tables))
-    save_figure(draw_learning(learning), [Path(path) for path in snakemake.output])
+    save_figure(draw_learning(learning), paths(snakemake.output))

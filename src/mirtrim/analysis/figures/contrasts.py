@@ -47,8 +47,10 @@ def draw(rows: pd.DataFrame, name: str, recorded: tuple[RecordedCurve, ...] = ()
         title = f"{task}: {method.replace('_', ' ')}"
         alike = _common(rows[rows.task == task], lines, title)
         dense = alike[alike.method == "dense"]
+        band = dense_band(dense)
+        panels.dense_line(panel, band)
         points = panels.error_lines(panel, alike, lines, alpha=min(0.15, 0.4 / len(lines)))
-        panels.frame(panel, dense_band(dense), points)
+        panels.frame(panel, band, points)
         panel.set_title(f"{title} ({seeds_of(dense)})")
     if recorded:
         _recorded(axes[-1], recorded)

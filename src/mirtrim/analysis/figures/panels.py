@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, NullLocator
 
 from mirtrim.analysis import style
-from mirtrim.analysis.figures.lines import Line, dense_band, from_dense, mean_and_band, rows_of
+from mirtrim.analysis.figures.lines import Line, from_dense, mean_and_band, rows_of
 from mirtrim.analysis.recorded_curves import RecordedCurve
 from mirtrim.analysis.style import Look
 
@@ -97,7 +97,7 @@ def dense_line(
 def error_lines(
     axes: Axes, rows: pd.DataFrame, lines: Sequence[Line], x: str = "ratio", alpha: float = 0.15
 ) -> list[pd.DataFrame]:
-    """Relative error against `x` of the dense network and of every line that has rows.
+    """Relative error against `x` of every line that has rows.
 
     Every line starts at its own dense networks, at relative error 1.
 
@@ -105,7 +105,6 @@ def error_lines(
         The points of each line that is drawn, see `lines.mean_and_band`.
     """
     dense = rows[rows.method == "dense"]
-    dense_line(axes, dense_band(dense))
     found = []
     for line in lines:
         run = rows_of(rows, line)

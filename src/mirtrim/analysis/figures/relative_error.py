@@ -55,11 +55,13 @@ def draw(
     figure, axes, place = panels.grid(len(tasks), spare=True)
     for panel, task in zip(axes, tasks, strict=True):
         of_task = rows[rows.task == task]
+        band = dense_band(of_task[of_task.method == "dense"])
+        panels.dense_line(panel, band)
         found = panels.error_lines(panel, of_task, lines)
         for curve in recorded.of_task(task) if recorded else ():
             look, label = RECORDED_LOOKS[curve.name], RECORDED_LABELS[curve.name]
             panels.recorded_line(panel, curve, look, label)
-        panels.frame(panel, dense_band(of_task[of_task.method == "dense"]), found)
+        panels.frame(panel, band, found)
         seeds = seeds_of(*(rows_of(of_task, line) for line in lines))
         panel.set_title(f"{task} ({seeds})")
     looks = [line.look for line in lines]

@@ -95,5 +95,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, column: str) -> list[pd.DataFrame]:
     if rows.empty:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes, fontsize=8)
         return []
+    panels.dense_line(axes, dense_band(rows[rows.method == "dense"]))
     axes.axvline(1, color=style.DENSE_COLOUR, lw=0.6)
     return panels.error_lines(axes, rows, LINES, column)

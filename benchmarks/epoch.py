@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import yaml
+from masking import mlp
+from plan import ROOT, read_config
 from timing import print_table
 from torch import Tensor, nn
 from torch.nn.utils import prune
@@ -39,7 +40,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from mirtrim.models.spectral import SpectralCNN
 from mirtrim.pruning.masking import MaskHook, Masks, apply_masks, full_masks
-from mirtrim.runs.config import validate as validated
 from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.tasks.onset import Onset
 from mirtrim.tasks.registry import get_task
@@ -57,7 +57,6 @@ SPARSITY = 0.9
 LEARNING_RATE = 1e-3
 HEAD = ["loop", "examples per s", "of the bare loop, median", "of the bare loop, fastest"]
 FRAMES, BANDS, PIXELS, CLASSES = 50, 64, 784, 10
-ROOT = Path(__file__).parents[1]
 # Of the published networks: a few seconds each.
 STEPS = {"chord": 20, "pitch": 20, "instrument": 5, "onset": 4, "drums": 4}
 PUBLISHED_REPEATS = 4
@@ -78,13 +77,6 @@ class Pixels(Onset):
 
     def loss(self, outputs: Tensor, targets: Tensor, training: Parameters) -> Tensor:
         return nn.functional.cross_entropy(outputs, targets)
-
-
-def mlp() -> nn.Module:
-    """784-300-100-10."""
-    return nn.Sequential(
-        nn.Linear(PIXELS, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, CLASSES)
-    )
 
 
 @dataclass(frozen=True)
@@ -241,21 +233,6 @@ def seconds_of(actions: list[Callable[[], None]], repeats: int = REPEATS) -> np.
     return times[1:]
 
 
-def published_block(task: str) -> dict[str, Any]:
-    """A task of profile `published`."""
-
-    def over(base: Any, other: Any) -> Any:
-        if not (isinstance(base, dict) and isinstance(other, dict)):
-            return other
-        return {**base, **{key: over(base.get(key), value) for key, value in other.items()}}
-
-    texts = ((ROOT / f"config/{name}.yaml").read_text() for name in ("default", "published"))
-    default, published = map(yaml.safe_load, texts)
-    config = validated(over(default, published), ROOT / "workflow/schemas/config.schema.yaml")
-    block: dict[str, Any] = config["tasks"][task]
-    return block
-
-
 def noise(task: str, features: Mapping[str, Any], rows: int) -> dict[str, np.ndarray]:
     """Arrays of a recording of a task, full of noise."""
     rng = np.random.default_rng(0)
@@ -319,9 +296,10 @@ def published_loops(setting: Setting) -> dict[str, Callable[[], None]]:
 def published(tasks: list[str]) -> None:
     """Print a line per task and loop."""
     lines = []
+    tasks_of_profile = read_config(ROOT / "config/published.yaml")["tasks"]
     for name in tasks:
         with tempfile.TemporaryDirectory() as place:
-            block = published_block(name)
+            block = tasks_of_profile[name]
             setting = published_setting(name, block, Path(place) / "store")
             loops = published_loops(setting)
             seconds = seconds_of(list(loops.values()), PUBLISHED_REPEATS)

@@ -64,7 +64,7 @@ class Plan:
         return dense + max(runs, default=0)
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path = ROOT / "config/default.yaml") -> dict[str, Any]:
     """A profile over the default one, with defaults filled in, as the workflow sees it."""
     config: dict[str, Any] = {}
     for source in (ROOT / "config/default.yaml", path):

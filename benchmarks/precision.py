@@ -13,31 +13,25 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-import yaml
-from scipy import stats
+from plan import ROOT, read_config
 from timing import print_table
 
+from mirtrim.analysis.statistics import t_test
 from mirtrim.pruning.methods import settings_of
-from mirtrim.runs.config import validate
 from mirtrim.runs.jobs.compress import Run, compress
 from mirtrim.runs.jobs.dense import dense_cost, load_dense, train_dense
 from mirtrim.runs.jobs.setting import open_setting, single_thread
 from mirtrim.runs.rows import read_rows
 from mirtrim.training import CPU, choose_device
 
-ROOT = Path(__file__).parents[1]
-
 
 def main() -> None:
     """Train, compare, print."""
     given = arguments()
     single_thread()
-    config = yaml.safe_load((ROOT / "config/default.yaml").read_text(encoding="utf-8"))
-    validate(config, ROOT / "workflow/schemas/config.schema.yaml")
-    block = config["tasks"][given.task]
+    block = read_config()["tasks"][given.task]
     found = sorted((ROOT / "data/features").glob(f"{given.task}-*"))
     if given.features is None and len(found) != 1:
         raise SystemExit(f"error: {len(found)} feature folders of {given.task}; give --features")
@@ -114,13 +108,8 @@ def compared(results: dict[str, pd.DataFrame], reference: str):
                 yield [*text, "", ""]
                 continue
             change = (table[ratio] - tables[reference][ratio]).to_numpy()
-            half = (
-                stats.t.ppf(0.975, len(change) - 1) * stats.sem(change)
-                if len(change) > 1
-                else np.nan
-            )
-            mean = change.mean()
-            yield [*text, f"{mean:+.4f}", f"{mean - half:+.4f} … {mean + half:+.4f}"]
+            mean, low, high, _ = t_test(change)
+            yield [*text, f"{mean:+.4f}", f"{low:+.4f} … {high:+.4f}"]
 
 
 if __name__ == "__main__":

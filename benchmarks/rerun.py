@@ -13,14 +13,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-import yaml
+from plan import ROOT, read_config
 from timing import print_table
 
 from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.analysis.verdicts import write_verdicts
 from mirtrim.runs.rows import RUN_KEYS, read_rows
 
-ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ["task", *RUN_KEYS, "seed", "round"]
 HEAD = [
     "task",
@@ -64,14 +63,13 @@ def verdicts(rows: pd.DataFrame, pieces: pd.DataFrame) -> pd.DataFrame:
     """Verdict by hypothesis and task."""
     with TemporaryDirectory() as folder:
         paths = [Path(folder, f"verdicts.{ending}") for ending in ("csv", "md", "tex")]
-        config = yaml.safe_load((ROOT / "config" / "default.yaml").read_text(encoding="utf-8"))
         table = write_verdicts(
             rows,
             pieces,
             ROOT / "config" / "hypotheses.yaml",
             *paths,
             0,
-            corpora=config["corpora"],
+            corpora=read_config()["corpora"],
         )
     return table.set_index(["hypothesis", "task"])
 

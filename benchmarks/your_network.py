@@ -114,12 +114,12 @@ def training_frames(
     return torch.stack(found)
 
 
-def rendered(folder: Path, split: str, hop_seconds: float) -> Scored:
-    """Sounding frames of the rendered pieces of a split."""
+def sounding(pieces: Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]], hop: float) -> Scored:
+    """Sounding frames of pieces (samples, times and f0 in Hz), `hop` seconds apart."""
     frames, truth = [], []
-    for samples, times, f0_hz in pieces_of(folder, split):
-        every = frames_of(samples, round(hop_seconds * RATE))
-        here = f0_at(times, f0_hz, np.arange(len(every)) * hop_seconds)
+    for samples, times, f0_hz in pieces:
+        every = frames_of(samples, round(hop * RATE))
+        here = f0_at(times, f0_hz, np.arange(len(every)) * hop)
         frames.append(every[torch.from_numpy(here > 0)])
         truth.append(here[here > 0])
     return torch.cat(frames), np.concatenate(truth)
@@ -140,16 +140,11 @@ def recorded_notes(folder: Path, per_note: int) -> Scored:
     return torch.cat(frames), np.concatenate(truth)
 
 
-def songs(audio: Path, f0: Path, hop_seconds: float) -> Scored:
-    """Sounding frames of recordings, whose f0 lies in `f0`/<name of the recording>_f0.csv."""
-    frames, truth = [], []
+def songs(audio: Path, f0: Path) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The same of recordings, whose f0 lies in `f0`/<name of the recording>_f0.csv."""
     for path in sorted(audio.glob("*.wav")):
         table = np.loadtxt(f0 / f"{path.stem}_f0.csv", delimiter=",")
-        every = frames_of(read_mono(path, RATE), round(hop_seconds * RATE))
-        here = f0_at(table[:, 0], table[:, 1], np.arange(len(every)) * hop_seconds)
-        frames.append(every[torch.from_numpy(here > 0)])
-        truth.append(here[here > 0])
-    return torch.cat(frames), np.concatenate(truth)
+        yield read_mono(path, RATE), table[:, 0], table[:, 1]
 
 
 class Rows(TorchFunctionMode):
@@ -263,11 +258,11 @@ def main(options: argparse.Namespace) -> None:
     model = torchcrepe.infer.model.to(memory_format=torch.channels_last)
     pieces = {"train": options.pieces} | dict.fromkeys(["validation", "test"], options.test_pieces)
     folder = melodies(options.corpus, pieces, options.seconds)
-    sets = {"rendered": rendered(folder, options.split, options.hop)}
+    sets = {"rendered": sounding(pieces_of(folder, options.split), options.hop)}
     if options.notes:
         sets["notes"] = recorded_notes(options.notes, options.per_note)
     if options.songs:
-        sets["songs"] = songs(*options.songs, options.hop)
+        sets["songs"] = sounding(songs(*options.songs), options.hop)
     for name in ("notes", "songs"):
         if name not in sets:
             print(f"{name}: not given, not scored")
@@ -296,31 +291,23 @@ def main(options: argparse.Namespace) -> None:
         criterion=options.criterion,
         scope=options.scope,
     )
-    size = sum(p.numel() for p in model.parameters())
-    rows = [
-        {
-            "network": options.network,
-            "ratio": 1.0,
-            "parameters": size,
-            "macs": None,
-            "seconds": asked,
-            **{name: accuracy(model, scored, scoring) for name, scored in sets.items()},
-        }
-    ]
+
+    def row(
+        network: nn.Module, ratio: float, parameters: int, macs: int | None, seconds: float
+    ) -> dict[str, Any]:
+        about = {"network": options.network, "ratio": ratio, "parameters": parameters}
+        scores = {name: accuracy(network, scored, scoring) for name, scored in sets.items()}
+        return {**about, "macs": macs, "seconds": seconds, **scores}
+
+    rows = [row(model, 1.0, sum(p.numel() for p in model.parameters()), None, asked)]
     while len(rows) <= len(options.ratios):
         started = time.process_time()
         ticket = next(tickets)
         report = ticket.trim_report
         rows[0]["macs"] = report.macs_before
+        seconds = time.process_time() - started
         rows.append(
-            {
-                "network": options.network,
-                "ratio": report.ratio,
-                "parameters": report.parameters_after,
-                "macs": report.macs_after,
-                "seconds": time.process_time() - started,
-                **{name: accuracy(ticket.model, scored, scoring) for name, scored in sets.items()},
-            }
+            row(ticket.model, report.ratio, report.parameters_after, report.macs_after, seconds)
         )
         print(json.dumps(rows[-1]), flush=True)
     if options.json:

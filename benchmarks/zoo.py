@@ -18,6 +18,7 @@ same shapes).
 
 import argparse
 import copy
+import importlib
 import json
 import resource
 import signal
@@ -26,369 +27,70 @@ import sys
 import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+import yaml
+from torch import nn
 
 SECONDS = 240
-Entry = tuple[str, Callable[[], nn.Module], Callable[[], Any]]
+Entry = Mapping[str, Any]  # of a network in zoo.yaml
 
 
-def noise(*shape: int) -> Callable[[], Tensor]:
-    """A random input."""
-    return lambda: torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+def networks() -> dict[str, dict[str, Entry]]:
+    """The networks of each kind by name."""
+    zoo = yaml.safe_load(Path(__file__).with_name("zoo.yaml").read_text(encoding="utf-8"))
+    vision = {
+        name: {"make": f"torchvision.models:{name}", "options": {"weights": None}, "input": size}
+        for name, size in zoo["torchvision"].items()
+    } | {
+        f"timm {name}": {
+            "make": "timm:create_model",
+            "options": {"model_name": name, "pretrained": False},
+            "input": size,
+        }
+        for name, size in zoo["timm"].items()
+    }
+    for entry in vision.values():
+        entry["input"] = [1, 3, entry["input"], entry["input"]]
+    return {"audio": zoo["audio"], "vision": vision}
 
 
-def _from(module: str, name: str, **options: Any) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
-        import importlib
-
-        if module.startswith("penn"):
-            # Its Viterbi decoder is compiled for one version of torch; no network needs it.
-            sys.modules.setdefault("torbi", types.ModuleType("torbi"))
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        made: nn.Module = found(**options)
-        return made
-
-    return make
-
-
-def _timm(name: str) -> Callable[[], nn.Module]:
-    return _from("timm", "create_model", model_name=name, pretrained=False)
+def made(entry: Entry) -> nn.Module:
+    """The network, with random weights."""
+    module, _, name = entry["make"].partition(":")
+    if module.startswith("penn"):
+        # Its Viterbi decoder is compiled for one version of torch; no network needs it.
+        sys.modules.setdefault("torbi", types.ModuleType("torbi"))
+    found: Any = importlib.import_module(module)
+    options = dict(entry.get("options", {}))
+    options |= {key: tuple(sizes) for key, sizes in entry.get("tuples", {}).items()}
+    if "config" in entry:
+        network = getattr(found, name)(getattr(found, entry["config"])(**options))
+    else:
+        network = getattr(found, name)(**options)
+    part: nn.Module = network.get_submodule(entry.get("part", ""))
+    return part
 
 
-def _transformer(config: str, model: str, **options: Any) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
-        import transformers
-
-        settings = getattr(transformers, config)(**options)
-        made: nn.Module = getattr(transformers, model)(settings)
-        return made
-
-    return make
-
-
-def _part(make: Callable[[], nn.Module], name: str) -> Callable[[], nn.Module]:
-    return lambda: make().get_submodule(name)
+def example(entry: Entry) -> Any:
+    """A random input of the network."""
+    given = entry["input"]
+    if isinstance(given, list):
+        return torch.randn(*given, generator=torch.Generator().manual_seed(0))
+    if "uniform" in given:
+        return torch.rand(given["uniform"])
+    return torch.randn(given["frames"]), torch.tensor(given["lengths"])
 
 
-_SMALL = {
-    "hidden_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 192,
-}
-_PANNS = {
-    "sample_rate": 32000,
-    "window_size": 1024,
-    "hop_size": 320,
-    "mel_bins": 64,
-    "fmin": 50,
-    "fmax": 14000,
-    "classes_num": 527,
-}
-_LONG_WAVE = noise(1, 32000 * 2)
-
-AUDIO: list[Entry] = [
-    ("torchcrepe tiny", _from("torchcrepe", "Crepe", model="tiny"), noise(4, 1024)),
-    ("torchcrepe full", _from("torchcrepe", "Crepe", model="full"), noise(2, 1024)),
-    ("penn FCNF0", _from("penn.model.fcnf0", "Fcnf0"), noise(2, 1, 1024)),
-    ("penn CREPE", _from("penn.model.crepe", "Crepe"), noise(2, 1, 1024)),
-    ("penn DeepF0", _from("penn.model.deepf0", "Deepf0"), noise(2, 1, 1024)),
-    ("Beat This", _from("beat_this.model.beat_tracker", "BeatThis"), noise(1, 100, 128)),
-    (
-        "Beat This small",
-        _from("beat_this.model.beat_tracker", "BeatThis", transformer_dim=128, n_layers=2),
-        noise(1, 100, 128),
-    ),
-    (
-        "Open-Unmix",
-        _from("openunmix.model", "OpenUnmix", nb_bins=513, nb_channels=2, hidden_size=128),
-        lambda: torch.rand(1, 2, 513, 20),
-    ),
-    (
-        "Demucs",
-        _from("demucs.demucs", "Demucs", sources=["a", "b"], channels=16, depth=4),
-        noise(1, 2, 8192),
-    ),
-    (
-        "HDemucs",
-        _from("demucs.hdemucs", "HDemucs", sources=["a", "b"], channels=16),
-        noise(1, 2, 44100),
-    ),
-    (
-        "HTDemucs",
-        _from(
-            "demucs.htdemucs",
-            "HTDemucs",
-            sources=["a", "b"],
-            channels=16,
-            t_layers=2,
-            segment=1,
-            use_train_segment=False,
-        ),
-        noise(1, 2, 44100),
-    ),
-    ("PANNs Cnn14", _from("panns_inference.models", "Cnn14", **_PANNS), _LONG_WAVE),
-    (
-        "PANNs Cnn14 framewise",
-        _from(
-            "panns_inference.models",
-            "Cnn14_DecisionLevelMax",
-            **{**_PANNS, "interpolate_mode": "nearest"},
-        ),
-        _LONG_WAVE,
-    ),
-    (
-        "piano transcription notes",
-        _from(
-            "piano_transcription_inference.models",
-            "Regress_onset_offset_frame_velocity_CRNN",
-            frames_per_second=100,
-            classes_num=88,
-        ),
-        noise(1, 16000),
-    ),
-    (
-        "piano transcription pedal",
-        _from(
-            "piano_transcription_inference.models",
-            "Regress_pedal_CRNN",
-            frames_per_second=100,
-            classes_num=1,
-        ),
-        noise(1, 16000),
-    ),
-    (
-        "PESTO encoder",
-        _from("pesto.model", "Resnet1d", n_chan_layers=[20, 20, 10]),
-        noise(4, 1, 216),
-    ),
-    ("EnCodec encoder", _from("encodec.modules", "SEANetEncoder"), noise(1, 1, 3200)),
-    ("EnCodec decoder", _from("encodec.modules", "SEANetDecoder"), noise(1, 128, 10)),
-    (
-        "Vocos backbone",
-        _from(
-            "vocos.models",
-            "VocosBackbone",
-            input_channels=100,
-            dim=128,
-            intermediate_dim=384,
-            num_layers=4,
-        ),
-        noise(1, 100, 30),
-    ),
-    (
-        "Vocos ResNet",
-        _from("vocos.models", "VocosResNetBackbone", input_channels=100, dim=64, num_blocks=2),
-        noise(1, 100, 30),
-    ),
-    (
-        "Asteroid ConvTasNet",
-        _from("asteroid.models", "ConvTasNet", n_src=2, n_blocks=3, n_repeats=2),
-        noise(1, 1, 8000),
-    ),
-    (
-        "Asteroid DPRNN",
-        _from("asteroid.models", "DPRNNTasNet", n_src=2, n_repeats=2),
-        noise(1, 1, 8000),
-    ),
-    ("Asteroid DPTNet", _from("asteroid.models", "DPTNet", n_src=2), noise(1, 1, 8000)),
-    ("Asteroid LSTM-TasNet", _from("asteroid.models", "LSTMTasNet", n_src=2), noise(1, 1, 8000)),
-    ("Asteroid SuDoRM-RF", _from("asteroid.models", "SuDORMRFNet", n_src=2), noise(1, 1, 8000)),
-    ("Asteroid DeMask", _from("asteroid.models", "DeMask"), noise(1, 1, 16000)),
-    (
-        "torchaudio ConvTasNet",
-        _from("torchaudio.models", "ConvTasNet", msk_num_layers=3, msk_num_stacks=2),
-        noise(1, 1, 8000),
-    ),
-    (
-        "torchaudio HDemucs",
-        _from("torchaudio.models", "HDemucs", sources=["a", "b"], channels=16),
-        noise(1, 2, 44100),
-    ),
-    (
-        "torchaudio wav2vec 2.0",
-        _from("torchaudio.models", "wav2vec2_base", aux_num_out=32),
-        noise(1, 8000),
-    ),
-    (
-        "torchaudio HuBERT",
-        _from("torchaudio.models", "hubert_base", aux_num_out=32),
-        noise(1, 8000),
-    ),
-    (
-        "torchaudio DeepSpeech",
-        _from("torchaudio.models", "DeepSpeech", n_feature=64, n_hidden=128),
-        noise(1, 1, 50, 64),
-    ),
-    ("torchaudio wav2letter", _from("torchaudio.models", "Wav2Letter"), noise(1, 1, 4000)),
-    (
-        "torchaudio Conformer",
-        _from(
-            "torchaudio.models",
-            "Conformer",
-            input_dim=64,
-            num_heads=4,
-            ffn_dim=128,
-            num_layers=2,
-            depthwise_conv_kernel_size=31,
-        ),
-        lambda: (torch.randn(2, 60, 64), torch.tensor([60, 50])),
-    ),
-    (
-        "torchaudio Emformer",
-        _from(
-            "torchaudio.models",
-            "Emformer",
-            input_dim=64,
-            num_heads=4,
-            ffn_dim=128,
-            num_layers=2,
-            segment_length=4,
-            right_context_length=1,
-        ),
-        lambda: (torch.randn(2, 41, 64), torch.tensor([41, 30])),
-    ),
-    (
-        "torchaudio Tacotron 2 encoder",
-        _part(_from("torchaudio.models", "Tacotron2"), "encoder"),
-        lambda: (torch.randn(2, 512, 20), torch.tensor([20, 15])),
-    ),
-    (
-        "torchaudio WaveRNN upsampling",
-        _part(
-            _from(
-                "torchaudio.models",
-                "WaveRNN",
-                upsample_scales=[5, 5, 8],
-                n_classes=512,
-                hop_length=200,
-            ),
-            "upsample",
-        ),
-        noise(1, 128, 20),
-    ),
-    (
-        "wav2vec 2.0 (transformers)",
-        _transformer("Wav2Vec2Config", "Wav2Vec2Model", num_conv_pos_embedding_groups=4, **_SMALL),
-        noise(1, 8000),
-    ),
-    (
-        "HuBERT (transformers)",
-        _transformer("HubertConfig", "HubertModel", num_conv_pos_embedding_groups=4, **_SMALL),
-        noise(1, 8000),
-    ),
-    (
-        "AST (transformers)",
-        _transformer("ASTConfig", "ASTForAudioClassification", max_length=128, **_SMALL),
-        noise(1, 128, 128),
-    ),
-    (
-        "Whisper encoder (transformers)",
-        _part(
-            _transformer(
-                "WhisperConfig",
-                "WhisperModel",
-                d_model=96,
-                encoder_layers=2,
-                decoder_layers=2,
-                encoder_attention_heads=4,
-                decoder_attention_heads=4,
-                encoder_ffn_dim=192,
-                decoder_ffn_dim=192,
-                max_source_positions=100,
-            ),
-            "encoder",
-        ),
-        noise(1, 80, 200),
-    ),
-    (
-        "PaSST",
-        _from(
-            "hear21passt.models.passt",
-            "PaSST",
-            embed_dim=96,
-            depth=2,
-            num_heads=4,
-            img_size=(128, 100),
-            stride=(16, 16),
-        ),
-        noise(1, 1, 128, 100),
-    ),
-    (
-        "BS-RoFormer",
-        _from(
-            "bs_roformer",
-            "BSRoformer",
-            dim=32,
-            depth=1,
-            time_transformer_depth=1,
-            freq_transformer_depth=1,
-        ),
-        noise(1, 44100),
-    ),
-]
-
-VISION: list[Entry] = [
-    (name, _from("torchvision.models", name, weights=None), noise(1, 3, size, size))
-    for name, size in (
-        ("resnet18", 64),
-        ("resnext50_32x4d", 64),
-        ("densenet121", 64),
-        ("mobilenet_v2", 64),
-        ("mobilenet_v3_small", 64),
-        ("efficientnet_b0", 64),
-        ("efficientnet_v2_s", 64),
-        ("googlenet", 96),
-        ("inception_v3", 128),
-        ("shufflenet_v2_x1_0", 64),
-        ("squeezenet1_1", 64),
-        ("mnasnet1_0", 64),
-        ("regnet_y_400mf", 64),
-        ("convnext_tiny", 64),
-        ("vgg11_bn", 32),
-        ("alexnet", 96),
-        ("vit_b_16", 224),
-        ("swin_t", 64),
-        ("maxvit_t", 224),
-    )
-] + [
-    (f"timm {name}", _timm(name), noise(1, 3, size, size))
-    for name, size in (
-        ("vit_tiny_patch16_224", 224),
-        ("deit_tiny_patch16_224", 224),
-        ("mixer_s16_224", 224),
-        ("resmlp_12_224", 224),
-        ("convnextv2_atto", 64),
-        ("ghostnet_100", 64),
-        ("hrnet_w18_small", 64),
-        ("dla34", 64),
-        ("res2net50_26w_4s", 64),
-        ("seresnet18", 64),
-        ("skresnet18", 64),
-        ("cspresnet50", 64),
-        ("repvgg_a0", 64),
-        ("vovnet39a", 64),
-        ("poolformer_s12", 64),
-        ("levit_128s", 224),
-        ("nfnet_l0", 64),
-    )
-]
-
-
-def examine(entry: Entry, side: str) -> dict[str, Any]:
+def examine(name: str, entry: Entry, side: str) -> dict[str, Any]:
     """What mirtrim (side "ours") or Torch-Pruning ("theirs") makes of one network."""
-    name, make, example = entry
     torch.manual_seed(0)
     torch.set_num_threads(1)
     try:
-        model, inputs = make().eval(), example()
+        model, inputs = made(entry).eval(), example(entry)
     except (ImportError, OSError) as error:
         return {"network": name, "mirtrim": "not installed", "why": str(error)}
     found: dict[str, Any] = {
@@ -398,7 +100,7 @@ def examine(entry: Entry, side: str) -> dict[str, Any]:
     if side == "ours":
         found.update(_ours(model, inputs))
     else:
-        found["torch_pruning"] = _theirs(make, inputs)
+        found["torch_pruning"] = _theirs(made(entry).eval(), inputs)
     return found
 
 
@@ -448,10 +150,9 @@ def _ours(model: nn.Module, inputs: Any) -> dict[str, Any]:
     return found
 
 
-def _theirs(make: Callable[[], nn.Module], inputs: Any) -> str:
+def _theirs(model: nn.Module, inputs: Any) -> str:
     import torch_pruning
 
-    model = make().eval()
     positional = inputs if isinstance(inputs, tuple) else (inputs,)
     try:
         with torch.no_grad():
@@ -505,13 +206,13 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="without Torch-Pruning")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
-    kinds = {"audio": AUDIO, "vision": VISION, None: AUDIO + VISION}
-    entries = {entry[0]: entry for entry in kinds[options.kind]}
+    kinds = networks()
+    entries = kinds[options.kind] if options.kind else kinds["audio"] | kinds["vision"]
     if options.one:
         # Seconds of the processor: a busy machine changes nothing.
         resource.setrlimit(resource.RLIMIT_CPU, (options.seconds, options.seconds + 5))
         warnings.simplefilter("ignore")
-        print(json.dumps(examine(entries[options.one], options.side)))
+        print(json.dumps(examine(options.one, entries[options.one], options.side)))
         return
     rows = []
     print("network | parameters | mirtrim | pinned | largest | seconds | Torch-Pruning", flush=True)

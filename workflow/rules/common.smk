@@ -245,6 +245,13 @@ def varied_jobs(study):
     return found
 
 
+def variants_of(study):
+    """The variants that a study has."""
+    return {
+        name: variant for name, variant in VARIANTS.items() if study in variant["study"]
+    }
+
+
 def main_jobs(tasks=TASKS):
     """Task → jobs of the main runs."""
     return {task: jobs_of(task) for task in tasks}
@@ -428,6 +435,16 @@ def measurements(kind, jobs):
     ]
 
 
+def rows_at_hand(wildcards):
+    """The table of the task's rows, whenever it was written."""
+    return ancient(tables("rows", [wildcards.task]))
+
+
+def rows_of_run(wildcards):
+    """The rows of the job of a run, if the table does not have them."""
+    return files("rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]})
+
+
 def latency_files(tasks):
     """Files of latencies of those tasks some of whose networks have not been timed."""
     seed = config["costs"]["seeds"][0]
@@ -580,6 +597,16 @@ def jobs_named(key):
         task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
         for task, block in config[key].items()
     }
+
+
+def page_of(path, study, caption):
+    """A file that the report shows."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category="Studies",
+        labels={"task": "all", "study": study},
+    )
 
 
 def features_of_other(wildcards):

@@ -5,10 +5,8 @@ rule cost:
     input:
         store=features_of_task,
         networks=networks_of_run,
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
-        rows=lambda wildcards: files(
-            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
-        ),
+        tables=rows_at_hand,
+        rows=rows_of_run,
     output:
         files=directory(f"{RESULTS}/onnx/{{task}}/{{run}}_seed{{seed}}"),
         costs=f"{RESULTS}/jobs/exports/{{task}}/{{run}}_seed{{seed}}.csv",
@@ -32,7 +30,7 @@ rule latency:
         store=features_of_task,
         networks=timed("networks", ending_of_dense=".safetensors"),
         files=timed("onnx"),
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
+        tables=rows_at_hand,
         rows=lambda wildcards: files("rows", timed_jobs(wildcards)),
     output:
         latency=f"{RESULTS}/jobs/latency/{{task}}/timed.csv",
@@ -57,10 +55,8 @@ rule microcontroller:
     input:
         store=features_of_task,
         networks=networks_of_run,
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
-        rows=lambda wildcards: files(
-            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
-        ),
+        tables=rows_at_hand,
+        rows=rows_of_run,
     output:
         files=directory(f"{RESULTS}/tflite/{{task}}/{{run}}_seed{{seed}}"),
         table=f"{RESULTS}/jobs/arenas/{{task}}/{{run}}_seed{{seed}}.csv",

@@ -169,56 +169,12 @@ for study, block in VARIED.items():
             study=study,
             runs=[*PLAN.runs, *PLAN.studies[study]],
             tasks=block["tasks"],
-            variants={
-                name: variant
-                for name, variant in VARIANTS.items()
-                if study in variant["study"]
-            },
+            variants=variants_of(study),
             code=code_of("free_ratios.py"),
         message:
             f"Study {study}: error against size, and how far trimming is free"
         script:
             "../scripts/free_ratios.py"
-
-
-# And of those that contrast runs within every variant.
-for study, block in VARIED.items():
-    if block["told"] != "contrasts":
-        continue
-
-    rule:
-        name:
-            study
-        input:
-            tables=tables("rows", list(varied_jobs(study))),
-            rows=later(files, "rows", varied_jobs(study)),
-        output:
-            csv=f"{RESULTS}/studies/{study}/contrasts.csv",
-            markdown=report(
-                f"{RESULTS}/studies/{study}/contrasts.md",
-                caption="../report/factors.rst",
-                category="Studies",
-                labels={"task": "all", "study": study},
-            ),
-        log:
-            f"{RESULTS}/logs/study_{study}.log",
-        priority: 1
-        conda:
-            "../envs/mirtrim.yaml"
-        params:
-            study=study,
-            runs=runs_of_varied(study),
-            contrasts=block["contrasts"],
-            variants={
-                name: variant
-                for name, variant in VARIANTS.items()
-                if study in variant["study"]
-            },
-            code=code_of("factors.py"),
-        message:
-            f"Study {study}: two runs beside each other, in every variant"
-        script:
-            "../scripts/factors.py"
 
 
 rule figures_of_all:

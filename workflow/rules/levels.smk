@@ -1,103 +1,12 @@
 # Studies that vary their tasks, told level by level; targets by their own names.
 
-
-def levels_of_study(study):
-    """The variants that a study has."""
-    return {
-        name: variant for name, variant in VARIANTS.items() if study in variant["study"]
-    }
-
-
-# Error and calibration. What is inspected are networks, which no checkout has; their lines it has.
-for study, block in VARIED.items():
-    if block["told"] != "calibration":
-        continue
-
-    rule:
-        name:
-            study
-        input:
-            tables=tables("inspections", list(varied_jobs(study))),
-            inspections=later(
-                measurements,
-                "inspections",
-                measurable("inspections", varied_jobs(study)),
-            ),
-        output:
-            csv=f"{RESULTS}/studies/{study}/calibration.csv",
-            markdown=report(
-                f"{RESULTS}/studies/{study}/calibration.md",
-                caption="../report/levels.rst",
-                category="Studies",
-                labels={"task": "all", "study": study},
-            ),
-            figure=[
-                report(
-                    f"{FIGURES}/{study}.svg",
-                    caption="../report/levels.rst",
-                    category="Studies",
-                    labels={"task": "all", "study": study},
-                ),
-                f"{FIGURES}/{study}.png",
-            ],
-        log:
-            f"{RESULTS}/logs/study_{study}.log",
-        priority: 1
-        conda:
-            "../envs/mirtrim.yaml"
-        params:
-            study=study,
-            jobs=measurable("inspections", varied_jobs(study)),
-            variants=levels_of_study(study),
-            code=code_of("calibration_of_levels.py"),
-        message:
-            f"Study {study}: error and calibration at every level and ratio"
-        script:
-            "../scripts/calibration_of_levels.py"
-
-
-# Errors of rare and of frequent classes, which stand in the rows.
-for study, block in VARIED.items():
-    if block["told"] != "rare_classes":
-        continue
-
-    rule:
-        name:
-            study
-        input:
-            tables=tables("rows", list(varied_jobs(study))),
-            rows=later(files, "rows", varied_jobs(study)),
-        output:
-            csv=f"{RESULTS}/studies/{study}/rare_classes.csv",
-            markdown=report(
-                f"{RESULTS}/studies/{study}/rare_classes.md",
-                caption="../report/levels.rst",
-                category="Studies",
-                labels={"task": "all", "study": study},
-            ),
-            figure=[
-                report(
-                    f"{FIGURES}/{study}.svg",
-                    caption="../report/levels.rst",
-                    category="Studies",
-                    labels={"task": "all", "study": study},
-                ),
-                f"{FIGURES}/{study}.png",
-            ],
-        log:
-            f"{RESULTS}/logs/study_{study}.log",
-        priority: 1
-        conda:
-            "../envs/mirtrim.yaml"
-        params:
-            study=study,
-            runs=runs_of_varied(study),
-            variants=levels_of_study(study),
-            code=code_of("rare_classes.py"),
-        message:
-            f"Study {study}: errors of rare and of frequent classes"
-        script:
-            "../scripts/rare_classes.py"
+# How a study is told → caption of its page, and what it is about.
+PAGES = {
+    "contrasts": ("factors", "two runs beside each other, in every variant"),
+    "calibration": ("levels", "error and calibration at every level and ratio"),
+    "rare_classes": ("levels", "errors of rare and of frequent classes"),
+    "levels": ("level_contrasts", "errors at every level minus those at the first"),
+}
 
 
 def has_line(block):
@@ -109,37 +18,37 @@ def has_line(block):
     )
 
 
-# Whether a setting changes errors: every level minus the first.
+def figure_of(study, block, caption):
+    """Figures of a study, if it has some."""
+    if block["told"] == "contrasts" or (
+        block["told"] == "levels" and not has_line(block)
+    ):
+        return []
+    drawn = page_of(f"{FIGURES}/{study}.svg", study, caption)
+    return [drawn] if block["told"] == "levels" else [drawn, f"{FIGURES}/{study}.png"]
+
+
 for study, block in VARIED.items():
-    if block["told"] != "levels":
+    if block["told"] not in PAGES:
         continue
+    caption, words = PAGES[block["told"]]
+    # Inspected are networks, which no checkout has; their lines it has. All else is in the rows.
+    inspected = block["told"] == "calibration"
+    kind, jobs = ("inspections" if inspected else "rows"), varied_jobs(study)
+    wanted = measurable(kind, jobs) if inspected else jobs
 
     rule:
         name:
             study
         input:
-            tables=tables("rows", list(varied_jobs(study))),
-            rows=later(files, "rows", varied_jobs(study)),
+            tables=tables(kind, list(jobs)),
+            rows=later(measurements if inspected else files, kind, wanted),
         output:
-            csv=f"{RESULTS}/studies/{study}/levels.csv",
-            markdown=report(
-                f"{RESULTS}/studies/{study}/levels.md",
-                caption="../report/level_contrasts.rst",
-                category="Studies",
-                labels={"task": "all", "study": study},
+            csv=f"{RESULTS}/studies/{study}/{block['told']}.csv",
+            markdown=page_of(
+                f"{RESULTS}/studies/{study}/{block['told']}.md", study, caption
             ),
-            figure=(
-                [
-                    report(
-                        f"{FIGURES}/{study}.svg",
-                        caption="../report/level_contrasts.rst",
-                        category="Studies",
-                        labels={"task": "all", "study": study},
-                    ),
-                ]
-                if has_line(block)
-                else []
-            ),
+            figure=figure_of(study, block, caption),
         log:
             f"{RESULTS}/logs/study_{study}.log",
         priority: 1
@@ -147,10 +56,13 @@ for study, block in VARIED.items():
             "../envs/mirtrim.yaml"
         params:
             study=study,
+            told=block["told"],
             runs=runs_of_varied(study),
-            variants=levels_of_study(study),
+            jobs=wanted,
+            contrasts=block["contrasts"],
+            variants=variants_of(study),
             code=code_of("levels.py"),
         message:
-            f"Study {study}: errors at every level minus those at the first"
+            f"Study {study}: {words}"
         script:
             "../scripts/levels.py"

@@ -8,10 +8,8 @@ rule inspection:
     input:
         store=features_of_task,
         networks=networks_of_run,
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
-        rows=lambda wildcards: files(
-            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
-        ),
+        tables=rows_at_hand,
+        rows=rows_of_run,
     output:
         table=f"{RESULTS}/jobs/inspections/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
@@ -31,10 +29,8 @@ rule barrier:
         store=features_of_task,
         network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
         networks=networks_of_run,
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
-        rows=lambda wildcards: files(
-            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
-        ),
+        tables=rows_at_hand,
+        rows=rows_of_run,
     output:
         table=f"{RESULTS}/jobs/connectivity/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
@@ -56,10 +52,8 @@ rule merge:
         other_store=features_of_other,
         network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
         networks=networks_of_run,
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
-        rows=lambda wildcards: files(
-            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
-        ),
+        tables=rows_at_hand,
+        rows=rows_of_run,
     output:
         table=f"{RESULTS}/jobs/merging/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
@@ -85,10 +79,8 @@ rule directions:
         store=features_of_task,
         network=f"{RESULTS}/networks/{{task}}/dense_seed{{seed}}.safetensors",
         networks=networks_of_run,
-        tables=lambda wildcards: ancient(tables("rows", [wildcards.task])),
-        rows=lambda wildcards: files(
-            "rows", {wildcards.task: [f"{wildcards.run}_seed{wildcards.seed}"]}
-        ),
+        tables=rows_at_hand,
+        rows=rows_of_run,
     output:
         table=f"{RESULTS}/jobs/singular/{{task}}/{{run}}_seed{{seed}}.csv",
     log:
@@ -153,88 +145,46 @@ rule inspections:
         "../scripts/inspections.py"
 
 
-rule connectivity:
-    input:
-        tables=tables("connectivity", CONNECTED),
-        barriers=later(measurements, "connectivity", CONNECTED),
-    output:
-        csv=f"{RESULTS}/studies/connectivity.csv",
-        markdown=report(
-            f"{RESULTS}/studies/connectivity.md",
-            caption="../report/connectivity.rst",
-            category="Studies",
-            labels={"task": "all", "study": "connectivity"},
-        ),
-        figure=[
-            report(
-                f"{FIGURES}/connectivity.svg",
-                caption="../report/connectivity.rst",
-                category="Studies",
-                labels={"task": "all", "study": "connectivity"},
+# What was measured → whose, and what it is about.
+MEASURED_PAGES = {
+    "connectivity": (CONNECTED, "Do two trainings of one ticket end in one valley?"),
+    "merging": (MERGED, "What does one trimmed trunk for two tasks cost?"),
+    "singular": (
+        TAKEN_APART,
+        "What runs have changed in the directions of the dense network's weights",
+    ),
+}
+for kind, (jobs, words) in MEASURED_PAGES.items():
+
+    rule:
+        name:
+            kind
+        input:
+            tables=tables(kind, jobs),
+            files=later(measurements, kind, jobs),
+        output:
+            csv=f"{RESULTS}/studies/{kind}.csv",
+            markdown=page_of(f"{RESULTS}/studies/{kind}.md", kind, kind),
+            figure=(
+                [
+                    page_of(f"{FIGURES}/{kind}.svg", kind, kind),
+                    f"{FIGURES}/{kind}.png",
+                ]
+                if kind == "connectivity"
+                else []
             ),
-            f"{FIGURES}/connectivity.png",
-        ],
-    log:
-        f"{RESULTS}/logs/connectivity.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        jobs=CONNECTED,
-        code=code_of("barriers.py"),
-    message:
-        "Do two trainings of one ticket end in one valley?"
-    script:
-        "../scripts/barriers.py"
-
-
-rule merging:
-    input:
-        tables=tables("merging", MERGED),
-        merges=later(measurements, "merging", MERGED),
-    output:
-        csv=f"{RESULTS}/studies/merging.csv",
-        markdown=report(
-            f"{RESULTS}/studies/merging.md",
-            caption="../report/merging.rst",
-            category="Studies",
-            labels={"task": "all", "study": "merging"},
-        ),
-    log:
-        f"{RESULTS}/logs/merging.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        jobs=MERGED,
-        code=code_of("merges.py"),
-    message:
-        "What does one trimmed trunk for two tasks cost?"
-    script:
-        "../scripts/merges.py"
-
-
-rule singular:
-    input:
-        tables=tables("singular", TAKEN_APART),
-        views=later(measurements, "singular", TAKEN_APART),
-    output:
-        csv=f"{RESULTS}/studies/singular.csv",
-        markdown=report(
-            f"{RESULTS}/studies/singular.md",
-            caption="../report/singular.rst",
-            category="Studies",
-            labels={"task": "all", "study": "singular"},
-        ),
-    log:
-        f"{RESULTS}/logs/singular.log",
-    conda:
-        "../envs/mirtrim.yaml"
-    params:
-        jobs=TAKEN_APART,
-        code=code_of("singular.py"),
-    message:
-        "What runs have changed in the directions of the dense network's weights"
-    script:
-        "../scripts/singular.py"
+        log:
+            f"{RESULTS}/logs/{kind}.log",
+        conda:
+            "../envs/mirtrim.yaml"
+        params:
+            jobs=jobs,
+            kind=kind,
+            code=code_of("measured.py"),
+        message:
+            words
+        script:
+            "../scripts/measured.py"
 
 
 rule learning_curve:

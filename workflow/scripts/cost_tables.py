@@ -8,7 +8,7 @@ from mirtrim.analysis.board_table import board_table, write_board_table
 from mirtrim.analysis.boards import read_boards
 from mirtrim.analysis.cost_table import cost_table, write_cost_table
 from mirtrim.analysis.figures.bytes_on_disk import draw
-from mirtrim.analysis.figures.panels import write
+from mirtrim.analysis.style import save_figure
 from mirtrim.runs.cost_rows import read_arenas, read_cost_rows, read_latencies
 from mirtrim.utils.files import atomic_path
 
@@ -31,4 +31,4 @@ with job(snakemake, "cost tables"):
         write_cost_table(cost_table(*parts), *map(Path, paths))
     boards = board_table(arenas, read_boards(Path(given.boards)))
     write_board_table(boards, *map(Path, output.boards))
-    write(draw(costs), [Path(path) for path in output.bytes])
+    save_figure(draw(costs), [Path(path) for path in output.bytes])

@@ -6,8 +6,8 @@ from job import job, paths, rows_of
 
 from mirtrim.analysis import interactive
 from mirtrim.analysis.figures.catalogue import draw
-from mirtrim.analysis.figures.panels import write
 from mirtrim.analysis.recorded_curves import read_recorded_curves
+from mirtrim.analysis.style import save_figure
 from mirtrim.runs.cost_rows import read_latencies
 
 given, wanted, output = snakemake.input, snakemake.params, snakemake.output
@@ -17,6 +17,6 @@ with job(snakemake, "figures of all tasks"):
     latency = read_latencies(paths(given.get("latency")), paths(given.get("latency_tables")))
     fp32 = latency[~latency.runtime.str.contains("int8")]  # as the errors in the figures are
     for name, svg, png in zip(wanted.figures, output.svg, output.png, strict=True):
-        write(draw(name, rows, recorded, fp32, wanted.ratios), [Path(svg), Path(png)])
+        save_figure(draw(name, rows, recorded, fp32, wanted.ratios), [Path(svg), Path(png)])
     page = interactive.draw(rows, latency)
     interactive.write(page, Path(output.interactive), f"mirtrim, profile {wanted.profile}")

@@ -6,7 +6,7 @@ from job import job, paths
 
 from mirtrim.analysis.calibration import calibration_table, write_calibration
 from mirtrim.analysis.figures.inspected import draw_calibration, draw_units
-from mirtrim.analysis.figures.panels import write
+from mirtrim.analysis.style import save_figure
 from mirtrim.analysis.task_evidence import read_pieces
 from mirtrim.runs.measured_rows import Inspection, read_measured
 
@@ -22,5 +22,5 @@ with job(snakemake, "inspections"):
         write_calibration(
             calibration_table(part, pieces[pieces.task == task]), Path(csv), Path(markdown)
         )
-        write(draw_units(part), [Path(svg), Path(png)])
-    write(draw_calibration(found), [Path(path) for path in output.figure])
+        save_figure(draw_units(part), [Path(svg), Path(png)])
+    save_figure(draw_calibration(found), paths(output.figure))

@@ -1,13 +1,11 @@
 """Draw the learning curves of one task."""
 
-from pathlib import Path
-
 from job import job, paths
 
 from mirtrim.analysis.figures.learning import draw_learning
-from mirtrim.analysis.figures.panels import write
+from mirtrim.analysis.style import save_figure
 from mirtrim.runs.learning import read_learning
 
 with job(snakemake, f"learning curves of {snakemake.wildcards.task}"):
     learning = read_learning(paths(snakemake.input.tables))
-    write(draw_learning(learning), [Path(path) for path in snakemake.output])
+    save_figure(draw_learning(learning), paths(snakemake.output))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import job, rows_of
+from job import job, paths, rows_of
 
 from mirtrim.analysis.curves import draw_error_curve
 from mirtrim.analysis.operating_points import operating_points, write_operating_points
@@ -16,4 +16,4 @@ with job(snakemake, f"results {snakemake.wildcards.task}"):
     recorded = load_recorded(Path(snakemake.params.recorded)).points.get(snakemake.wildcards.task)
     points = operating_points(rows, recorded=recorded)
     write_operating_points(points, *map(Path, output.points))
-    draw_error_curve(rows, [Path(path) for path in output.curve])
+    draw_error_curve(rows, paths(output.curve))

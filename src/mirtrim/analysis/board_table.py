@@ -11,9 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from mirtrim.analysis.boards import Board, lacking
-from mirtrim.analysis.markup import latex_table, markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.markup import View, mean_and_deviation, mean_of, number, plain
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import write_text
 
 NEEDED = (
     "task", "method", "target_ratio", "ratio", "seed", "variant", "flash_bytes", "arena_bytes",
@@ -117,11 +116,6 @@ def sentence(row: pd.Series) -> str:
     )
 
 
-HEAD = (
-    "task", "method", "variant", "board", "ratio needed", "file (bytes)", "arena (bytes)",
-    "binding", "test error", "dense error",
-)  # fmt: skip
-TEXT_COLUMNS = 4
 NOTE = (
     "Ratio needed: that of the least compressed networks that fit the board in flash and RAM, the "
     "largest over seeds; 1.00 is the dense network. File and arena: the largest over seeds. "
@@ -130,22 +124,24 @@ NOTE = (
 )
 
 
-def _cells(row: pd.Series) -> list[str]:
-    dense = mean_and_deviation(row.dense_error_mean, row.dense_error_deviation)
-    start = [row.task, row.method, row.variant, row.board]
-    if pd.isna(row.ratio):
-        return [*start, "none fits", "–", "–", row.binding, "–", dense]
-    error = mean_and_deviation(row.test_error_mean, row.test_error_deviation)
-    numbers = f"{row.ratio:.2f}", f"{row.flash_bytes:,.0f}", f"{row.arena_bytes:,.0f}"
-    return [*start, *numbers, row.binding.replace("-", "–"), error, dense]
+VIEW = View(
+    {
+        **plain("task", "method", "variant", "board"),
+        "ratio needed": lambda row: number(row.ratio, ".2f", "none fits"),
+        "file (bytes)": "{flash_bytes:,.0f}",
+        "arena (bytes)": "{arena_bytes:,.0f}",
+        "binding": lambda row: row.binding.replace("-", "–"),
+        "test error": mean_of("test_error"),
+        "dense error": mean_of("dense_error"),
+    },
+    NOTE,
+    words=4,
+)
 
 
 def write_board_table(table: pd.DataFrame, csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the whole table as CSV, the reader's view with the sentences as Markdown, and the
-    reader's view as a LaTeX tabular.
+    """Write the whole table as CSV, the reader's view as Markdown and as a LaTeX tabular; the
+    Markdown has the sentences as well.
     """
-    cells = [_cells(row) for _, row in table.iterrows()]
     bullets = [f"* {sentence(row)}" for _, row in table.iterrows()]
-    lines = [*markdown_table(HEAD, cells, TEXT_COLUMNS), "", NOTE, "", *bullets]
-    write_table(table, csv, markdown, lines)
-    write_text(latex, latex_table(HEAD, cells, NOTE, TEXT_COLUMNS))
+    VIEW.write(table, csv, markdown, latex, ["", *bullets])

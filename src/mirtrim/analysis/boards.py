@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import get_type_hints
 
 from mirtrim.analysis.config_files import TEXT, list_of, mapping_of, read_checked
 from mirtrim.utils.errors import ConfigError
@@ -59,22 +60,13 @@ def lacking(board: Board, flash_bytes: int, arena_bytes: int) -> tuple[str, ...]
     return tuple(memory for memory, is_short in short.items() if is_short)
 
 
-SIZE = {"type": "integer", "minimum": 1}
+KINDS = {str: TEXT, bool: {"type": "boolean"}, int: {"type": "integer", "minimum": 1}}
 RESERVED = {"type": "integer", "minimum": 0}
 SCHEMA = list_of(
     mapping_of(
         {
-            "name": TEXT,
-            "part": TEXT,
-            "flash_bytes": SIZE,
-            "ram_bytes": SIZE,
-            "clock_hz": SIZE,
-            "weights_in_ram": {"type": "boolean"},
-            "source": TEXT,
-            "reserved_flash_bytes": RESERVED,
-            "flash_reserve_reason": TEXT,
-            "reserved_ram_bytes": RESERVED,
-            "ram_reserve_reason": TEXT,
+            name: RESERVED if name.startswith("reserved_") else KINDS[kind]
+            for name, kind in get_type_hints(Board).items()
         }
     )
 )

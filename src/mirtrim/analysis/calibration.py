@@ -1,12 +1,11 @@
 """How sure compressed networks are, and where they do worst: one table per task."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.markup import View, mean_of
 from mirtrim.analysis.tables import dense_first, means_and_deviations
 from mirtrim.runs.labels import with_labels
 
@@ -48,10 +47,6 @@ def calibration_table(inspections: pd.DataFrame, pieces: pd.DataFrame) -> pd.Dat
     return dense_first(table, "run", ["run", "target_ratio"])
 
 
-HEAD = (
-    "run", "ratio", "error", "calibration error", "equal mass", "overconfidence", "Brier",
-    "worst tenth", "worst class", "its share right",
-)  # fmt: skip
 NOTE = (
     "Mean ± sample deviation over seeds, on test. Calibration error: expected calibration error, "
     "15 bins of equal width; equal mass: 15 bins of as many statements. Overconfidence: mean "
@@ -64,20 +59,19 @@ NOTE = (
 )
 
 
-def write_calibration(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
-    """Write all of it as CSV, what a reader compares as Markdown."""
-    lines = markdown_table(HEAD, (_cells(row) for _, row in table.iterrows()))
-    write_table(table, csv, markdown, [*lines, "", NOTE])
-
-
-def _cells(row: pd.Series) -> list[str]:
-    def told(name: str) -> str:
-        return mean_and_deviation(row[f"{name}_mean"], row[f"{name}_deviation"])
-
-    return [
-        str(row.run),
-        f"{row.ratio:.2f}",
-        *(told(name) for name in MEASURED if name != "worst_class_share"),
-        str(row.worst_class) if row.worst_class != "-" else "–",
-        told("worst_class_share"),
-    ]
+VIEW = View(
+    {
+        "run": "{run}",
+        "ratio": "{ratio:.2f}",
+        "error": mean_of("test_error"),
+        "calibration error": mean_of("calibration_error"),
+        "equal mass": mean_of("calibration_error_equal_mass"),
+        "overconfidence": mean_of("overconfidence"),
+        "Brier": mean_of("brier"),
+        "worst tenth": mean_of("worst_pieces_error"),
+        "worst class": lambda row: "–" if row.worst_class == "-" else row.worst_class,
+        "its share right": mean_of("worst_class_share"),
+    },
+    NOTE,
+)
+write_calibration = VIEW.write

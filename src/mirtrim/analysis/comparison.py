@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from mirtrim.analysis import style
+from mirtrim.analysis.figures import panels
 from mirtrim.analysis.figures.lines import nearest_ratio
 from mirtrim.analysis.figures.placing import columns, spread
-from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.markup import View, mean_of, plain, write_table
 from mirtrim.analysis.tables import dense_first, means_and_deviations
 from mirtrim.runs.labels import with_labels
 
@@ -72,32 +72,27 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+VIEW = View(
+    {
+        **plain("run", "seeds"),
+        "ratio": "{ratio:.2f}",
+        "test error": mean_of("test_error"),
+        "minus dense": mean_of("difference"),
+        "speed-up (MACs)": "{speed_up_theoretical:.2f}",
+        "trainings": "{trainings:g}",
+        "cost": "{cost:.2f}",
+    },
+    "Mean ± sample deviation over seeds; minus dense: paired by seed. Cost: "
+    "training MACs of everything that led to the network, in trainings of the dense one.",
+)
+
+
 def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -> None:
     """All of it as CSV, what a reader compares as Markdown."""
-    head = (
-        "run", "seeds", "ratio", "test error", "minus dense", "speed-up (MACs)", "trainings",
-        "cost",
-    )  # fmt: skip
     lines = []
     for target, part in table.groupby("target_ratio", sort=True):
-        cells = (
-            (
-                str(row.run),
-                str(row.seeds),
-                f"{row.ratio:.2f}",
-                mean_and_deviation(row.test_error_mean, row.test_error_deviation),
-                mean_and_deviation(row.difference_mean, row.difference_deviation),
-                f"{row.speed_up_theoretical:.2f}",
-                f"{row.trainings:g}",
-                f"{row.cost:.2f}",
-            )
-            for row in part.itertuples()
-        )
-        lines += [f"## Ratio {target:g}", "", *markdown_table(head, cells), ""]
-    lines.append(
-        "Mean ± sample deviation over seeds; minus dense: paired by seed. Cost: "
-        "training MACs of everything that led to the network, in trainings of the dense one."
-    )
+        lines += [f"## Ratio {target:g}", "", *VIEW.markdown(part), ""]
+    lines.append(VIEW.note)
     if table.machines.nunique() > 1:
         lines += [
             "",
@@ -110,6 +105,7 @@ def write_comparison(table: pd.DataFrame, csv_path: Path, markdown_path: Path) -
     write_table(table.drop(columns="machines"), csv_path, markdown_path, lines)
 
 
+@style.styled()
 def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> None:
     """Two panels per ratio: error of every run, sorted, and error against training cost.
 
@@ -118,24 +114,18 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
     ratios = sorted(table.target_ratio.unique())
     longest = max(int((table.target_ratio == ratio).sum()) for ratio in ratios)
     height_inches = 1.0 + 0.19 * longest
-    with style.styled():
-        figure, grid = plt.subplots(
-            len(ratios),
-            2,
-            figsize=(10.5, len(ratios) * height_inches),
-            layout="constrained",
-            squeeze=False,
-            width_ratios=(3, 2),
-        )
-        for (sorted_axes, cost_axes), ratio in zip(grid, ratios, strict=True):
-            part = table[table.target_ratio == ratio]
-            dense = part[part.run == "dense"].iloc[0]
-            runs = part[part.run != "dense"].reset_index(drop=True)
-            _sorted(sorted_axes, runs, dense, most=int(part.seeds.max()))
-            sorted_axes.set_title(f"{task}, ratio {ratio:g}: mean and sample deviation", loc="left")
-            _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
-            cost_axes.set_title("the same error against what it has cost", loc="left")
-        style.save_figure(figure, paths)
+    size = (10.5, len(ratios) * height_inches)
+    figure, grid = panels.rectangle(len(ratios), 2, size, width_ratios=(3, 2))
+    for (sorted_axes, cost_axes), ratio in zip(grid, ratios, strict=True):
+        part = table[table.target_ratio == ratio]
+        dense = part[part.run == "dense"].iloc[0]
+        runs = part[part.run != "dense"].reset_index(drop=True)
+        _sorted(sorted_axes, runs, dense, most=int(part.seeds.max()))
+        title = f"{task}, ratio {ratio:g}: mean and sample deviation"
+        sorted_axes.set_title(title, fontsize="large")
+        _cost(cost_axes, runs, dense, LINE_INCHES / (height_inches - FRAME_INCHES))
+        cost_axes.set_title("the same error against what it has cost", fontsize="large")
+    style.save_figure(figure, paths)
 
 
 def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:
@@ -146,7 +136,7 @@ def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:
 
 
 def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series, most: int) -> None:
-    axes.axvline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
+    axes.axvline(dense.test_error_mean, **style.DENSE)
     for look, alike in _by_look(runs):
         axes.errorbar(
             alike.test_error_mean,
@@ -169,7 +159,7 @@ def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series, most: int) -> None
 
 def _cost(axes: Axes, runs: pd.DataFrame, dense: pd.Series, line_share: float) -> None:
     """Errors over cost; ranks beside them, `line_share` of the panel's height apart at least."""
-    axes.axhline(dense.test_error_mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)))
+    axes.axhline(dense.test_error_mean, **style.DENSE)
     for look, alike in _by_look(runs):
         axes.plot(
             alike.cost, alike.test_error_mean, color=look.colour, marker=look.marker, ms=4, ls=""

@@ -5,7 +5,6 @@ points of error; they find that masks which train as well as the dense network a
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.markup import interval, markdown_table, number, write_table
+from mirtrim.analysis.markup import View, low_to_high, plain
 from mirtrim.analysis.spread import LEVEL
 from mirtrim.analysis.statistics import t_test
 from mirtrim.analysis.style import Look
@@ -53,7 +52,6 @@ def connectivity_table(barriers: pd.DataFrame, stable: float = STABLE) -> pd.Dat
     return pd.DataFrame(lines, columns=[*columns, "p", "verdict"])
 
 
-HEAD = ("task", "run", "seeds", "ratio", "error", "barrier", "95 % interval", "p", "")
 NOTE = (
     "Two trainings of one ticket, from the weights that it is rewound to, on batches in another "
     "order. Error: the mean of both. Barrier: the highest test error on the line between them, "
@@ -63,25 +61,23 @@ NOTE = (
 )
 
 
-def write_connectivity(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
-    """Write the table as CSV and as Markdown."""
-    rows = (
-        (
-            row.task,
-            row.run,
-            str(row.seeds),
-            f"{row.ratio:.2f}",
-            f"{row.error:.3f}",
-            number(row.barrier, "+.3f"),
-            interval(row.low, row.high),
-            number(row.p, ".3f"),
-            row.verdict,
-        )
-        for row in table.itertuples()
-    )
-    write_table(table, csv, markdown, [*markdown_table(HEAD, rows, 2), "", NOTE])
+VIEW = View(
+    {
+        **plain("task", "run", "seeds"),
+        "ratio": "{ratio:.2f}",
+        "error": "{error:.3f}",
+        "barrier": "{barrier:+.3f}",
+        "95 % interval": low_to_high,
+        "p": "{p:.3f}",
+        "": "{verdict}",
+    },
+    NOTE,
+    words=2,
+)
+write_connectivity = VIEW.write
 
 
+@style.styled()
 def draw_connectivity(barriers: pd.DataFrame) -> Figure:
     """Test error on the line between two trainings: a panel per task and run, a colour per ratio.
 
@@ -94,29 +90,24 @@ def draw_connectivity(barriers: pd.DataFrame) -> Figure:
         raise ArtefactError("figure of connectivity: no ticket has been trained twice")
     rows = with_labels(barriers)
     ratios = sorted(set(rows.target_ratio))
-    looks = {
-        ratio: Look(look.colour, look.marker, look.dash, "dense" if ratio == 1 else f"{ratio:g}x")
-        for ratio, look in zip(ratios, RATIO_LOOKS * len(ratios), strict=False)
-    }
+    names = ["dense" if ratio == 1 else f"{ratio:g}x" for ratio in ratios]
+    looks = style.labelled(RATIO_LOOKS, names)
     groups = list(rows.groupby(["task", "run"], sort=True))
-    with style.styled():
-        figure, axes, place = panels.grid(len(groups))
-        for one, ((task, run), part) in zip(axes, groups, strict=True):
-            for ratio, look in looks.items():
-                lines = [json.loads(text) for text in part[part.target_ratio == ratio]["errors"]]
-                if not lines:
-                    continue
-                errors = np.array(lines)
-                shares = np.linspace(0, 1, errors.shape[1])
-                for line in errors:
-                    one.plot(shares, line, color=look.colour, ls=look.dash, lw=0.6, alpha=0.6)
-                one.plot(
-                    shares, errors.mean(0), color=look.colour, ls=look.dash, marker=look.marker,
-                    ms=3.5, lw=1.6, label=look.label,
-                )  # fmt: skip
-            one.set_ylim(bottom=0)
-            one.set_title(f"{task}, {run}", fontsize=9, loc="left")
-        figure.supxlabel("from the first training (0) to the second (1)", fontsize=9)
-        figure.supylabel("test error", fontsize=9)
-        panels.legend(figure, axes, place, list(looks.values()))
-    return figure
+    figure, axes, place = panels.grid(len(groups))
+    for one, ((task, run), part) in zip(axes, groups, strict=True):
+        for ratio, look in zip(ratios, looks, strict=True):
+            lines = [json.loads(text) for text in part[part.target_ratio == ratio]["errors"]]
+            if not lines:
+                continue
+            errors = np.array(lines)
+            shares = np.linspace(0, 1, errors.shape[1])
+            for line in errors:
+                one.plot(shares, line, color=look.colour, ls=look.dash, lw=0.6, alpha=0.6)
+            one.plot(
+                shares, errors.mean(0), color=look.colour, ls=look.dash, marker=look.marker,
+                ms=3.5, lw=1.6, label=look.label,
+            )  # fmt: skip
+        one.set_ylim(bottom=0)
+        one.set_title(f"{task}, {run}")
+    along = "from the first training (0) to the second (1)"
+    return panels.finish(figure, axes, place, along, "test error", looks)

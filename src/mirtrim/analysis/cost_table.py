@@ -1,10 +1,8 @@
 """Size, operations, memory, latency and error of every network."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table, mean_and_deviation, number, write_table
+from mirtrim.analysis.markup import View, mean_of
 from mirtrim.analysis.tables import dense_first, means_and_deviations
 from mirtrim.runs.labels import labels_of
 from mirtrim.runs.rows import with_names
@@ -72,11 +70,6 @@ def cost_table(
     return dense_first(table, "run", ["run", "target_ratio"])
 
 
-HEAD = (
-    "run", "ratio", "left", "MACs", "bytes fp32", "bytes int8", "arena", "ms", "ms best",
-    "ms int8", "speed-up (MACs)", "measured", "share", "best", "error fp32", "error int8",
-)  # fmt: skip
-COUNTED = ("nonzeros", "macs", "weights_zstd_fp32", "weights_zstd_int8", "arena_int8_bytes")
 NOTE = (
     "Means over seeds; error: mean ± sample deviation on test. Left: parameters that are not zero. "
     "Bytes: weights under zstd, in fp32 and in int8. Arena: bytes of working memory that the "
@@ -87,26 +80,25 @@ NOTE = (
 )
 
 
-def write_cost_table(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
-    """Write the whole table as CSV, the reader's view as Markdown."""
-    lines = markdown_table(HEAD, (_cells(row) for _, row in table.iterrows()))
-    write_table(table, csv, markdown, [*lines, "", NOTE])
-
-
-def _cells(row: pd.Series) -> list[str]:
-    return [
-        str(row.run),
-        f"{row.ratio:.2f}",
-        *(number(row[name], ",.0f") for name in COUNTED),
-        f"{row.onnxruntime_ms:.3f}",
-        f"{row.best_ms:.3f}",
-        f"{row.onnxruntime_int8_ms:.3f}",
-        f"{row.speed_up_theoretical:.2f}",
-        f"{row.speed_up_measured:.2f}",
-        f"{row.share_reached:.2f}",
-        f"{row.speed_up_best:.2f}",
-        *(
-            mean_and_deviation(row[f"test_error_{kind}_mean"], row[f"test_error_{kind}_deviation"])
-            for kind in ("fp32", "int8")
-        ),
-    ]
+VIEW = View(
+    {
+        "run": "{run}",
+        "ratio": "{ratio:.2f}",
+        "left": "{nonzeros:,.0f}",
+        "MACs": "{macs:,.0f}",
+        "bytes fp32": "{weights_zstd_fp32:,.0f}",
+        "bytes int8": "{weights_zstd_int8:,.0f}",
+        "arena": "{arena_int8_bytes:,.0f}",
+        "ms": "{onnxruntime_ms:.3f}",
+        "ms best": "{best_ms:.3f}",
+        "ms int8": "{onnxruntime_int8_ms:.3f}",
+        "speed-up (MACs)": "{speed_up_theoretical:.2f}",
+        "measured": "{speed_up_measured:.2f}",
+        "share": "{share_reached:.2f}",
+        "best": "{speed_up_best:.2f}",
+        "error fp32": mean_of("test_error_fp32"),
+        "error int8": mean_of("test_error_int8"),
+    },
+    NOTE,
+)
+write_cost_table = VIEW.write

@@ -8,11 +8,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.figures.lines import MAIN_LINES, from_dense, matches
+from mirtrim.analysis.figures.lines import MAIN_LINES, from_dense, matches, seeds_of
 from mirtrim.runs.labels import label_of
 from mirtrim.runs.rows import RUN_KEYS
 
@@ -20,6 +19,7 @@ ERROR_LABEL = "test error (1 − main score)"
 LABEL_INCHES = 4.6  # what the label of the ratios needs
 
 
+@style.styled()
 def draw_error_curve(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
     """Test error over compression ratio for every run of one task.
 
@@ -30,20 +30,17 @@ def draw_error_curve(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
         rows: result rows of one task.
         paths: one file per format wanted (.svg, .pdf, .png).
     """
-    with style.styled():
-        figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-        _panel(axes, rows)
-        seeds = rows.seed.nunique()
-        subject = f"{rows.task.iloc[0]} on {rows.corpus.iloc[0]}"
-        plural = "s" if seeds > 1 else ""
-        title = f"{subject}: {seeds} seed{plural}, line: mean, band: range"
-        axes.set_title(title, fontsize=9, loc="left")
-        axes.set_xlabel(panels.RATIO_LABEL)
-        axes.set_ylabel(ERROR_LABEL)
-        axes.legend(loc="upper left")
-        style.save_figure(figure, paths)
+    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    _panel(axes, rows)
+    subject = f"{rows.task.iloc[0]} on {rows.corpus.iloc[0]}"
+    axes.set_title(f"{subject}: {seeds_of(rows)}, line: mean, band: range")
+    axes.set_xlabel(panels.RATIO_LABEL)
+    axes.set_ylabel(ERROR_LABEL)
+    axes.legend(loc="upper left")
+    style.save_figure(figure, paths)
 
 
+@style.styled()
 def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
     """One panel like `draw_error_curve` for every task, and one legend.
 
@@ -55,34 +52,29 @@ def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
     # The legend has a place of its own, beside two panels.
     columns = 3 if len(tasks) > 1 else 1
     lines = -(-(len(tasks) + (len(tasks) > 1)) // columns)
-    with style.styled():
-        figure, grid = plt.subplots(
-            lines,
-            columns,
-            figsize=(max(3.6 * columns, LABEL_INCHES), 2.9 * lines),
-            layout="constrained",
-            squeeze=False,
-        )
-        places = list(grid.flat)
-        for axes, task in zip(places, tasks, strict=False):
-            _panel(axes, rows[rows.task == task])
-            axes.set_title(task, fontsize=9, loc="left")
-        for axes in places[len(tasks) :]:
-            axes.set_axis_off()
-        handles, labels = places[0].get_legend_handles_labels()
-        if len(places) > len(tasks):
-            places[len(tasks)].legend(handles, labels, loc="center")
-        else:
-            places[0].legend(loc="upper left")
-        figure.supxlabel(panels.RATIO_LABEL, fontsize=9)
-        figure.supylabel(ERROR_LABEL, fontsize=9)
-        style.save_figure(figure, paths)
+    size = (max(3.6 * columns, LABEL_INCHES), 2.9 * lines)
+    figure, grid = panels.rectangle(lines, columns, size)
+    places = list(grid.flat)
+    for axes, task in zip(places, tasks, strict=False):
+        _panel(axes, rows[rows.task == task])
+        axes.set_title(task)
+    for axes in places[len(tasks) :]:
+        axes.set_axis_off()
+    handles, labels = places[0].get_legend_handles_labels()
+    if len(places) > len(tasks):
+        places[len(tasks)].legend(handles, labels, loc="center")
+    else:
+        places[0].legend(loc="upper left")
+    figure.supxlabel(panels.RATIO_LABEL)
+    figure.supylabel(ERROR_LABEL)
+    style.save_figure(figure, paths)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     """All runs of one task."""
     dense = rows[rows.method == "dense"]
-    _dense(axes, dense)
+    error = dense.test_error
+    panels.dense_line(axes, (error.min(), error.max()), error.mean(), "dense")
     runs = list(rows[rows.method != "dense"].groupby(RUN_KEYS, sort=True))
     others = cycle(style.OTHERS)
     for values, run in runs:
@@ -92,14 +84,9 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
             look = next(others)
         label = look.label if look.label and len(runs) <= 2 else label_of(keys)
         _run(axes, look, label, from_dense(dense, run))
-    _axes(axes, rows)
-
-
-def _dense(axes: Axes, dense: pd.DataFrame) -> None:
-    axes.axhspan(dense.test_error.min(), dense.test_error.max(), color="#000000", alpha=0.08, lw=0)
-    axes.axhline(
-        dense.test_error.mean(), color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)), label="dense"
-    )
+    axes.set_xscale("log", base=2)
+    panels.ticks(axes.xaxis, sorted({1.0, *rows.target_ratio}))
+    axes.set_ylim(bottom=0)
 
 
 def _look(keys: dict[str, str]) -> style.Look:
@@ -114,12 +101,3 @@ def _run(axes: Axes, look: style.Look, label: str, run: pd.DataFrame) -> None:
         {"x": by_ratio.ratio.mean(), "mean": error.mean(), "low": error.min(), "high": error.max()}
     )
     panels.band_line(axes, points, replace(look, label=label), lw=1.5)
-
-
-def _axes(axes: Axes, rows: pd.DataFrame) -> None:
-    axes.set_xscale("log", base=2)
-    ticks = sorted({1.0, *rows.target_ratio})
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_ylim(bottom=0)

@@ -16,13 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.free_ratios import DENSE, LEVEL, varied
-from mirtrim.analysis.markup import (
-    interval,
-    markdown_table,
-    mean_and_deviation,
-    number,
-    write_table,
-)
+from mirtrim.analysis.markup import Cell, View, low_to_high, mean_of
 from mirtrim.analysis.spread import LEVEL as SIGNIFICANCE
 from mirtrim.analysis.statistics import holm, t_test
 from mirtrim.runs.labels import label_of_name
@@ -136,17 +130,29 @@ PAIRED = (
 )
 NOTE = f"{PAIRED} Lower: the run has less error than what it stands against."
 LEVELS_NOTE = f"{PAIRED} Lower: less error at that level than at the one it stands against."
+DIFFERENCE: dict[str, Cell] = {
+    "difference": "{difference:+.3f}",
+    "95 % interval": low_to_high,
+    "p": "{p_corrected:.3f}",
+    "": "{verdict}",
+}
 
 
 def write_factors(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
     """Write the table as CSV and as Markdown."""
     dimensions = list(table.columns[1 : table.columns.get_loc("target_ratio")])
-    head = (
-        "task", *dimensions, "ratio", "run", "against", "seeds", "its error", "the other's",
-        "difference", "95 % interval", "p", "",
-    )  # fmt: skip
-    lines = (_cells(row, dimensions) for _, row in table.iterrows())
-    write_table(table, csv, markdown, [*markdown_table(head, lines), "", NOTE])
+    columns: dict[str, Cell] = {
+        "task": "{task}",
+        **{name: f"{{{name}:g}}" for name in dimensions},
+        "ratio": "{target_ratio:g}",
+        "run": lambda row: label_of_name(row.run),
+        "against": lambda row: label_of_name(row.against),
+        "seeds": "{seeds}",
+        "its error": mean_of("run"),
+        "the other's": mean_of("against"),
+        **DIFFERENCE,
+    }
+    View(columns, NOTE).write(table, csv, markdown)
 
 
 def write_level_contrasts(table: pd.DataFrame, dimension: str, csv: Path, markdown: Path) -> None:
@@ -155,42 +161,15 @@ def write_level_contrasts(table: pd.DataFrame, dimension: str, csv: Path, markdo
     Args:
         dimension: what the study varies.
     """
-    head = (
-        "task", "run", "ratio", dimension, "against", "seeds", "error", "of the other",
-        "difference", "95 % interval", "p", "",
-    )  # fmt: skip
-    lines = (
-        [
-            str(row.task),
-            label_of_name(row.run),
-            f"{row.target_ratio:g}",
-            f"{row.level:g}",
-            f"{row.against:g}",
-            *_differences(row),
-        ]
-        for _, row in table.iterrows()
-    )
-    write_table(table, csv, markdown, [*markdown_table(head, lines), "", LEVELS_NOTE])
-
-
-def _cells(row: pd.Series, dimensions: Sequence[str]) -> list[str]:
-    return [
-        str(row.task),
-        *(f"{row[name]:g}" for name in dimensions),
-        f"{row.target_ratio:g}",
-        label_of_name(row.run),
-        label_of_name(row.against),
-        *_differences(row),
-    ]
-
-
-def _differences(row: pd.Series) -> list[str]:
-    return [
-        str(row.seeds),
-        mean_and_deviation(row.run_mean, row.run_deviation),
-        mean_and_deviation(row.against_mean, row.against_deviation),
-        number(row.difference, "+.3f"),
-        interval(row.low, row.high),
-        number(row.p_corrected, ".3f"),
-        row.verdict,
-    ]
+    columns: dict[str, Cell] = {
+        "task": "{task}",
+        "run": lambda row: label_of_name(row.run),
+        "ratio": "{target_ratio:g}",
+        dimension: "{level:g}",
+        "against": "{against:g}",
+        "seeds": "{seeds}",
+        "error": mean_of("run"),
+        "of the other": mean_of("against"),
+        **DIFFERENCE,
+    }
+    View(columns, LEVELS_NOTE).write(table, csv, markdown)

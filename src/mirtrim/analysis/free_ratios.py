@@ -90,18 +90,20 @@ def levels_compared(rows: pd.DataFrame, dimension: str, run: str) -> str:
         rows: of one task.
     """
     others = [name for name in varied(rows) if name != dimension]
-    of_run = rows[rows.run == run]
-    groups: Iterable[tuple[Any, pd.DataFrame]] = [((), of_run)]
-    if others:
-        groups = of_run.groupby([f"{LEVEL}{name}" for name in others])
     texts = []
-    for key, part in groups:
+    for key, part in _by_level(rows[rows.run == run], others):
         levels = levels_of(part, dimension)
         if len(levels) > 1:
             where = " and ".join(f"{n} {v:g}" for n, v in zip(others, key, strict=True))
             text = f"{dimension} {', '.join(f'{level:g}' for level in levels)}"
             texts.append(f"{text} at {where}" if where else text)
     return "; ".join(texts)
+
+
+def _by_level(rows: pd.DataFrame, dimensions: Sequence[str]) -> Iterable[tuple[Any, pd.DataFrame]]:
+    """Levels of these dimensions, and the rows of each combination; all rows without dimensions."""
+    names = [f"{LEVEL}{name}" for name in dimensions]
+    return rows.groupby(names) if names else [((), rows)]
 
 
 def at(rows: pd.DataFrame, **levels: float) -> pd.DataFrame:
@@ -154,7 +156,7 @@ def free_ratios(
         of these seeds `parameters` and `dense_error`, as means.
     """
     found = []
-    for levels, part in rows.groupby([f"{LEVEL}{name}" for name in dimensions]):
+    for levels, part in _by_level(rows, dimensions):
         ratio = largest_free_ratio(part, run, margin=margin, times=times)
         if not isnan(ratio):
             trimmed, dense = part[part.run == run], part[part.run == DENSE]
@@ -180,15 +182,16 @@ def growth(
     """
     slopes: dict[int, list[float]] = {}
     for seed, of_seed in rows.groupby("seed"):
-        groups: Iterable[pd.DataFrame] = [of_seed]
-        if others:
-            groups = [part for _, part in of_seed.groupby([f"{LEVEL}{name}" for name in others])]
-        for part in groups:
+        for _, part in _by_level(of_seed, others):
             table = free_ratios(part, [dimension], run, **limits)
             if len(table) >= 2:
                 x, y = np.log2(table[dimension]), np.log2(table.ratio)
                 slopes.setdefault(int(seed), []).append(float(np.polyfit(x, y, 1)[0]))
-    return pd.Series({seed: float(np.mean(values)) for seed, values in slopes.items()}, dtype=float)
+    return _means(slopes)
+
+
+def _means(values: Mapping[int, Sequence[float]]) -> pd.Series:
+    return pd.Series({seed: float(np.mean(of)) for seed, of in values.items()}, dtype=float)
 
 
 def at_equal_size(rows: pd.DataFrame, run: str, others: Sequence[str]) -> pd.Series:
@@ -217,9 +220,7 @@ def at_equal_size(rows: pd.DataFrame, run: str, others: Sequence[str]) -> pd.Ser
             if sizes.iloc[0] <= size <= sizes.iloc[-1]:
                 trained = float(np.interp(size, sizes, errors))
                 differences.setdefault(seed, []).append(float(trimmed.test_error) - trained)
-    return pd.Series(
-        {seed: float(np.mean(values)) for seed, values in differences.items()}, dtype=float
-    )
+    return _means(differences)
 
 
 def write_free_ratios(rows: pd.DataFrame, csv: Path, markdown: Path) -> None:

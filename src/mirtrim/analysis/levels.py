@@ -5,7 +5,7 @@ classes (long tail).
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mirtrim.analysis.free_ratios import LEVEL, levels_in
-from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.markup import Cell, View, mean_of, number
 from mirtrim.analysis.tables import means_and_deviations
 from mirtrim.runs.labels import label_of_name
 from mirtrim.runs.measured_rows import Inspection, read_measured
@@ -190,17 +190,21 @@ def write_levels(
         words: measured column → what a reader calls it.
     """
     dimensions = list(table.columns[1 : table.columns.get_loc("run")])
-    head = ["task", *dimensions, "run", "seeds", "ratio", *words.values()]
-    lines = (_cells(row, dimensions, words) for _, row in table.iterrows())
-    text = markdown_table(head, lines, 2 + len(dimensions))
-    write_table(table, csv, markdown, [*text, "", note])
+    columns: dict[str, Cell] = {
+        "task": "{task}",
+        **{name: _level(name) for name in dimensions},
+        "run": lambda row: label_of_name(row.run),
+        "seeds": "{seeds}",
+        "ratio": "{ratio:.2f}",
+        **{word: _mean(name) for name, word in words.items()},
+    }
+    View(columns, note, 2 + len(dimensions)).write(table, csv, markdown)
 
 
-def _cells(row: pd.Series, dimensions: Sequence[str], words: Collection[str]) -> list[str]:
-    def told(name: str) -> str:
-        found = mean_and_deviation(row[f"{name}_mean"], row[f"{name}_deviation"])
-        return found.replace("-", "−")
+def _level(dimension: str) -> Callable[[pd.Series], str]:
+    return lambda row: number(row[dimension], "g", "")
 
-    levels = ["" if pd.isna(row[name]) else f"{row[name]:g}" for name in dimensions]
-    first = [str(row.task), *levels, label_of_name(row.run), str(row.seeds), f"{row.ratio:.2f}"]
-    return [*first, *(told(name) for name in words)]
+
+def _mean(measure: str) -> Callable[[pd.Series], str]:
+    told = mean_of(measure)
+    return lambda row: told(row).replace("-", "−")

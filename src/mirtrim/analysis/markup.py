@@ -1,8 +1,11 @@
-"""Tables as Markdown and as LaTeX. Cells are text already; the first columns are words, the others
+"""Tables as a reader sees them, in Markdown and in LaTeX. The first columns are words, the others
 numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +19,7 @@ def write_table(table: pd.DataFrame, csv: Path, markdown: Path, lines: Iterable[
     write_text(markdown, "\n".join(lines) + "\n")
 
 
-def number(value: float, form: str, blank: str = "–") -> str:
+def number(value: Any, form: str, blank: str = "–") -> str:
     """A number in a format such as "+.3f", with a minus sign that is no hyphen; or `blank`."""
     return blank if pd.isna(value) else format(value, form).replace("-", "−")
 
@@ -54,6 +57,81 @@ def latex_table(
     body = [r"\hline", first, r"\hline", *others, r"\hline"]
     begin = rf"\begin{{tabular}}{{{columns}}}"
     return "\n".join([f"% {note}", begin, *body, r"\end{tabular}"]) + "\n"
+
+
+# What stands in a column: a format of the line's columns, or a function of the line.
+Cell = str | Callable[[pd.Series], str]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a reader sees of a table, a line for each of its lines.
+
+    Attributes:
+        columns: heading → what stands below it. Formats, such as "{ratio:.2f}", tell numbers as
+            `number` does.
+        note: how to read it.
+        words: how many columns are words.
+    """
+
+    columns: Mapping[str, Cell]
+    note: str
+    words: int = 1
+
+    def cells(self, table: pd.DataFrame) -> list[list[str]]:
+        """The cells of each line, as text."""
+        return [
+            [
+                _FORMATTER.vformat(cell, (), row) if isinstance(cell, str) else cell(row)
+                for cell in self.columns.values()
+            ]
+            for _, row in table.iterrows()
+        ]
+
+    def markdown(self, table: pd.DataFrame) -> list[str]:
+        """The lines of a Markdown table, without the note."""
+        return markdown_table(list(self.columns), self.cells(table), self.words)
+
+    def write(
+        self,
+        table: pd.DataFrame,
+        csv: Path,
+        markdown: Path,
+        latex: Path | None = None,
+        more: Sequence[str] = (),
+    ) -> None:
+        """Write all of `table` as CSV, what a reader sees as Markdown and, if asked for, as LaTeX.
+
+        Args:
+            more: further lines of Markdown, behind the note.
+        """
+        write_table(table, csv, markdown, [*self.markdown(table), "", self.note, *more])
+        if latex:
+            cells = self.cells(table)
+            write_text(latex, latex_table(list(self.columns), cells, self.note, self.words))
+
+
+class _Formatter(Formatter):
+    def format_field(self, value: Any, form: str) -> str:
+        return number(value, form) if form else str(value)
+
+
+_FORMATTER = _Formatter()
+
+
+def plain(*names: str) -> dict[str, Cell]:
+    """Columns of a `View` that are told as they are, under their own names."""
+    return {name: f"{{{name}}}" for name in names}
+
+
+def mean_of(name: str) -> Callable[[pd.Series], str]:
+    """A cell of a `View`: mean and deviation of what `tables.means_and_deviations` calls so."""
+    return lambda row: mean_and_deviation(row[f"{name}_mean"], row[f"{name}_deviation"])
+
+
+def low_to_high(row: pd.Series) -> str:
+    """A cell of a `View`: the interval from column `low` to column `high`."""
+    return interval(row.low, row.high)
 
 
 def _escaped(cell: str) -> str:

@@ -1,10 +1,8 @@
 """What does one trimmed trunk for two tasks cost? A table of ways to merge, beside two networks."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from mirtrim.analysis.markup import interval, markdown_table, number, write_table
+from mirtrim.analysis.markup import View, low_to_high
 from mirtrim.analysis.statistics import t_test
 from mirtrim.runs.labels import with_labels
 
@@ -56,10 +54,6 @@ def merging_table(merges: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).rename(columns=names)
 
 
-HEAD = (
-    "tasks", "run", "ratio", "trunk", "seeds", "λ", "error", "other error", "cost",
-    "95 % interval", "kB", "of two networks",
-)  # fmt: skip
 NOTE = (
     "Both tasks are trained from one trunk, of one trimmed shape, and keep their own heads and "
     "statistics of batch norms, which are measured anew for every line. Error: 1 − main score on "
@@ -71,23 +65,22 @@ NOTE = (
 )
 
 
-def write_merging(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
-    """Write the table as CSV and as Markdown."""
-    rows = (
-        (
-            f"{row.task}, {row.other_task}",
-            row.run,
-            f"{row.ratio:.2f}",
-            WAYS[row.way],
-            str(row.seeds),
-            number(row.strength, ".2g"),
-            f"{row.error:.3f}",
-            f"{row.other_error:.3f}",
-            number(row.cost, "+.3f"),
-            interval(row.low, row.high),
-            f"{row.stored_bytes / 1000:.1f}",
-            f"{row.share:.0%}",
-        )
-        for row in table.itertuples()
-    )
-    write_table(table, csv, markdown, [*markdown_table(HEAD, rows, 4), "", NOTE])
+VIEW = View(
+    {
+        "tasks": "{task}, {other_task}",
+        "run": "{run}",
+        "ratio": "{ratio:.2f}",
+        "trunk": lambda row: WAYS[row.way],
+        "seeds": "{seeds}",
+        "λ": "{strength:.2g}",
+        "error": "{error:.3f}",
+        "other error": "{other_error:.3f}",
+        "cost": "{cost:+.3f}",
+        "95 % interval": low_to_high,
+        "kB": lambda row: f"{row.stored_bytes / 1000:.1f}",
+        "of two networks": "{share:.0%}",
+    },
+    NOTE,
+    words=4,
+)
+write_merging = VIEW.write

@@ -6,20 +6,12 @@ The paper chose and reported on the same, test, error.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import (
-    latex_table,
-    markdown_table,
-    mean_and_deviation,
-    number,
-    write_table,
-)
+from mirtrim.analysis.markup import View, mean_of, number, plain
 from mirtrim.runs.labels import labels_of
 from mirtrim.runs.rows import with_names
-from mirtrim.utils.files import write_text
 
 # Name of the point, and how many times the dense error is allowed.
 POINTS = {"Best": 1.0, "Optim": 1.1, "Small": 1.6}
@@ -87,10 +79,6 @@ def _line(run: str, point: str, chosen: pd.DataFrame, dense: pd.DataFrame) -> di
     }
 
 
-HEAD = (
-    "run", "point", "ratio", "recorded ratio", "left", "bytes (gzip)", "MACs", "activations", "ms",
-    "test error", "relative",
-)  # fmt: skip
 NOTE = (
     "Best: validation error at most that of the dense network; Optim: less than 1.1 times it; "
     "Small: less than 1.6 times it; the highest ratio of which that holds in the mean over seeds. "
@@ -101,24 +89,20 @@ NOTE = (
 )
 
 
-def _cells(row: pd.Series) -> list[str]:
-    theirs = number(row.recorded_ratio, ".2f")
-    if pd.isna(row.ratio):
-        return [row.run, row.point, "none", theirs, *["–"] * (len(HEAD) - 4)]
-    return [
-        row.run,
-        row.point,
-        f"{row.ratio:.2f}",
-        theirs,
-        *(f"{row[name]:,.0f}" for name in COUNTED),
-        number(row.get("latency_ms"), ".3f"),
-        mean_and_deviation(row.test_error_mean, row.test_error_deviation),
-        f"{row.relative_error:.2f}",
-    ]
-
-
-def write_operating_points(table: pd.DataFrame, csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the whole table as CSV, the reader's view as Markdown and as a LaTeX tabular."""
-    cells = [_cells(row) for _, row in table.iterrows()]
-    write_table(table, csv, markdown, [*markdown_table(HEAD, cells, 2), "", NOTE])
-    write_text(latex, latex_table(HEAD, cells, NOTE, 2))
+VIEW = View(
+    {
+        **plain("run", "point"),
+        "ratio": lambda row: number(row.ratio, ".2f", "none"),
+        "recorded ratio": "{recorded_ratio:.2f}",
+        "left": "{nonzeros:,.0f}",
+        "bytes (gzip)": "{bytes_gzip:,.0f}",
+        "MACs": "{macs:,.0f}",
+        "activations": "{peak_activation_bytes:,.0f}",
+        "ms": lambda row: number(row.get("latency_ms"), ".3f"),
+        "test error": mean_of("test_error"),
+        "relative": "{relative_error:.2f}",
+    },
+    NOTE,
+    words=2,
+)
+write_operating_points = VIEW.write

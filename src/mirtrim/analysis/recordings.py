@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table
+from mirtrim.analysis.markup import View, markdown_table, number
 from mirtrim.analysis.spread import by_cluster
 from mirtrim.analysis.statistics import t_test
 from mirtrim.runs.recording_rows import NETWORK, RULE
@@ -187,20 +187,14 @@ def write_recordings(
         lines += [
             f"## {name}: {first.task}, {_drawn(first)}",
             "",
-            *_table(part),
+            *VIEW.markdown(part),
             "",
             *_answered(rows[rows.set == name]),
             *_parts(rows[rows.set == name], str(first.measure)),
         ]
     lines += ["## Does the order survive on recordings?", ""]
     lines += [f"* {sentence}" for sentence in order_survives(summary)]
-    lines += [
-        "",
-        "Means over recordings; intervals hold 95 % (Student's t over the differences, recording "
-        "by recording, or over clusters where a set has some) and are of this one network of each "
-        "ratio. Rendered: the same score on the "
-        "test split of the corpus that the network was trained on.",
-    ]
+    lines += ["", VIEW.note]
     write_text(markdown, "\n".join(lines) + "\n")
 
 
@@ -216,22 +210,22 @@ def _check_summary(table: pd.DataFrame) -> None:
     table[list(numbers)].astype(float)
 
 
-def _table(part: pd.DataFrame) -> list[str]:
-    head = ("estimator", "ratio", "rendered", "recorded", "minus dense", "minus best rule")
-    return markdown_table(
-        head,
-        (
-            (
-                f"{row.estimator} ({row.library})" if row.library != "-" else str(row.estimator),
-                _number(row.ratio, ".1f"),
-                _number(row.rendered, ".3f"),
-                f"{row.score:.3f}",
-                _interval(row.dense_difference, row.dense_low, row.dense_high),
-                _interval(row.rule_difference, row.rule_low, row.rule_high),
-            )
-            for row in part.itertuples()
+VIEW = View(
+    {
+        "estimator": lambda row: (
+            f"{row.estimator} ({row.library})" if row.library != "-" else str(row.estimator)
         ),
-    )
+        "ratio": lambda row: number(row.ratio, ".1f", ""),
+        "rendered": lambda row: number(row.rendered, ".3f", ""),
+        "recorded": "{score:.3f}",
+        "minus dense": lambda row: _interval(row, "dense"),
+        "minus best rule": lambda row: _interval(row, "rule"),
+    },
+    "Means over recordings; intervals hold 95 % (Student's t over the differences, recording "
+    "by recording, or over clusters where a set has some) and are of this one network of each "
+    "ratio. Rendered: the same score on the "
+    "test split of the corpus that the network was trained on.",
+)
 
 
 def _answered(rows: pd.DataFrame) -> Iterator[str]:
@@ -267,11 +261,8 @@ def _parts(rows: pd.DataFrame, measure: str) -> Iterator[str]:
     yield from (*markdown_table(head, cells), "")
 
 
-def _number(value: float, form: str) -> str:
-    return "" if np.isnan(value) else format(value, form)
-
-
-def _interval(value: float, low: float, high: float) -> str:
+def _interval(row: pd.Series, of: str) -> str:
+    value, low, high = (row[f"{of}_{name}"] for name in ("difference", "low", "high"))
     if np.isnan(value):
         return ""
     return f"{value:+.3f}" + ("" if np.isnan(low) else f" [{low:+.3f}, {high:+.3f}]")

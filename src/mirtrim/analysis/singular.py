@@ -4,14 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table, write_table
+from mirtrim.analysis.markup import View, plain
 from mirtrim.runs.labels import with_labels
 
 MEANS = ("intruder_share", "leading_intruder_share", "effective_rank", "leading_energy")
-HEAD = (
-    "task", "run", "ratio", "seeds", "intruders", "among the leading", "effective rank",
-    "energy of the leading",
-)  # fmt: skip
 NOTE = (
     "Means over layers with two outputs or more, and over seeds. Each weight is the matrix "
     "(outputs, inputs · kernel); a pair of layers is their product. Intruders: left singular "
@@ -21,6 +17,17 @@ NOTE = (
     "the leading directions' share of the squared singular values. With few outputs any vector "
     "resembles some other: intruders of small layers are rare by chance."
 )
+
+
+COLUMNS = {
+    **plain("task", "run"),
+    "ratio": "{target_ratio:g}",
+    "seeds": "{seeds}",
+    "intruders": "{intruder_share:.3f}",
+    "among the leading": "{leading_intruder_share:.3f}",
+    "effective rank": "{effective_rank:.1f}",
+    "energy of the leading": "{leading_energy:.3f}",
+}
 
 
 def singular_table(views: pd.DataFrame) -> pd.DataFrame:
@@ -42,21 +49,7 @@ def singular_table(views: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_singular(table: pd.DataFrame, csv: Path, markdown: Path) -> None:
-    """Write the table as CSV and as Markdown."""
-    rows = (
-        (
-            row.task,
-            row.run,
-            f"{row.target_ratio:g}",
-            str(row.seeds),
-            f"{row.intruder_share:.3f}",
-            f"{row.leading_intruder_share:.3f}",
-            f"{row.effective_rank:.1f}",
-            f"{row.leading_energy:.3f}",
-        )
-        for row in table.itertuples()
-    )
-    lines = markdown_table(HEAD, rows, 2)
-    for threshold in sorted(set(table.threshold)):
-        lines += ["", NOTE.format(threshold=f"{threshold:g}")]
-    write_table(table, csv, markdown, lines)
+    """Write the table as CSV and as Markdown; notes say where directions count as the same."""
+    thresholds = sorted(set(table.threshold))
+    notes = [NOTE.format(threshold=f"{threshold:g}") for threshold in thresholds]
+    View(COLUMNS, "\n\n".join(notes), words=2).write(table, csv, markdown)

@@ -1,8 +1,9 @@
 """How all figures look and are written: one palette, one marker and one dash per method."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ OTHERS = (
     Look("#56B4E9", "d", "-", ""),
 )
 DENSE_COLOUR = "#000000"
+DENSE: dict[str, Any] = {"color": DENSE_COLOUR, "lw": 1, "ls": (0, (1, 2))}  # of its error
 
 # Variants of a method that are drawn beside the method itself; wine is from Tol's muted palette.
 VARIANTS = {
@@ -79,6 +81,11 @@ CHOICES = {
 RECORDED: dict[str, Any] = {"lw": 0.7, "ls": (0, (6, 3)), "ms": 3.0, "mfc": "white", "mew": 0.7}
 
 
+def labelled(looks: Sequence[Look], labels: Iterable[str]) -> list[Look]:
+    """A look for every label; after the last one they begin again."""
+    return [replace(look, label=label) for look, label in zip(cycle(looks), labels, strict=False)]
+
+
 def look_of(method: str) -> Look:
     """The look of `method`."""
     return LOOKS.get(method, OTHER)
@@ -92,6 +99,9 @@ def styled() -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
+        "axes.titlesize": 9,
+        "axes.titlelocation": "left",
+        "figure.labelsize": 9,
         "grid.color": "#dddddd",
         "grid.linewidth": 0.6,
         "legend.frameon": False,
@@ -103,8 +113,12 @@ def styled() -> Iterator[None]:
         yield
 
 
+@styled()
 def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure in every format, laid out once, without dates, and free it."""
+    """Write a figure in every format wanted (.svg, .pdf, .png), the same bytes each time; free it.
+
+    It is laid out once, and has no dates.
+    """
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine("none")  # or every format would do it again

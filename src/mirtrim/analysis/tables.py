@@ -1,13 +1,13 @@
 """Tables: mean and sample deviation over seeds of everything that was measured."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mirtrim.analysis.markup import markdown_table, mean_and_deviation, write_table
+from mirtrim.analysis.markup import View, mean_of, plain
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.utils.files import write_text
 
@@ -64,27 +64,35 @@ def summary_table(rows: pd.DataFrame) -> pd.DataFrame:
     return dense_first(table.reset_index(), "method", [*RUN_KEYS, "target_ratio"])
 
 
-HEAD = (
-    "method", "criterion", "scope", "reset", "seeds", "ratio", "parameters", "non-zero", "MACs",
-    "bytes (gzip)", "test error", "relative error",
-)  # fmt: skip
 NOTE = (
     "Mean ± sample deviation over seeds. Ratio: dense parameters / parameters left (non-zero ones "
     "for mask). Relative error: test error / test error of the dense network of the same seed."
 )
-TEXT_COLUMNS = 4  # the others are numbers and aligned to the right
+VIEW = View(
+    {
+        **plain("method", "criterion", "scope", "reset", "seeds"),
+        "ratio": "{ratio:.2f}",
+        "parameters": "{parameters:,.0f}",
+        "non-zero": "{nonzeros:,.0f}",
+        "MACs": "{macs:,.0f}",
+        "bytes (gzip)": "{bytes_gzip:,.0f}",
+        "test error": mean_of("test_error"),
+        "relative error": mean_of("relative_error"),
+    },
+    NOTE,
+    words=4,
+)
 
 
 def write_summary(table: pd.DataFrame, csv: Path, markdown: Path, html: Path) -> None:
     """Write the whole table as CSV and the columns that a reader compares as Markdown and HTML."""
-    lines = markdown_table(HEAD, reader_cells(table), TEXT_COLUMNS)
-    write_table(table, csv, markdown, [*lines, "", NOTE])
+    VIEW.write(table, csv, markdown)
     write_text(html, to_html(table))
 
 
 def to_html(table: pd.DataFrame) -> str:
     """The reader's view of `summary_table`, for the report."""
-    cells = pd.DataFrame(list(reader_cells(table)), columns=list(HEAD))
+    cells = pd.DataFrame(VIEW.cells(table), columns=list(VIEW.columns))
     body = cells.to_html(index=False, border=0, justify="left")
     style = (
         "body{font-family:sans-serif;font-size:14px}"
@@ -96,19 +104,3 @@ def to_html(table: pd.DataFrame) -> str:
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>mirtrim</title>'
         f"<style>{style}</style></head><body>{body}<p>{NOTE}</p></body></html>\n"
     )
-
-
-def reader_cells(table: pd.DataFrame) -> Iterator[list[str]]:
-    """The cells of each line, as text."""
-    for _, row in table.iterrows():
-        yield [
-            row.method,
-            row.criterion,
-            row["scope"],
-            row.reset,
-            str(row.seeds),
-            f"{row.ratio:.2f}",
-            *(f"{row[name]:,.0f}" for name in ("parameters", "nonzeros", "macs", "bytes_gzip")),
-            mean_and_deviation(row.test_error_mean, row.test_error_deviation),
-            mean_and_deviation(row.relative_error_mean, row.relative_error_deviation),
-        ]

@@ -1,21 +1,25 @@
 """The table of verdicts as a reader sees it: one page in Markdown, one tabular in LaTeX."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from mirtrim.analysis.markup import interval, latex_table, markdown_table, number, write_table
+from mirtrim.analysis.markup import (
+    Cell,
+    View,
+    interval,
+    latex_table,
+    markdown_table,
+    number,
+    write_table,
+)
 from mirtrim.analysis.spread import LEVEL, MOST_SEEDS, POWER
 from mirtrim.analysis.statistics import DRAWS
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import write_text
 
 LETTERS = {"supported": "S", "refuted": "R", "undecided": "?", "not run": "–"}
-HEAD = (
-    "task", "verdict", "compared", "ratio", "effect", "95 % interval", "p", "p (Holm)", "p (signs)",
-    "seeds", "clusters", "would decide", "note",
-)  # fmt: skip
 ROUNDING = 1e-5  # of the scores of pieces, which are written with six digits
 
 
@@ -72,7 +76,7 @@ def reader_page(table: pd.DataFrame, gaps: Mapping[str, float]) -> list[str]:
     lines += ["", *_conditions(table), *_notes(table, gaps)]
     for name, part in table.groupby("hypothesis", sort=False):
         lines += ["", f"## {name}", "", part.sentence.iloc[0], ""]
-        lines += markdown_table(HEAD, _cells(part), len(HEAD))
+        lines += _view(part).markdown(part)
         measures = [m for m in dict.fromkeys(part.measure) if m]
         if measures:
             lines += ["", f"Effect: {'; '.join(measures)}. Family: {part.family.iloc[0]}."]
@@ -164,24 +168,25 @@ def _p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else number(value, ".3f")
 
 
-def _cells(part: pd.DataFrame) -> Iterator[list[str]]:
-    for _, row in part.iterrows():
-        verdict = f"**{overall_text(part)}**" if row.task == "overall" else row.verdict
-        yield [
-            row.task,
-            verdict,
-            row.compared,
-            row.ratios,
-            effect_text(row),
-            interval_text(row),
-            _p_text(row.p_value),
-            _p_text(row.p_corrected),
-            _p_text(row.p_signs),
-            str(row.seeds) if row.seeds else "–",
-            str(row.clusters) if row.clusters else "–",
-            number(row.seeds_needed, "d"),
-            row.note,
-        ]
+def _view(part: pd.DataFrame) -> View:
+    """What a reader sees of the lines of one hypothesis."""
+    overall = f"**{overall_text(part)}**"
+    columns: dict[str, Cell] = {
+        "task": "{task}",
+        "verdict": lambda row: overall if row.task == "overall" else row.verdict,
+        "compared": "{compared}",
+        "ratio": "{ratios}",
+        "effect": effect_text,
+        "95 % interval": interval_text,
+        "p": lambda row: _p_text(row.p_value),
+        "p (Holm)": lambda row: _p_text(row.p_corrected),
+        "p (signs)": lambda row: _p_text(row.p_signs),
+        "seeds": lambda row: str(row.seeds or "–"),
+        "clusters": lambda row: str(row.clusters or "–"),
+        "would decide": "{seeds_needed:d}",
+        "note": "{note}",
+    }
+    return View(columns, "", len(columns))
 
 
 def to_latex(table: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from mirtrim.analysis import style
-from mirtrim.analysis.figures import catalogue, panels
+from mirtrim.analysis.figures import catalogue
 from mirtrim.analysis.figures.choices import drawable
 from mirtrim.analysis.figures.lines import nearest_ratio
 from mirtrim.analysis.figures.speed_up import with_measured
@@ -232,7 +232,7 @@ def test_equal_costs_stand_beside_each_other() -> None:
 def test_an_error_of_zero_does_not_stop_a_figure(tmp_path: Path) -> None:
     rows = table(row(test_error=0.0), trimmed(0, 0.3), trimmed(0, 0.4, 4.0, 4.0))
     figure = catalogue.draw("relative_error", rows)
-    panels.write(figure, [tmp_path / "a.png"])
+    save_figure(figure, [tmp_path / "a.png"])
     assert (tmp_path / "a.png").stat().st_size > 2000
 
 
@@ -265,7 +265,7 @@ def test_no_words_cover_others(name: str, tasks: tuple[str, ...]) -> None:
 def test_the_same_bytes_twice(name: str, tmp_path: Path) -> None:
     ends = ("svg", "png") if name == "criteria" else ("svg",)
     for folder in ("x", "y"):
-        panels.write(draw(name), [tmp_path / folder / f"a.{end}" for end in ends])
+        save_figure(draw(name), [tmp_path / folder / f"a.{end}" for end in ends])
     for end in ends:
         first, second = ((tmp_path / folder / f"a.{end}").read_bytes() for folder in "xy")
         assert first == second

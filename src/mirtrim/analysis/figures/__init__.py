@@ -1,1 +1,1 @@
-"""One file per figure: `draw` makes it from rows, `panels.write` writes it."""
+"""One file per figure: `draw` makes it from rows, `style.save_figure` writes it."""

@@ -4,17 +4,21 @@ A compression ratio counts a masked weight as removed, but a file still has to s
 others are. Compressed sizes show what that costs.
 """
 
-from collections.abc import Iterator
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.figures.lines import MAIN_LINES, dense_band, mean_and_band, rows_of, seeds_of
-from mirtrim.analysis.style import Look
+from mirtrim.analysis.figures.lines import (
+    MAIN_LINES,
+    dense_band,
+    from_dense,
+    mean_and_band,
+    rows_of,
+    seeds_of,
+)
 from mirtrim.utils.errors import ArtefactError
 
 METHODS = MAIN_LINES[:2]  # mask and trim
@@ -24,6 +28,7 @@ LABEL = "weights under zstd, KiB"
 INT8_DASH = (0, (1, 1.5))
 
 
+@style.styled()
 def draw(costs: pd.DataFrame) -> Figure:
     """One panel per task: mean over seeds and one sample deviation, fp32 and int8.
 
@@ -40,16 +45,12 @@ def draw(costs: pd.DataFrame) -> Figure:
     if costs.empty:
         raise ArtefactError("figure bytes_on_disk: no cost rows; run the target costs")
     tasks = sorted(costs.task.unique())
-    with style.styled():
-        figure, axes, place = panels.grid(len(tasks), spare=True)
-        for panel, task in zip(axes, tasks, strict=True):
-            of_task = _relative(costs[costs.task == task])
-            _panel(panel, of_task)
-            panel.set_title(f"{task} ({seeds_of(of_task)})", fontsize=9, loc="left")
-        panels.legend(figure, axes, place)
-        figure.supxlabel(LABEL, fontsize=9)
-        figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
-    return figure
+    figure, axes, place = panels.grid(len(tasks), spare=True)
+    for panel, task in zip(axes, tasks, strict=True):
+        of_task = _relative(costs[costs.task == task])
+        _panel(panel, of_task)
+        panel.set_title(f"{task} ({seeds_of(of_task)})")
+    return panels.finish(figure, axes, place, LABEL, panels.RELATIVE_LABEL)
 
 
 def _relative(costs: pd.DataFrame) -> pd.DataFrame:
@@ -66,31 +67,22 @@ def _relative(costs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _lines(costs: pd.DataFrame) -> Iterator[tuple[str, Look, pd.DataFrame]]:
-    """Format, look and points of every line, the dense network of its format at its end."""
+def _panel(axes: Axes, costs: pd.DataFrame) -> None:
+    band = dense_band(costs[(costs.method == "dense") & (costs.format == "fp32")])
+    panels.dense_line(axes, band)
+    bands = [band]
     for line in METHODS:
         for kind, of_kind in costs.groupby("format", sort=True):
             run = rows_of(of_kind, line)
             if run.empty:
                 continue
-            start = of_kind[(of_kind.method == "dense") & of_kind.seed.isin(run.seed)]
-            yield (
-                str(kind),
-                line.look,
-                mean_and_band(pd.concat([start, run]), "kib", "relative_error"),
+            start = from_dense(of_kind[of_kind.method == "dense"], run)
+            points = mean_and_band(start, "kib", "relative_error")
+            own = {"ls": INT8_DASH, "mfc": "white"} if kind == "int8" else {}
+            panels.band_line(
+                axes, points, line.look, 0.1, label=f"{line.look.label}, {kind}", **own
             )
-
-
-def _panel(axes: Axes, costs: pd.DataFrame) -> None:
-    band = dense_band(costs[(costs.method == "dense") & (costs.format == "fp32")])
-    panels.dense_line(axes, band)
-    bands = [band]
-    for kind, look, points in _lines(costs):
-        own = {"ls": INT8_DASH, "mfc": "white"} if kind == "int8" else {}
-        panels.band_line(axes, points, look, 0.1, label=f"{look.label}, {kind}", **own)
-        bands += zip(points.low, points.high, strict=True)
+            bands += zip(points.low, points.high, strict=True)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 3)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panels.ticks(axes.xaxis, LogLocator(10, subs=(1, 3)))
     panels.quotient_axis(axes, bands)

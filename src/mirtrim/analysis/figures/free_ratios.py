@@ -47,6 +47,7 @@ LIMITS = {"-": {"margin": 0.01}, "--": {"times": 1.1}}
 LIMIT_WORDS = {"-": "error ≤ dense + 1 point", "--": "error ≤ 1.1 × dense"}
 
 
+@style.styled()
 def draw_task(rows: pd.DataFrame) -> Figure:
     """Test error against parameters left: a line per level, a row per run, a column per length.
 
@@ -68,20 +69,16 @@ def draw_task(rows: pd.DataFrame) -> Figure:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
     lines, *more = dimensions
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
-    with style.styled():
-        figure, grid = panels.rectangle(len(runs), len(columns), share=True)
-        for row, run in zip(grid, runs, strict=True):
-            for axes, column in zip(row, columns, strict=True):
-                _error_panel(axes, at(rows, **column), run, lines, levels_of(rows, lines))
-                told = [f"{value:g} {name}" for name, value in column.items()]
-                seeds = seed_words(at(rows, **column), run)
-                title = ", ".join([RUNS[run], *told, *([seeds] if seeds else [])])
-                axes.set_title(title, fontsize=8.5, loc="left")
-        looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
-        panels.legend(figure, [axes for row in grid for axes in row], None, looks)
-        figure.supxlabel("parameters left", fontsize=9)
-        figure.supylabel("test error", fontsize=9)
-    return figure
+    figure, grid = panels.rectangle(len(runs), len(columns), sharex=True, sharey=True)
+    for row, run in zip(grid, runs, strict=True):
+        for axes, column in zip(row, columns, strict=True):
+            there = at(rows, **column)
+            _error_panel(axes, there, run, lines, levels_of(rows, lines))
+            told = [f"{value:g} {name}" for name, value in column.items()]
+            title = ", ".join(filter(None, [RUNS[run], *told, seed_words(there, run)]))
+            axes.set_title(title, fontsize=8.5)
+    looks = [Look("", "", "", _level_words(lines, value)) for value in levels_of(rows, lines)]
+    return panels.finish(figure, grid.flat, None, "parameters left", "test error", looks)
 
 
 def _error_panel(
@@ -109,6 +106,7 @@ def _error_panel(
     axes.set_xscale("log")
 
 
+@style.styled()
 def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Figure:
     """How far trimming is free: the largest ratio without loss against width, a line per length.
 
@@ -128,33 +126,28 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
     ]
     if not tasks:
         raise ArtefactError("figure of free ratios: no rows of trims to draw; train some")
-    with style.styled():
-        figure, all_axes, place = panels.grid(len(tasks), spare=True)
-        for axes, task in zip(all_axes, tasks, strict=True):
-            of_task = rows[rows.task == task].dropna(axis="columns", how="all")
-            _free_panel(axes, of_task)
-            for curve in recorded.of_task(task) if recorded else ():
-                free = [
-                    r for r, e in zip(curve.ratio, curve.relative_error, strict=True) if e <= 1.1
-                ]
-                if curve.name == "trim" and "level_width" in of_task and free:
-                    axes.plot(
-                        [1], [max(free)], marker="*", ms=11, mfc="white", ls="none",
-                        color=style.DENSE_COLOUR, gid=panels.RECORDED,
-                        label="trim, error ≤ 1.1 × dense",
-                    )  # fmt: skip
-            axes.set_title(f"{task} ({seed_words(of_task, TRIM)})", fontsize=9, loc="left")
-            axes.set_yscale("log", base=2)
-            axes.set_ylim(0.9, 2**5.4)
-            axes.set_yticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
-        for dash, words in LIMIT_WORDS.items():
-            all_axes[0].add_line(Line2D([], [], color="#666666", ls=dash, label=words))
-        panels.legend(figure, all_axes, place)
-        across = varied(rows)[0]
-        words = "width, as share of the published units" if across == "width" else across
-        figure.supxlabel(words, fontsize=9)
-        figure.supylabel("largest ratio without loss", fontsize=9)
-    return figure
+    figure, all_axes, place = panels.grid(len(tasks), spare=True)
+    for axes, task in zip(all_axes, tasks, strict=True):
+        of_task = rows[rows.task == task].dropna(axis="columns", how="all")
+        _free_panel(axes, of_task)
+        for curve in recorded.of_task(task) if recorded else ():
+            pairs = zip(curve.ratio, curve.relative_error, strict=True)
+            free = [ratio for ratio, error in pairs if error <= 1.1]
+            if curve.name == "trim" and "level_width" in of_task and free:
+                axes.plot(
+                    [1], [max(free)], marker="*", ms=11, mfc="white", ls="none",
+                    color=style.DENSE_COLOUR, gid=panels.RECORDED,
+                    label="trim, error ≤ 1.1 × dense",
+                )  # fmt: skip
+        axes.set_title(f"{task} ({seed_words(of_task, TRIM)})")
+        axes.set_yscale("log", base=2)
+        axes.set_ylim(0.9, 2**5.4)
+        axes.set_yticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
+    for dash, words in LIMIT_WORDS.items():
+        all_axes[0].add_line(Line2D([], [], color="#666666", ls=dash, label=words))
+    across = varied(rows)[0]
+    words = "width, as share of the published units" if across == "width" else across
+    return panels.finish(figure, all_axes, place, words, "largest ratio without loss")
 
 
 def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:

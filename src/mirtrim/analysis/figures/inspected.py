@@ -24,6 +24,7 @@ LOOKS = (
 )
 
 
+@style.styled()
 def draw_calibration(inspections: pd.DataFrame) -> Figure:
     """Expected calibration error against the ratio, a panel per task, a line per run.
 
@@ -33,35 +34,27 @@ def draw_calibration(inspections: pd.DataFrame) -> Figure:
     Raises:
         ArtefactError: no network has been inspected.
     """
-    rows = _of_runs(inspections)
+    if inspections.empty:
+        raise ArtefactError("figure of calibration: no network has been inspected")
+    rows = with_labels(inspections)
     tasks = sorted(set(rows.task))
-    with style.styled():
-        figure, axes, place = panels.grid(len(tasks))
-        looks = _looks(rows)
-        for one, task in zip(axes, tasks, strict=True):
-            part = rows[rows.task == task]
-            dense = part[part.run == "dense"].calibration_error
-            for run, look in looks.items():
-                points = mean_and_band(part[part.run == run], "ratio", "calibration_error")
-                if len(points):
-                    panels.band_line(one, points, look)
-            if len(dense):
-                _level(one, float(dense.mean()), float(dense.std(ddof=1)))
-            panels.ratio_axis(one, float(part.ratio.max()))
-            one.set_ylim(bottom=0)
-            one.set_title(task, fontsize=9, loc="left")
-        figure.supxlabel("compression ratio", fontsize=9)
-        figure.supylabel("expected calibration error", fontsize=9)
-        panels.legend(figure, axes, place, list(looks.values()))
-    return figure
-
-
-def _level(axes: mpl.axes.Axes, mean: float, deviation: float) -> None:
-    if deviation == deviation:  # one seed has none
-        axes.axhspan(mean - deviation, mean + deviation, color=style.DENSE_COLOUR, alpha=0.08, lw=0)
-    axes.axhline(
-        mean, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)), label="dense (band: its seeds)"
-    )
+    figure, axes, place = panels.grid(len(tasks))
+    looks = style.labelled(LOOKS, sorted(set(rows.run) - {"dense"}))
+    for one, task in zip(axes, tasks, strict=True):
+        part = rows[rows.task == task]
+        dense = part[part.run == "dense"].calibration_error
+        for look in looks:
+            points = mean_and_band(part[part.run == look.label], "ratio", "calibration_error")
+            if len(points):
+                panels.band_line(one, points, look)
+        if len(dense):
+            mean, deviation = dense.mean(), dense.std(ddof=1)
+            panels.dense_line(one, (mean - deviation, mean + deviation), mean)
+        panels.ratio_axis(one, float(part.ratio.max()))
+        one.set_ylim(bottom=0)
+        one.set_title(task)
+    words = "expected calibration error"
+    return panels.finish(figure, axes, place, "compression ratio", words, looks)
 
 
 def units_table(inspections: pd.DataFrame) -> pd.DataFrame:
@@ -98,6 +91,7 @@ def units_table(inspections: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
+@style.styled()
 def draw_units(inspections: pd.DataFrame) -> Figure:
     """Units left per layer against the ratio: a panel per run that removes units, a line per layer.
 
@@ -116,38 +110,21 @@ def draw_units(inspections: pd.DataFrame) -> Figure:
     narrowed = table.groupby("layer").share.min() < 1
     layers = sorted(narrowed[narrowed].index, key=table.groupby("layer").place.first().__getitem__)
     colours = mpl.colormaps["viridis"].resampled(max(len(layers), 2) + 1)
-    with style.styled():
-        figure, axes, place = panels.grid(len(runs), spare=True)
-        for one, run in zip(axes, runs, strict=True):
-            for number, layer in enumerate(layers):
-                part = table[(table.run == run) & (table.layer == layer)]
-                groups = part.groupby("target_ratio")
-                x, share = groups.ratio.mean(), groups.share
-                colour = colours(number)
-                one.fill_between(x, share.min(), share.max(), color=colour, alpha=0.15, lw=0)
-                marker = "osD^vPX"[number % 7]
-                one.plot(x, share.mean(), color=colour, marker=marker, ms=3.5, lw=1.2, label=layer)
-            panels.ratio_axis(one, float(table.ratio.max()))
-            one.set_yscale("log", base=2)
-            one.yaxis.set_major_formatter(
-                mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}" if v >= 1 else f"1/{1 / v:.3g}")
-            )
-            one.set_title(run, fontsize=9, loc="left")
-        figure.supxlabel("compression ratio", fontsize=9)
-        figure.supylabel("share of units left", fontsize=9)
-        panels.legend(figure, axes, place, [Look("", "", "", layer) for layer in layers])
-    return figure
-
-
-def _of_runs(inspections: pd.DataFrame) -> pd.DataFrame:
-    if inspections.empty:
-        raise ArtefactError("figure of calibration: no network has been inspected")
-    return with_labels(inspections)
-
-
-def _looks(rows: pd.DataFrame) -> dict[str, Look]:
-    runs = sorted(set(rows.run) - {"dense"})
-    return {
-        run: Look(look.colour, look.marker, look.dash, run)
-        for run, look in zip(runs, LOOKS * len(runs), strict=False)
-    }
+    figure, axes, place = panels.grid(len(runs), spare=True)
+    for one, run in zip(axes, runs, strict=True):
+        for number, layer in enumerate(layers):
+            part = table[(table.run == run) & (table.layer == layer)]
+            groups = part.groupby("target_ratio")
+            x, share = groups.ratio.mean(), groups.share
+            colour = colours(number)
+            one.fill_between(x, share.min(), share.max(), color=colour, alpha=0.15, lw=0)
+            marker = "osD^vPX"[number % 7]
+            one.plot(x, share.mean(), color=colour, marker=marker, ms=3.5, lw=1.2, label=layer)
+        panels.ratio_axis(one, float(table.ratio.max()))
+        one.set_yscale("log", base=2)
+        one.yaxis.set_major_formatter(
+            mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}" if v >= 1 else f"1/{1 / v:.3g}")
+        )
+        one.set_title(run)
+    looks = [Look("", "", "", layer) for layer in layers]
+    return panels.finish(figure, axes, place, "compression ratio", "share of units left", looks)

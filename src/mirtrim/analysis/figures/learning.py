@@ -13,6 +13,7 @@ from mirtrim.utils.errors import ArtefactError
 SIDES = {"validation_loss": "-", "train_loss": ":"}
 
 
+@style.styled()
 def draw_learning(learning: pd.DataFrame) -> Figure:
     """Losses against the epoch: a panel per run, a colour per ratio, the dense network in black.
 
@@ -37,21 +38,16 @@ def draw_learning(learning: pd.DataFrame) -> Figure:
         ratio: Look(mpl.colors.to_hex(colours(number)), "", "", f"{ratio:g}x")
         for number, ratio in enumerate(ratios)
     }
-    with style.styled():
-        figure, axes, place = panels.grid(len(runs))
-        for one, run in zip(axes, runs, strict=True):
-            for ratio, look in looks.items():
-                name = "dense" if ratio == 1 else run
-                part = rows[(rows.run == name) & (rows.target_ratio == ratio)]
-                means = part.groupby("epoch")[list(SIDES)].mean()
-                for side, dash in SIDES.items() if len(means) else ():
-                    label = look.label if side == "validation_loss" else None
-                    one.plot(
-                        means.index, means[side], color=look.colour, ls=dash, lw=1.1, label=label
-                    )
-            one.set_yscale("log")
-            one.set_title(run, fontsize=9, loc="left")
-        figure.supxlabel("epoch", fontsize=9)
-        figure.supylabel("loss (solid: validation, dotted: training)", fontsize=9)
-        panels.legend(figure, axes, place, list(looks.values()))
-    return figure
+    figure, axes, place = panels.grid(len(runs))
+    for one, run in zip(axes, runs, strict=True):
+        for ratio, look in looks.items():
+            name = "dense" if ratio == 1 else run
+            part = rows[(rows.run == name) & (rows.target_ratio == ratio)]
+            means = part.groupby("epoch")[list(SIDES)].mean()
+            for side, dash in SIDES.items() if len(means) else ():
+                label = look.label if side == "validation_loss" else None
+                one.plot(means.index, means[side], color=look.colour, ls=dash, lw=1.1, label=label)
+        one.set_yscale("log")
+        one.set_title(run)
+    words = "loss (solid: validation, dotted: training)"
+    return panels.finish(figure, axes, place, "epoch", words, list(looks.values()))

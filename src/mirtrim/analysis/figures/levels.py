@@ -1,7 +1,5 @@
 """Studies that vary their tasks, drawn level by level against the compression ratio."""
 
-from dataclasses import replace
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,6 +23,7 @@ GROUP_LOOKS = {
 }
 
 
+@style.styled()
 def draw_calibration_of_levels(lines: pd.DataFrame) -> Figure:
     """Error above, calibration error below, against the ratio: a line per level.
 
@@ -35,28 +34,21 @@ def draw_calibration_of_levels(lines: pd.DataFrame) -> Figure:
         ArtefactError: no run but the dense one has lines.
     """
     columns = _runs(lines)
-    combinations = _combinations(lines)
-    looks = [
-        Look(look.colour, look.marker, look.dash, words)
-        for words, look in zip(combinations, LEVEL_LOOKS * len(combinations), strict=False)
-    ]
-    with style.styled():
-        figure, grid = panels.rectangle(len(DRAWN), len(columns))
-        for row, (measure, words) in zip(grid, DRAWN.items(), strict=True):
-            row[0].set_ylabel(words, fontsize=9)
-            for axes, (task, run) in zip(row, columns, strict=True):
-                part = _with_dense(lines, task, run)
-                for look in looks:
-                    of_level = part[_words(part) == look.label]
-                    _line(axes, of_level, measure, look)
-                panels.ratio_axis(axes, float(part.ratio.max()))
-                axes.set_ylim(bottom=0)
-                axes.set_title(f"{task}, {label_of_name(run)}", fontsize=9, loc="left")
-        figure.supxlabel("compression ratio", fontsize=9)
-        panels.legend(figure, [axes for row in grid for axes in row], None, looks)
-    return figure
+    looks = style.labelled(LEVEL_LOOKS, _combinations(lines))
+    figure, grid = panels.rectangle(len(DRAWN), len(columns))
+    for row, (measure, words) in zip(grid, DRAWN.items(), strict=True):
+        row[0].set_ylabel(words, fontsize=9)
+        for axes, (task, run) in zip(row, columns, strict=True):
+            part = _with_dense(lines, task, run)
+            for look in looks:
+                _line(axes, part[_words(part) == look.label], measure, look)
+            panels.ratio_axis(axes, float(part.ratio.max()))
+            axes.set_ylim(bottom=0)
+            axes.set_title(f"{task}, {label_of_name(run)}")
+    return panels.finish(figure, grid.flat, None, "compression ratio", "", looks)
 
 
+@style.styled()
 def draw_errors_at_levels(rows: pd.DataFrame, dimension: str) -> Figure:
     """Error against the levels of one setting: a line per ratio, a panel per task and run.
 
@@ -70,28 +62,23 @@ def draw_errors_at_levels(rows: pd.DataFrame, dimension: str) -> Figure:
     """
     columns, name = _runs(rows), f"{LEVEL}{dimension}"
     ratios = sorted(rows.target_ratio.unique())
-    looks = [
-        replace(look, label=f"{ratio:g}x" if ratio > 1 else "dense")
-        for ratio, look in zip(ratios, LEVEL_LOOKS * len(ratios), strict=False)
-    ]
-    with style.styled():
-        figure, grid = panels.rectangle(1, len(columns))
-        for axes, (task, run) in zip(grid[0], columns, strict=True):
-            part = rows[(rows.task == task) & rows.run.isin([run, DENSE])]
-            for ratio, look in zip(ratios, looks, strict=True):
-                of_ratio = part[part.target_ratio == ratio]
-                if len(of_ratio):
-                    panels.band_line(
-                        axes, mean_and_band(of_ratio, name, "test_error", name), look, 0.12
-                    )
-            axes.set_ylim(bottom=0)
-            axes.set_title(f"{task}, {label_of_name(run)}", fontsize=9, loc="left")
-        figure.supxlabel(AXES.get(dimension, dimension), fontsize=9)
-        figure.supylabel("test error", fontsize=9)
-        panels.legend(figure, grid[0], None, looks)
-    return figure
+    names = [f"{ratio:g}x" if ratio > 1 else "dense" for ratio in ratios]
+    looks = style.labelled(LEVEL_LOOKS, names)
+    figure, grid = panels.rectangle(1, len(columns))
+    for axes, (task, run) in zip(grid[0], columns, strict=True):
+        part = rows[(rows.task == task) & rows.run.isin([run, DENSE])]
+        for ratio, look in zip(ratios, looks, strict=True):
+            of_ratio = part[part.target_ratio == ratio]
+            if len(of_ratio):
+                points = mean_and_band(of_ratio, name, "test_error", name)
+                panels.band_line(axes, points, look, 0.12)
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"{task}, {label_of_name(run)}")
+    along = AXES.get(dimension, dimension)
+    return panels.finish(figure, grid[0], None, along, "test error", looks)
 
 
+@style.styled()
 def draw_groups_of_classes(lines: pd.DataFrame) -> Figure:
     """Error of rare, of frequent and of all classes against the ratio.
 
@@ -104,23 +91,19 @@ def draw_groups_of_classes(lines: pd.DataFrame) -> Figure:
         ArtefactError: no run but the dense one has lines.
     """
     runs, combinations = _runs(lines), _combinations(lines)
-    with style.styled():
-        figure, grid = panels.rectangle(len(runs), len(combinations))
-        for row, (task, run) in zip(grid, runs, strict=True):
-            row[0].set_ylabel(f"{task}, {label_of_name(run)}", fontsize=9)
-            part = _with_dense(lines, task, run)
-            for axes, words in zip(row, combinations, strict=True):
-                of_level = part[_words(part) == words]
-                for measure, look in GROUP_LOOKS.items():
-                    _line(axes, of_level, measure, look)
-                panels.ratio_axis(axes, float(part.ratio.max()))
-                axes.set_ylim(0, 1.03)  # markers at 1 stand whole
-                axes.set_title(words, fontsize=9, loc="left")
-        figure.supxlabel("compression ratio", fontsize=9)
-        figure.supylabel("test error", fontsize=9)
-        every = [axes for row in grid for axes in row]
-        panels.legend(figure, every, None, list(GROUP_LOOKS.values()))
-    return figure
+    figure, grid = panels.rectangle(len(runs), len(combinations))
+    for row, (task, run) in zip(grid, runs, strict=True):
+        row[0].set_ylabel(f"{task}, {label_of_name(run)}", fontsize=9)
+        part = _with_dense(lines, task, run)
+        for axes, words in zip(row, combinations, strict=True):
+            of_level = part[_words(part) == words]
+            for measure, look in GROUP_LOOKS.items():
+                _line(axes, of_level, measure, look)
+            panels.ratio_axis(axes, float(part.ratio.max()))
+            axes.set_ylim(0, 1.03)  # markers at 1 stand whole
+            axes.set_title(words)
+    looks = list(GROUP_LOOKS.values())
+    return panels.finish(figure, grid.flat, None, "compression ratio", "test error", looks)
 
 
 def _line(axes: Axes, lines: pd.DataFrame, measure: str, look: Look) -> None:

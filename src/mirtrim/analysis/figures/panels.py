@@ -1,7 +1,6 @@
 """What the figures share: small multiples, lines with bands, axes in ratios, one legend."""
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, NullLocator
 
 from mirtrim.analysis import style
+from mirtrim.analysis.figures.lines import Line, from_dense, mean_and_band, rows_of
 from mirtrim.analysis.recorded_curves import RecordedCurve
 from mirtrim.analysis.style import Look
 
@@ -28,39 +28,31 @@ RECORDED = "recorded"
 RECORDED_HEADING = "recorded by the authors on other data:"
 
 
-def write(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure in every format wanted (.svg, .pdf, .png), the same bytes each time."""
-    with style.styled():
-        style.save_figure(figure, paths)
-
-
 def grid(panels: int, spare: bool = False) -> tuple[Figure, list[Axes], Axes | None]:
     """A figure with room for `panels`, and the first empty place, kept for a legend if `spare`."""
     places = panels + spare
     columns = 3 if places > 4 or places == 3 else min(2, places)
     lines = -(-places // columns)
     width, height = PANEL_INCHES
-    figure, axes = plt.subplots(
-        lines,
-        columns,
-        figsize=(width * max(columns, 2), height * lines + 0.4),
-        layout="constrained",
-        squeeze=False,
-    )
+    figure, axes = rectangle(lines, columns, (width * max(columns, 2), height * lines + 0.4))
     flat = list(axes.flat)
     for place in flat[panels:]:
         place.set_axis_off()
     return figure, flat[:panels], flat[panels] if len(flat) > panels else None
 
 
-def rectangle(rows: int, columns: int, share: bool = False) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of panels in rows and columns; they may share both axes."""
+def rectangle(
+    rows: int, columns: int, inches: tuple[float, float] | None = None, **more: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure of panels in rows and columns.
+
+    Args:
+        inches: its size; by default panels have the usual one.
+        more: of `matplotlib.pyplot.subplots`, such as shared axes.
+    """
     width, height = PANEL_INCHES
-    size = (max(width * columns, 5), height * rows + 0.5)
-    figure, grid = plt.subplots(
-        rows, columns, squeeze=False, layout="constrained", figsize=size, sharex=share, sharey=share
-    )
-    return figure, [list(row) for row in grid]
+    size = inches or (max(width * columns, 5), height * rows + 0.5)
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **more)
 
 
 def band_line(
@@ -90,10 +82,47 @@ def recorded_line(axes: Axes, curve: RecordedCurve, look: Look, label: str) -> N
     )
 
 
-def dense_line(axes: Axes, band: tuple[float, float]) -> None:
-    """The dense network, at 1, in the band of its seeds."""
-    axes.axhspan(*band, color=style.DENSE_COLOUR, alpha=0.08, lw=0)
-    axes.axhline(1, color=style.DENSE_COLOUR, lw=1, ls=(0, (1, 2)), label="dense (band: its seeds)")
+def dense_line(
+    axes: Axes,
+    band: tuple[float, float],
+    at: float = 1.0,
+    label: str = "dense (band: its seeds)",
+) -> None:
+    """The error of the dense network in the band of its seeds, if that is finite."""
+    if np.isfinite(band).all():  # one seed may have none
+        axes.axhspan(*band, color=style.DENSE_COLOUR, alpha=0.08, lw=0)
+    axes.axhline(at, label=label, **style.DENSE)
+
+
+def error_lines(
+    axes: Axes, rows: pd.DataFrame, lines: Sequence[Line], x: str = "ratio", alpha: float = 0.15
+) -> list[pd.DataFrame]:
+    """Relative error against `x` of every line that has rows.
+
+    Every line starts at its own dense networks, at relative error 1.
+
+    Returns:
+        The points of each line that is drawn, see `lines.mean_and_band`.
+    """
+    dense = rows[rows.method == "dense"]
+    found = []
+    for line in lines:
+        run = rows_of(rows, line)
+        if not run.empty:
+            points = mean_and_band(from_dense(dense, run), x, "relative_error")
+            band_line(axes, points, line.look, alpha)
+            found.append(points)
+    return found
+
+
+def frame(axes: Axes, dense: tuple[float, float], found: Iterable[pd.DataFrame]) -> None:
+    """Both axes, wide enough for the band of the dense network and the points of all lines."""
+    bands, ends = [dense], [1.0, 2.0]
+    for points in found:
+        bands += zip(points.low, points.high, strict=True)
+        ends += list(points.x)
+    ratio_axis(axes, max(ends), min(ends))
+    quotient_axis(axes, bands)
 
 
 def ratio_axis(axes: Axes, highest: float, lowest: float = 1.0) -> None:
@@ -104,7 +133,7 @@ def ratio_axis(axes: Axes, highest: float, lowest: float = 1.0) -> None:
     powers = np.arange(np.ceil(np.log2(left)), np.floor(np.log2(right)) + 1)
     if len(powers) > MOST_TICKS:
         powers = powers[powers % 2 == 0]
-    _ticks(axes.xaxis, [2.0**power for power in powers], _fraction)
+    ticks(axes.xaxis, [2.0**power for power in powers], _fraction)
 
 
 def quotient_axis(axes: Axes, bands: Iterable[tuple[float, float]]) -> None:
@@ -120,7 +149,7 @@ def quotient_axis(axes: Axes, bands: Iterable[tuple[float, float]]) -> None:
     margin = max((highest / lowest) ** 0.04, 1.02)
     axes.set_yscale("log", base=2)
     axes.set_ylim(lowest / margin, highest * margin)
-    _ticks(axes.yaxis, quotient_ticks(lowest / margin, highest * margin))
+    ticks(axes.yaxis, quotient_ticks(lowest / margin, highest * margin))
 
 
 def quotient_ticks(lowest: float, highest: float) -> list[float]:
@@ -129,10 +158,16 @@ def quotient_ticks(lowest: float, highest: float) -> list[float]:
     return [float(tick) for tick in ticks if lowest <= tick <= highest]
 
 
-def legend(
-    figure: Figure, panels: Sequence[Axes], place: Axes | None, order: Sequence[Look] = ()
-) -> None:
-    """One legend of all panels' labels: in the free place, or above the panels.
+def finish(
+    figure: Figure,
+    panels: Iterable[Axes],
+    place: Axes | None,
+    x: str,
+    y: str,
+    order: Sequence[Look] = (),
+) -> Figure:
+    """The figure with the labels of all its axes (none where empty) and one legend of all panels'
+    labels: in the free place, or above the panels.
 
     Recorded curves come last, under a heading that says what they are; lines in the order of
     `order`, others (the dense network) before them.
@@ -155,10 +190,18 @@ def legend(
     else:
         columns = max(2, int(figure.get_figwidth() / 2.6))
         figure.legend(loc="outside upper center", ncols=min(columns, len(entries)), **words)
+    if x:
+        figure.supxlabel(x)
+    if y:
+        figure.supylabel(y)
+    return figure
 
 
-def _ticks(axis: Any, ticks: Sequence[float], form: Callable[[float], str] = "{:g}".format) -> None:
-    axis.set_major_locator(FixedLocator(list(ticks)))
+def ticks(
+    axis: Any, places: Sequence[float] | Locator, form: Callable[[float], str] = "{:g}".format
+) -> None:
+    """The ticks of an axis, and no smaller ones."""
+    axis.set_major_locator(places if isinstance(places, Locator) else FixedLocator(list(places)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: form(value)))
 

@@ -1,20 +1,12 @@
 """Speed-up against error: counted in MACs, and measured by the clock, never mixed."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
-from mirtrim.analysis.figures.lines import (
-    MAIN_LINES,
-    dense_band,
-    mean_and_band,
-    relative,
-    rows_of,
-    tasks_of,
-)
+from mirtrim.analysis.figures.lines import MAIN_LINES, dense_band, relative, tasks_of
 from mirtrim.runs.rows import with_names
 from mirtrim.utils.errors import ArtefactError
 
@@ -62,6 +54,7 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@style.styled()
 def draw(rows: pd.DataFrame, latency: pd.DataFrame | None = None) -> Figure:
     """A column per task; on top the theoretical speed-up, below it one measured per runtime.
 
@@ -81,29 +74,20 @@ def draw(rows: pd.DataFrame, latency: pd.DataFrame | None = None) -> Figure:
     tasks = tasks_of(rows, LINES)
     if not tasks:
         raise ArtefactError("figure speed_up: no rows of mask, trim or feedback to draw")
-    with style.styled():
-        figure, grid = plt.subplots(
-            len(kinds),
-            len(tasks),
-            figsize=(max(2.3 * len(tasks), 5), 2.4 * len(kinds) + 0.7),
-            layout="constrained",
-            squeeze=False,
-            sharex="col",
-            sharey="col",
-        )
-        for panels_of_task, task in zip(grid.T, tasks, strict=True):
-            panels_of_task[0].set_title(task, fontsize=9, loc="left")
-            dense = rows[(rows.task == task) & (rows.method == "dense")]
-            found = []
-            for axes, (of_kind, column) in zip(panels_of_task, kinds.values(), strict=True):
-                found += _panel(axes, of_kind[of_kind.task == task], column)
-                axes.tick_params(labelbottom=True)
-            _frame(panels_of_task[0], dense_band(dense), found)
-        for axes, kind in zip(grid[:, (len(tasks) - 1) // 2], kinds, strict=True):
-            axes.set_xlabel(kind)
-        panels.legend(figure, list(grid.flat), None, [line.look for line in LINES])
-        figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
-    return figure
+    size = (max(2.3 * len(tasks), 5), 2.4 * len(kinds) + 0.7)
+    figure, grid = panels.rectangle(len(kinds), len(tasks), size, sharex="col", sharey="col")
+    for panels_of_task, task in zip(grid.T, tasks, strict=True):
+        panels_of_task[0].set_title(task)
+        dense = rows[(rows.task == task) & (rows.method == "dense")]
+        found = []
+        for axes, (of_kind, column) in zip(panels_of_task, kinds.values(), strict=True):
+            found += _panel(axes, of_kind[of_kind.task == task], column)
+            axes.tick_params(labelbottom=True)
+        panels.frame(panels_of_task[0], dense_band(dense), found)
+    for axes, kind in zip(grid[:, (len(tasks) - 1) // 2], kinds, strict=True):
+        axes.set_xlabel(kind)
+    looks = [line.look for line in LINES]
+    return panels.finish(figure, grid.flat, None, "", panels.RELATIVE_LABEL, looks)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, column: str) -> list[pd.DataFrame]:
@@ -113,22 +97,4 @@ def _panel(axes: Axes, rows: pd.DataFrame, column: str) -> list[pd.DataFrame]:
         return []
     panels.dense_line(axes, dense_band(rows[rows.method == "dense"]))
     axes.axvline(1, color=style.DENSE_COLOUR, lw=0.6)
-    found = []
-    for line in LINES:
-        run = rows_of(rows, line)
-        if not run.empty:
-            start = rows[(rows.method == "dense") & rows.seed.isin(run.seed)]
-            points = mean_and_band(pd.concat([start, run]), column, "relative_error")
-            panels.band_line(axes, points, line.look)
-            found.append(points)
-    return found
-
-
-def _frame(axes: Axes, dense: tuple[float, float], found: list[pd.DataFrame]) -> None:
-    """The axes of one column, wide enough for the points of all its panels."""
-    bands, ends = [dense], [1.0, 2.0]
-    for points in found:
-        bands += zip(points.low, points.high, strict=True)
-        ends += list(points.x)
-    panels.ratio_axis(axes, max(ends), min(ends))
-    panels.quotient_axis(axes, bands)
+    return panels.error_lines(axes, rows, LINES, column)

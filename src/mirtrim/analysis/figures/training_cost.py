@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -29,6 +28,7 @@ SHIFT_POINTS = 6.0
 COST_LABEL = "training MACs of everything that led to the network, in dense trainings"
 
 
+@style.styled()
 def draw(rows: pd.DataFrame, ratios: Sequence[float] = (4, 16)) -> Figure:
     """A column per task, a row per ratio, a point per method: mean and sample deviation.
 
@@ -44,24 +44,16 @@ def draw(rows: pd.DataFrame, ratios: Sequence[float] = (4, 16)) -> Figure:
     tasks = tasks_of(rows, MAIN_LINES)
     if not tasks:
         raise ArtefactError("figure training_cost: no rows of mask, trim or feedback to draw")
-    with style.styled():
-        figure, grid = plt.subplots(
-            len(ratios),
-            len(tasks),
-            figsize=(max(2.3 * len(tasks), 5), 2.3 * len(ratios) + 1.2),
-            layout="constrained",
-            squeeze=False,
-        )
-        for line, ratio in zip(grid, ratios, strict=True):
-            for axes, task in zip(line, tasks, strict=True):
-                of_task = rows[rows.task == task]
-                nearest = nearest_ratio(of_task, ratio)
-                _panel(axes, of_task, nearest)
-                axes.set_title(f"{task}, ratio {nearest:g}", fontsize=9, loc="left")
-        panels.legend(figure, list(grid.flat), None, [line.look for line in LINES])
-        figure.supxlabel(COST_LABEL, fontsize=9)
-        figure.supylabel(panels.RELATIVE_LABEL, fontsize=9)
-    return figure
+    size = (max(2.3 * len(tasks), 5), 2.3 * len(ratios) + 1.2)
+    figure, grid = panels.rectangle(len(ratios), len(tasks), size)
+    for line, ratio in zip(grid, ratios, strict=True):
+        for axes, task in zip(line, tasks, strict=True):
+            of_task = rows[rows.task == task]
+            nearest = nearest_ratio(of_task, ratio)
+            _panel(axes, of_task, nearest)
+            axes.set_title(f"{task}, ratio {nearest:g}")
+    looks = [line.look for line in LINES]
+    return panels.finish(figure, grid.flat, None, COST_LABEL, panels.RELATIVE_LABEL, looks)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, ratio: float) -> None:

@@ -139,14 +139,8 @@ def lower_error_at_level(
     if dimension == "width" and levels[-1] < 1:
         raise NotRun(f"study {study} at the published width")
     highest = at(rows, **{dimension: levels[-1]})
-    keys = ["seed", *levels_in(rows), "target_ratio"]
-    tables = [
-        highest[(highest.run == name) & highest.target_ratio.isin(ratios)]
-        .set_index(keys)
-        .test_error
-        for name in (run, against)
-    ]
-    pairs = _common_cells(*tables)
+    keys = [*levels_in(rows), "target_ratio"]
+    pairs = _differences(*(_errors(highest, name, ratios, keys) for name in (run, against)))
     if pairs.empty:
         raise NotRun(f"{run} and {against} at {dimension} {levels[-1]:g}")
     index = pairs.index.to_frame()
@@ -178,13 +172,8 @@ def lower_error_between_levels(
     Means over `ratios`, of those that all seeds have at both levels.
     """
     rows = studied(evidence, study)
-    errors = [
-        at(rows[(rows.run == run) & rows.target_ratio.isin(ratios)], **{dimension: value})
-        .set_index(["target_ratio", "seed"])
-        .test_error
-        for value in (level, other_level)
-    ]
-    pairs = _common_cells(*errors)
+    both = [at(rows, **{dimension: value}) for value in (level, other_level)]
+    pairs = _differences(*(_errors(part, run, ratios, ["target_ratio"]) for part in both))
     if pairs.empty:
         raise NotRun(f"{run} at {dimension} {level:g} and {other_level:g}")
     return over_seeds(
@@ -194,7 +183,15 @@ def lower_error_between_levels(
     )  # fmt: skip
 
 
-def _common_cells(one: pd.Series, other: pd.Series) -> pd.DataFrame:
+def _errors(
+    rows: pd.DataFrame, run: str, ratios: Sequence[float], keys: Sequence[str]
+) -> pd.Series:
+    """Errors of a run, by cell (`keys`) and seed."""
+    chosen = rows[(rows.run == run) & rows.target_ratio.isin(ratios)]
+    return chosen.set_index([*keys, "seed"]).test_error
+
+
+def _differences(one: pd.Series, other: pd.Series) -> pd.DataFrame:
     """Differences of errors, (cells, seeds): of all cells that every seed has which has any."""
     by_seed = (one - other).unstack("seed")
     return by_seed.dropna(axis="columns", how="all").dropna()

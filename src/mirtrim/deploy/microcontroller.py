@@ -149,25 +149,22 @@ class TfliteNetwork(nn.Module):
         """Inputs as the PyTorch network takes them, (batch, ...) → its outputs, fp32."""
         stored = x.detach().cpu().float().movedim(1, -1).contiguous().numpy()
         outputs = []
-        for example in _to_stored(stored, self._input):
+        for example in self._integers(stored):
             self._interpreter.set_input(example.reshape(self._input["shape"]), 0)
             self._interpreter.invoke()
             outputs.append(self._interpreter.get_output(0)[0].copy())
-        return torch.from_numpy(_from_stored(np.stack(outputs), self._output))
+        numbers = np.stack(outputs)
+        if self._output["dtype"] == np.int8:
+            scale, zero_point = _scale(self._output)
+            numbers = (numbers.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+        return torch.from_numpy(numbers)
 
-
-def _to_stored(numbers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    if details["dtype"] != np.int8:
-        return numbers
-    scale, zero_point = _scale(details)
-    return np.rint(numbers / scale + zero_point).clip(-128, 127).astype(np.int8)
-
-
-def _from_stored(numbers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    if details["dtype"] != np.int8:
-        return numbers
-    scale, zero_point = _scale(details)
-    return (numbers.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    def _integers(self, numbers: np.ndarray) -> np.ndarray:
+        """What an int8 network takes; of any other, the numbers themselves."""
+        if self._input["dtype"] != np.int8:
+            return numbers
+        scale, zero_point = _scale(self._input)
+        return np.rint(numbers / scale + zero_point).clip(-128, 127).astype(np.int8)
 
 
 def _scale(details: dict[str, Any]) -> tuple[float, int]:

@@ -7,6 +7,7 @@ tensor, from what the tensor takes on calibration data. Biases: 32 bits.
 
 import os
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -63,9 +64,10 @@ def quantise_onnx(
     model = _read(source)
     if len(model.graph.input) != 1:
         raise ArtefactError(f"{source} has {len(model.graph.input)} inputs; only one is calibrated")
-    reader = _Reader(model.graph.input[0].name, calibration)
-    if reader.is_empty:
+    batches = iter(calibration)
+    if (first := next(batches, None)) is None:
         raise ArtefactError(f"{source}: no calibration data; pass batches of the training split")
+    reader = _Reader(model.graph.input[0].name, chain([first], batches))
     try:
         with TemporaryDirectory() as folder, quiet():
             result = _quantised(model, reader, Path(folder))
@@ -113,15 +115,7 @@ class _Reader(CalibrationDataReader):
     def __init__(self, input_name: str, batches: Iterable[Tensor]) -> None:
         self._input_name = input_name
         self._batches = iter(batches)
-        self._next = next(self._batches, None)
-
-    @property
-    def is_empty(self) -> bool:
-        return self._next is None
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        current = self._next
-        if current is None:
-            return None
-        self._next = next(self._batches, None)
-        return {self._input_name: current.detach().cpu().numpy()}
+        batch = next(self._batches, None)
+        return None if batch is None else {self._input_name: batch.detach().cpu().numpy()}

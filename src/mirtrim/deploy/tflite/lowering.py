@@ -8,6 +8,7 @@ number lay in PyTorch's order is followed, and the columns of the next linear la
 into that order.
 """
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def lower(graph: fx.GraphModule) -> Layers:
             held[node] = _input(builder)
             inputs.append(held[node].value)
         elif node.op == "get_attr":
-            held[node] = _attribute(graph, str(node.target))
+            held[node] = attrgetter(str(node.target))(graph)
         elif node.op == "call_function":
             held[node] = _call(builder, held)
         elif node.op == "output":
@@ -99,10 +100,3 @@ def _call(builder: Builder, held: dict[fx.Node, Any]) -> Entry:
         for argument in schema.arguments
     }
     return handler(builder, fx.node.map_arg(arguments, held.__getitem__))
-
-
-def _attribute(graph: fx.GraphModule, name: str) -> Any:
-    value: Any = graph
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value

@@ -44,10 +44,6 @@ def convolution(b: Builder, a: Arguments) -> Entry:
     (top, bottom), (left, right) = entry.zeros
     zeros = (top + own[0], bottom + own[0]), (left + own[1], right + own[1])
     value = b.image(entry)
-    lengths = [
-        (length + sum(z) - tap) // step + 1
-        for length, z, tap, step in zip(value.shape[1:3], zeros, taps, stride, strict=True)
-    ]
     same = zeros == _same_zeros(value.shape[1:3], taps, stride)
     if not same:
         value = b.padded(value, zeros)
@@ -56,7 +52,7 @@ def convolution(b: Builder, a: Arguments) -> Entry:
     layer = Layer(
         "depthwise" if depthwise else "convolution",
         [value],
-        Value((1, *lengths, units), b.node.name),
+        Value(stored_shape(b.shape), b.node.name),
         np.ascontiguousarray(weight.transpose(axes)),
         _bias(a["bias"], units),
         stride,
@@ -132,14 +128,13 @@ def affine(b: Builder, entry: Entry, gain: np.ndarray, offset: np.ndarray) -> En
             maker.bias = (maker.bias * gain + offset).astype(np.float32)
             return b.fused(entry)
     entry = b.plain(entry)
+    units = entry.shape[1] if len(entry.shape) > 2 else prod(entry.shape)
+    gain, offset = np.broadcast_to(gain, units), np.broadcast_to(offset, units)
     if len(entry.shape) > 2:
-        value, units = b.image(entry), entry.shape[1]
-        gain, offset = np.broadcast_to(gain, units), np.broadcast_to(offset, units)
+        value = b.image(entry)
     else:
-        units = prod(entry.shape)
         value = b.shaped(entry.value, (1, 1, 1, units))
-        gain = np.broadcast_to(gain, units)[entry.order]
-        offset = np.broadcast_to(offset, units)[entry.order]
+        gain, offset = gain[entry.order], offset[entry.order]
     layer = Layer(
         "depthwise",
         [value],
@@ -171,12 +166,7 @@ def max_pool(b: Builder, a: Arguments) -> Entry:
     padding, dilation = _pair(a["padding"], flat, 0), _pair(a["dilation"], flat, 1)
     if padding != (0, 0) or dilation != (1, 1) or a["ceil_mode"]:
         b.fail("a pooling with padding, dilation or ceil_mode is not exported")
-    value = b.image(entry)
-    lengths = [
-        (length - taps) // step + 1
-        for length, taps, step in zip(value.shape[1:3], window, stride, strict=True)
-    ]
-    output = Value((1, *lengths, value.shape[3]), b.node.name)
+    value, output = b.image(entry), Value(stored_shape(b.shape), b.node.name)
     return b.add(Layer("pool", [value], output, stride=stride, window=window))
 
 

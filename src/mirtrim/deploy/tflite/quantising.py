@@ -96,13 +96,9 @@ class _Watching(fx.Interpreter):
         result = super().run_node(n)
         if n.name in self._sources:
             low, high = self.ranges.get(n.name, (0.0, 0.0))
-            ends = torch.aminmax(result)
+            least, most = (end.item() for end in torch.aminmax(result))
             # Not min(): it would pass over a NaN.
-            found = np.array([ends.min.item(), ends.max.item()])
-            self.ranges[n.name] = (
-                float(np.minimum(low, found[0])),
-                float(np.maximum(high, found[1])),
-            )
+            self.ranges[n.name] = float(np.minimum(low, least)), float(np.maximum(high, most))
         return result
 
 

@@ -1,7 +1,7 @@
 """What becomes of each ATen operator.
 
-A handler gets the arguments by their names in the operator's schema, adds layers, and says
-what the node holds.
+A handler gets the arguments by their names in the operator's schema, where `self` becomes `input`,
+adds layers, and says what the node holds.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def batch_norm(b: Builder, a: Arguments) -> Entry:
 
 @_handles("add.Tensor")
 def addition(b: Builder, a: Arguments) -> Entry:
-    one, other = a["self"], a["other"]
+    one, other = a["input"], a["other"]
     if isinstance(one, Entry) and isinstance(other, int | float) and a["alpha"] == 1:
         return affine(b, one, np.ones(1), np.array([float(other)]))
     if not (isinstance(one, Entry) and isinstance(other, Entry)) or a["alpha"] != 1:
@@ -111,9 +111,9 @@ def addition(b: Builder, a: Arguments) -> Entry:
 
 @_handles("mul.Tensor")
 def scaling(b: Builder, a: Arguments) -> Entry:
-    if not (isinstance(a["self"], Entry) and isinstance(a["other"], int | float)):
+    if not (isinstance(a["input"], Entry) and isinstance(a["other"], int | float)):
         b.fail("activations are only multiplied by numbers")
-    return affine(b, a["self"], np.array([float(a["other"])]), np.zeros(1))
+    return affine(b, a["input"], np.array([float(a["other"])]), np.zeros(1))
 
 
 def affine(b: Builder, entry: Entry, gain: np.ndarray, offset: np.ndarray) -> Entry:
@@ -147,7 +147,7 @@ def affine(b: Builder, entry: Entry, gain: np.ndarray, offset: np.ndarray) -> En
 
 @_handles("relu.default", "relu_.default")
 def relu(b: Builder, a: Arguments) -> Entry:
-    entry: Entry = a["self"]
+    entry: Entry = a["input"]
     maker = b.fusible(entry)
     if maker is not None and (maker.weight is not None or maker.kind == "add"):
         maker.relu = True
@@ -159,7 +159,7 @@ def relu(b: Builder, a: Arguments) -> Entry:
 
 @_handles("max_pool1d.default", "max_pool2d.default")
 def max_pool(b: Builder, a: Arguments) -> Entry:
-    entry = b.plain(a["self"])
+    entry = b.plain(a["input"])
     flat = len(entry.shape) == 3
     window = _pair(a["kernel_size"], flat, 1)
     stride = _pair(a["stride"], flat, 1) if a["stride"] else window
@@ -172,7 +172,7 @@ def max_pool(b: Builder, a: Arguments) -> Entry:
 
 @_handles("pad.default", "constant_pad_nd.default")
 def pad(b: Builder, a: Arguments) -> Entry:
-    entry: Entry = a["self"]
+    entry: Entry = a["input"]
     # The last axis comes first; a one-dimensional activation has a height of 1.
     pairs = [tuple(a["pad"][start : start + 2]) for start in range(0, len(a["pad"]), 2)]
     constant = a.get("mode", "constant") == "constant" and not a.get("value")
@@ -203,25 +203,17 @@ def joining(b: Builder, a: Arguments) -> Entry:
     return b.add(Layer("concatenation", parts, output), np.concatenate(order))
 
 
-@_handles(
-    "flatten.using_ints",
-    "reshape.default",
-    "squeeze.default",
-    "squeeze.dim",
-    "squeeze.dims",
-    "unflatten.int",
-    "unsqueeze.default",
-    "view.default",
-)
+@_handles("flatten.using_ints", "reshape.default", "unflatten.int", "view.default")
+@_handles("squeeze.default", "squeeze.dim", "squeeze.dims", "unsqueeze.default")
 def view(b: Builder, a: Arguments) -> Entry:
     if b.shape[:1] != (1,):
         b.fail("it mixes the batch with other axes")
-    return replace(b.same(b.plain(a["self"])), shape=b.shape)
+    return replace(b.same(b.plain(a["input"])), shape=b.shape)
 
 
 @_handles("alias.default", "clone.default", "contiguous.default", "detach.default")
 def unchanged(b: Builder, a: Arguments) -> Entry:
-    return b.same(a["self"])
+    return b.same(a["input"])
 
 
 @_handles("dropout.default", "feature_dropout.default", "alpha_dropout.default")

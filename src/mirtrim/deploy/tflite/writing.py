@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mirtrim.deploy.tflite.layers import Layer, Layers, Value
-from mirtrim.deploy.tflite.packages import flatbuffers, schema
+from mirtrim.deploy.tflite.packages import schema
 from mirtrim.deploy.tflite.quantising import Quantisation
 
 ALIGNMENT = 16
@@ -60,7 +60,7 @@ class _Writer:
             subgraphs=[graph],
             buffers=[_aligned_buffer(s, data) for data in self._buffers],
         )
-        builder = flatbuffers().Builder(1024)
+        builder = s.flatbuffers.Builder(1024)  # what its classes are packed with
         builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
         return bytes(builder.Output())
 

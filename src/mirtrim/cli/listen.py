@@ -20,6 +20,7 @@ from mirtrim.utils.files import check_target, explain, is_special
 
 # Where trained networks lie, the first that has one of the task first.
 SHELVES = tuple(Path("results") / profile / "models" for profile in ("listening", "default"))
+FORMAT_OF = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
 # Whoever names such a file as the output has meant it as an input.
 AUDIO_ENDINGS = (
     ".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".flac",
@@ -173,7 +174,7 @@ def _format(bundle: Network, options: argparse.Namespace) -> str:
     """The format asked for, or that of the output's ending, or the task's usual one."""
     possible = bundle.manner.formats
     file = _single(options)
-    meant = _meant(file) if file else None
+    meant = FORMAT_OF.get(file.suffix.lower()) if file else None
     form: str = options.format or meant or possible[0]
     if file and meant and meant != form:
         raise ConfigError(
@@ -185,12 +186,6 @@ def _format(bundle: Network, options: argparse.Namespace) -> str:
             f"{form}: task {bundle.about.task} has no such format; it has {', '.join(possible)}"
         )
     return form
-
-
-def _meant(file: Path) -> str | None:
-    """The format that the ending of a file stands for."""
-    by_ending = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
-    return by_ending.get(file.suffix.lower())
 
 
 def _single(options: argparse.Namespace) -> Path | None:
@@ -232,9 +227,10 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
 
 def _check_ending(file: Path, named: bool) -> None:
     """Refuse an ending that promises something else than what will be written."""
-    if file.suffix.lower() in AUDIO_ENDINGS:
+    ending = file.suffix.lower()
+    if ending in AUDIO_ENDINGS:
         raise ConfigError(f"--output {file}: {file.suffix} is the ending of audio; choose another")
-    if file.suffix and not named and not _meant(file) and not is_special(file):
+    if ending and not named and ending not in FORMAT_OF and not is_special(file):
         raise ConfigError(
             f"--output {file}: {file.suffix} is the ending of no format; say which with --format"
         )

@@ -176,32 +176,22 @@ def _schema(task: Task) -> dict[str, Any]:
     above_zero = {**per_column, "items": {"type": "number", "exclusiveMinimum": 0}}
     statistics = {"mean": per_column, "deviation": above_zero}
     return _object(
-        task=TEXT,
+        **dict.fromkeys(("task", "corpus", "profile", "licence", "versions"), TEXT),
+        **dict.fromkeys(("parameters", "nonzeros", "macs"), COUNT),
+        **dict.fromkeys(("target_ratio", "ratio"), RATIO),
+        **dict.fromkeys(("validation_error", "test_error"), SHARE),
         # As a configuration has them, and nothing is left to a default, which may change later.
         features=_object(**task.schema["features"]),
         network=_object(**task.schema["network"]),
         statistics=_object(**(statistics if task.normalised_array else {})),
         decoding=_decoding(task),
-        corpus=TEXT,
-        profile=TEXT,
-        licence=TEXT,
         pruning={
-            "type": "object",
+            **_object(**dict.fromkeys(RUN_KEYS, TEXT)),
             # Packed networks may be older than some columns.
             "required": [name for name in RUN_KEYS if name not in COLUMN_DEFAULTS],
-            "additionalProperties": False,
-            "properties": {name: TEXT for name in RUN_KEYS},
         },
         seed={"type": "integer", "minimum": 0},
-        target_ratio=RATIO,
-        ratio=RATIO,
-        parameters=COUNT,
-        nonzeros=COUNT,
-        macs=COUNT,
-        validation_error=SHARE,
-        test_error=SHARE,
         scores={"type": "object", "additionalProperties": NUMBER, "required": [task.main_score]},
-        versions=TEXT,
     )
 
 

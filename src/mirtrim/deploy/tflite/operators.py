@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from mirtrim.deploy.tflite.building import Builder, Entry, Zeros, channels_last, stored_shape
-from mirtrim.deploy.tflite.layers import Layer, Value
+from mirtrim.deploy.tflite.building import Builder, Entry, Zeros, channels_last
 
 Arguments = dict[str, Any]
 Handler = Callable[[Builder, Arguments], Entry]
@@ -49,16 +48,14 @@ def convolution(b: Builder, a: Arguments) -> Entry:
         value = b.padded(value, zeros)
     # A depthwise filter has one input; PyTorch and TensorFlow number its units alike.
     axes = (1, 2, 3, 0) if depthwise else (0, 2, 3, 1)
-    layer = Layer(
+    return b.add(
         "depthwise" if depthwise else "convolution",
         [value],
-        Value(stored_shape(b.shape), b.node.name),
-        np.ascontiguousarray(weight.transpose(axes)),
-        _bias(a["bias"], units),
-        stride,
+        weight=np.ascontiguousarray(weight.transpose(axes)),
+        bias=_bias(a["bias"], units),
+        stride=stride,
         same=same,
     )
-    return b.add(layer)
 
 
 def _same_zeros(lengths: tuple[int, ...], taps: list[int], stride: tuple[int, int]) -> Zeros:
@@ -79,8 +76,8 @@ def linear(b: Builder, a: Arguments) -> Entry:
     if prod(entry.shape) != inputs:
         b.fail("a linear layer at several positions; write it as a convolution")
     columns = np.ascontiguousarray(weight[:, entry.order])
-    output = Value((1, units), b.node.name)
-    return b.add(Layer("linear", [entry.value], output, columns, _bias(a["bias"], units)))
+    bias = _bias(a["bias"], units)
+    return b.add("linear", [entry.value], (1, units), weight=columns, bias=bias)
 
 
 @_handles("batch_norm.default")
@@ -105,8 +102,7 @@ def addition(b: Builder, a: Arguments) -> Entry:
     if one.shape != other.shape or not np.array_equal(one.order, other.order):
         b.fail("only activations of the same shape and origin are added")
     right = b.shaped(other.value, one.value.shape)
-    output = Value(one.value.shape, b.node.name)
-    return b.add(Layer("add", [one.value, right], output), one.order)
+    return b.add("add", [one.value, right], one.value.shape, one.order)
 
 
 @_handles("mul.Tensor")
@@ -135,14 +131,8 @@ def affine(b: Builder, entry: Entry, gain: np.ndarray, offset: np.ndarray) -> En
     else:
         value = b.shaped(entry.value, (1, 1, 1, units))
         gain, offset = gain[entry.order], offset[entry.order]
-    layer = Layer(
-        "depthwise",
-        [value],
-        Value(value.shape, b.node.name),
-        gain.astype(np.float32).reshape(1, 1, 1, units),
-        offset.astype(np.float32),
-    )
-    return b.add(layer, entry.order)
+    weight, bias = gain.astype(np.float32).reshape(1, 1, 1, units), offset.astype(np.float32)
+    return b.add("depthwise", [value], value.shape, entry.order, weight=weight, bias=bias)
 
 
 @_handles("relu.default", "relu_.default")
@@ -153,8 +143,7 @@ def relu(b: Builder, a: Arguments) -> Entry:
         maker.relu = True
         return b.fused(entry)
     entry = b.plain(entry)
-    output = Value(entry.value.shape, b.node.name)
-    return b.add(Layer("relu", [entry.value], output, relu=True), entry.order)
+    return b.add("relu", [entry.value], entry.value.shape, entry.order, relu=True)
 
 
 @_handles("max_pool1d.default", "max_pool2d.default")
@@ -166,8 +155,7 @@ def max_pool(b: Builder, a: Arguments) -> Entry:
     padding, dilation = _pair(a["padding"], flat, 0), _pair(a["dilation"], flat, 1)
     if padding != (0, 0) or dilation != (1, 1) or a["ceil_mode"]:
         b.fail("a pooling with padding, dilation or ceil_mode is not exported")
-    value, output = b.image(entry), Value(stored_shape(b.shape), b.node.name)
-    return b.add(Layer("pool", [value], output, stride=stride, window=window))
+    return b.add("pool", [b.image(entry)], stride=stride, window=window)
 
 
 @_handles("pad.default", "constant_pad_nd.default")
@@ -193,14 +181,11 @@ def joining(b: Builder, a: Arguments) -> Entry:
         return replace(b.same(entries[0]), shape=b.shape)
     joined_images = len(entries[0].shape) == len(b.shape) in (3, 4)
     if joined_images and prod(b.shape[2:]) > 1:
-        parts = [b.image(entry) for entry in entries]
-        output = Value(stored_shape(b.shape), b.node.name)
-        return b.add(Layer("concatenation", parts, output))
+        return b.add("concatenation", [b.image(entry) for entry in entries])
     parts = [b.shaped(entry.value, (1, prod(entry.shape))) for entry in entries]
     starts = np.cumsum([0, *(prod(entry.shape) for entry in entries)])
     order = [entry.order + start for entry, start in zip(entries, starts, strict=False)]
-    output = Value((1, prod(b.shape)), b.node.name)
-    return b.add(Layer("concatenation", parts, output), np.concatenate(order))
+    return b.add("concatenation", parts, (1, prod(b.shape)), np.concatenate(order))
 
 
 @_handles("flatten.using_ints", "reshape.default", "unflatten.int", "view.default")

@@ -25,7 +25,7 @@ from mirtrim.deploy.tflite.packages import runtime
 from mirtrim.deploy.tflite.quantising import quantise
 from mirtrim.deploy.tflite.writing import tflite_bytes
 from mirtrim.utils.errors import ArtefactError, TraceError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 # Of the largest output, or of 1: room for sums in another order, far from a wrong layer.
 PARITY = 1e-5
@@ -93,8 +93,7 @@ def export_tflite(
             f"{type(model).__name__} as .tflite differs from PyTorch by {difference:.2g}; "
             "nothing was written"
         )
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
     return difference
 
 

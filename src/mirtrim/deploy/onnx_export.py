@@ -27,7 +27,7 @@ from mirtrim.deploy.onnx_session import first_line, quiet
 from mirtrim.deploy.onnx_tidy import strip
 from mirtrim.units.kinds import check_python
 from mirtrim.utils.errors import ArtefactError, TraceError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 OPSET = 17  # the first one with layer norms; every runtime of the last years reads it
 STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -77,8 +77,7 @@ def export_onnx(
             raise ArtefactError(f"the exported network rests on a guess: {guess}; {REMEDY}")
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(path, data)
     return difference
 
 

@@ -27,7 +27,7 @@ from mirtrim.deploy.folding import fold_batch_norms, norms_as_convolutions
 from mirtrim.deploy.onnx_session import first_line, quiet
 from mirtrim.deploy.onnx_tidy import shorten_names, strip
 from mirtrim.utils.errors import ArtefactError, MirtrimError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 # A tensor's range is all that it takes on the calibration data. Over 36 trained networks (signal
 # to noise of the outputs 34.4 dB), clipping at the 99.999th percentile made 34.6 dB, at the 99.9th
@@ -77,8 +77,7 @@ def quantise_onnx(
         raise ArtefactError(f"{source} cannot be quantised ({first_line(error)})") from error
     strip(result)
     shorten_names(result.graph)
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(result.SerializeToString(deterministic=True))
+    write_bytes(target, result.SerializeToString(deterministic=True))
 
 
 def _quantised(model: onnx.ModelProto, reader: "_Reader", folder: Path) -> onnx.ModelProto:

@@ -33,7 +33,7 @@ from onnx import helper
 from mirtrim.deploy.onnx_session import LOG_FATAL, first_line
 from mirtrim.deploy.onnx_tidy import add_constant, attribute, constants_of, drop_unread_constants
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 # Measured with AVX-512; beyond these the products no longer fit the cache, or the vector
 # kernel for two dimensions is well filled.
@@ -55,9 +55,7 @@ def optimise(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> 
         raise ArtefactError(
             f"{source} is no ONNX file ({first_line(error)}); export it again"
         ) from error
-    data = for_latency(model).SerializeToString(deterministic=True)
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(target, for_latency(model).SerializeToString(deterministic=True))
 
 
 def for_latency(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -211,6 +211,7 @@ def test_a_fixed_batch_is_found(tmp_path: Path) -> None:
 def test_what_float32_rounds_in_torch_as_well_is_no_difference(tmp_path: Path) -> None:
     """A mean of 1000 and a deviation of 0.01: a last digit of 6e-5 becomes 6e-3, before and after
     the batch norm is folded into the layer."""
+    torch.manual_seed(0)  # one draw in ten rounds so little that it is refused
     network = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, eps=0.0), nn.Linear(4, 2))
     with torch.no_grad():
         network[0].bias.fill_(1000.0)
@@ -322,8 +323,8 @@ def test_outputs_without_a_fraction_are_compared(tmp_path: Path) -> None:
     # One less than nothing is 255 to a byte.
     for kind in (np.bool_, np.uint8, np.int64):
         zero, one = np.array([0], kind), np.array([1], kind)
-        assert onnx_check._relative(zero, one, "a") == onnx_check._relative(one, zero, "a") == 1
-        assert onnx_check._relative(one, one, "a") == 0
+        assert onnx_check._relative(zero, one) == onnx_check._relative(one, zero) == 1
+        assert onnx_check._relative(one, one) == 0
 
 
 def test_an_output_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
@@ -372,5 +373,5 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
 
 def test_difference_relative_to_the_largest_output_above_one() -> None:
     expected = np.array([[1.0, -4.0]])
-    assert onnx_check._relative(np.array([[1.0, -5.0]]), expected, "a") == 0.25
-    assert onnx_check._relative(np.array([0.5]), np.array([0.25]), "a") == 0.25
+    assert onnx_check._relative(np.array([[1.0, -5.0]]), expected) == 0.25
+    assert onnx_check._relative(np.array([0.5]), np.array([0.25])) == 0.25

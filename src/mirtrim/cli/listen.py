@@ -1,25 +1,26 @@
 """mirtrim listen: what a trained network hears in audio files."""
 
 import argparse
-import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mirtrim
 from mirtrim.cli.extra import needing_extra
 from mirtrim.cli.progress import Progress
+from mirtrim.listening.about import FP32, INT8, Network
+from mirtrim.listening.evidence import evidence_of, read_evidence
+from mirtrim.listening.formats import ENDINGS, write_heard
+from mirtrim.listening.results import Heard
+from mirtrim.listening.shelf import bundles_in, find_bundle, task_lines
 from mirtrim.utils.errors import ConfigError, MirtrimError
 from mirtrim.utils.files import check_target, explain, is_special
 
-if TYPE_CHECKING:
-    from mirtrim.listening.about import Network
-    from mirtrim.listening.runtime import OnnxListener
-
 # Where trained networks lie, the first that has one of the task first.
 SHELVES = tuple(Path("results") / profile / "models" for profile in ("listening", "default"))
-FORMATS = ("midi", "csv", "lab", "jams")
+FORMAT_OF = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
 # Whoever names such a file as the output has meant it as an input.
 AUDIO_ENDINGS = (
     ".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".flac",
@@ -72,22 +73,21 @@ def add(verbs: Any, help_text: str) -> None:
         "default: beside each audio file, song.wav → song.drums.mid",
     )
     verb.add_argument(
-        "--format", choices=FORMATS, help="default: midi (drums), lab (chord), csv (all others)"
+        "--format", choices=[*ENDINGS], help="default: midi (drums), lab (chord), csv (all others)"
     )
     verb.set_defaults(verb=_listen)
 
 
 def _listen(options: argparse.Namespace) -> int:
     with needing_extra("listen"):
-        # A missing package is named before any file is heard.
-        importlib.import_module("mirtrim.listening.listen")
-        from mirtrim.listening.about import FP32, INT8
+        from mirtrim.listening.listen import listen
         from mirtrim.listening.runtime import open_listener
-        from mirtrim.listening.shelf import find_bundle
     folder = options.models or _shelf_of(options.task)
     path = find_bundle(folder, options.task, options.ratio, force=options.force)
     bundle = open_listener(path, INT8 if options.int8 else FP32)
-    _tell_rules(folder, bundle)
+    for one in evidence_of(read_evidence(folder), bundle.path.name, bundle.description):
+        if one.is_below:
+            print(f"note: {bundle.path.name}: {one.sentence}", file=sys.stderr)
     form = _format(bundle, options)
     targets = _targets(options, bundle.about.task, form)
     if bundle.about.ratio > 1 and (options.ratio or 1) == 1:
@@ -100,12 +100,11 @@ def _listen(options: argparse.Namespace) -> int:
     failed = 0
     for source, target in targets.items():
         try:
-            _hear(source, target, bundle, form)
+            _hear(source, target, listen, bundle, form)
         except BrokenPipeError:
             raise
         except (MirtrimError, OSError) as error:
-            reason = explain(error) if isinstance(error, OSError) else str(error)
-            print(f"error: {reason}", file=sys.stderr)
+            print(f"error: {explain(error)}", file=sys.stderr)
             failed += 1
         except Exception as error:  # whatever one file does, the others are heard
             reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -114,55 +113,42 @@ def _listen(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _hear(source: Path, target: Path, bundle: "Network", form: str) -> None:
+def _hear(
+    source: Path, target: Path, listen: Callable[..., Heard], bundle: Network, form: str
+) -> None:
     """Listen to one file, write what was heard, and say so."""
-    from mirtrim.listening.formats import write_heard
-    from mirtrim.listening.listen import listen
-
     check_target(target)
     progress = Progress(source.name)
     try:
         heard = listen(source, bundle, progress)
     finally:
         progress.clear()
-    replaced = target.is_file() and not is_special(target)
+    notes = list(heard.notes)
+    if target.is_file() and not is_special(target):
+        notes.append(f"{target} was there and is replaced")
     write_heard(heard, target, form, source.stem, f"mirtrim listen, network {bundle.path.name}")
-    notes = [*heard.notes, *([f"{target} was there and is replaced"] if replaced else [])]
     for note in notes:
         print(f"note: {source}: {note}", file=sys.stderr)
     print(f"{source}: {heard.summary} ({_name(bundle)}) -> {target}")
 
 
-def _name(bundle: "Network") -> str:
+def _name(bundle: Network) -> str:
     """Which network it is, how much smaller than the dense one, and where it lies."""
     return f"network {bundle.path.name}, ratio {bundle.about.ratio:.2f}, {bundle.path.parent}"
-
-
-def _tell_rules(folder: Path, bundle: "OnnxListener") -> None:
-    """Say on which recordings a simple rule has been better."""
-    from mirtrim.listening.evidence import evidence_of, read_evidence
-
-    known = evidence_of(read_evidence(folder), bundle.path.name, bundle.description)
-    for one in known:
-        if one.is_below:
-            print(f"note: {bundle.path.name}: {one.sentence}", file=sys.stderr)
 
 
 def _shelves() -> list[Path]:
     """The usual folders that are there, below the current one, else in the checkout that the
     package lies in."""
     checkout = Path(mirtrim.__file__).resolve().parents[2]
-    return [
-        next(folder for folder in (shelf, checkout / shelf) if folder.is_dir())
-        for shelf in SHELVES
-        if shelf.is_dir() or (checkout / shelf).is_dir()
-    ]
+    found: list[Path] = []
+    for shelf in SHELVES:
+        found += [folder for folder in (shelf, checkout / shelf) if folder.is_dir()][:1]
+    return found
 
 
 def _shelf_of(task: str) -> Path:
     """The first of the usual folders that holds a network of the task, else the last one."""
-    from mirtrim.listening.shelf import bundles_in
-
     shelves = _shelves()
     if not shelves:
         raise ConfigError(
@@ -175,8 +161,6 @@ def _shelf_of(task: str) -> Path:
 
 def _good_at() -> str:
     """What each task is good at, by the descriptions and the table of the usual folders."""
-    from mirtrim.listening.shelf import task_lines
-
     lines = []
     for shelf in _shelves():
         try:
@@ -186,11 +170,11 @@ def _good_at() -> str:
     return "\n".join(lines) or "There are no trained networks yet; run `snakemake models`."
 
 
-def _format(bundle: "Network", options: argparse.Namespace) -> str:
+def _format(bundle: Network, options: argparse.Namespace) -> str:
     """The format asked for, or that of the output's ending, or the task's usual one."""
     possible = bundle.manner.formats
     file = _single(options)
-    meant = _meant(file) if file else None
+    meant = FORMAT_OF.get(file.suffix.lower()) if file else None
     form: str = options.format or meant or possible[0]
     if file and meant and meant != form:
         raise ConfigError(
@@ -204,36 +188,20 @@ def _format(bundle: "Network", options: argparse.Namespace) -> str:
     return form
 
 
-def _meant(file: Path) -> str | None:
-    """The format that the ending of a file stands for."""
-    from mirtrim.listening.formats import ENDINGS
-
-    by_ending = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
-    return by_ending.get(file.suffix.lower())
-
-
 def _single(options: argparse.Namespace) -> Path | None:
     """The one file to write if --output names one, not a folder."""
-    alone = options.output is not None and len(set(options.files)) == 1
-    return Path(options.output) if alone and not _is_folder(options.output) else None
-
-
-def _output(options: argparse.Namespace) -> Path | None:
-    return Path(options.output) if options.output is not None else None
-
-
-def _is_folder(output: str) -> bool:
-    """Whether a folder is there, or a name with a slash at its end asks for one."""
+    if options.output is None or len(set(options.files)) > 1:
+        return None
+    # A folder is there, or a slash at the end asks for one.
     separators = tuple(sign for sign in (os.sep, os.altsep) if sign)
-    return output.endswith(separators) or Path(output).is_dir()
+    is_folder = options.output.endswith(separators) or Path(options.output).is_dir()
+    return None if is_folder else Path(options.output)
 
 
 def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Path]:
     """Audio file → file to write; no two to the same one, and none over an audio file."""
-    from mirtrim.listening.formats import ENDINGS
-
     sources = list(dict.fromkeys(options.files))
-    output = _output(options)
+    output = Path(options.output) if options.output is not None else None
     if file := _single(options):
         targets = {sources[0]: file}
     else:
@@ -259,9 +227,10 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
 
 def _check_ending(file: Path, named: bool) -> None:
     """Refuse an ending that promises something else than what will be written."""
-    if file.suffix.lower() in AUDIO_ENDINGS:
+    ending = file.suffix.lower()
+    if ending in AUDIO_ENDINGS:
         raise ConfigError(f"--output {file}: {file.suffix} is the ending of audio; choose another")
-    if file.suffix and not named and not _meant(file) and not is_special(file):
+    if ending and not named and ending not in FORMAT_OF and not is_special(file):
         raise ConfigError(
             f"--output {file}: {file.suffix} is the ending of no format; say which with --format"
         )

@@ -8,17 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mirtrim.cli import networks
 from mirtrim.cli.extra import needing_extra
-from mirtrim.cli.networks import (
-    INPUT_HELP,
-    add_arguments,
-    example,
-    examples,
-    is_bundle,
-    keywords,
-    network,
-    seed,
-)
+from mirtrim.listening.about import INT8, ONNX_ENDINGS
 from mirtrim.units import storage
 from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.tensors import tensor_with_nan
@@ -32,19 +24,9 @@ def add(verbs: Any, help_text: str) -> None:
         help="package.module:function that returns the network, or a bundle (path of one of its "
         "files, or without their endings)",
     )
-    verb.add_argument(
-        "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
-    )
-    verb.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="SHAPE",
-        help=f"{INPUT_HELP}; a bundle knows its own",
-    )
-    add_arguments(verb)
+    networks.add_arguments(verb, default=[], help=f"{networks.INPUT_HELP}; a bundle knows its own")
     verb.add_argument("--seconds", type=float, default=2.0, help="how long to time (default: 2)")
-    verb.add_argument("--seed", type=seed, default=0, help="of the random inputs")
+    verb.add_argument("--seed", type=networks.seed, default=0, help="of the random inputs")
     verb.set_defaults(verb=_measure)
 
 
@@ -74,19 +56,17 @@ def _check_numbers(named: str, model: nn.Module, inputs: tuple[Tensor, ...]) -> 
 def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
     if not options.input:
         raise ConfigError("--input is missing: write the shape of an input, like 1,1,64,50")
-    model = network(options.network, options.weights, keywords(options.argument))
-    return model, examples(model, options.input, options.seed)
+    model = networks.network(options.network, options.weights, networks.keywords(options.argument))
+    return model, networks.examples(model, options.input, options.seed)
 
 
 def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    with needing_extra("a bundle"):
-        from mirtrim.listening.about import INT8, ONNX_ENDINGS
     if options.network.endswith(ONNX_ENDINGS[INT8]):
         raise ConfigError(
             f"{options.network}: a network in eight bits is not measured; name its bundle, "
             f"{options.network.removesuffix(ONNX_ENDINGS[INT8])}, to measure that in 32 bits"
         )
-    if not is_bundle(options.network) and storage.is_saved(options.network):
+    if not networks.is_bundle(options.network) and storage.is_saved(options.network):
         raise ConfigError(
             f"{options.network}: holds the weights of a trimmed network; name the function that "
             "makes it: mirtrim measure package.module:function --weights "
@@ -99,8 +79,8 @@ def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]
     with needing_extra("a bundle"):
         from mirtrim.listening.bundle import read_bundle
 
-        if not is_bundle(options.network):
+        if not networks.is_bundle(options.network):
             raise ConfigError(f"{options.network}: neither package.module:function nor a bundle")
         bundle = read_bundle(options.network)
     shape = bundle.task.example_input(bundle.about.features).shape
-    return bundle.network, (example(",".join(map(str, shape)), options.seed),)
+    return bundle.network, (networks.example(",".join(map(str, shape)), options.seed),)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from mirtrim.cli.extra import needing_extra
+from mirtrim.listening.about import ENDING, base_of, beside
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.tensors import has_digest
@@ -34,8 +34,12 @@ SEEDS = range(-(2**63), 2**64)
 HIGHEST = 2  # integers are drawn below it unless an input says otherwise
 
 
-def add_arguments(verb: argparse.ArgumentParser) -> None:
-    """Let a verb take keyword arguments of the factory."""
+def add_arguments(verb: argparse.ArgumentParser, **of_input: Any) -> None:
+    """Let a verb take weights, inputs (`of_input` says more of them) and keyword arguments."""
+    verb.add_argument(
+        "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
+    )
+    verb.add_argument("--input", action="append", metavar="SHAPE", **of_input)
     verb.add_argument(
         "--argument", action="append", default=[], metavar="NAME=VALUE", help=ARGUMENT_HELP
     )
@@ -54,11 +58,8 @@ def seed(text: str) -> int:
 
 def is_bundle(path: str | Path) -> bool:
     """Whether `path`, with or without an ending, names a bundle."""
-    with needing_extra("a bundle"):
-        from mirtrim.listening.about import ENDING, base_of, beside
-
-        base = base_of(path)
-        return bool(base.name) and beside(base, ENDING).exists()
+    base = base_of(path)
+    return bool(base.name) and beside(base, ENDING).exists()
 
 
 def keywords(texts: Sequence[str]) -> dict[str, Any]:
@@ -92,12 +93,11 @@ def network(
             wrote (or their name without an ending), which make it as small as that.
         arguments: keyword arguments of the function.
     """
-    if weights is None:
-        return build(reference, arguments).eval()
-    if storage.is_saved(weights):
+    if weights is not None and storage.is_saved(weights):
         return storage.load(weights, lambda: build(reference, arguments)).eval()
     model = build(reference, arguments)
-    load_weights(model, weights)
+    if weights is not None:
+        load_weights(model, weights)
     return model.eval()
 
 

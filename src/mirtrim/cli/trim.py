@@ -6,15 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mirtrim.cli.networks import (
-    INPUT_HELP,
-    add_arguments,
-    examples,
-    is_bundle,
-    keywords,
-    network,
-    seed,
-)
+from mirtrim.cli import networks
 from mirtrim.pruning.api import COUNTED, trim
 from mirtrim.pruning.criteria import UNIT_CRITERIA
 from mirtrim.pruning.selection import SCALES, SCOPES
@@ -31,17 +23,7 @@ def add(verbs: Any, help_text: str) -> None:
     """Add the verb to the parser's verbs."""
     verb = verbs.add_parser("trim", help=help_text)
     verb.add_argument("factory", help="package.module:function that returns the dense network")
-    verb.add_argument(
-        "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
-    )
-    verb.add_argument(
-        "--input",
-        action="append",
-        required=True,
-        metavar="SHAPE",
-        help=INPUT_HELP,
-    )
-    add_arguments(verb)
+    networks.add_arguments(verb, required=True, help=networks.INPUT_HELP)
     verb.add_argument("--ratio", type=float, required=True, help="how many times smaller")
     verb.add_argument(
         "--criterion",
@@ -71,7 +53,10 @@ def add(verbs: Any, help_text: str) -> None:
         "--protect", action="append", default=[], help="module left whole; repeatable"
     )
     verb.add_argument(
-        "--seed", type=seed, default=0, help="of the random inputs and choices (default: 0)"
+        "--seed",
+        type=networks.seed,
+        default=0,
+        help="of the random inputs and choices (default: 0)",
     )
     verb.add_argument("--output", type=Path, default=Path("trimmed"), help="default: trimmed")
     verb.set_defaults(verb=_trim)
@@ -84,10 +69,10 @@ def _trim(options: argparse.Namespace) -> int:
             f"{', '.join(CRITERIA)}, or mirtrim.trim(…, batches=…) in Python"
         )
     replaced = _replaced(options.output, options.weights)
-    model = network(options.factory, options.weights, keywords(options.argument))
+    model = networks.network(options.factory, options.weights, networks.keywords(options.argument))
     small = trim(
         model,
-        examples(model, options.input, options.seed),
+        networks.examples(model, options.input, options.seed),
         options.ratio,
         options.criterion,
         scope=options.scope,
@@ -115,7 +100,7 @@ def _replaced(output: Path, weights: Path | None) -> list[Path]:
     for target in there:
         if any(one.exists() and os.path.samefile(target, one) for one in used):
             raise ConfigError(f"--output {output}: {target} belongs to --weights; choose another")
-    if there and is_bundle(output):
+    if there and networks.is_bundle(output):
         raise ConfigError(f"--output {output}: a network to listen with is there; choose another")
     if there and not _was_trimmed(output):
         raise ConfigError(

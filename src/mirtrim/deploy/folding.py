@@ -6,7 +6,6 @@ both go into its weights.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 
 import numpy as np
 import onnx
@@ -36,22 +35,16 @@ def fold_batch_norms(model: onnx.ModelProto) -> onnx.ModelProto:
     constants = constants_of(graph)
     makers = {node.output[0]: node for node in graph.node}
     readers = Counter(reads(graph))
-    for norm in _norms(graph, constants):
+    for norm, gain, offset in _norms(graph, constants):
         layer = makers.get(norm.input[0])
         if layer is None or readers[norm.input[0]] != 1 or not _can_take_in(layer, constants):
             continue
-        gain, offset = _gain_and_offset(norm, constants)
         weight = constants[layer.input[1]]
         axis = _output_axis(layer)
         bias = constants[layer.input[2]] if len(layer.input) > 2 else np.zeros_like(gain)
         along = [-1 if other == axis else 1 for other in range(weight.ndim)]
-        inputs = (
-            layer.input[0],
-            add_constant(graph, f"{norm.output[0]}.weight", _single(weight * gain.reshape(along))),
-            add_constant(graph, f"{norm.output[0]}.bias", _single(bias * gain + offset)),
-        )
-        del layer.input[:]
-        layer.input.extend(inputs)
+        weights = weight * gain.reshape(along), bias * gain + offset
+        layer.input[:] = [layer.input[0], *_add_weights(graph, norm, *weights)]
         layer.output[0] = norm.output[0]
         makers[layer.output[0]] = layer
         graph.node.remove(norm)
@@ -73,20 +66,14 @@ def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
         for value in (*graph.value_info, *graph.input)
         if value.type.tensor_type.HasField("shape")
     }
-    for norm in _norms(graph, constants):
+    for norm, gain, offset in _norms(graph, constants):
         rank = ranks.get(norm.input[0], 0)
         if rank < 3:
             continue
-        gain, offset = _gain_and_offset(norm, constants)
         taps = gain.reshape(-1, *[1] * (rank - 1))
-        inputs = (
-            norm.input[0],
-            add_constant(graph, f"{norm.output[0]}.weight", _single(taps)),
-            add_constant(graph, f"{norm.output[0]}.bias", _single(offset)),
-        )
         convolution = helper.make_node(
             "Conv",
-            inputs,
+            [norm.input[0], *_add_weights(graph, norm, taps, offset)],
             [norm.output[0]],
             norm.name,
             group=len(gain),
@@ -97,11 +84,29 @@ def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _norms(graph: onnx.GraphProto, constants: Iterable[str]) -> list[onnx.NodeProto]:
-    """Batch norms with constant weights and statistics."""
-    known = set(constants)
+def _norms(
+    graph: onnx.GraphProto, constants: dict[str, np.ndarray]
+) -> list[tuple[onnx.NodeProto, np.ndarray, np.ndarray]]:
+    """Batch norms with constant weights and statistics, each with what it multiplies every channel
+    by and then adds, in double precision, (channels,)."""
+    found = []
+    for node in graph.node:
+        if node.op_type == NORM and constants.keys() >= set(node.input[1:]):
+            gain, offset, mean, variance = (
+                constants[name].astype(np.float64) for name in node.input[1:]
+            )
+            gain = gain / np.sqrt(variance + attribute(node, "epsilon", EPSILON))
+            found.append((node, gain, offset - gain * mean))
+    return found
+
+
+def _add_weights(
+    graph: onnx.GraphProto, norm: onnx.NodeProto, weight: np.ndarray, bias: np.ndarray
+) -> list[str]:
+    """Names of a weight and a bias that are added as constants, for what replaces `norm`."""
     return [
-        node for node in graph.node if node.op_type == NORM and known.issuperset(node.input[1:])
+        add_constant(graph, f"{norm.output[0]}.{name}", value.astype(np.float32))
+        for name, value in (("weight", weight), ("bias", bias))
     ]
 
 
@@ -118,16 +123,3 @@ def _can_take_in(layer: onnx.NodeProto, constants: dict[str, np.ndarray]) -> boo
 def _output_axis(layer: onnx.NodeProto) -> int:
     """The axis of the weight that counts output channels."""
     return 0 if layer.op_type == "Conv" or attribute(layer, "transB", 0) else 1
-
-
-def _gain_and_offset(
-    norm: onnx.NodeProto, constants: dict[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """What a norm multiplies each channel by and then adds, in double precision, (channels,)."""
-    gain, offset, mean, variance = (constants[name].astype(np.float64) for name in norm.input[1:])
-    gain = gain / np.sqrt(variance + attribute(norm, "epsilon", EPSILON))
-    return gain, offset - gain * mean
-
-
-def _single(value: np.ndarray) -> np.ndarray:
-    return value.astype(np.float32)

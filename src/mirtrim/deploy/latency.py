@@ -81,10 +81,8 @@ def interleaved(
     order, shuffle = list(candidates), random.Random(seed)
     times: dict[str, list[float]] = {name: [] for name in candidates}
     with _no_garbage_collection():
-        blocks = {name: block or _block(call, warm_up, clock) for name, call in candidates.items()}
-        if block:
-            for call in candidates.values():
-                _timed(call, warm_up, clock)
+        warm = {name: _block(call, warm_up, clock) for name, call in candidates.items()}
+        blocks = {name: block or found for name, found in warm.items()}
         end = clock() + seconds * len(candidates)
         while len(times[order[0]]) < FEWEST_ROUNDS or clock() < end:
             shuffle.shuffle(order)

@@ -104,23 +104,14 @@ def measure_network(
         difference = export_onnx(model, inputs, plain)
         optimise(plain, rewritten)
         arrays = [value.detach().cpu().numpy() for value in inputs]
-        measured = interleaved(
-            {
-                "onnx": onnx_call(plain, arrays),
-                "rewritten": onnx_call(rewritten, arrays),
-                "torch": torch_call(model, inputs),
-            },
-            seconds=seconds,
-        )
-        return Measurement(
-            counts,
-            plain.stat().st_size,
-            difference,
-            measured["onnx"],
-            measured["rewritten"],
-            measured["torch"],
-            peak_resident(plain),
-        )
+        calls = {
+            "onnx": onnx_call(plain, arrays),
+            "onnx_rewritten": onnx_call(rewritten, arrays),
+            "torch": torch_call(model, inputs),
+        }
+        measured = interleaved(calls, seconds=seconds)
+        size, resident = plain.stat().st_size, peak_resident(plain)
+    return Measurement(counts, size, difference, **measured, resident=resident)
 
 
 def _in_words(latency: Latency) -> str:

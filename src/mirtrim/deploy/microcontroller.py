@@ -25,7 +25,7 @@ from mirtrim.deploy.tflite.packages import runtime
 from mirtrim.deploy.tflite.quantising import quantise
 from mirtrim.deploy.tflite.writing import tflite_bytes
 from mirtrim.utils.errors import ArtefactError, TraceError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 # Of the largest output, or of 1: room for sums in another order, far from a wrong layer.
 PARITY = 1e-5
@@ -93,8 +93,7 @@ def export_tflite(
             f"{type(model).__name__} as .tflite differs from PyTorch by {difference:.2g}; "
             "nothing was written"
         )
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
     return difference
 
 
@@ -149,25 +148,22 @@ class TfliteNetwork(nn.Module):
         """Inputs as the PyTorch network takes them, (batch, ...) → its outputs, fp32."""
         stored = x.detach().cpu().float().movedim(1, -1).contiguous().numpy()
         outputs = []
-        for example in _to_stored(stored, self._input):
+        for example in self._integers(stored):
             self._interpreter.set_input(example.reshape(self._input["shape"]), 0)
             self._interpreter.invoke()
             outputs.append(self._interpreter.get_output(0)[0].copy())
-        return torch.from_numpy(_from_stored(np.stack(outputs), self._output))
+        numbers = np.stack(outputs)
+        if self._output["dtype"] == np.int8:
+            scale, zero_point = _scale(self._output)
+            numbers = (numbers.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+        return torch.from_numpy(numbers)
 
-
-def _to_stored(numbers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    if details["dtype"] != np.int8:
-        return numbers
-    scale, zero_point = _scale(details)
-    return np.rint(numbers / scale + zero_point).clip(-128, 127).astype(np.int8)
-
-
-def _from_stored(numbers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    if details["dtype"] != np.int8:
-        return numbers
-    scale, zero_point = _scale(details)
-    return (numbers.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    def _integers(self, numbers: np.ndarray) -> np.ndarray:
+        """What an int8 network takes; of any other, the numbers themselves."""
+        if self._input["dtype"] != np.int8:
+            return numbers
+        scale, zero_point = _scale(self._input)
+        return np.rint(numbers / scale + zero_point).clip(-128, 127).astype(np.int8)
 
 
 def _scale(details: dict[str, Any]) -> tuple[float, int]:

@@ -1,7 +1,6 @@
 """What an exported network computes, beside torch."""
 
 import copy
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,7 +45,6 @@ def largest_difference(
     model: nn.Module,
     data: bytes,
     inputs: tuple[Tensor, ...],
-    path: str | os.PathLike[str],
     seed: int,
     limit: float,
 ) -> float:
@@ -56,52 +54,48 @@ def largest_difference(
         ArtefactError: a difference is above `limit` and above what float32 rounds in this network.
     """
     session = open_session(data)
-    generator = torch_generator(seed, "export", "random inputs")
-    trials = [inputs] + [
-        tuple(_random_like(value, batch, generator) for value in inputs)
-        for batch in CHECKED_BATCHES
-    ]
-    drawn = trials[-1]
-    trials += [_changed(drawn, scale, 0.0) for scale in CHECKED_SCALES]
-    trials += [_changed(drawn, 1.0, offset) for offset in CHECKED_OFFSETS]
     differences = []
-    for trial in trials:
-        expected = _expected(model, trial, batch_length(inputs), path)
-        feed = {
-            name: given.cpu().numpy()
-            for name, given in zip(names_of("input", len(trial)), trial, strict=True)
-        }
+    for trial in _trials(inputs, seed):
+        expected = _expected(model, trial, batch_length(inputs))
+        arrays = (given.cpu().numpy() for given in trial)
+        feed = dict(zip(names_of("input", len(trial)), arrays, strict=True))
         try:
             found = session.run(None, feed)
         except Exception as error:
             raise ArtefactError(
-                f"{path}: the exported network does not run on a batch of {batch_length(trial)}"
+                f"the exported network does not run on a batch of {batch_length(trial)}"
                 f" ({first_line(error)})"
             ) from error
         if len(found) != len(expected):
             raise ArtefactError(
-                f"{path}: the exported network gives {len(found)} outputs where torch gives "
+                f"the exported network gives {len(found)} outputs where torch gives "
                 f"{len(expected)}; their number was fixed while tracing"
             )
-        difference = _largest(found, expected, path)
+        difference = _largest(found, expected)
         # Written so that a difference that is not a number fails.
         if not difference <= limit and not difference <= ROUNDINGS * _rounding(
-            model, trial, expected, path
+            model, trial, expected
         ):
             raise ArtefactError(
-                f"{path}: the exported network differs from torch by {difference:.1e}, more than"
+                f"the exported network differs from torch by {difference:.1e}, more than"
                 f" {limit:.1e}; {REMEDY}"
             )
         differences.append(difference)
     return max(differences)
 
 
-def _rounding(
-    model: nn.Module,
-    trial: tuple[Tensor, ...],
-    expected: Sequence[np.ndarray],
-    path: str | os.PathLike[str],
-) -> float:
+def _trials(inputs: tuple[Tensor, ...], seed: int) -> list[tuple[Tensor, ...]]:
+    """The example, random inputs in several batches, and the last of them scaled and shifted."""
+    generator = torch_generator(seed, "export", "random inputs")
+    drawn = [
+        tuple(_random_like(value, batch, generator) for value in inputs)
+        for batch in CHECKED_BATCHES
+    ]
+    scaled = [_changed(drawn[-1], scale, 0.0) for scale in CHECKED_SCALES]
+    return [inputs, *drawn, *scaled, *(_changed(drawn[-1], 1.0, by) for by in CHECKED_OFFSETS)]
+
+
+def _rounding(model: nn.Module, trial: tuple[Tensor, ...], expected: Sequence[np.ndarray]) -> float:
     """How far torch in float32 is from torch in float64; 0 where that cannot be asked.
 
     Networks that compression has ruined divide by variances of next to nothing: there float32
@@ -115,19 +109,15 @@ def _rounding(
         exact = outputs_of(copy.deepcopy(model).double(), doubled)
     except (RuntimeError, TypeError):
         return 0.0
-    return _largest(expected, [output.cpu().numpy() for output in exact], path)
+    return _largest(expected, [output.cpu().numpy() for output in exact])
 
 
-def _largest(
-    found: Sequence[np.ndarray], expected: Sequence[np.ndarray], path: str | os.PathLike[str]
-) -> float:
+def _largest(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
     # Unlike max(), this keeps what is not a number.
-    return float(np.max([_relative(*pair, path) for pair in zip(found, expected, strict=True)]))
+    return float(np.max(list(map(_relative, found, expected))))
 
 
-def _expected(
-    model: nn.Module, trial: tuple[Tensor, ...], batch: int, path: str | os.PathLike[str]
-) -> list[np.ndarray]:
+def _expected(model: nn.Module, trial: tuple[Tensor, ...], batch: int) -> list[np.ndarray]:
     """What torch gives for a trial; `batch` is that of the example, which it has run on."""
     try:
         outputs = outputs_of(model, trial)
@@ -136,7 +126,7 @@ def _expected(
     except Exception as error:
         length = batch_length(trial)
         raise ArtefactError(
-            f"{path}: {type(model).__name__} runs on the example, a batch of {batch}, and not on "
+            f"{type(model).__name__} runs on the example, a batch of {batch}, and not on "
             f"random inputs in a batch of {length} ({first_line(error)}); if it is fixed to a "
             "batch, let it take its sizes from its inputs"
         ) from error
@@ -159,10 +149,10 @@ def _changed(inputs: tuple[Tensor, ...], scale: float, offset: float) -> tuple[T
     return tuple(value * scale + offset if value.is_floating_point() else value for value in inputs)
 
 
-def _relative(found: np.ndarray, expected: np.ndarray, path: str | os.PathLike[str]) -> float:
+def _relative(found: np.ndarray, expected: np.ndarray) -> float:
     if found.shape != expected.shape:
         raise ArtefactError(
-            f"{path}: the exported network gives {found.shape} where torch gives {expected.shape};"
+            f"the exported network gives {found.shape} where torch gives {expected.shape};"
             " a size was fixed while tracing"
         )
     if not np.issubdtype(expected.dtype, np.inexact):

@@ -27,7 +27,7 @@ from mirtrim.deploy.onnx_session import first_line, quiet
 from mirtrim.deploy.onnx_tidy import strip
 from mirtrim.units.kinds import check_python
 from mirtrim.utils.errors import ArtefactError, TraceError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 OPSET = 17  # the first one with layer norms; every runtime of the last years reads it
 STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -68,20 +68,16 @@ def export_onnx(
     inputs = as_arguments(example_inputs)
     check_python(model)
     _check_precision(model, inputs)
-    with run_for_one_pass(model), quiet():
-        exported, guess = _export(model, inputs)
-        try:
-            onnx.checker.check_model(exported, full_check=True)
-        except Exception as error:
-            raise ArtefactError(
-                f"{path}: the exported network is not valid ONNX ({first_line(error)})"
-            ) from error
-        data = exported.SerializeToString(deterministic=True)
-        difference = largest_difference(model, data, inputs, path, seed, limit)
-    if guess is not None:
-        raise ArtefactError(f"{path}: the exported network rests on a guess: {guess}; {REMEDY}")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    try:
+        with run_for_one_pass(model), quiet():
+            exported, guess = _export(model, inputs)
+            data = exported.SerializeToString(deterministic=True)
+            difference = largest_difference(model, data, inputs, seed, limit)
+        if guess is not None:
+            raise ArtefactError(f"the exported network rests on a guess: {guess}; {REMEDY}")
+    except ArtefactError as error:
+        raise ArtefactError(f"{path}: {error}") from error
+    write_bytes(path, data)
     return difference
 
 
@@ -124,6 +120,12 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[onnx.ModelPro
         exported = fold_batch_norms(onnx.load(file))
     _check_inputs(model, exported, input_names)
     strip(exported)
+    try:
+        onnx.checker.check_model(exported, full_check=True)
+    except Exception as error:
+        raise ArtefactError(
+            f"the exported network is not valid ONNX ({first_line(error)})"
+        ) from error
     return exported, _guess(said)
 
 

@@ -12,16 +12,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-KIND_OF = {
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(float16)": np.float16,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-    "tensor(int8)": np.int8,
-    "tensor(uint8)": np.uint8,
-    "tensor(bool)": np.bool_,
-}
 STATUS = Path("/proc/self/status")
 
 
@@ -56,7 +46,8 @@ def main() -> None:
     for one in session.get_inputs():
         # Sizes that a file leaves open, such as the batch, are 1.
         shape = [size if isinstance(size, int) and size > 0 else 1 for size in one.shape]
-        kind = KIND_OF[one.type]
+        name = one.type.removeprefix("tensor(").removesuffix(")")
+        kind = np.dtype("float32" if name == "float" else name)
         drawn = generator.standard_normal(shape, dtype=np.float32)
         inputs[one.name] = (drawn if np.issubdtype(kind, np.floating) else drawn > 0).astype(kind)
     for _ in range(repetitions):

@@ -34,7 +34,7 @@ from onnx import helper
 from mirtrim.deploy.onnx_session import LOG_FATAL, first_line
 from mirtrim.deploy.onnx_tidy import add_constant, attribute, constants_of, drop_unread_constants
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import atomic_path
+from mirtrim.utils.files import write_bytes
 
 # Measured with AVX-512; beyond these the products no longer fit the cache, or the vector
 # kernel for two dimensions is well filled.
@@ -60,9 +60,7 @@ def optimise(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> 
         raise ArtefactError(
             f"{source} is no ONNX file ({first_line(error)}); export it again"
         ) from error
-    data = for_latency(model).SerializeToString(deterministic=True)
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(target, for_latency(model).SerializeToString(deterministic=True))
 
 
 def for_latency(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -131,25 +129,23 @@ def _without_stride(
     by_phase = padded.reshape(outputs, channels, block_taps, stride).transpose(0, 1, 3, 2)
     phases = by_phase.reshape(outputs, channels * stride, block_taps)
     # (batch, channels, length) → (batch, channels · stride, blocks)
-    stem, at = node.output[0], list(graph.node).index(node)
-    filled, split, turned, merged = (
-        f"{stem}.{word}" for word in ("filled", "split", "turned", "merged")
-    )
+    stem, source, at = node.output[0], node.input[0], list(graph.node).index(node)
     cut = add_constant(graph, f"{stem}.cut", np.array([0, channels, blocks, stride]))
     join = add_constant(graph, f"{stem}.join", np.array([0, channels * stride, blocks]))
-    steps = [
-        helper.make_node("Reshape", [node.input[0], cut], [split]),
-        helper.make_node("Transpose", [split], [turned], perm=[0, 1, 3, 2]),
-        helper.make_node("Reshape", [turned, join], [merged]),
-    ]
+    steps = []
     if length % stride:
         end = np.array([0, 0, 0, 0, 0, blocks * stride - length])
         zeros = add_constant(graph, f"{stem}.zeros", end)
-        steps.insert(0, helper.make_node("Pad", [node.input[0], zeros], [filled]))
-        steps[1].input[0] = filled
+        steps.append(helper.make_node("Pad", [source, zeros], [f"{stem}.filled"]))
+        source = f"{stem}.filled"
+    split, turned, node.input[0] = f"{stem}.split", f"{stem}.turned", f"{stem}.merged"
+    steps += [
+        helper.make_node("Reshape", [source, cut], [split]),
+        helper.make_node("Transpose", [split], [turned], perm=[0, 1, 3, 2]),
+        helper.make_node("Reshape", [turned, join], [node.input[0]]),
+    ]
     for step in reversed(steps):
         graph.node.insert(at, step)
-    node.input[0] = merged
     node.input[1] = add_constant(graph, f"{stem}.phases", phases)
     _set(node, strides=[1], kernel_shape=[block_taps], pads=[left, right])
     return phases, (shape[0], channels * stride, blocks)

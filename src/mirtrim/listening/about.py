@@ -5,8 +5,9 @@ has them), `.onnx` and perhaps `.int8.onnx` (what listens), and `.model.json`, w
 all and is written last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, get_origin
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from mirtrim.listening.needs import is_number, problem_of_hearing
 from mirtrim.utils.errors import ArtefactError
-from mirtrim.utils.files import read_json
+from mirtrim.utils.files import read_json, sha256_of_file
 
 FORMAT = "mirtrim model"
 VERSION = 3
@@ -136,6 +137,20 @@ def beside(base: Path, ending: str) -> Path:
     return base.with_name(base.name + ending)
 
 
+def described_file(base: Path, ending: str, digest: str) -> Path:
+    """File of a bundle whose sha256 its description gives.
+
+    Raises:
+        ArtefactError: it is missing or another one.
+    """
+    file = beside(base, ending)
+    if not file.is_file():
+        raise ArtefactError(f"{file} is missing; {REMEDY}")
+    if sha256_of_file(file) != digest:
+        raise ArtefactError(f"{file} is not what {base.name}{ENDING} describes; {REMEDY}")
+    return file
+
+
 def read_content(path: str | Path) -> dict[str, Any]:
     """The content of a description of this version.
 
@@ -165,13 +180,15 @@ def read_description(path: str | Path) -> Description:
     """
     path, content = beside(base_of(path), ENDING), read_content(path)
     about = about_part(content)
-    problem = _problem(about) or _problem_of_files(content)
-    manner = None
-    if problem is None and content["manner"] is not None:
-        manner = _manner(content["manner"])
+    problem = next(chain(_problems(about), _problems_of_files(content)), None)
+    manner = content.get("manner")
+    if problem is None and manner is not None:
         problem = problem_of_hearing(content)
     if problem:
         raise ArtefactError(f"{path}: {problem}; {REMEDY}")
+    if manner is not None:
+        lists = {key: tuple(manner[key]) for key in LISTS}
+        manner = Manner(kind=manner["kind"], says=manner["says"], **lists)
     return Description(About(**about), content["weights_sha256"], manner, content["files"])
 
 
@@ -180,50 +197,47 @@ def about_part(content: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key not in OWN_KEYS}
 
 
-def _manner(given: Mapping[str, Any]) -> Manner:
-    lists = ("formats", "detectors", "limits")
-    return Manner(
-        kind=given["kind"], says=given["says"], **{key: tuple(given[key]) for key in lists}
-    )
-
-
-NAMES: Mapping[Any, str] = {Mapping: "object", str: "text", int: "integer", float: "number"}
 OWN_KEYS = ("format", "version", "weights_sha256", "manner", "files")
+# Type of a field → its types in JSON, and their name.
+KINDS: Mapping[Any, tuple[Any, str]] = {
+    Mapping: (dict, "object"),
+    str: (str, "text"),
+    int: (int, "integer"),
+    float: ((int, float), "number"),
+}
+LISTS = ("formats", "detectors", "limits")  # fields of a `Manner`
 
 
-def _problem(content: Mapping[str, Any]) -> str | None:
+def _problems(content: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the fields of an `About`; whether they suit the task is not asked."""
-    kinds: dict[Any, Any] = {Mapping: dict, str: str, int: int, float: (int, float)}
     for field in fields(About):
-        name, kind = field.name, get_origin(field.type) or field.type
+        name, (kinds, noun) = field.name, KINDS[get_origin(field.type) or field.type]
         if name not in content:
-            return f"{name!r} is a required property"
+            yield f"{name!r} is a required property"
         value = content[name]
-        if not isinstance(value, kinds[kind]) or isinstance(value, bool):
-            return f"{name}: {value!r} is no {NAMES[kind]}"
-        if kind in (int, float) and not is_number(value):
-            return f"{name}: {value!r} is no number"
-    odd = sorted(set(content) - {field.name for field in fields(About)})
-    return f"{odd[0]!r} is not known" if odd else None
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            yield f"{name}: {value!r} is no {noun}"
+        if field.type in (int, float) and not is_number(value):
+            yield f"{name}: {value!r} is no number"
+    for odd in sorted(set(content) - {field.name for field in fields(About)}):
+        yield f"{odd!r} is not known"
 
 
-def _problem_of_files(content: Mapping[str, Any]) -> str | None:
+def _problems_of_files(content: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(content.get("weights_sha256"), str):
-        return "weights_sha256 is missing"
+        yield "weights_sha256 is missing"
     files = content.get("files")
     if not isinstance(files, dict) or not all(
         name in ONNX_ENDINGS and isinstance(of, dict) and isinstance(of.get("sha256"), str)
         for name, of in files.items()
     ):
-        return "files: does not describe ONNX files"
+        yield "files: does not describe ONNX files"
     manner = content.get("manner", "")
-    keys = {field.name for field in fields(Manner)}
     if manner is not None and not (
         isinstance(manner, dict)
-        and set(manner) == keys
-        and all(isinstance(manner[key], list) for key in ("formats", "detectors", "limits"))
+        and set(manner) == {field.name for field in fields(Manner)}
+        and all(isinstance(manner[key], list) for key in LISTS)
         and all(isinstance(of, str) for of in (manner["kind"], manner["says"], *manner["limits"]))
         and manner["formats"]
     ):
-        return "manner: does not say how to listen"
-    return None
+        yield "manner: does not say how to listen"

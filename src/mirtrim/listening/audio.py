@@ -9,11 +9,6 @@ import soxr
 
 from mirtrim.sound.decoder import AudioError, Source, blocks_of, missing, open_source
 
-__all__ = [
-    "AudioError", "AudioFile", "Progress", "mean_of_channels", "mono_blocks", "no_progress",
-    "open_audio", "share",
-]  # fmt: skip
-
 # Called with (seconds read, seconds to read); a file that is read twice counts twice.
 Progress = Callable[[float, float], None]
 
@@ -63,11 +58,6 @@ class AudioFile:
         return self.source.sample_rate
 
     @property
-    def channels(self) -> int:
-        """How many there are."""
-        return self.source.channels
-
-    @property
     def duration_seconds(self) -> float:
         """Length of what can be heard."""
         return self.frames / self.sample_rate
@@ -97,17 +87,11 @@ def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
         raise AudioError(f"{source.path}: holds no samples; choose another file")
     scale, loud = totals.scale()
     channel = totals.channel_to_hear()
-    notes = [cut, loud]
+    notes = [note for note in (cut, loud) if note]
     if channel is not None:
         notes.append(f"its channels cancel each other, so only channel {channel + 1} was heard")
-    return AudioFile(
-        source,
-        totals.frames,
-        channel,
-        scale,
-        totals.offset(channel) / scale,
-        tuple(note for note in notes if note),
-    )
+    offset = totals.offset(channel) / scale
+    return AudioFile(source, totals.frames, channel, scale, offset, tuple(notes))
 
 
 def _block_size(source: Source) -> int:

@@ -55,8 +55,7 @@ def framed(
     first = coming = 0  # frame at the first held sample, first frame not yet given
     for block in blocks:
         held = np.concatenate([held, block])
-        while len(held) >= (coming - first + block_frames + margin_frames) * hop:
-            end = (coming - first + block_frames + margin_frames) * hop
+        while len(held) >= (end := (coming - first + block_frames + margin_frames) * hop):
             yield compute(held[:end])[coming - first :][:block_frames]
             coming += block_frames
             start = max(0, coming - margin_frames)

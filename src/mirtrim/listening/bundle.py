@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import torch
 from torch import nn
 
+from mirtrim.counting.operations import run_for_one_pass
 from mirtrim.deploy.onnx_export import export_onnx
 from mirtrim.listening.about import (
     ENDING,
@@ -23,16 +25,26 @@ from mirtrim.listening.about import (
     about_part,
     base_of,
     beside,
+    described_file,
     read_content,
     read_description,
 )
-from mirtrim.listening.bundle_schema import problem_of
-from mirtrim.listening.decoding import decoding_names, hearing_of
-from mirtrim.tasks.registry import get_task
+from mirtrim.listening.decoding import decoding_names, hearing_of, names_classes
+from mirtrim.listening.needs import SURE_FROM
+from mirtrim.pruning.settings import COLUMN_DEFAULTS
+from mirtrim.runs.rows import RUN_KEYS
+from mirtrim.tasks.hearing import Hearing
+from mirtrim.tasks.registry import TASKS, get_task
 from mirtrim.tasks.task import Task
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import sha256_of_file, write_json
+
+TEXT = {"type": "string", "minLength": 1}
+NUMBER = {"type": "number"}
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+RATIO = {"type": "number", "minimum": 1}
+COUNT = {"type": "integer", "minimum": 1}
 
 
 @dataclass(frozen=True)
@@ -50,10 +62,7 @@ class Bundle:
     @property
     def manner(self) -> Manner:
         """How it is listened with; a `ConfigError` if its task does not say."""
-        hearing_of(self.task)
-        manner = manner_of(self.task, self.about)
-        assert manner is not None
-        return manner
+        return manner_of(hearing_of(self.task), self.about)
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """(batch, …) → (batch, …), in torch."""
@@ -62,16 +71,13 @@ class Bundle:
         return outputs
 
 
-def manner_of(task: Task, about: About) -> Manner | None:
-    """How networks of a task are listened with; None if they are not."""
-    hearing = task.hearing
-    if hearing is None:
-        return None
-    names = decoding_names(task)
+def manner_of(hearing: Hearing, about: About) -> Manner:
+    """How a network of a task that is listened with is."""
+    names = hearing.decoding if hearing.kind == "events" else ()
     return Manner(
         hearing.kind,
         tuple(hearing.formats),
-        tuple(name.removeprefix("threshold_") for name in names if hearing.kind == "events"),
+        tuple(name.removeprefix("threshold_") for name in names),
         hearing.says(about.features),
         tuple(hearing.limits(about.features)),
     )
@@ -88,15 +94,10 @@ def write_bundle(folder: Path, name: str, network: nn.Module, about: About) -> P
     _check_network(network, about, task, base)
     storage.save(network, base)
     file = beside(base, ONNX_ENDINGS[FP32])
-    was_training = network.training
-    try:
-        export_onnx(network.eval(), task.example_input(about.features), file)
-    finally:
-        network.train(was_training)
+    export_onnx(network, task.example_input(about.features), file)
     weights = sha256_of_file(beside(base, ".safetensors"))
-    write_description(
-        base, Description(about, weights, manner_of(task, about), {FP32: file_entry(file)})
-    )
+    manner = manner_of(task.hearing, about) if task.hearing else None
+    write_description(base, Description(about, weights, manner, {FP32: file_entry(file)}))
     return base
 
 
@@ -107,17 +108,9 @@ def file_entry(file: Path) -> dict[str, Any]:
 
 def write_description(base: Path, description: Description) -> None:
     """Write the description of a bundle whose other files are there."""
-    write_json(
-        beside(base, ENDING),
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "weights_sha256": description.weights_sha256,
-            "manner": asdict(description.manner) if description.manner else None,
-            "files": {name: dict(of) for name, of in description.files.items()},
-            **asdict(description.about),
-        },
-    )
+    content = asdict(description)
+    about = content.pop("about")
+    write_json(beside(base, ENDING), {"format": FORMAT, "version": VERSION, **content, **about})
 
 
 def read_bundle(path: str | Path) -> Bundle:
@@ -130,12 +123,8 @@ def read_bundle(path: str | Path) -> Bundle:
     # The whole schema first: it says more exactly what is wrong.
     task = _task_of(about_part(read_content(base)), base)
     description = read_description(base)
-    about, digest = description.about, description.weights_sha256
-    weights = beside(base, ".safetensors")
-    if not weights.is_file():
-        raise ArtefactError(f"{weights} is missing; {REMEDY}")
-    if sha256_of_file(weights) != digest:
-        raise ArtefactError(f"{weights} is not what {base.name}{ENDING} describes; {REMEDY}")
+    about = description.about
+    described_file(base, ".safetensors", description.weights_sha256)
     try:
         network = storage.load(base, lambda: task.network(about.features, about.network))
     except ConfigError as error:
@@ -159,12 +148,76 @@ def _check_network(network: nn.Module, about: About, task: Task, base: Path) -> 
         raise ArtefactError(
             f"{base}: has {parameters} parameters, not {about.parameters} as described; {REMEDY}"
         )
-    was_training = network.training
     try:
-        with torch.no_grad():
-            network.eval()(task.example_input(about.features))
+        with run_for_one_pass(network):
+            network(task.example_input(about.features))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ArtefactError(f"{base}: does not fit its features ({reason}); {REMEDY}") from error
-    finally:
-        network.train(was_training)
+
+
+def problem_of(content: Mapping[str, Any]) -> str | None:
+    """The first thing that is wrong with the fields of an `About`, in one line; None if none is."""
+    name = content.get("task")
+    if name not in TASKS:
+        return f"task {name!r} is unknown; known: {', '.join(sorted(TASKS))}"
+    task = get_task(str(name))
+    errors = jsonschema.Draft202012Validator(_schema(task)).iter_errors(content)
+    first = min(errors, key=lambda error: [str(part) for part in error.absolute_path], default=None)
+    if first is None:
+        return _problem_of_statistics(task, content)
+    key = ".".join(str(part) for part in first.absolute_path)
+    return f"{key}: {first.message}" if key else first.message
+
+
+def _schema(task: Task) -> dict[str, Any]:
+    """JSON schema of the fields of an `About` for one task."""
+    per_column = {"type": "array", "items": NUMBER, "minItems": 1}
+    above_zero = {**per_column, "items": {"type": "number", "exclusiveMinimum": 0}}
+    statistics = {"mean": per_column, "deviation": above_zero}
+    return _object(
+        **dict.fromkeys(("task", "corpus", "profile", "licence", "versions"), TEXT),
+        **dict.fromkeys(("parameters", "nonzeros", "macs"), COUNT),
+        **dict.fromkeys(("target_ratio", "ratio"), RATIO),
+        **dict.fromkeys(("validation_error", "test_error"), SHARE),
+        # As a configuration has them, and nothing is left to a default, which may change later.
+        features=_object(**task.schema["features"]),
+        network=_object(**task.schema["network"]),
+        statistics=_object(**(statistics if task.normalised_array else {})),
+        decoding=_decoding(task),
+        pruning={
+            **_object(**dict.fromkeys(RUN_KEYS, TEXT)),
+            # Packed networks may be older than some columns.
+            "required": [name for name in RUN_KEYS if name not in COLUMN_DEFAULTS],
+        },
+        seed={"type": "integer", "minimum": 0},
+        scores={"type": "object", "additionalProperties": NUMBER, "required": [task.main_score]},
+    )
+
+
+def _decoding(task: Task) -> dict[str, Any]:
+    decoding = _object(**{name: NUMBER for name in decoding_names(task)})
+    if names_classes(task):
+        decoding["properties"][SURE_FROM] = SHARE
+    return decoding
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    """An object with these keys, all of them and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _problem_of_statistics(task: Task, content: Mapping[str, Any]) -> str | None:
+    """Statistics are those of the columns of a patch, (batch, 1, columns, rows)."""
+    if not task.normalised_array:
+        return None
+    columns = task.example_input(content["features"]).shape[2]
+    for name, values in content["statistics"].items():
+        if len(values) != columns:
+            return f"statistics.{name}: {len(values)} numbers for {columns} columns"
+    return None

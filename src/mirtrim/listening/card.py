@@ -50,57 +50,45 @@ def model_card(bundle: Bundle, description: Description, recorded: Sequence[Evid
         recorded: what this network has scored on recordings.
     """
     about, task = bundle.about, bundle.task
-    scores = [(name, value) for name, value in sorted(about.scores.items()) if "/" not in name]
-    lines = [
-        f"# {bundle.path.name}",
-        "",
-        purpose(task, about),
-        "",
-        "## How it was made",
-        "",
-        f"* Network: {type(bundle.network).__name__}, profile {about.profile}, {made_by(about)}, "
-        f"seed {about.seed}.",
-        f"* Trained on: {trained_on(about.corpus)}.",
-        f"* Versions: {about.versions}.",
-        "",
-        "## How good it is",
-        "",
-        f"Test error {about.test_error:.3f} (1 − {task.main_score.replace('_', ' ')}), validation "
-        f"error {about.validation_error:.3f}; on pieces of the same corpus that training never "
-        "saw.",
-        "",
-        *on_recordings(recorded),
-        "",
-        "| score on test | value |",
-        "| --- | ---: |",
-        *(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores),
-        "",
-        "## What it costs",
-        "",
-        "| | |",
-        "| --- | ---: |",
+    scores = "\n".join(
+        f"| {name.replace('_', ' ')} | {value:.3f} |"
+        for name, value in sorted(about.scores.items())
+        if "/" not in name
+    )
+    costs = [
         f"| parameters | {about.parameters:,} |",
         f"| non-zero parameters | {about.nonzeros:,} |",
         f"| compression ratio | {about.ratio:.2f} (target: {about.target_ratio:g}) |",
         f"| multiply-accumulates for one example | {about.macs:,} |",
         *(line for name, of in sorted(description.files.items()) for line in _file(name, of)),
-        "",
-        "## What it is not good for",
-        "",
-        *(f"* {limit}" for limit in limits(task, about, recorded)),
-        "",
-        "## Licence",
-        "",
-        f"{about.licence}. The corpus that it was trained on is not part of it.",
-        "",
     ]
-    return "\n".join(lines)
+    parts = [
+        f"# {bundle.path.name}",
+        purpose(task, about),
+        "## How it was made",
+        f"* Network: {type(bundle.network).__name__}, profile {about.profile}, {made_by(about)}, "
+        f"seed {about.seed}.\n* Trained on: {trained_on(about.corpus)}.\n"
+        f"* Versions: {about.versions}.",
+        "## How good it is",
+        f"Test error {about.test_error:.3f} (1 − {task.main_score.replace('_', ' ')}), validation "
+        f"error {about.validation_error:.3f}; on pieces of the same corpus that training never "
+        "saw.",
+        on_recordings(recorded),
+        f"| score on test | value |\n| --- | ---: |\n{scores}",
+        "## What it costs",
+        "\n".join(["| | |", "| --- | ---: |", *costs]),
+        "## What it is not good for",
+        "\n".join(f"* {limit}" for limit in limits(task, about, recorded)),
+        "## Licence",
+        f"{about.licence}. The corpus that it was trained on is not part of it.\n",
+    ]
+    return "\n\n".join(parts)
 
 
-def on_recordings(recorded: Sequence[Evidence]) -> list[str]:
+def on_recordings(recorded: Sequence[Evidence]) -> str:
     """A table of scores on recordings beside the best simple rule, and what follows from it."""
     if not recorded:
-        return ["On recordings it has not been measured (`snakemake recordings`)."]
+        return "On recordings it has not been measured (`snakemake recordings`)."
     lines = [
         "| recordings | pieces | score | rendered | best simple rule | its score | difference |",
         "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
@@ -113,11 +101,9 @@ def on_recordings(recorded: Sequence[Evidence]) -> list[str]:
             f"| {one.rule_difference:+.3f}{'' if isnan(one.rule_low) else interval} |"
         )
     if (reason := withheld(recorded)) is not None:
-        lines += [
-            "",
-            f"**Not offered** by `mirtrim listen` without `--force`: {reason.rule_name} is better.",
-        ]
-    return lines
+        hidden = "**Not offered** by `mirtrim listen` without `--force`"
+        lines += ["", f"{hidden}: {reason.rule_name} is better."]
+    return "\n".join(lines)
 
 
 def _file(name: str, of: Mapping[str, Any]) -> list[str]:

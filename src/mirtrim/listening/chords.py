@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -110,23 +111,14 @@ def _constant_q(samples: np.ndarray, features: Features) -> np.ndarray:
     hop = features["hop"]
     short = margin_frames(features) * hop - len(samples)
     padded = np.pad(samples, (0, max(short, 0)))
-    frames = log_constant_q(
-        padded,
-        features["sample_rate"],
-        hop,
-        features["lowest_hz"],
-        features["bins"],
-        features["gain"],
-    )
+    settings = (features[key] for key in ("sample_rate", "hop", "lowest_hz", "bins", "gain"))
+    frames = log_constant_q(padded, *settings)
     return frames if short <= 0 else frames[: 1 + len(samples) // hop]
 
 
 def _surrounded(frames: Iterable[np.ndarray], before: int, behind: int) -> Iterator[np.ndarray]:
     """Silence around a track, so that its first and last frames are centres of patches too."""
-    bins, dtype = 0, np.dtype(np.float32)
-    for number, block in enumerate(frames):
-        if number == 0:
-            bins, dtype = block.shape[1], block.dtype
-            yield np.zeros((before, bins), dtype)
-        yield block
-    yield np.zeros((behind, bins), dtype)
+    frames = iter(frames)
+    first = next(frames)
+    silence = np.zeros((max(before, behind), first.shape[1]), first.dtype)
+    yield from chain([silence[:before], first], frames, [silence[:behind]])

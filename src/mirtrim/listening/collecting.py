@@ -1,31 +1,41 @@
-"""Bundles from the results of a replication."""
+"""Bundles from the results of a replication, with eight-bit copies that are scored and timed."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import nn
+from torch import Tensor, nn
 
-from mirtrim.listening.about import About
-from mirtrim.listening.bundle import write_bundle
+from mirtrim.deploy.latency import interleaved, onnx_call
+from mirtrim.deploy.onnx_network import OnnxNetwork
+from mirtrim.deploy.quantising import quantise_onnx
+from mirtrim.listening.about import FP32, INT8, ONNX_ENDINGS, About, beside, read_description
+from mirtrim.listening.bundle import file_entry, write_bundle, write_description
 from mirtrim.listening.card import write_cards
 from mirtrim.listening.decoding import decoding_names, names_classes, sure_from
 from mirtrim.listening.needs import SURE_FROM
-from mirtrim.listening.packing import pack
 from mirtrim.runs.jobs.dense import load_dense
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.tasks.registry import get_task
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError, ConfigError
+from mirtrim.utils.provenance import machine
+from mirtrim.utils.seeds import numpy_generator
 
 DENSE = "dense"
+# As the costs have it: fewer cost precision, many more let one outlier stretch the ranges.
+CALIBRATION_EXAMPLES = 512
+TIMED_SECONDS = 0.5  # for each file
 # What a description takes over from a row.
-COUNTS = ("seed", "parameters", "nonzeros", "macs")
-NUMBERS = ("target_ratio", "ratio", "validation_error", "test_error")
+TAKEN_OVER: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("corpus", "profile", "versions"), str),
+    **dict.fromkeys(("seed", "parameters", "nonzeros", "macs"), int),
+    **dict.fromkeys(("target_ratio", "ratio", "validation_error", "test_error"), float),
+}
 
 
 def collect_bundles(
@@ -82,7 +92,7 @@ def collect_bundles(
 
 
 def calibrated(network: nn.Module, about: About, store: FeatureStore | None) -> dict[str, float]:
-    """The numbers of `optional_decoding_names`, chosen on the validation split."""
+    """From which probability on a classifier is sure, chosen on the validation split."""
     task = get_task(about.task)
     if store is None or not names_classes(task):
         return {}
@@ -101,21 +111,16 @@ def about_of(
     lacking = [name for name in names if name not in scores]
     if lacking:
         raise ArtefactError(f"the rows of task {row.task} lack {lacking[0]}; run the task again")
-    numbers: dict[str, Any] = {name: int(getattr(row, name)) for name in COUNTS}
-    numbers |= {name: float(getattr(row, name)) for name in NUMBERS}
     return About(
         task=row.task,
         features=dict(task_block["features"]),
         network=dict(task_block["network"]),
         statistics=dict(statistics),
         decoding={name: scores[name] for name in names},
-        corpus=row.corpus,
-        profile=row.profile,
         licence=licence,
         pruning={key: str(getattr(row, key)) for key in RUN_KEYS},
-        **numbers,
         scores={name: value for name, value in scores.items() if name not in names},
-        versions=row.versions,
+        **{name: kind(getattr(row, name)) for name, kind in TAKEN_OVER.items()},
     )
 
 
@@ -151,3 +156,43 @@ def _networks(
         else:
             path = folder / f"{run}_seed{seed}" / f"ratio-{row.target_ratio:g}"
             yield row, storage.load(path, dense)
+
+
+def pack(base: Path, task_block: Mapping[str, Any], store: FeatureStore, seed: int) -> None:
+    """Write the int8 network of a bundle, score it on test, time both, and say so.
+
+    Ranges of activations are chosen on training data; decoding stays that of the bundle.
+
+    Args:
+        base: the bundle, without an ending.
+        task_block: the task's block of the configuration.
+        store: the task's features.
+        seed: of the calibration examples.
+    """
+    description = read_description(base)
+    about, task = description.about, get_task(description.about.task)
+    plain, quantised = (beside(base, ONNX_ENDINGS[name]) for name in (FP32, INT8))
+    quantise_onnx(plain, quantised, _calibration(task_block, store, task, seed))
+    predictions = task.predict(OnnxNetwork(quantised), store, "test", about.features)
+    pieces = task.score(predictions, store, about.features, about.decoding)
+    test_error = 1 - task.summarise(pieces)[task.main_score]
+    inputs = [task.example_input(about.features).numpy()]
+    calls = {name: onnx_call(file, inputs) for name, file in ((FP32, plain), (INT8, quantised))}
+    latencies = interleaved(calls, seconds=TIMED_SECONDS)
+    files: dict[str, dict[str, Any]] = {FP32: file_entry(plain), INT8: file_entry(quantised)}
+    for name, latency in latencies.items():
+        files[name] |= {"milliseconds": round(latency.median_ms, 4), "machine": machine()}
+    files[INT8]["test_error"] = round(float(test_error), 6)
+    write_description(base, replace(description, files=files))
+
+
+def _calibration(
+    task_block: Mapping[str, Any], store: FeatureStore, task: Any, seed: int
+) -> Iterator[Tensor]:
+    training = {**task_block["features"], **task_block["training"]}
+    examples = 0
+    for inputs, _ in task.batches(store, training, numpy_generator(seed, "calibration", 0)):
+        if examples >= CALIBRATION_EXAMPLES:
+            return
+        examples += len(inputs)
+        yield inputs

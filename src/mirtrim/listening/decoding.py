@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mirtrim.listening.needs import SURE_FROM
 from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.task import Task
 from mirtrim.utils.errors import ConfigError
@@ -50,11 +49,6 @@ def hearing_of(task: Task) -> Hearing:
 def decoding_names(task: Task) -> tuple[str, ...]:
     """Names of the numbers that decoding needs; they stand in a row's scores."""
     return () if task.hearing is None else task.hearing.decoding
-
-
-def optional_decoding_names(task: Task) -> tuple[str, ...]:
-    """Names of numbers that a bundle may have beside `decoding_names`."""
-    return (SURE_FROM,) if names_classes(task) else ()
 
 
 def names_classes(task: Task) -> bool:

@@ -1,7 +1,7 @@
 """Listening with the tasks that find events in time."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,15 +26,11 @@ def hear_events(network: Network, audio: AudioFile, progress: Progress) -> Event
     """Events of a file, as the task decodes them."""
     features = network.about.features
     rate, window, hop = features["sample_rate"], features["window"], features["hop"]
-    compute = partial(
-        log_mel,
-        sample_rate=rate,
-        window=window,
-        hop=hop,
-        bands=features["mel_bands"],
-        lowest_hz=features["lowest_hz"],
-        highest_hz=features["highest_hz"],
-    )
+    bands = [features[key] for key in ("mel_bands", "lowest_hz", "highest_hz")]
+
+    def compute(samples: np.ndarray) -> np.ndarray:
+        return log_mel(samples, rate, window, hop, *bands)
+
     meter = Meter(rate, hop)
     blocks = meter.through(mono_blocks(audio, rate, progress))
     # A frame sees half a Fourier window to each side.
@@ -53,13 +49,13 @@ def hear_events(network: Network, audio: AudioFile, progress: Progress) -> Event
     if judged.any():
         labels = heard.labels[judged]
         real[judged] &= _without_padding(network, tail, whole, labels, at[judged])
-    return Events(
+    return replace(
+        heard,
         duration_seconds=audio.duration_seconds,
         notes=_notes(meter, audio.duration_seconds, length * hop / rate),
         times_seconds=heard.times_seconds[real],
         labels=heard.labels[real],
         confidence=heard.confidence[real],
-        detectors=heard.detectors,
     )
 
 

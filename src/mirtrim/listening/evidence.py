@@ -5,17 +5,16 @@
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from mirtrim.listening.about import Description
+from mirtrim.listening.results import counted
 from mirtrim.utils.errors import ArtefactError
 
 TABLE = "recordings.csv"
-NUMBERS = ("score", "rendered", "rule_score", "rule_difference", "rule_low", "rule_high")
-TEXTS = ("set", "task", "estimator", "weights", "measure", "rule", "rule_library")
 DIGITS = 16  # of a digest of weights
 
 
@@ -58,20 +57,19 @@ class Evidence:
         return f"{self.rule} ({self.rule_library})" if self.rule_library != "-" else self.rule
 
     @property
-    def count_text(self) -> str:
-        """How many recordings."""
-        return f"{self.recordings} recording{'' if self.recordings == 1 else 's'}"
-
-    @property
     def sentence(self) -> str:
         """One line without a full stop."""
-        return (
-            f"on {self.count_text} ({self.set}) it scores {self.score:.3f}, {self.rule_name} "
-            f"{self.rule_score:.3f}"
-        )
+        where = f"on {counted(self.recordings, 'recording')} ({self.set})"
+        return f"{where} it scores {self.score:.3f}, {self.rule_name} {self.rule_score:.3f}"
 
 
 Key = tuple[str, str]
+# Type of a field → how it is read from a cell.
+READ: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    float: lambda cell: float(cell or "nan"),
+}
 
 
 def read_evidence(folder: Path) -> dict[Key, list[Evidence]]:
@@ -87,9 +85,7 @@ def read_evidence(folder: Path) -> dict[Key, list[Evidence]]:
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                values: dict[str, Any] = {name: row[name] for name in TEXTS}
-                values |= {name: float(row[name] or "nan") for name in NUMBERS}
-                one = Evidence(**values, recordings=int(row["recordings"]))
+                one = Evidence(**{of.name: READ[of.type](row[of.name]) for of in fields(Evidence)})
                 found.setdefault((one.estimator, one.weights), []).append(one)
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise ArtefactError(

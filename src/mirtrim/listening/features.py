@@ -4,7 +4,7 @@ Every function gives what the task's own gives in training, to rounding; tests h
 each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,6 +43,13 @@ def frames_of(samples: np.ndarray, window: int, hop: int, first: int, last: int)
     return np.lib.stride_tricks.sliding_window_view(held, window)[::hop]
 
 
+def _blocks_of_frames(samples: np.ndarray, window: int, hop: int) -> Iterator[np.ndarray]:
+    """All 1 + samples // hop frames, `BLOCK_FRAMES` at a time."""
+    count = 1 + len(samples) // hop
+    for first in range(0, count, BLOCK_FRAMES):
+        yield frames_of(samples, window, hop, first, min(count, first + BLOCK_FRAMES))
+
+
 def log_mel(
     samples: np.ndarray,
     sample_rate: int,
@@ -55,15 +62,12 @@ def log_mel(
     """As `mirtrim.tasks.audio.log_mel`: (1 + samples // hop, bands), float32."""
     matrix = mel_matrix(sample_rate, window, bands, lowest_hz, highest_hz)
     hann = _hann(window).astype(np.float32)
-    count = 1 + len(samples) // hop
-    frames = np.empty((count, bands), dtype=np.float32)
-    for first in range(0, count, BLOCK_FRAMES):
-        last = min(count, first + BLOCK_FRAMES)
-        spectrum = np.fft.rfft(frames_of(samples, window, hop, first, last) * hann)
-        heard = spectrum[:, : len(matrix)]
+    parts = []
+    for frames in _blocks_of_frames(samples, window, hop):
+        heard = np.fft.rfft(frames * hann)[:, : len(matrix)]
         power = np.square(heard.real) + np.square(heard.imag)
-        frames[first:last] = power.astype(np.float32) @ matrix
-    return np.log(frames + np.float32(MEL_FLOOR))
+        parts.append(power.astype(np.float32) @ matrix)
+    return np.log(np.concatenate(parts) + np.float32(MEL_FLOOR))
 
 
 @lru_cache(maxsize=8)
@@ -127,12 +131,9 @@ def log_constant_q(
 
 def _response(samples: np.ndarray, octave: Octave) -> np.ndarray:
     """(1 + samples // hop, bins), complex."""
-    count = 1 + len(samples) // octave.hop
     last_column = octave.first + octave.filters.shape[1]
     parts = []
-    for first in range(0, count, BLOCK_FRAMES):
-        last = min(count, first + BLOCK_FRAMES)
-        frames = frames_of(samples, octave.window, octave.hop, first, last)
+    for frames in _blocks_of_frames(samples, octave.window, octave.hop):
         spectrum = np.fft.rfft(frames)[:, octave.first : last_column].astype(np.complex64)
         parts.append(spectrum @ octave.filters.T)
     return np.concatenate(parts)
@@ -178,8 +179,7 @@ def _wavelets(cycles_per_sample: np.ndarray, bandwidth: float) -> tuple[np.ndarr
     spectra = np.zeros((len(lengths), window // 2 + 1), dtype=np.complex128)
     for row, (length, cycles) in enumerate(zip(lengths, cycles_per_sample, strict=True)):
         places = np.arange(-length // 2, length // 2)
-        whole = int(np.floor(len(places)))
-        wave = np.exp(2j * np.pi * cycles * places) * _hann(whole)
+        wave = np.exp(2j * np.pi * cycles * places) * _hann(len(places))
         wave *= length / window / np.abs(wave).sum()
         before = (window - len(wave)) // 2
         padded = np.pad(wave.astype(np.complex64), (before, window - len(wave) - before))

@@ -73,16 +73,16 @@ def _write_midi(
             mido.MetaMessage("end_of_track", time=1),
         ]
     )
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
-    track.append(mido.Message("program_change", program=0, channel=channel))
+    track = mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name=name),
+            mido.Message("program_change", program=0, channel=channel),
+        ]
+    )
     before = 0
     for tick, begins, number in changes:
-        velocity = VELOCITY if begins else 0
-        track.append(
-            mido.Message(
-                "note_on", note=number, velocity=velocity, channel=channel, time=tick - before
-            )
-        )
+        note = {"note": number, "velocity": VELOCITY if begins else 0, "channel": channel}
+        track.append(mido.Message("note_on", **note, time=tick - before))
         before = tick
     track.append(mido.MetaMessage("end_of_track", time=1))
     midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, tracks=[tempo, track])
@@ -120,29 +120,6 @@ def notes_of(pitch: PitchCurve) -> list[tuple[int, float, float]]:
     return notes
 
 
-def write_events_csv(events: Events, path: Path) -> None:
-    """Times in seconds, one line per event; with several detectors also the label.
-
-    `mir_eval.io.load_events` reads the former, `load_labeled_events(…, delimiter=",")` the latter.
-    """
-    columns: dict[str, Sequence[Any]] = {"time_seconds": events.times_seconds.tolist()}
-    if len(events.detectors) > 1:
-        columns["label"] = events.labels.tolist()
-    _write_csv(columns, path)
-
-
-def write_pitch_csv(pitch: PitchCurve, path: Path) -> None:
-    """Time in seconds, frequency in Hz (0 where nothing sounds); one line per frame.
-
-    `mir_eval.io.load_time_series(…, delimiter=",")` reads it.
-    """
-    columns = {
-        "time_seconds": pitch.times_seconds.tolist(),
-        "frequency_hz": (pitch.frequency_hz * pitch.voiced).tolist(),
-    }
-    _write_csv(columns, path)
-
-
 def write_lab(chords: Chords, path: Path) -> None:
     """Start, end and label, with tabs between them; one line per segment (as in Isophonics)."""
     lines = [
@@ -152,19 +129,28 @@ def write_lab(chords: Chords, path: Path) -> None:
     write_text(path, "".join(lines))
 
 
-def write_tags_csv(tags: Tags, path: Path) -> None:
-    """Class and probability, the most probable first."""
-    columns = {"class": list(tags.classes), "probability": tags.probabilities.tolist()}
-    _write_csv(columns, path, [] if tags.sure else ["unsure"])
+def write_csv(heard: Events | PitchCurve | Tags, path: Path) -> None:
+    """One line per event, frame or class, the most probable first.
 
-
-def _write_csv(
-    columns: Mapping[str, Sequence[Any]], path: Path, remarks: Sequence[str] = ()
-) -> None:
-    """Columns are named in a comment, which readers of annotations skip; they take no header."""
-    head = "".join(f"# {line}\n" for line in (*remarks, ",".join(columns)))
-    rows = (",".join(map(_cell, row)) + "\n" for row in zip(*columns.values(), strict=True))
-    write_text(path, head + "".join(rows))
+    Times are in seconds, frequencies in Hz, 0 where nothing sounds. `mir_eval.io.load_events` reads
+    events of one detector, `load_labeled_events(…, delimiter=",")` those of several, which have
+    labels, and `load_time_series(…, delimiter=",")` pitch. Columns are named in a comment, which
+    readers of annotations skip; they take no header.
+    """
+    columns: dict[str, Sequence[Any]]
+    head = []
+    if isinstance(heard, Tags):
+        columns = {"class": heard.classes, "probability": heard.probabilities.tolist()}
+        head = [] if heard.sure else ["unsure"]
+    else:
+        columns = {"time_seconds": heard.times_seconds.tolist()}
+        if isinstance(heard, PitchCurve):
+            columns["frequency_hz"] = (heard.frequency_hz * heard.voiced).tolist()
+        elif len(heard.detectors) > 1:
+            columns["label"] = heard.labels.tolist()
+    lines = [f"# {line}" for line in (*head, ",".join(columns))]
+    lines += [",".join(map(_cell, row)) for row in zip(*columns.values(), strict=True)]
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def _cell(value: Any) -> str:
@@ -177,9 +163,7 @@ def _cell(value: Any) -> str:
 
 WRITERS: Mapping[tuple[type[Heard], str], Callable[[Any, Path], None]] = {
     (Events, "midi"): write_midi,
-    (Events, "csv"): write_events_csv,
-    (PitchCurve, "csv"): write_pitch_csv,
     (PitchCurve, "midi"): write_notes,
     (Chords, "lab"): write_lab,
-    (Tags, "csv"): write_tags_csv,
+    **{(kind, "csv"): write_csv for kind in (Events, PitchCurve, Tags)},
 }

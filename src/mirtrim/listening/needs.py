@@ -1,6 +1,6 @@
 """What a description must say for its network to be listened with, and what cannot be."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import floor
 from typing import Any, TypeGuard
 
@@ -39,92 +39,89 @@ def problem_of_hearing(content: Mapping[str, Any]) -> str | None:
     Args:
         content: of a `.model.json`; its objects are objects, and its `manner` is no null.
     """
+    return next(_problems(content), None)
+
+
+def _problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong; behind the first, each may rest on what the ones before it have asked for."""
     manner, features = content["manner"], content["features"]
     kind = manner["kind"]
     if kind not in FORMATS:
-        return f"manner.kind: {kind!r} is none of {', '.join(FORMATS)}"
-    return (
-        _of_formats(manner)
-        or _of_names("manner.detectors", manner["detectors"], int(kind == "events"))
-        or _of_features(kind, features)
-        or PROBLEMS[kind](features)
-        or _of_decoding(manner, content["decoding"])
-        or (_of_statistics(content) if kind == "events" else None)
-    )
+        yield f"manner.kind: {kind!r} is none of {', '.join(FORMATS)}"
+    for form in manner["formats"]:
+        if form not in FORMATS[kind]:
+            yield f"manner.formats: {form!r} is none of {', '.join(FORMATS[kind])}"
+    yield from _of_names("manner.detectors", manner["detectors"], int(kind == "events"))
+    yield from _of_features(kind, features)
+    yield from PROBLEMS[kind](features)
+    yield from _of_decoding(manner, content["decoding"])
+    if kind == "events":
+        yield from _of_statistics(content)
 
 
-def _of_formats(manner: Mapping[str, Any]) -> str | None:
-    known = FORMATS[manner["kind"]]
-    odd = [form for form in manner["formats"] if form not in known]
-    return f"manner.formats: {odd[0]!r} is none of {', '.join(known)}" if odd else None
-
-
-def _of_names(key: str, names: Any, least: int) -> str | None:
+def _of_names(key: str, names: Any, least: int) -> Iterator[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        return f"{key}: {names!r} is no list of names"
+        yield f"{key}: {names!r} is no list of names"
     if len(names) < least or len(set(names)) < len(names):
-        return f"{key}: {names!r} must be {least} different names or more"
-    return None
+        yield f"{key}: {names!r} must be {least} different names or more"
 
 
-def _of_features(kind: str, features: Mapping[str, Any]) -> str | None:
+def _of_features(kind: str, features: Mapping[str, Any]) -> Iterator[str]:
     for key in WHOLE[kind]:
         value = features.get(key)
         if not isinstance(value, int) or not is_number(value) or value <= 0:
-            return f"features.{key}: {value!r} is no whole number above 0"
+            yield f"features.{key}: {value!r} is no whole number above 0"
     for key in POSITIVE[kind]:
         if not is_number(features.get(key)) or features[key] <= 0:
-            return f"features.{key}: {features.get(key)!r} is no number above 0"
+            yield f"features.{key}: {features.get(key)!r} is no number above 0"
     rate = features["sample_rate"]
     if not RATES[0] <= rate <= RATES[1]:
-        return f"features.sample_rate: {rate} is no rate of sound"
+        yield f"features.sample_rate: {rate} is no rate of sound"
     step = features.get("hop", 1) * (features["score_every_frames"] if kind == "chords" else 1)
     if step > LONGEST_STEP_SECONDS * rate:
-        return f"features.hop: {step} samples from answer to answer are too many at {rate} Hz"
-    return None
+        yield f"features.hop: {step} samples from answer to answer are too many at {rate} Hz"
 
 
-def _of_mel(features: Mapping[str, Any]) -> str | None:
+def _of_mel(features: Mapping[str, Any]) -> Iterator[str]:
     rate, window, hop = features["sample_rate"], features["window"], features["hop"]
     lowest, highest = features.get("lowest_hz"), features["highest_hz"]
     if not is_number(lowest) or lowest < 0:
-        return f"features.lowest_hz: {lowest!r} is no number from 0 on"
+        yield f"features.lowest_hz: {lowest!r} is no number from 0 on"
     if lowest >= highest:
-        return f"features.lowest_hz: {lowest} is not below highest_hz, {highest}"
+        yield f"features.lowest_hz: {lowest} is not below highest_hz, {highest}"
     bin_above = floor(lowest * window / rate) + 1
     if bin_above > window // 2 or bin_above * rate / window >= highest:
-        return (
+        yield (
             f"features.window: {window} samples at {rate} Hz tell no frequency between {lowest} "
             f"and {highest} Hz"
         )
     if hop > window:
-        return f"features.hop: {hop} is more than window, {window}"
+        yield f"features.hop: {hop} is more than window, {window}"
     if features["window_frames"] < 2:  # windows overlap by half
-        return "features.window_frames: 1 is less than 2"
-    return None
+        yield "features.window_frames: 1 is less than 2"
 
 
-def _of_frames(features: Mapping[str, Any]) -> str | None:
+def _of_frames(features: Mapping[str, Any]) -> Iterator[str]:
     frame, hop = features["frame_samples"], features["hop"]
-    return f"features.hop: {hop} does not divide frame_samples, {frame}" if frame % hop else None
+    if frame % hop:
+        yield f"features.hop: {hop} does not divide frame_samples, {frame}"
 
 
-def _of_constant_q(features: Mapping[str, Any]) -> str | None:
+def _of_constant_q(features: Mapping[str, Any]) -> Iterator[str]:
     lowest, bins, rate = features["lowest_hz"], features["bins"], features["sample_rate"]
     octaves = (bins - 1) / BINS_PER_OCTAVE
     if octaves > 16 or not 1 <= lowest < rate / 2 / 2**octaves:
-        return (
+        yield (
             f"features.lowest_hz: {bins} bins from {lowest} Hz on do not lie between 1 and "
             f"{rate / 2:g} Hz"
         )
-    return None
 
 
-def _of_classes(features: Mapping[str, Any]) -> str | None:
-    return _of_names("features.classes", features.get("classes"), 2)
+def _of_classes(features: Mapping[str, Any]) -> Iterator[str]:
+    yield from _of_names("features.classes", features.get("classes"), 2)
 
 
-PROBLEMS: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
+PROBLEMS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "events": _of_mel,
     "pitch": _of_frames,
     "chords": _of_constant_q,
@@ -132,7 +129,7 @@ PROBLEMS: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
 }
 
 
-def _of_decoding(manner: Mapping[str, Any], decoding: Mapping[str, Any]) -> str | None:
+def _of_decoding(manner: Mapping[str, Any], decoding: Mapping[str, Any]) -> Iterator[str]:
     kind = manner["kind"]
     shares: Sequence[str] = {
         "events": [f"threshold_{name}" for name in manner["detectors"]],
@@ -143,22 +140,22 @@ def _of_decoding(manner: Mapping[str, Any], decoding: Mapping[str, Any]) -> str 
     for key in shares:
         value = decoding.get(key)
         if not is_number(value) or not 0 <= value <= 1:
-            return f"decoding.{key}: {value!r} is no number from 0 to 1"
+            yield f"decoding.{key}: {value!r} is no number from 0 to 1"
     penalty = decoding.get("change_penalty")
     if kind == "chords" and (not is_number(penalty) or penalty < 0):
-        return f"decoding.change_penalty: {penalty!r} is no number from 0 on"
-    return None
+        yield f"decoding.change_penalty: {penalty!r} is no number from 0 on"
 
 
-def _of_statistics(content: Mapping[str, Any]) -> str | None:
+def _of_statistics(content: Mapping[str, Any]) -> Iterator[str]:
     bands = content["features"]["mel_bands"]
     for name in ("mean", "deviation"):
         values = content["statistics"].get(name)
         count = len(values) if isinstance(values, list) else 0
         if count != bands or not all(map(is_number, values)):
-            return f"statistics.{name}: {count} numbers for {bands} columns"
+            yield f"statistics.{name}: {count} numbers for {bands} columns"
     smallest = min(content["statistics"]["deviation"])
-    return f"statistics.deviation: {smallest} is not above 0" if smallest <= 0 else None
+    if smallest <= 0:
+        yield f"statistics.deviation: {smallest} is not above 0"
 
 
 def is_number(value: Any) -> TypeGuard[float]:

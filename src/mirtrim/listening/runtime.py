@@ -1,5 +1,6 @@
 """A bundle's network in ONNX Runtime: what `mirtrim listen` uses, without torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,19 @@ from mirtrim.listening.about import (
     Description,
     Manner,
     base_of,
-    beside,
+    described_file,
     read_description,
 )
 from mirtrim.tasks.chord_labels import LABELS
 from mirtrim.utils.errors import ArtefactError, ConfigError
-from mirtrim.utils.files import sha256_of_file
 
-BATCH = 256
+# Features that are the sizes of an input, behind (batch, 1).
+SIZES: Mapping[str, tuple[str, ...]] = {
+    "events": ("mel_bands", "window_frames"),
+    "chords": ("bins", "window_frames"),
+    "pitch": ("frame_samples",),
+    "classes": ("window_samples",),
+}
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,10 @@ class OnnxListener:
         return self.description.about
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
-        """(batch, …) → (batch, …), in parts of `BATCH`."""
-        name = self.session.get_inputs()[0].name
-        parts = [
-            self.session.run(None, {name: inputs[first : first + BATCH]})[0]
-            for first in range(0, len(inputs), BATCH)
-        ]
-        return np.concatenate(parts)
+        """(batch, …) → (batch, …)."""
+        outputs: np.ndarray
+        (outputs,) = self.session.run(None, {self.session.get_inputs()[0].name: inputs})
+        return outputs
 
 
 def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
@@ -73,11 +76,8 @@ def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
         raise ConfigError(
             f"{base}: there is no {number_format} network; there is {', '.join(description.files)}"
         )
-    file = beside(base, ONNX_ENDINGS[number_format])
-    if not file.is_file():
-        raise ArtefactError(f"{file} is missing; {REMEDY}")
-    if sha256_of_file(file) != description.files[number_format]["sha256"]:
-        raise ArtefactError(f"{file} is not what {base.name}.model.json describes; {REMEDY}")
+    digest = description.files[number_format]["sha256"]
+    file = described_file(base, ONNX_ENDINGS[number_format], digest)
     # One thread: small networks are faster so, and give the same bits whatever the cores.
     session = open_session(file, remedy=REMEDY)
     _check_shape(session, description, base)
@@ -88,12 +88,7 @@ def _check_shape(session: Any, description: Description, base: Path) -> None:
     """The network takes what its features give, and gives what is named."""
     assert description.manner is not None
     features = description.about.features
-    wanted = {
-        "events": lambda: (1, features["mel_bands"], features["window_frames"]),
-        "chords": lambda: (1, features["bins"], features["window_frames"]),
-        "pitch": lambda: (1, features["frame_samples"]),
-        "classes": lambda: (1, features["window_samples"]),
-    }[description.manner.kind]()
+    wanted = (1, *(features[key] for key in SIZES[description.manner.kind]))
     found = tuple(session.get_inputs()[0].shape[1:])
     if found != wanted:
         raise ArtefactError(

@@ -1,11 +1,12 @@
 """Finding a bundle in a folder of them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from mirtrim.listening.about import ENDING, About, Description, base_of, beside, read_description
-from mirtrim.listening.evidence import Evidence, evidence_of, read_evidence, withheld
+from mirtrim.listening.evidence import evidence_of, read_evidence, withheld
+from mirtrim.listening.results import counted
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
 
@@ -48,31 +49,29 @@ def find_bundle(
             f"{models_folder} holds no network of task {task}; "
             + (f"it holds {', '.join(tasks)}" if tasks else "it holds none at all")
         )
-    fitting = {path: one for path, one in of_task.items() if one.about.ratio >= (ratio or 1)}
-    if not fitting:
-        there = ", ".join(
-            f"{about.pruning['method']} {about.ratio:.1f}x"
-            for about in sorted((o.about for o in of_task.values()), key=lambda about: about.ratio)
-        )
+    ranked = sorted(of_task, key=lambda path: _rank(of_task, path))
+    order = [path for path in ranked if of_task[path].about.ratio >= (ratio or 1)]
+    if not order:
+        abouts = (of_task[path].about for path in ranked)
+        there = ", ".join(f"{about.pruning['method']} {about.ratio:.1f}x" for about in abouts)
         raise ArtefactError(
             f"{models_folder}: of task {task} there is none that is {ratio:g} times "
             f"smaller, only {there}"
         )
-    order = sorted(fitting, key=lambda path: _rank(fitting, path))
     if force:
         return order[0]
     evidence = read_evidence(models_folder)
-    reasons = {path: withheld(evidence_of(evidence, path.name, fitting[path])) for path in fitting}
-    offered = [path for path in order if reasons[path] is None]
-    if not offered:
-        reason = reasons[order[0]]
-        assert reason is not None
-        use = f"use {reason.rule_library.split()[0]}" if reason.rule_library != "-" else "use that"
-        raise ConfigError(
-            f"task {task} is not offered: {order[0].name} stays below a simple rule, "
-            f"{reason.sentence}; {use}, or --force the network"
-        )
-    return offered[0]
+    reasons = [withheld(evidence_of(evidence, path.name, of_task[path])) for path in order]
+    for path, reason in zip(order, reasons, strict=True):
+        if reason is None:
+            return path
+    reason = reasons[0]
+    assert reason is not None
+    use = f"use {reason.rule_library.split()[0]}" if reason.rule_library != "-" else "use that"
+    raise ConfigError(
+        f"task {task} is not offered: {order[0].name} stays below a simple rule, "
+        f"{reason.sentence}; {use}, or --force the network"
+    )
 
 
 def _check_folder(folder: Path) -> None:
@@ -87,8 +86,8 @@ def _check_folder(folder: Path) -> None:
         raise ConfigError(f"{folder}: no such folder; check the name")
 
 
-def _rank(fitting: Mapping[Path, Description], path: Path) -> tuple[float, float, str]:
-    about = fitting[path].about
+def _rank(of_task: Mapping[Path, Description], path: Path) -> tuple[float, float, str]:
+    about = of_task[path].about
     return about.ratio, about.validation_error, path.name
 
 
@@ -102,15 +101,12 @@ def task_lines(folder: Path) -> list[str]:
         description = of_task[path]
         known = evidence_of(evidence, path.name, description)
         manner = f"{description.manner.says}; " if description.manner else ""
-        parts = [f"{1 - description.about.test_error:.3f} on rendered pieces", *_recorded(known)]
+        recorded = [
+            f"{one.score:.3f} on {counted(one.recordings, 'recording')} ({one.set}; "
+            f"{one.rule_name} {one.rule_score:.3f})"
+            for one in known
+        ] or ["not measured on recordings"]
+        parts = [f"{1 - description.about.test_error:.3f} on rendered pieces", *recorded]
         hidden = " (not offered)" if withheld(known) else ""
         lines.append(f"{task}{hidden}: {manner}{path.name} scores {', '.join(parts)}")
     return lines
-
-
-def _recorded(known: Sequence[Evidence]) -> list[str]:
-    found = [
-        f"{one.score:.3f} on {one.count_text} ({one.set}; {one.rule_name} {one.rule_score:.3f})"
-        for one in known
-    ]
-    return found or ["not measured on recordings"]

@@ -23,14 +23,13 @@ class Loudness:
     """What a first reading finds out.
 
     Attributes:
-        kept: which frames of `SILENCE_FRAME` samples are not silence, (frames,).
-        keep_rest: whether the last, incomplete frame is kept.
+        kept: which frames of `SILENCE_FRAME` samples are not silence, the last, incomplete one
+            included, (frames + 1,).
         peak: largest |sample| of what is kept.
         kept_samples: how many samples that is.
     """
 
     kept: np.ndarray
-    keep_rest: bool
     peak: float
     kept_samples: int
 
@@ -47,13 +46,21 @@ def hear_class(network: Network, audio: AudioFile, progress: Progress) -> Tags:
     first = meter.through(mono_blocks(audio, rate, share(progress, 0, 2)))
     loudness = measure_loudness(first, features["silence_db"])
     kept_seconds = loudness.kept_samples / rate
+    problem = ""
     if meter.silent:
-        return _nothing(audio, f"{meter.silence}, so no class")
-    if loudness.kept_samples < LEAST_SHARE * length:
-        return _nothing(
-            audio,
+        problem = f"{meter.silence}, so no class"
+    elif loudness.kept_samples < LEAST_SHARE * length:
+        problem = (
             f"{kept_seconds:.2f} s of sound are too little to name a class: "
-            f"{LEAST_SHARE * length / rate:.2f} s are needed",
+            f"{LEAST_SHARE * length / rate:.2f} s are needed"
+        )
+    if problem:
+        return Tags(
+            duration_seconds=audio.duration_seconds,
+            notes=(problem,),
+            classes=(),
+            probabilities=np.zeros(0),
+            sure=False,
         )
     second = mono_blocks(audio, rate, share(progress, 1, 2))
     rows = at_least(pulses(second, loudness), length, np.zeros((), dtype=np.int16))
@@ -83,16 +90,6 @@ def hear_class(network: Network, audio: AudioFile, progress: Progress) -> Tags:
     )
 
 
-def _nothing(audio: AudioFile, note: str) -> Tags:
-    return Tags(
-        duration_seconds=audio.duration_seconds,
-        notes=(note,),
-        classes=(),
-        probabilities=np.zeros(0),
-        sure=False,
-    )
-
-
 def measure_loudness(blocks: Iterable[np.ndarray], silence_db: float) -> Loudness:
     """Find the silence of a recording, as `tasks.classification.without_silence` does."""
     powers, peaks, deviates = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, dtype=bool)]
@@ -112,8 +109,7 @@ def measure_loudness(blocks: Iterable[np.ndarray], silence_db: float) -> Loudnes
     keep_rest = bool(kept[-1]) or not kept.any() if len(kept) else True
     rest_peak = float(np.abs(rest).max(initial=0)) if keep_rest else 0.0
     return Loudness(
-        kept,
-        keep_rest,
+        np.append(kept, keep_rest),
         max(float(peak[kept].max(initial=0)), rest_peak),
         int(kept.sum()) * SILENCE_FRAME + len(rest) * keep_rest,
     )
@@ -124,8 +120,6 @@ def pulses(blocks: Iterable[np.ndarray], loudness: Loudness) -> Iterator[np.ndar
     scale = FULL_SCALE / loudness.peak
     frame = 0
     for block in in_multiples(blocks, SILENCE_FRAME):
-        whole = len(block) // SILENCE_FRAME
-        kept = loudness.kept[frame : frame + whole].repeat(SILENCE_FRAME)
-        frame += whole
-        rest = np.full(len(block) - len(kept), loudness.keep_rest)
-        yield np.rint(block[np.concatenate([kept, rest])] * scale).astype(np.int16)
+        kept = loudness.kept[frame : frame + 1 + len(block) // SILENCE_FRAME].repeat(SILENCE_FRAME)
+        frame += len(block) // SILENCE_FRAME
+        yield np.rint(block[kept[: len(block)]] * scale).astype(np.int16)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mirtrim.utils.errors import ArtefactError
+from mirtrim.utils.errors import ArtefactError, MirtrimError
 
 try:
     import fcntl
@@ -35,8 +35,10 @@ REMEDIES = {
 }
 
 
-def explain(error: OSError) -> str:
-    """What the system refused, as one line that names the file and says what to do."""
+def explain(error: OSError | MirtrimError) -> str:
+    """One line for an error; of what the system refused, it names the file and says what to do."""
+    if isinstance(error, MirtrimError):
+        return str(error)
     if error.errno is None:
         return " ".join(str(error).split())
     where = f"{error.filename}: " if error.filename is not None else ""
@@ -177,10 +179,8 @@ def lock(descriptor: int) -> bool:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
     return True
 
 
@@ -199,10 +199,15 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write `content` to `path` in one atomic step."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 `text` to `path` in one atomic step."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

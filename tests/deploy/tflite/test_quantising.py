@@ -63,6 +63,19 @@ def test_what_is_only_moved_keeps_its_scale() -> None:
     assert found.activations[layers.input] != found.activations[convolved]
 
 
+def test_what_is_joined_has_one_scale() -> None:
+    """Numbers from 0 to 1 and from −3 to 0 are stored in steps of 4 / 255, before and after."""
+
+    class Joined(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, x * -3.0], dim=1)
+
+    layers, found = quantised(Joined(), torch.tensor([[0.0, 1.0]]))
+    (joining,) = (layer for layer in layers.layers if layer.kind == "concatenation")
+    (scale,) = {found.activations[value] for value in (*joining.inputs, joining.output)}
+    assert scale.scale == pytest.approx(4 / 255)
+
+
 def test_zero_is_among_the_numbers() -> None:
     """Inputs from 10 to 11 are given the numbers from 0 to 11: padding is exact."""
     layers, found = quantised(nn.Linear(1, 1), torch.tensor([[10.0], [11.0]]))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mirtrim.listening.recordings.scores import within
 from mirtrim.listening.recordings.truth import ChordTruth, ClassTruth, EventTruth, PitchTruth
-from mirtrim.listening.recordings.within import within
 from mirtrim.utils.errors import CorpusError
 
 TIMES = np.array([0.0, 0.5, 1.0, 2.5])

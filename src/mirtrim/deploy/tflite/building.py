@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from torch import fx
 
-from mirtrim.deploy.tflite.layers import Layer, Value
+from mirtrim.deploy.tflite.layers import Kind, Layer, Value
 from mirtrim.utils.errors import TraceError
 
 Zeros = tuple[tuple[int, int], tuple[int, int]]
@@ -60,12 +60,21 @@ class Builder:
         """PyTorch's shape of the result of the node at hand."""
         return tuple(int(length) for length in self.node.meta["val"].shape)
 
-    def add(self, layer: Layer, order: np.ndarray | None = None) -> Entry:
-        """Append `layer`; its output is stored channels last unless `order` says otherwise."""
-        self.layers.append(layer)
-        self._makers[layer.output] = layer
+    def add(
+        self,
+        kind: Kind,
+        inputs: list[Value],
+        shape: tuple[int, ...] | None = None,
+        order: np.ndarray | None = None,
+        **more: Any,
+    ) -> Entry:
+        """Append a layer; its output is stored channels last unless `shape` and `order` say
+        otherwise."""
+        output = Value(shape or stored_shape(self.shape), self.node.name)
+        self.layers.append(Layer(kind, inputs, output, **more))
+        self._makers[output] = self.layers[-1]
         order = channels_last(self.shape) if order is None else order
-        return Entry(layer.output, self.shape, order, len(self.node.users) == 1)
+        return Entry(output, self.shape, order, len(self.node.users) == 1)
 
     def fusible(self, entry: Entry) -> Layer | None:
         """The layer that makes `entry`, if what follows may become part of it."""

@@ -8,11 +8,13 @@ number lay in PyTorch's order is followed, and the columns of the next linear la
 into that order.
 """
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.operator_schemas import normalize_function
 
 from mirtrim.counting.operations import run_for_one_pass
 from mirtrim.deploy.tflite.building import Builder, Entry, channels_last, stored_shape
@@ -57,7 +59,7 @@ def lower(graph: fx.GraphModule) -> Layers:
             held[node] = _input(builder)
             inputs.append(held[node].value)
         elif node.op == "get_attr":
-            held[node] = _attribute(graph, str(node.target))
+            held[node] = attrgetter(str(node.target))(graph)
         elif node.op == "call_function":
             held[node] = _call(builder, held)
         elif node.op == "output":
@@ -88,21 +90,11 @@ def _output(builder: Builder, entry: Entry) -> Value:
 def _call(builder: Builder, held: dict[fx.Node, Any]) -> Entry:
     node = builder.node
     handler = HANDLERS.get(str(node.target))
-    schema = getattr(node.target, "_schema", None)
-    if handler is None or schema is None:
+    if handler is None:
         builder.fail("it has no counterpart in this export; replace it or leave it out")
-    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-    arguments = {
-        argument.name: given.get(
-            argument.name, node.kwargs.get(argument.name, argument.default_value)
-        )
-        for argument in schema.arguments
-    }
-    return handler(builder, fx.node.map_arg(arguments, held.__getitem__))
-
-
-def _attribute(graph: fx.GraphModule, name: str) -> Any:
-    value: Any = graph
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
+    assert callable(node.target)
+    given = normalize_function(
+        node.target, node.args, node.kwargs, normalize_to_only_use_kwargs=True
+    )
+    assert given is not None
+    return handler(builder, fx.node.map_arg(given.kwargs, held.__getitem__))

@@ -1,7 +1,7 @@
 """What becomes of each ATen operator.
 
-A handler gets the arguments by their names in the operator's schema, adds layers, and says
-what the node holds.
+A handler gets the arguments by their names in the operator's schema, where `self` becomes `input`,
+adds layers, and says what the node holds.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from mirtrim.deploy.tflite.building import Builder, Entry, Zeros, channels_last, stored_shape
-from mirtrim.deploy.tflite.layers import Layer, Value
+from mirtrim.deploy.tflite.building import Builder, Entry, Zeros, channels_last
 
 Arguments = dict[str, Any]
 Handler = Callable[[Builder, Arguments], Entry]
@@ -44,25 +43,19 @@ def convolution(b: Builder, a: Arguments) -> Entry:
     (top, bottom), (left, right) = entry.zeros
     zeros = (top + own[0], bottom + own[0]), (left + own[1], right + own[1])
     value = b.image(entry)
-    lengths = [
-        (length + sum(z) - tap) // step + 1
-        for length, z, tap, step in zip(value.shape[1:3], zeros, taps, stride, strict=True)
-    ]
     same = zeros == _same_zeros(value.shape[1:3], taps, stride)
     if not same:
         value = b.padded(value, zeros)
     # A depthwise filter has one input; PyTorch and TensorFlow number its units alike.
     axes = (1, 2, 3, 0) if depthwise else (0, 2, 3, 1)
-    layer = Layer(
+    return b.add(
         "depthwise" if depthwise else "convolution",
         [value],
-        Value((1, *lengths, units), b.node.name),
-        np.ascontiguousarray(weight.transpose(axes)),
-        _bias(a["bias"], units),
-        stride,
+        weight=np.ascontiguousarray(weight.transpose(axes)),
+        bias=_bias(a["bias"], units),
+        stride=stride,
         same=same,
     )
-    return b.add(layer)
 
 
 def _same_zeros(lengths: tuple[int, ...], taps: list[int], stride: tuple[int, int]) -> Zeros:
@@ -83,8 +76,8 @@ def linear(b: Builder, a: Arguments) -> Entry:
     if prod(entry.shape) != inputs:
         b.fail("a linear layer at several positions; write it as a convolution")
     columns = np.ascontiguousarray(weight[:, entry.order])
-    output = Value((1, units), b.node.name)
-    return b.add(Layer("linear", [entry.value], output, columns, _bias(a["bias"], units)))
+    bias = _bias(a["bias"], units)
+    return b.add("linear", [entry.value], (1, units), weight=columns, bias=bias)
 
 
 @_handles("batch_norm.default")
@@ -100,7 +93,7 @@ def batch_norm(b: Builder, a: Arguments) -> Entry:
 
 @_handles("add.Tensor")
 def addition(b: Builder, a: Arguments) -> Entry:
-    one, other = a["self"], a["other"]
+    one, other = a["input"], a["other"]
     if isinstance(one, Entry) and isinstance(other, int | float) and a["alpha"] == 1:
         return affine(b, one, np.ones(1), np.array([float(other)]))
     if not (isinstance(one, Entry) and isinstance(other, Entry)) or a["alpha"] != 1:
@@ -109,15 +102,14 @@ def addition(b: Builder, a: Arguments) -> Entry:
     if one.shape != other.shape or not np.array_equal(one.order, other.order):
         b.fail("only activations of the same shape and origin are added")
     right = b.shaped(other.value, one.value.shape)
-    output = Value(one.value.shape, b.node.name)
-    return b.add(Layer("add", [one.value, right], output), one.order)
+    return b.add("add", [one.value, right], one.value.shape, one.order)
 
 
 @_handles("mul.Tensor")
 def scaling(b: Builder, a: Arguments) -> Entry:
-    if not (isinstance(a["self"], Entry) and isinstance(a["other"], int | float)):
+    if not (isinstance(a["input"], Entry) and isinstance(a["other"], int | float)):
         b.fail("activations are only multiplied by numbers")
-    return affine(b, a["self"], np.array([float(a["other"])]), np.zeros(1))
+    return affine(b, a["input"], np.array([float(a["other"])]), np.zeros(1))
 
 
 def affine(b: Builder, entry: Entry, gain: np.ndarray, offset: np.ndarray) -> Entry:
@@ -132,57 +124,43 @@ def affine(b: Builder, entry: Entry, gain: np.ndarray, offset: np.ndarray) -> En
             maker.bias = (maker.bias * gain + offset).astype(np.float32)
             return b.fused(entry)
     entry = b.plain(entry)
+    units = entry.shape[1] if len(entry.shape) > 2 else prod(entry.shape)
+    gain, offset = np.broadcast_to(gain, units), np.broadcast_to(offset, units)
     if len(entry.shape) > 2:
-        value, units = b.image(entry), entry.shape[1]
-        gain, offset = np.broadcast_to(gain, units), np.broadcast_to(offset, units)
+        value = b.image(entry)
     else:
-        units = prod(entry.shape)
         value = b.shaped(entry.value, (1, 1, 1, units))
-        gain = np.broadcast_to(gain, units)[entry.order]
-        offset = np.broadcast_to(offset, units)[entry.order]
-    layer = Layer(
-        "depthwise",
-        [value],
-        Value(value.shape, b.node.name),
-        gain.astype(np.float32).reshape(1, 1, 1, units),
-        offset.astype(np.float32),
-    )
-    return b.add(layer, entry.order)
+        gain, offset = gain[entry.order], offset[entry.order]
+    weight, bias = gain.astype(np.float32).reshape(1, 1, 1, units), offset.astype(np.float32)
+    return b.add("depthwise", [value], value.shape, entry.order, weight=weight, bias=bias)
 
 
 @_handles("relu.default", "relu_.default")
 def relu(b: Builder, a: Arguments) -> Entry:
-    entry: Entry = a["self"]
+    entry: Entry = a["input"]
     maker = b.fusible(entry)
     if maker is not None and (maker.weight is not None or maker.kind == "add"):
         maker.relu = True
         return b.fused(entry)
     entry = b.plain(entry)
-    output = Value(entry.value.shape, b.node.name)
-    return b.add(Layer("relu", [entry.value], output, relu=True), entry.order)
+    return b.add("relu", [entry.value], entry.value.shape, entry.order, relu=True)
 
 
 @_handles("max_pool1d.default", "max_pool2d.default")
 def max_pool(b: Builder, a: Arguments) -> Entry:
-    entry = b.plain(a["self"])
+    entry = b.plain(a["input"])
     flat = len(entry.shape) == 3
     window = _pair(a["kernel_size"], flat, 1)
     stride = _pair(a["stride"], flat, 1) if a["stride"] else window
     padding, dilation = _pair(a["padding"], flat, 0), _pair(a["dilation"], flat, 1)
     if padding != (0, 0) or dilation != (1, 1) or a["ceil_mode"]:
         b.fail("a pooling with padding, dilation or ceil_mode is not exported")
-    value = b.image(entry)
-    lengths = [
-        (length - taps) // step + 1
-        for length, taps, step in zip(value.shape[1:3], window, stride, strict=True)
-    ]
-    output = Value((1, *lengths, value.shape[3]), b.node.name)
-    return b.add(Layer("pool", [value], output, stride=stride, window=window))
+    return b.add("pool", [b.image(entry)], stride=stride, window=window)
 
 
 @_handles("pad.default", "constant_pad_nd.default")
 def pad(b: Builder, a: Arguments) -> Entry:
-    entry: Entry = a["self"]
+    entry: Entry = a["input"]
     # The last axis comes first; a one-dimensional activation has a height of 1.
     pairs = [tuple(a["pad"][start : start + 2]) for start in range(0, len(a["pad"]), 2)]
     constant = a.get("mode", "constant") == "constant" and not a.get("value")
@@ -203,35 +181,24 @@ def joining(b: Builder, a: Arguments) -> Entry:
         return replace(b.same(entries[0]), shape=b.shape)
     joined_images = len(entries[0].shape) == len(b.shape) in (3, 4)
     if joined_images and prod(b.shape[2:]) > 1:
-        parts = [b.image(entry) for entry in entries]
-        output = Value(stored_shape(b.shape), b.node.name)
-        return b.add(Layer("concatenation", parts, output))
+        return b.add("concatenation", [b.image(entry) for entry in entries])
     parts = [b.shaped(entry.value, (1, prod(entry.shape))) for entry in entries]
     starts = np.cumsum([0, *(prod(entry.shape) for entry in entries)])
     order = [entry.order + start for entry, start in zip(entries, starts, strict=False)]
-    output = Value((1, prod(b.shape)), b.node.name)
-    return b.add(Layer("concatenation", parts, output), np.concatenate(order))
+    return b.add("concatenation", parts, (1, prod(b.shape)), np.concatenate(order))
 
 
-@_handles(
-    "flatten.using_ints",
-    "reshape.default",
-    "squeeze.default",
-    "squeeze.dim",
-    "squeeze.dims",
-    "unflatten.int",
-    "unsqueeze.default",
-    "view.default",
-)
+@_handles("flatten.using_ints", "reshape.default", "unflatten.int", "view.default")
+@_handles("squeeze.default", "squeeze.dim", "squeeze.dims", "unsqueeze.default")
 def view(b: Builder, a: Arguments) -> Entry:
     if b.shape[:1] != (1,):
         b.fail("it mixes the batch with other axes")
-    return replace(b.same(b.plain(a["self"])), shape=b.shape)
+    return replace(b.same(b.plain(a["input"])), shape=b.shape)
 
 
 @_handles("alias.default", "clone.default", "contiguous.default", "detach.default")
 def unchanged(b: Builder, a: Arguments) -> Entry:
-    return b.same(a["self"])
+    return b.same(a["input"])
 
 
 @_handles("dropout.default", "feature_dropout.default", "alpha_dropout.default")

@@ -16,11 +16,6 @@ def runtime() -> ModuleType:
     return _load("tflite_micro.python.tflite_micro.runtime")
 
 
-def flatbuffers() -> ModuleType:
-    """The writer of flat buffers."""
-    return _load("flatbuffers")
-
-
 def _load(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)

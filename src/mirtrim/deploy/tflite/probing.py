@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import tempfile
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,9 @@ def least_arena(content: bytes, at_least: int, expected: np.ndarray) -> int:
         if enough > generous_bytes(content):
             raise RuntimeError("the interpreter does not compute the same twice")
         too_small, enough = enough, 2 * enough
-    while enough - too_small > ALIGNMENT:
-        middle = too_small + (enough - too_small) // (2 * ALIGNMENT) * ALIGNMENT
-        if suffices(content, middle, expected):
-            enough = middle
-        else:
-            too_small = middle
-    return enough
+    sizes = range(too_small + ALIGNMENT, enough + ALIGNMENT, ALIGNMENT)
+    # The last of them is known to suffice.
+    return sizes[bisect_left(sizes[:-1], True, key=lambda size: suffices(content, size, expected))]
 
 
 def report(content: bytes) -> dict[str, int]:

@@ -96,34 +96,23 @@ class _Watching(fx.Interpreter):
         result = super().run_node(n)
         if n.name in self._sources:
             low, high = self.ranges.get(n.name, (0.0, 0.0))
-            ends = torch.aminmax(result)
+            least, most = (end.item() for end in torch.aminmax(result))
             # Not min(): it would pass over a NaN.
-            found = np.array([ends.min.item(), ends.max.item()])
-            self.ranges[n.name] = (
-                float(np.minimum(low, found[0])),
-                float(np.maximum(high, found[1])),
-            )
+            self.ranges[n.name] = float(np.minimum(low, least)), float(np.maximum(high, most))
         return result
 
 
 def _activations(layers: Layers, ranges: Mapping[str, Range]) -> dict[Value, Scale]:
     """One scale per activation; what is only moved keeps its scale."""
-    leaders = {value: value for value in layers.values()}
-
-    def leader(value: Value) -> Value:
-        while leaders[value] is not value:
-            value = leaders[value]
-        return value
-
+    groups = {value: {value} for value in layers.values()}
     for layer in layers.layers:
         if layer.kind in MOVING:
-            for value in layer.inputs:
-                leaders[leader(value)] = leader(layer.output)
-    groups: dict[Value, list[Range]] = {}
-    for value in leaders:
-        groups.setdefault(leader(value), []).append(ranges[value.source])
-    scales = {head: _scale(found) for head, found in groups.items()}
-    return {value: scales[leader(value)] for value in leaders}
+            joined = groups[layer.output].union(*(groups[value] for value in layer.inputs))
+            groups.update(dict.fromkeys(joined, joined))
+    return {
+        value: _scale([ranges[member.source] for member in members])
+        for value, members in groups.items()
+    }
 
 
 def _scale(ranges: list[Range]) -> Scale:

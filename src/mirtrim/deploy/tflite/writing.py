@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mirtrim.deploy.tflite.layers import Layer, Layers, Value
-from mirtrim.deploy.tflite.packages import flatbuffers, schema
+from mirtrim.deploy.tflite.packages import schema
 from mirtrim.deploy.tflite.quantising import Quantisation
 
 ALIGNMENT = 16
@@ -48,7 +48,6 @@ class _Writer:
         s = self._schema
         places = {value: self._activation(value) for value in self._layers.values()}
         operators = [self._operator(layer, places) for layer in self._layers.layers]
-        codes = [self._code(kind) for kind in self._codes]
         graph = s.SubGraphT(
             tensors=self._tensors,
             inputs=[places[self._layers.input]],
@@ -57,45 +56,40 @@ class _Writer:
         )
         model = s.ModelT(
             version=SCHEMA_VERSION,
-            operatorCodes=codes,
+            operatorCodes=[self._code(kind) for kind in self._codes],
             subgraphs=[graph],
             buffers=[_aligned_buffer(s, data) for data in self._buffers],
         )
-        builder = flatbuffers().Builder(1024)
+        builder = s.flatbuffers.Builder(1024)  # what its classes are packed with
         builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
         return bytes(builder.Output())
 
     def _activation(self, value: Value) -> int:
-        s = self._schema
-        tensor = s.TensorT(shape=list(value.shape), name=value.source)
         if self._quantisation is None:
-            tensor.type = s.TensorType.FLOAT32
-        else:
-            scale = self._quantisation.activations[value]
-            tensor.type = s.TensorType.INT8
-            tensor.quantization = s.QuantizationParametersT(
-                scale=[scale.scale], zeroPoint=[scale.zero_point]
-            )
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
+            return self._tensor(value.shape, "float32", name=value.source)
+        scale = self._quantisation.activations[value]
+        scaled = self._schema.QuantizationParametersT(
+            scale=[scale.scale], zeroPoint=[scale.zero_point]
+        )
+        return self._tensor(value.shape, "int8", name=value.source, quantization=scaled)
 
     def _constant(self, data: np.ndarray, scales: np.ndarray | None = None, axis: int = 0) -> int:
-        s = self._schema
-        types = {"float32": s.TensorType.FLOAT32, "int8": s.TensorType.INT8}
-        tensor = s.TensorT(
-            shape=list(data.shape),
-            type=types.get(data.dtype.name, s.TensorType.INT32),
-            buffer=len(self._buffers),
-        )
+        scaled = None
         if scales is not None:
-            tensor.quantization = s.QuantizationParametersT(
+            scaled = self._schema.QuantizationParametersT(
                 scale=scales.astype(np.float32),
                 zeroPoint=np.zeros(len(scales), np.int64),
                 quantizedDimension=axis,
             )
         little_endian = data.astype(data.dtype.newbyteorder("<"))
         self._buffers.append(np.frombuffer(little_endian.tobytes(), np.uint8))
-        self._tensors.append(tensor)
+        place = len(self._buffers) - 1
+        return self._tensor(data.shape, data.dtype.name, buffer=place, quantization=scaled)
+
+    def _tensor(self, shape: tuple[int, ...], kind: str, **more: Any) -> int:
+        """Add a tensor; returns its place."""
+        number = getattr(self._schema.TensorType, kind.upper())
+        self._tensors.append(self._schema.TensorT(shape=list(shape), type=number, **more))
         return len(self._tensors) - 1
 
     def _operator(self, layer: Layer, places: dict[Value, int]) -> Any:
@@ -169,13 +163,7 @@ def _aligned_buffer(s: Any, data: np.ndarray | None) -> Any:
     class Aligned(s.BufferT):
         def Pack(self, builder: Any) -> Any:  # noqa: N802 - the name that flatbuffers calls
             if data is not None:
-                builder.StartVector(1, data.size, ALIGNMENT)
-                builder.head -= data.size
-                builder.Bytes[builder.head : builder.head + data.size] = data.tobytes()
-                vector = builder.EndVector()
-            s.BufferStart(builder)
-            if data is not None:
-                s.BufferAddData(builder, vector)
-            return s.BufferEnd(builder)
+                builder.Prep(ALIGNMENT, data.size)
+            return super().Pack(builder)
 
-    return Aligned()
+    return Aligned(data=data)

@@ -12,13 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirtrim.listening.recordings.lines import (
-    first_cell,
-    number_of,
-    read_rows,
-    read_table,
-    seconds_of,
-)
+from mirtrim.listening.recordings.lines import first_cell, read_rows, read_table
 from mirtrim.listening.recordings.truth import (
     CLASS_OF_DRUM,
     OTHER,
@@ -31,6 +25,7 @@ from mirtrim.listening.recordings.truth import (
     drum_class,
     single_note,
 )
+from mirtrim.tasks.chord_labels import class_of
 from mirtrim.utils.errors import CorpusError
 
 AUDIO = (
@@ -42,7 +37,6 @@ FILE = "file"
 CLASS_COLUMNS = ("label", "class", "instrument", "genre")
 NOTE_COLUMN = "midi_pitch"
 MIDI_PITCHES = range(128)
-SHOWN = 4
 
 
 def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
@@ -127,31 +121,34 @@ def _from_table(
             f"{folder}: holds {how_many} whose first column is `{FILE}`; one is needed, with a "
             f"column {' or '.join(wanted)}"
         )
-    table = tables[0]
-    lines = read_table(table)
-    head = [cell.lower() for cell in lines[0][1]]
+    (table,) = tables
+    first, *lines = read_table(table)
+    head = [cell.lower() for cell in first.cells]
     column = next((name for name in wanted if name in head), None)
     if column is None:
         raise CorpusError(f"{table}: has no column {' or '.join(wanted)}; add it")
+    place = head.index(column)
     found: dict[str, Annotated] = {}
-    for number, cells in lines[1:]:
-        if len(cells) != len(head):
+    for line in lines:
+        if len(line.cells) != len(head):
             raise CorpusError(
-                f"{table}: line {number} has {len(cells)} cells, the first line {len(head)}"
+                f"{table}: line {line.number} has {len(line.cells)} cells, the first line "
+                f"{len(head)}"
             )
-        name, value = _composed(cells[0]), cells[head.index(column)]
+        name, value = _composed(line.cells[0]), line.cells[place]
         if name not in audio:
-            raise CorpusError(f"{table}: line {number}: {folder / name} is missing; add it")
+            raise line.wrong(f"{folder / name} is missing; add it")
         if name in found:
-            raise CorpusError(f"{table}: line {number}: {name} stands here twice; delete one")
+            raise line.wrong(f"{name} stands here twice; delete one")
+        truth: Callable[[], Truth]
         if kind == "classes":
             if not value:
-                raise CorpusError(f"{table}: line {number}: column {column} is empty; fill it in")
-            truth: Callable[[], Truth] = partial(ClassTruth, value)
+                raise line.wrong(f"column {column} is empty; fill it in")
+            truth = partial(ClassTruth, value)
         else:
-            pitch = number_of(value, table, number)
+            pitch = line.number_at(place)
             if not MIDI_PITCHES.start <= pitch < MIDI_PITCHES.stop:
-                raise CorpusError(f"{table}: line {number}: {value} is no MIDI pitch (0 to 127)")
+                raise line.wrong(f"{value} is no MIDI pitch (0 to 127)")
             truth = partial(single_note, audio[name], pitch)
         found[name] = Annotated(name, audio[name], truth)
     lacking = [name for name in audio if name not in found]
@@ -163,23 +160,18 @@ def _from_table(
 def read_onsets(task: str, path: Path) -> EventTruth:
     """Seconds in the first column; for drums, a name of a drum in the second."""
     drums = task.startswith("drums")
+    lacking = "a second column must say which drum it is"
     times, labels = [], []
-    for number, cells in read_rows(path, times=1, needed=2 if drums else 1):
-        times.append(seconds_of(cells[0], path, number))
-        label: str | None = OTHER
-        if drums:
-            if len(cells) < 2:
-                raise CorpusError(
-                    f"{path}: line {number}: a second column must say which drum it is"
-                )
-            label = drum_class(cells[1])
-            if label is None:
-                known = ", ".join(sorted(CLASS_OF_DRUM))
-                raise CorpusError(
-                    f"{path}: line {number}: {cells[1]!r} is no drum; known: {known}, and pitches "
-                    "of General MIDI (35 to 81)"
-                )
-        labels.append(str(label))
+    for line in read_rows(path, times=1, needed=2 if drums else 1, lacking=lacking):
+        times.append(line.seconds_at(0))
+        label = drum_class(line.cells[1]) if drums else OTHER
+        if label is None:
+            known = ", ".join(sorted(CLASS_OF_DRUM))
+            raise line.wrong(
+                f"{line.cells[1]!r} is no drum; known: {known}, and pitches of General MIDI "
+                "(35 to 81)"
+            )
+        labels.append(label)
     order = np.argsort(times, kind="stable")
     return EventTruth(np.array(times, dtype=float)[order], tuple(labels[i] for i in order))
 
@@ -187,15 +179,11 @@ def read_onsets(task: str, path: Path) -> EventTruth:
 def read_f0(task: str, path: Path) -> PitchTruth:
     """Seconds, rising, and Hz, 0 where nothing sounds; a line for every frame."""
     times, hertz = [], []
-    for number, cells in read_rows(path, times=1, needed=2):
-        if len(cells) < 2:
-            raise CorpusError(f"{path}: line {number}: seconds and Hz are needed")
-        times.append(seconds_of(cells[0], path, number))
-        hertz.append(max(number_of(cells[1], path, number), 0.0))
+    for line in read_rows(path, times=1, needed=2, lacking="seconds and Hz are needed"):
+        times.append(line.seconds_at(0))
+        hertz.append(max(line.number_at(1), 0.0))
         if len(times) > 1 and times[-1] <= times[-2]:
-            raise CorpusError(
-                f"{path}: line {number}: {times[-1]:g} s does not follow {times[-2]:g} s"
-            )
+            raise line.wrong(f"{times[-1]:g} s does not follow {times[-2]:g} s")
     if len(times) < 2:
         raise CorpusError(f"{path}: holds {len(times)} values of f0, two at least are needed")
     return PitchTruth(np.array(times), np.array(hertz))
@@ -203,26 +191,22 @@ def read_f0(task: str, path: Path) -> PitchTruth:
 
 def read_chords(task: str, path: Path) -> ChordTruth:
     """Beginning and end in seconds, and a label in Harte's notation."""
-    from mirtrim.tasks.chord_labels import class_of
-
+    lacking = "beginning, end and label are needed"
     intervals: list[tuple[float, float]] = []
     labels: list[str] = []
-    for number, cells in read_rows(path, times=2, needed=3):
-        if len(cells) < 3:
-            raise CorpusError(f"{path}: line {number}: beginning, end and label are needed")
-        start, end = (seconds_of(cell, path, number) for cell in cells[:2])
+    for line in read_rows(path, times=2, needed=3, lacking=lacking):
+        start, end, label = line.seconds_at(0), line.seconds_at(1), line.cells[2]
         if end < start or (intervals and start < intervals[-1][1] - OVERLAP_SECONDS):
-            raise CorpusError(
-                f"{path}: line {number}: {start:g} to {end:g} s overlaps what is before, or ends "
-                "before it begins"
+            raise line.wrong(
+                f"{start:g} to {end:g} s overlaps what is before, or ends before it begins"
             )
         try:
-            class_of(cells[2])
+            class_of(label)
         except CorpusError as error:
-            raise CorpusError(f"{path}: line {number}: {error}") from error
+            raise line.wrong(str(error)) from error
         if end > start:
             intervals.append((max(start, intervals[-1][1]) if intervals else start, end))
-            labels.append(cells[2])
+            labels.append(label)
     if not intervals:
         raise CorpusError(f"{path}: holds no chord")
     return ChordTruth(np.array(intervals), tuple(labels))

@@ -1,6 +1,6 @@
 """What every network and every simple rule scores on every recording."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,8 @@ from mirtrim.listening.listen import listen
 from mirtrim.listening.recordings.folders import annotated_files
 from mirtrim.listening.recordings.published import annotated_tracks
 from mirtrim.listening.recordings.rules import RULES_OF_TASK, Scene, heard_by
-from mirtrim.listening.recordings.scores import scores_of
+from mirtrim.listening.recordings.scores import scores_of, within
 from mirtrim.listening.recordings.truth import Annotated, ClassTruth, Truth
-from mirtrim.listening.recordings.within import within
 from mirtrim.listening.results import Heard
 from mirtrim.listening.runtime import OnnxListener, open_listener
 from mirtrim.listening.shelf import bundles_in
@@ -93,7 +92,10 @@ def measure(
         raise ConfigError(f"two networks are called {twice}; rename the files of one")
     scene = _scene(task, bundles, list(truths.values()))
     _check_labels(recordings, truths, scene)
-    estimators = [*_rules(task.name, scene), *map(_network, bundles)]
+    estimators = [
+        _estimator(partial(heard_by, rule, scene), rule.name, RULE, library=rule.library)
+        for rule in RULES_OF_TASK.get(task.name, ())
+    ] + [_network(bundle) for bundle in bundles]
     # What of a block changes scores; where files lie does not.
     common = {"task": task.name, "remove_shift": bool(block.get("remove_shift")), "code": code}
     before = _by_digest(known)
@@ -156,29 +158,20 @@ def _check_labels(
             )
 
 
-def _rules(task: str, scene: Scene) -> Iterator[Estimator]:
-    for rule in RULES_OF_TASK.get(task, ()):
-        said = {
-            "estimator": rule.name,
-            "kind": RULE,
-            "library": rule.library,
-            "ratio": None,
-            "weights": "-",
-            "rendered": None,
-        }
-        yield Estimator(partial(heard_by, rule, scene), said)
+def _estimator(hear: Callable[[Path], Heard], name: str, kind: str, **said: Any) -> Estimator:
+    unknown = {"library": "-", "ratio": None, "weights": "-", "rendered": None}
+    return Estimator(hear, {"estimator": name, "kind": kind, **unknown, **said})
 
 
 def _network(bundle: OnnxListener) -> Estimator:
-    said = {
-        "estimator": bundle.path.name,
-        "kind": NETWORK,
-        "library": "-",
-        "ratio": round(bundle.about.ratio, 4),
-        "weights": bundle.description.weights_sha256[:DIGITS],
-        "rendered": round(1 - bundle.about.test_error, 6),
-    }
-    return Estimator(lambda path: listen(path, bundle), said)
+    return _estimator(
+        lambda path: listen(path, bundle),
+        bundle.path.name,
+        NETWORK,
+        ratio=round(bundle.about.ratio, 4),
+        weights=bundle.description.weights_sha256[:DIGITS],
+        rendered=round(1 - bundle.about.test_error, 6),
+    )
 
 
 def _content(one: Annotated, truth: Truth) -> str:

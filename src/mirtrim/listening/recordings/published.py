@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def annotated_tracks(
         kinds = guitarset.KINDS
     dataset = ready(loader, named, folder, making, kinds)
     tracks = load_tracks(loader, dataset)
-    seconds = audio_seconds(loader, {key: _Heard(track) for key, track in tracks.items()})
+    seconds = audio_seconds(loader, {key: _heard(track) for key, track in tracks.items()})
     split = settings.get("split")
     if split is None:
         kept = sorted(seconds)
@@ -76,12 +77,10 @@ def annotated_tracks(
     ]
 
 
-class _Heard:
+def _heard(track: Any) -> SimpleNamespace:
     """Where the recording of a track is that is listened to; None if it has none."""
-
-    def __init__(self, track: Any) -> None:
-        name = "audio_mic_path" if hasattr(track, "audio_mic_path") else "audio_path"
-        self.audio_path = getattr(track, name, None)
+    usual = getattr(track, "audio_path", None)
+    return SimpleNamespace(audio_path=getattr(track, "audio_mic_path", usual))
 
 
 def _events(task: str, track: Any) -> EventTruth:

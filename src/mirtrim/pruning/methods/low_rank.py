@@ -12,12 +12,13 @@ fine-tuned by one training. What PELA does besides is left out, see docs/methods
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Method, Round, Start, Ticket, method
+from mirtrim.pruning.selection import most_within
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.copying import copied
 from mirtrim.units.finding import discover
@@ -120,11 +121,7 @@ def choose_ranks(
 
     if size(0) > room:
         raise RatioError(f"cannot get below {size(0)} (target: {room}) with a rank of 1 per layer")
-    low, high = 0, len(order)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if size(middle) <= room else (low, middle - 1)
-    return dict(zip(names, ranks(low), strict=True))
+    return dict(zip(names, ranks(most_within(room, len(order), size)), strict=True))
 
 
 def _by_share(layers: Sequence[Factorable]) -> list[int]:
@@ -209,7 +206,7 @@ def _positions(
 class LowRank(Method):
     """Factor the trained dense network once, then train."""
 
-    start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
+    start: ClassVar[Start] = "dense"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
     def highest_ratio(

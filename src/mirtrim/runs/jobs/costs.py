@@ -1,7 +1,8 @@
 """The cost job: export every network of a run, quantise it, weigh both, score both."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +47,15 @@ def cost(
         difference = export_onnx(network, example, plain)
         quantise_onnx(plain, quantised, calibration(setting, int(row.seed)))
         state = network.state_dict()
-        for kind, path, weights in (
-            ("fp32", plain, serialise(state)),
-            ("int8", quantised, weights_int8(state)),
+        for kind, path, weights, off in (
+            ("fp32", plain, serialise(state), difference),
+            ("int8", quantised, weights_int8(state), 0.0),
         ):
-            costs.append(
-                _cost_row(
-                    setting,
-                    row,
-                    kind,
-                    path,
-                    packed(weights),
-                    difference if kind == "fp32" else 0.0,
-                    code_digest,
-                )
-            )
+            sizes = {
+                **_named("weights", packed(weights)),
+                **_named("onnx", packed(path.read_bytes())),
+            }
+            costs.append(_cost_row(setting, row, kind, path, sizes, off, code_digest))
         count(done, len(rows))
     write_cost_rows(costs_path, costs)
 
@@ -80,28 +75,26 @@ def calibration(setting: Setting, seed: int) -> Iterator[Tensor]:
         yield inputs
 
 
+def _named(what: str, sizes: Packed) -> dict[str, int]:
+    return {f"{what}_{key}": size for key, size in asdict(sizes).items()}
+
+
 def _cost_row(
     setting: Setting,
     row: pd.Series,
     kind: str,
     path: Path,
-    weights: Packed,
+    sizes: Mapping[str, Any],
     difference: float,
     code_digest: str,
 ) -> CostRow:
     network: nn.Module = OnnxNetwork(path)
     scores = setting.evaluate(network)
-    file = packed(path.read_bytes())
     known: dict[str, Any] = {name: row[name] for name in (*SHARED, *COUNTED)}
     return CostRow(
         **known,
         format=kind,
-        weights_raw=weights.raw,
-        weights_gzip=weights.gzip,
-        weights_zstd=weights.zstd,
-        onnx_raw=file.raw,
-        onnx_gzip=file.gzip,
-        onnx_zstd=file.zstd,
+        **sizes,
         difference=difference,
         validation_error=scores.validation_error,
         test_error=scores.test_error,

@@ -69,7 +69,7 @@ COUNTED = ("parameters", "nonzeros", "macs", "peak_activation_bytes")
 
 def write_cost_rows(path: Path, rows: Sequence[CostRow]) -> None:
     """Write cost rows as CSV, atomically."""
-    write_measured(path, rows)
+    write_measured(path, rows, CostRow)
 
 
 def read_cost_rows(

@@ -176,9 +176,11 @@ MUST_BE_FINITE: dict[type[NetworkRow], tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def write_measured(path: Path, rows: Sequence[NetworkRow]) -> None:
-    """Write rows of one kind as CSV, atomically."""
-    columns = [field.name for field in fields(type(rows[0]))]
+def write_measured(
+    path: Path, rows: Sequence[NetworkRow], kind: type[NetworkRow] | None = None
+) -> None:
+    """Write rows of one kind as CSV, atomically; without rows it has to be said which."""
+    columns = [field.name for field in fields(kind or type(rows[0]))]
     write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=columns), digits=9)
 
 

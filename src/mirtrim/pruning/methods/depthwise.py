@@ -13,12 +13,13 @@ because the comparison is between networks of one size.
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.methods.interface import Method, Round, Start, Ticket, method
+from mirtrim.pruning.methods.low_rank import convolution_like
 from mirtrim.pruning.methods.trim import uniformly_cut
 from mirtrim.pruning.pipeline import size_of
 from mirtrim.pruning.selection import smallest_cut
@@ -49,18 +50,7 @@ def separable(network: nn.Module) -> nn.Module:
 
 
 def _separated(layer: nn.Conv1d | nn.Conv2d) -> LayerPair:
-    kind: Any = type(layer)
-    depthwise = kind(
-        layer.in_channels,
-        layer.in_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        groups=layer.in_channels,
-        bias=False,
-        padding_mode=layer.padding_mode,
-    )
+    depthwise = convolution_like(layer, layer.in_channels, groups=layer.in_channels)
     mixing = pointwise(layer, layer.in_channels, layer.out_channels, layer.bias is not None)
     return LayerPair(depthwise, mixing).to(layer.weight.device, layer.weight.dtype)
 

@@ -1,7 +1,7 @@
 """The cost job: export every network of a run, quantise it, weigh both, score both."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from mirtrim.deploy.onnx_export import export_onnx
 from mirtrim.deploy.onnx_network import OnnxNetwork
 from mirtrim.deploy.quantising import quantise_onnx
 from mirtrim.runs.cost_rows import COUNTED, FORMATS, SHARED, CostRow, write_cost_rows
-from mirtrim.runs.jobs.networks import trained_networks
+from mirtrim.runs.jobs.networks import Count, trained_networks
 from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.utils import provenance
 
@@ -31,7 +31,7 @@ def cost(
     files_folder: Path,
     costs_path: Path,
     code_digest: str,
-    count: Callable[[int, int], None] = lambda done, total: None,
+    count: Count = lambda done, total: None,
 ) -> None:
     """Write two ONNX files per network, `ratio-R.fp32.onnx` and `ratio-R.int8.onnx`, and cost rows.
 
@@ -40,7 +40,7 @@ def cost(
         count: called with (networks done, networks in all).
     """
     costs: list[CostRow] = []
-    for done, (row, network) in enumerate(trained_networks(setting, rows, networks), start=1):
+    for row, network in trained_networks(setting, rows, networks, count):
         base = files_folder / f"ratio-{row.target_ratio:g}"
         plain, quantised = (onnx_file(base, kind) for kind in FORMATS)
         example = setting.task.example_input(setting.features)
@@ -56,7 +56,6 @@ def cost(
                 **_named("onnx", packed(path.read_bytes())),
             }
             costs.append(_cost_row(setting, row, kind, path, sizes, off, code_digest))
-        count(done, len(rows))
     write_cost_rows(costs_path, costs)
 
 

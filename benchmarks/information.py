@@ -18,7 +18,6 @@ from mirtrim.pruning.criteria.bits import at_own_resolution
 from mirtrim.pruning.criteria.information import (
     binned_information,
     column_information,
-    gaussian_copula_information,
 )
 
 UNITS, EXAMPLES, POSITIONS, CLASSES = 256, 1000, 100, 13
@@ -74,22 +73,6 @@ def resolution(rng: np.random.Generator) -> None:
     report(name, seconds, estimates, 0.5 * np.log2(1 + (scales / noise) ** 2))
 
 
-def copula(irrelevant: int) -> None:
-    """Gaussian pairs of ρ = 0, 0.5, 0.9, some with irrelevant dimensions."""
-    estimates, truths = [], []
-    for seed in range(40):
-        for rho, truth in ((0.0, 0.0), (0.5, 0.2075), (0.9, 1.198)):
-            generator = torch.Generator().manual_seed(seed)
-            x = torch.randn(EXAMPLES, 1 + irrelevant, generator=generator)
-            noise = torch.randn(EXAMPLES, 1, generator=generator)
-            y = rho * x[:, :1] + math.sqrt(1 - rho**2) * noise
-            estimates.append(gaussian_copula_information(x, y))
-            truths.append(truth)
-    seconds = cpu_seconds(lambda: gaussian_copula_information(x, y), REPEATS)
-    name = f"copula: 1 + {irrelevant} dimensions against 1, {EXAMPLES} examples"
-    report(name, seconds, np.array(estimates), np.array(truths))
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
@@ -97,5 +80,3 @@ if __name__ == "__main__":
     labels(rng)
     columns(rng)
     resolution(rng)
-    copula(0)
-    copula(50)

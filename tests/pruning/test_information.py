@@ -12,22 +12,17 @@ from scipy.stats import norm, spearmanr
 from torch import Tensor
 
 from mirtrim.pruning.criteria.information import (
-    _entropy_bias,
     binned_information,
     column_information,
     default_bins,
-    gaussian_copula_information,
     noisy_information,
     rank_bins,
 )
 
 SEEDS = range(10)
 N = 1000
-# −½ log₂(1 − ρ²)
-GAUSSIAN_TRUTHS = {0.0: 0.0, 0.5: 0.2075, 0.9: 1.198}
 SIGMA = 1 / 16
 
-Joint = Callable[[Tensor, Tensor], float]
 Units = Callable[[Tensor, float], Tensor]
 
 
@@ -41,71 +36,8 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def gaussian_pair(seed: int, rho: float, irrelevant: int = 0) -> tuple[Tensor, Tensor]:
-    """x (N, 1 + irrelevant) of which only the first coordinate has to do with y (N, 1)."""
-    x = torch.randn(N, 1 + irrelevant, generator=generator(seed))
-    noise = torch.randn(N, 1, generator=generator(1000 + seed))
-    return x, rho * x[:, :1] + math.sqrt(1 - rho**2) * noise
-
-
-def assert_joint_estimator(estimate: Joint, irrelevant: int) -> None:
-    # Forty draws: at ρ = 0.9 sampling alone gives any estimator an error of 0.04 bits, too
-    # close to the limit for ten; fitting 51 coordinates to 1000 samples adds to it.
-    estimates = [
-        [estimate(*gaussian_pair(seed, rho, irrelevant)) for rho in GAUSSIAN_TRUTHS]
-        for seed in range(40)
-    ]
-    truths = np.array(list(GAUSSIAN_TRUTHS.values()))
-    assert_accurate(np.array(estimates), truths, 0.06 if irrelevant else 0.05)
-
-
-# Joint information of continuous vectors
-
-
-@pytest.mark.parametrize("irrelevant", [0, 50])
-def test_copula_is_right_with_and_without_irrelevant_dimensions(irrelevant: int) -> None:
-    assert_joint_estimator(gaussian_copula_information, irrelevant)
-
-
-@pytest.mark.parametrize("irrelevant", [0, 50])
-@pytest.mark.parametrize(
-    "fake",
-    [
-        pytest.param(lambda x, y: math.log2(len(x)), id="every sample its own cell"),
-        pytest.param(lambda x, y: 1.6, id="swamped by irrelevant dimensions"),
-        pytest.param(lambda x, y: 0.0, id="blind"),
-    ],
-)
-def test_estimators_that_do_not_look_are_rejected(fake: Joint, irrelevant: int) -> None:
-    with pytest.raises(AssertionError, match="bits"):
-        assert_joint_estimator(fake, irrelevant)
-
-
-def test_copula_ignores_monotone_distortion() -> None:
-    x, y = gaussian_pair(0, 0.9)
-    plain = gaussian_copula_information(x, y)
-    assert gaussian_copula_information(x.exp(), y**3) == pytest.approx(plain, abs=1e-9)
-
-
-def test_copula_of_constants_repetitions_and_copies() -> None:
-    x = torch.randn(N, 2, generator=generator(0))
-    y = x[:, :1] + torch.randn(N, 1, generator=generator(1))
-    plain = gaussian_copula_information(x, y)
-    assert gaussian_copula_information(x, torch.ones(N, 3)) == 0
-    repeated = gaussian_copula_information(torch.cat([x, x, torch.ones(N, 1)], 1), y)
-    assert repeated == pytest.approx(plain, abs=1e-9)
-    # A copy tells n samples apart, log2(1000) = 9.97 bits per coordinate, and no more.
-    assert gaussian_copula_information(x, x) == pytest.approx(2 * 9.966, abs=0.05)
-
-
-def test_copula_wants_more_samples_than_coordinates() -> None:
-    with pytest.raises(ValueError, match="too few"):
-        gaussian_copula_information(torch.rand(10, 6), torch.rand(10, 4))
-
-
-def test_only_bins_see_a_parabola() -> None:
+def test_bins_see_a_parabola() -> None:
     x = torch.linspace(-1, 1, N)[:, None]
-    assert gaussian_copula_information(x, x**2) < 0.02
     # A decile of x leaves two deciles of x² possible: log2(10) − log2(2) = 2.32 bits.
     seen = binned_information(x, rank_bins(x**2, 10)[0], bins=10)
     assert seen.item() == pytest.approx(2.32, abs=0.05)
@@ -239,13 +171,6 @@ def test_four_samples_are_left_for_every_bin_and_label(
 ) -> None:
     """At most ten bins and at least two."""
     assert default_bins(samples, classes) == bins
-
-
-def test_the_bias_of_a_variance_of_three_samples() -> None:
-    """½ (ψ(1) + ln(2 / 2)), and ψ(1) is −0.5772 (Euler's constant)."""
-    assert _entropy_bias(1, 3) == pytest.approx(-0.5 * 0.5772156649)
-    # ½ (ψ(1) + ψ(½) + 2 ln 1), and ψ(½) = −0.5772 − 2 ln 2.
-    assert _entropy_bias(2, 3) == pytest.approx(-0.5772156649 - math.log(2))
 
 
 def test_rare_columns_leave_no_minimum_units_of_noise() -> None:

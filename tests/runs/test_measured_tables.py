@@ -1,5 +1,6 @@
 """Tables of what is measured on finished networks: read as written, empty if nothing is asked."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import pytest
 
 from mirtrim.pruning.settings import DENSE, PruningSettings
 from mirtrim.runs.cost_rows import (
-    COLUMNS,
     CostRow,
     read_arenas,
     read_cost_rows,
@@ -19,6 +19,7 @@ from mirtrim.runs.measured_rows import Barrier, Inspection, read_measured, write
 from mirtrim.utils.errors import ArtefactError
 
 TRIM = PruningSettings("trim")
+COLUMNS = tuple(field.name for field in fields(CostRow))
 
 
 def cost(settings: PruningSettings, seed: int, number_format: str, **changes: Any) -> CostRow:

@@ -52,7 +52,7 @@ def test_code_of_flaws_is_behind_flawed_trainings_alone() -> None:
     plain = _dense("chord", {"loader": "guitarset", "mode": "audio"}, {"label_noise": 0})
     noisy = _dense("chord", {"loader": "guitarset", "mode": "audio"}, {"label_noise": 0.1})
     assert "mirtrim.runs.jobs.dense.train_dense" in plain
-    assert set(noisy) - set(plain) == {"mirtrim.runs.jobs.flawed.flawed", "mirtrim.tasks.flaws"}
+    assert set(noisy) - set(plain) == {"mirtrim.runs.jobs.altered.flawed", "mirtrim.tasks.flaws"}
     with pytest.raises(ConfigError, match="training.label_noise is for"):
         _dense("onset", {"loader": "groove_midi", "mode": "audio"}, {"label_noise": 0.1})
 

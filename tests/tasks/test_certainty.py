@@ -17,6 +17,7 @@ from mirtrim.tasks.certainty import (
     worst_class,
 )
 from mirtrim.tasks.registry import TASKS, get_task
+from mirtrim.tasks.store import FeatureStore
 
 
 def said(probability: list[float], true: list[int], classes: list[str] | None = None) -> Statements:
@@ -98,6 +99,8 @@ def test_every_task_states_something() -> None:
 
 class Store(SimpleNamespace):
     """What `statements` looks at of a feature store."""
+
+    rows = FeatureStore.rows
 
 
 def store(counts: list[int], **arrays: Any) -> Any:

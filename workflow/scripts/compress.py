@@ -5,10 +5,9 @@ from pathlib import Path
 from job import block_of, job, record_rows, resume_folder, setting_of
 
 from mirtrim.pruning.settings import PruningSettings
+from mirtrim.runs.jobs.altered import self_damaged, taught
 from mirtrim.runs.jobs.compress import Run, compress, setting_of_run
-from mirtrim.runs.jobs.damaged import self_damaged
 from mirtrim.runs.jobs.dense import dense_cost, load_dense
-from mirtrim.runs.jobs.taught import taught
 
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
 config, plan = block_of(snakemake), snakemake.config["plan"]

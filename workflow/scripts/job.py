@@ -129,9 +129,8 @@ def record_learning(snakemake) -> None:
 
 def setting_of(snakemake):
     """The setting of a training job: its task with its data, on the device that it was given."""
-    from mirtrim.runs.jobs.flawed import flawed
+    from mirtrim.runs.jobs.altered import augmented, flawed
     from mirtrim.runs.jobs.setting import open_setting, single_thread
-    from mirtrim.runs.jobs.taught import augmented
     from mirtrim.training import choose_device
 
     single_thread()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from job import finished_run, job, rows_of
 
+from mirtrim.runs.jobs.altered import augmented
 from mirtrim.runs.jobs.merging import measure_merging
 from mirtrim.runs.jobs.setting import open_setting
-from mirtrim.runs.jobs.taught import augmented
 from mirtrim.runs.tables import record
 
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mirtrim.cli import networks
-from mirtrim.pruning.api import COUNTED, trim
+from mirtrim.pruning.api import trim
 from mirtrim.pruning.criteria import UNIT_CRITERIA
-from mirtrim.pruning.selection import SCALES, SCOPES
+from mirtrim.pruning.settings import CHOICES
 from mirtrim.units.storage import is_saved, paths_of, save
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import check_target
@@ -32,19 +32,19 @@ def add(verbs: Any, help_text: str) -> None:
     )
     verb.add_argument(
         "--scope",
-        choices=SCOPES,
+        choices=CHOICES["scope"],
         default="local",
         help="rank within each layer, or over all layers (default: local)",
     )
     verb.add_argument(
         "--scale",
-        choices=SCALES,
+        choices=CHOICES["scale"],
         default="max",
         help="what makes scores of different layers comparable (default: max)",
     )
     verb.add_argument(
         "--budget",
-        choices=COUNTED,
+        choices=CHOICES["budget"],
         default="parameters",
         help="what --ratio counts (default: parameters)",
     )

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.criteria import Scoring
-from mirtrim.pruning.pipeline import COUNTED, UnitCut, prune_units
+from mirtrim.pruning.pipeline import UnitCut, prune_units
 from mirtrim.pruning.report import Cut, LayerReport, TrimReport, modules_of
-from mirtrim.pruning.settings import PruningSettings
+from mirtrim.pruning.settings import PruningSettings, assert_known
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
 from mirtrim.utils.tensors import tensor_with_nan
@@ -69,8 +69,7 @@ def trim(
         ConfigError: an unknown criterion, scope, scale or count, fewer minimum units than one, or
             weights that are not numbers.
     """
-    if budget not in COUNTED:
-        raise ConfigError(f"unknown budget {budget!r}; known: {', '.join(COUNTED)}")
+    assert_known("budget", budget)
     if isinstance(ratio, bool) or not isinstance(ratio, int | float):
         raise ConfigError(f"ratio {ratio!r}: must be a number, for instance 4")
     if not ratio >= 1:

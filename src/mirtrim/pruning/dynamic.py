@@ -22,6 +22,7 @@ from mirtrim.pruning.methods.feedback import FeedbackHook
 from mirtrim.pruning.methods.feedback_units import UnitFeedbackHook
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.stepping import Stepper, assert_numbers
+from mirtrim.training.records import State, parted
 from mirtrim.units.cutting import assert_cuttable, cut_optimizer
 from mirtrim.units.finding import discover
 from mirtrim.units.kinds import check_module
@@ -225,10 +226,7 @@ class Feedback:
         Raises:
             ConfigError: the state is of another network.
         """
-        parts: dict[str, dict[str, Tensor]] = {"hook": {}, "dense": {}}
-        for key, value in state.items():
-            part, _, name = key.partition("/")
-            parts.setdefault(part, {})[name] = value
+        parts: dict[str, State] = {"hook": {}, "dense": {}} | parted(state)
         weights = dict(self.model.named_parameters())
         mine = {n: t.shape for n, t in self._hook.state().items()}
         if mine != {n: t.shape for n, t in parts["hook"].items()}:

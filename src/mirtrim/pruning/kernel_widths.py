@@ -18,7 +18,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mirtrim.pruning.selection import SCOPES, blocks
+from mirtrim.pruning.selection import most_within, ranked_blocks
+from mirtrim.pruning.settings import assert_known
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, RatioError
 
@@ -75,10 +76,9 @@ def choose_packs(
     Raises:
         RatioError: even the smallest cut is over the target.
     """
-    if scope not in SCOPES:
-        raise ConfigError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
+    assert_known("scope", scope)
     size = size or graph.parameters
-    ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
+    ranked = ranked_blocks(graph, scores)
     widths = [allowed_widths(len(block), multiple_of, minimum_units) for block in ranked]
     keep = np.zeros(graph.group_count, dtype=bool)
     keep[0] = True
@@ -127,9 +127,6 @@ def _as_many_as_fit(
             result[groups] = True
         return result
 
-    low, high = 0, len(packs)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if size(with_first(middle)) <= target else (low, middle - 1)
-    keep |= with_first(low)
-    return low
+    most = most_within(target, len(packs), lambda count: size(with_first(count)))
+    keep |= with_first(most)
+    return most

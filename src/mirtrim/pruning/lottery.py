@@ -80,12 +80,13 @@ def tickets(
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise ConfigError(f"steps: {steps!r} is not a number of optimizer steps from 1 on")
     check_arguments(protect, batches, loss)
+    resets = "reset" in get_method(method).uses
     return Tickets(
         model,
         example_inputs,
         train,
         ratios,
-        {"method": method, **choices} | ({"reset": reset} if _resets(method) else {}),
+        {"method": method, **choices} | ({"reset": reset} if resets else {}),
         Round(
             1.0,
             {},
@@ -101,7 +102,3 @@ def tickets(
         distance=distance,
         seed=seed,
     )
-
-
-def _resets(method: str) -> bool:
-    return "reset" in get_method(method).uses

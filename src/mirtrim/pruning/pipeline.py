@@ -15,14 +15,12 @@ from torch import Tensor, nn
 from mirtrim.pruning.criteria import Scoring, score_units
 from mirtrim.pruning.kernel_widths import choose_packs
 from mirtrim.pruning.selection import choose_units, filled, group_scores, ordered, shuffled_units
-from mirtrim.pruning.settings import PruningSettings
+from mirtrim.pruning.settings import PruningSettings, assert_known
 from mirtrim.units.cutting import cut
 from mirtrim.units.equivalence import check_equivalence
 from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, RatioError, TraceError
-
-COUNTED = ("parameters", "macs")
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,7 @@ def prune_units(
 
 def size_of(graph: UnitGraph, settings: PruningSettings) -> Callable[[np.ndarray], int]:
     """The counted size of a cut, in what the settings count."""
-    if settings.budget not in COUNTED:
-        raise ConfigError(f"unknown budget {settings.budget!r}; known: {', '.join(COUNTED)}")
+    assert_known("budget", settings.budget)
     return graph.parameters if settings.budget == "parameters" else graph.macs
 
 

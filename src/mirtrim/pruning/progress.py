@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mirtrim.pruning.after_step import Slots
 from mirtrim.pruning.methods import Ticket
 from mirtrim.training import State
+from mirtrim.training.records import joined, parted
 from mirtrim.units import storage
 from mirtrim.units.copying import copied
 from mirtrim.utils.errors import ConfigError
@@ -52,8 +53,7 @@ class Progress:
             parts["network"] = storage.packed(self.last.network)
             parts["last_rewind"] = self.last.rewind
             parts["masks"] = self.last.masks
-        for part, tensors in parts.items():
-            result |= {f"{part}/{name}": t.detach().clone() for name, t in tensors.items()}
+        result |= {name: t.detach().clone() for name, t in joined(parts).items()}
         for part in ("dense_slots", "rewind_slots", "last_slots"):
             slots: Slots = getattr(self, part)
             for name, state in slots.items():
@@ -69,10 +69,7 @@ class Progress:
         Raises:
             ConfigError: it is something else, or of a network of other shapes.
         """
-        parts: dict[str, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            part, _, name = key.partition("/")
-            parts.setdefault(part, {})[name] = value.detach().clone()
+        parts = parted({name: value.detach().clone() for name, value in tensors.items()})
         if not {"done", "steps", "initial", "rewind"} <= parts.keys():
             raise ConfigError("state: is none that the state_dict of tickets has made")
         initial, last = parts["initial"], None

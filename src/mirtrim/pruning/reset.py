@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from mirtrim.pruning.settings import assert_known
 from mirtrim.utils.errors import ConfigError
-
-RESETS = ("rewind", "reinit", "finetune")
 
 
 def reset_weights(
@@ -26,12 +25,11 @@ def reset_weights(
         generator: source of randomness for "reinit".
         initialise: draws new weights for a network from a generator.
     """
+    assert_known("reset", how)
     if how == "rewind":
         network.load_state_dict(dict(rewind_state))
     elif how == "reinit":
         initialise(network, generator)
-    elif how != "finetune":
-        raise ConfigError(f"unknown reset {how!r}; known: {', '.join(RESETS)}")
 
 
 def drawn_anew(network: nn.Module, generator: torch.Generator) -> None:

@@ -5,6 +5,7 @@ size of the result is as large as possible without passing the target.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mirtrim.pruning.criteria import UnitScores
+from mirtrim.pruning.settings import UNUSED, assert_known
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, RatioError
 
@@ -26,7 +28,7 @@ def largest_holders(graph: UnitGraph, keep: np.ndarray) -> str:
     """
     sizes: dict[str, int] = {}
     for name in graph.unique_parameters:
-        path = name.rpartition(".")[0] or name
+        path = _module(name)
         sizes[path] = sizes.get(path, 0) + math.prod(graph.shape_after(name, keep))
     reasons = {path: "not reached by the example" for path in map(_module, graph.unreached)}
     for layer in graph.layers:
@@ -44,9 +46,7 @@ def _module(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-SCOPES = ("local", "global")
 FAR = 1.1  # times smaller than asked, from which a cut is filled up
-SCALES = ("none", "max", "fan_in", "macs")
 
 
 def group_scores(
@@ -61,6 +61,7 @@ def group_scores(
             by the MACs that its removal saves.
         weights: tensors by name, needed for "fan_in".
     """
+    assert_known("scale", scale)
     totals, counts = np.zeros(graph.group_count), np.zeros(graph.group_count)
     for layer in graph.layers:
         values = scores[layer.name].detach().double().cpu().numpy()
@@ -75,8 +76,6 @@ def group_scores(
             if weights is None:
                 raise ValueError("scale 'fan_in' needs the weights")
             values = values / graph.unit_weights(layer, weights).shape[1]
-        elif scale != "none":
-            raise ConfigError(f"unknown scale {scale!r}; known: {', '.join(SCALES)}")
         np.add.at(totals, layer.groups, values)
         np.add.at(counts, layer.groups, 1)
     result = totals / np.maximum(counts, 1)
@@ -142,13 +141,12 @@ def choose_units(
         RatioError: even the smallest cut is over the target.
     """
     size = size or graph.parameters
-    ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
+    assert_known("scope", scope)
+    ranked = ranked_blocks(graph, scores)
     if scope == "local":
         options, keep_of = _local(graph, ranked, minimum_units)
-    elif scope == "global":
-        options, keep_of = _global(graph, ranked, scores, minimum_units)
     else:
-        raise ConfigError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
+        options, keep_of = _global(graph, ranked, scores, minimum_units)
     smallest = size(keep_of(0))
     if smallest > target:
         raise RatioError(
@@ -157,11 +155,20 @@ def choose_units(
             f"{size(graph.all_kept()) / smallest:.2f}; "
             f"most parameters are held by {largest_holders(graph, keep_of(0))}"
         )
-    low, high = 0, options
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if size(keep_of(middle)) <= target else (low, middle - 1)
-    return keep_of(low)
+    return keep_of(most_within(target, options, lambda step: size(keep_of(step))))
+
+
+def most_within(target: float, options: int, size: Callable[[int], float]) -> int:
+    """The last of the steps 0 … `options` whose size, which rises, is at most `target`.
+
+    Step 0 is taken to be.
+    """
+    return bisect_right(range(1, options + 1), target, key=size)
+
+
+def ranked_blocks(graph: UnitGraph, scores: np.ndarray) -> list[np.ndarray]:
+    """The groups of each block, highest score first."""
+    return [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
 
 
 def filled(
@@ -185,10 +192,9 @@ def filled(
     size = size or graph.parameters
     if size(keep) * FAR >= target:
         return keep
-    ranked = [block[np.argsort(-scores[block], kind="stable")] for block in blocks(graph)]
     waiting = [
         (-scores[group] if scope == "global" else (k + 0.5) / len(block), b, group)
-        for b, block in enumerate(ranked)
+        for b, block in enumerate(ranked_blocks(graph, scores))
         for k, group in enumerate(block)
         if not keep[group]
     ]
@@ -249,13 +255,10 @@ def _global(
     return len(rest), lambda step: _mask(graph, [*sure, rest[:step]])
 
 
-ORDERS = ("lowest_first", "highest_first", "shuffled")
-
-
 def ordered(scores: Tensor | np.ndarray, order: str) -> Tensor | np.ndarray:
-    """`scores` such that the lowest go first, whatever the order."""
-    if order not in ORDERS:
-        raise ConfigError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
+    """`scores` such that the lowest go first, whatever the order; so they do without one."""
+    if order != UNUSED:
+        assert_known("order", order)
     return -scores if order == "highest_first" else scores
 
 

@@ -146,20 +146,20 @@ CHOICES: dict[str, tuple[str, ...]] = {
     for entry in fields(PruningSettings)
     if entry.metadata.get("among")
 }
+
+
+def assert_known(setting: str, value: str) -> None:
+    """Raise a `ConfigError` that lists the values of a setting if `value` is none of them."""
+    if value not in CHOICES[setting]:
+        raise ConfigError(f"unknown {setting} {value!r}; known: {', '.join(CHOICES[setting])}")
+
+
 # The columns of a row that identify its run, in the order in which rows are sorted. New ones come
 # last and have a default in `COLUMN_DEFAULTS`, so that old rows stay readable.
 RUN_COLUMNS = (
-    "method",
-    "criterion",
-    "scope",
-    "scale",
-    "order",
-    "reset",
-    "budget",
-    "reference",
-    "minimum_units",
-    "hyperparameters",
-)
+    "method", "criterion", "scope", "scale", "order", "reset", "budget", "reference",
+    "minimum_units", "hyperparameters",
+)  # fmt: skip
 COLUMN_DEFAULTS: dict[str, Any] = {
     "minimum_units": DEFAULTS["minimum_units"],
     "hyperparameters": "{}",
@@ -167,15 +167,8 @@ COLUMN_DEFAULTS: dict[str, Any] = {
 # What the random numbers of a run were seeded with from the beginning, in this order: the word of
 # that time → the setting.
 SEEDING = {
-    "method": "method",
-    "criterion": "criterion",
-    "scope": "scope",
-    "scale": "scale",
-    "order": "order",
-    "reset": "reset",
-    "counted": "budget",
-    "floor": "minimum_units",
-    "reference": "reference",
+    {"budget": "counted", "minimum_units": "floor"}.get(name, name): name
+    for name in (*RUN_COLUMNS[:7], "minimum_units", "reference")
 }
 # What a method may have no use for.
 OPTIONAL = ("criterion", "scope", "scale", "order", "reset", "reference")

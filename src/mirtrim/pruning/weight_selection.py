@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.selection import SCOPES
-from mirtrim.utils.errors import ConfigError, RatioError
+from mirtrim.pruning.settings import assert_known
+from mirtrim.utils.errors import RatioError
 
 
 def choose_weights(
@@ -36,12 +36,11 @@ def choose_weights(
             f"cannot keep {target} weights: between {sum(least.values())} and "
             f"{sum(alive.values())} are possible"
         )
+    assert_known("scope", scope)
     if scope == "local":
         counts = _shares(alive, least, target)
-    elif scope == "global":
-        counts = _global_counts(scores, masks, least, target)
     else:
-        raise ConfigError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
+        counts = _global_counts(scores, masks, least, target)
     return {name: _top(scores[name], masks[name], counts[name]) for name in masks}
 
 

@@ -13,7 +13,7 @@ from mirtrim.corpora import loaders, varied
 from mirtrim.pruning.criteria import UNIT_CRITERIA, WEIGHT_CRITERIA
 from mirtrim.pruning.methods import get_method
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.runs.jobs.damaged import check_damage
+from mirtrim.runs.jobs.altered import check_damage
 from mirtrim.runs.meaning import Package
 from mirtrim.tasks.augmented import augmented_kind
 from mirtrim.tasks.flaws import check_flaws, flaws_of
@@ -70,10 +70,10 @@ def compress_code(
     dense network and the run (`reference`) whose shape it copies."""
     runs = [settings] if reference is None else [settings, reference]
     taught = training.get("teacher") or hasattr(get_method(settings.method), "teacher")
-    teaching = ["mirtrim.runs.jobs.taught.taught"] if taught else []
+    teaching = ["mirtrim.runs.jobs.altered.taught"] if taught else []
     if training.get("damage_weight"):
         check_damage(get_task(task))
-        teaching.append("mirtrim.runs.jobs.damaged.self_damaged")
+        teaching.append("mirtrim.runs.jobs.altered.self_damaged")
     return _digest(
         *_dense(task, corpus, training),
         *teaching,
@@ -113,7 +113,7 @@ def _dense(task: str, corpus: Mapping[str, Any], training: Mapping[str, Any]) ->
     if flaws_of(training):
         check_flaws(get_task(task), training)
         # All of the module: what it registers for kinds of tasks, no name shows.
-        altered += ["mirtrim.runs.jobs.flawed.flawed", "mirtrim.tasks.flaws"]
+        altered += ["mirtrim.runs.jobs.altered.flawed", "mirtrim.tasks.flaws"]
     return *_features(task, corpus), trained, setting, *altered
 
 

@@ -3,11 +3,14 @@
 import itertools
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from mirtrim.utils.errors import ConfigError
+
+# Keys of paths and of lists of them.
+PATHS = ("data_folder", "folder", "index", "banks", "one_shots")
 
 
 def as_number(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -41,33 +44,34 @@ def check_finite(value: Any, key: str = "") -> None:
     """Raise a `ConfigError` that names the first key whose value is NaN or infinite."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"config key {key}: {value} is no number to work with; write another")
-    parts: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, Mapping):
-        parts = value.items()
-    elif isinstance(value, list):
-        parts = enumerate(value)
-    for name, part in parts:
+    for name, part in _parts(value):
         check_finite(part, f"{key}.{name}" if key else str(name))
 
 
-def expand_home(config: dict[str, Any]) -> None:
-    """Put the home folder in for ~ in every path, as a shell would have."""
-    paths: list[tuple[str, Any, Any]] = [("data_folder", config, "data_folder")]
-    for name, block in config["corpora"].items():
-        paths += [(f"corpora.{name}.{key}", block, key) for key in ("folder", "index")]
-        for key in ("banks", "one_shots"):
-            listed = block.get(key) or []
-            paths += [(f"corpora.{name}.{key}.{i}", listed, i) for i in range(len(listed))]
-    for index, block in enumerate(config["recordings"]["sets"]):
-        paths += [(f"recordings.sets.{index}.{key}", block, key) for key in ("folder", "index")]
-    for key, holder, place in paths:
-        value = holder.get(place) if isinstance(holder, dict) else holder[place]
-        if isinstance(value, str):
-            holder[place] = os.path.expanduser(value)
-            if holder[place].startswith("~"):
+def _parts(value: Any) -> list[tuple[Any, Any]]:
+    """What a block or a list is made of, with the key or the place of each part."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list) else []
+
+
+def expand_home(block: Any, where: str = "", is_path: bool = False) -> None:
+    """Put the home folder in for ~ in every path, as a shell would have.
+
+    Args:
+        block: a configuration; of its parts, `where` is the key, and `is_path` whether what they
+            hold are paths.
+    """
+    for key, value in _parts(block):
+        known = is_path or key in PATHS
+        if isinstance(value, str) and known:
+            block[key] = os.path.expanduser(value)
+            if block[key].startswith("~"):
                 raise ConfigError(
-                    f"config key {key}: {holder[place]} is in no home folder; write the whole path"
+                    f"config key {where}{key}: {block[key]} is in no home folder; write the whole "
+                    "path"
                 )
+        expand_home(value, f"{where}{key}.", known)
 
 
 def drop_nulls(config: dict[str, Any]) -> None:

@@ -1,21 +1,22 @@
 """The cost row: what one network weighs in one number format, and its error in it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from mirtrim.pruning.settings import COLUMN_DEFAULTS
+from mirtrim.runs.measured_rows import NetworkRow, nothing_asked, read_measured, write_measured
 from mirtrim.runs.rows import RUN_KEYS, TEXT_KEYS, read_jobs, with_names
-from mirtrim.runs.tables_on_disk import check_columns, check_same_columns, write_csv
+from mirtrim.runs.tables_on_disk import check_columns
 
 FORMATS = ("fp32", "int8")
 
 
-@dataclass(frozen=True)
-class CostRow:
+@dataclass(frozen=True, kw_only=True)
+class CostRow(NetworkRow):
     """One exported network.
 
     Attributes:
@@ -36,20 +37,6 @@ class CostRow:
         versions: what it was computed with.
     """
 
-    task: str
-    corpus: str
-    method: str
-    criterion: str
-    scope: str
-    scale: str
-    order: str
-    reset: str
-    budget: str
-    reference: str
-    seed: int
-    round: int
-    target_ratio: float
-    ratio: float
     format: str
     parameters: int
     nonzeros: int
@@ -76,14 +63,13 @@ class CostRow:
             raise ValueError(f"cost row: unknown format {self.format!r}")
 
 
-COLUMNS = tuple(field.name for field in fields(CostRow))
 SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "target_ratio", "ratio")
 COUNTED = ("parameters", "nonzeros", "macs", "peak_activation_bytes")
 
 
-def write_cost_rows(path: Path, rows: list[CostRow]) -> None:
+def write_cost_rows(path: Path, rows: Sequence[CostRow]) -> None:
     """Write cost rows as CSV, atomically."""
-    write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS)), digits=9)
+    write_measured(path, rows, CostRow)
 
 
 def read_cost_rows(
@@ -96,13 +82,7 @@ def read_cost_rows(
     Raises:
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
-    if _nothing(paths, tables, jobs):
-        return pd.DataFrame(columns=list(COLUMNS))
-    text = [field.name for field in fields(CostRow) if field.type is str]
-    keys = ["task", *RUN_KEYS, "seed", "round", "format"]
-    check = partial(check_same_columns, columns=COLUMNS)
-    table = read_jobs(paths, tables, jobs, text=text, check=check, what="cost rows")
-    return table[list(COLUMNS)].sort_values(keys, ignore_index=True)
+    return read_measured(CostRow, paths, tables, jobs, "cost rows")
 
 
 def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.DataFrame:
@@ -114,10 +94,10 @@ def read_latencies(paths: Sequence[Path], tables: Sequence[Path] = ()) -> pd.Dat
     Raises:
         ArtefactError: a file is damaged.
     """
-    if _nothing(paths, tables, None):
+    if nothing_asked(paths, tables, None):
         return pd.DataFrame(columns=[*SHARED, "run", "runtime", "median_ms"])
     columns = {"task", "runtime", "median_ms"}
-    return with_names(_read_measured(paths, tables, None, "latencies", columns))[0]
+    return with_names(_read_lines(paths, tables, None, "latencies", columns))[0]
 
 
 def read_arenas(
@@ -134,17 +114,10 @@ def read_arenas(
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
     columns = {"task", "variant", "arena_bytes"}
-    return with_names(_read_measured(paths, tables, jobs, "arenas", columns))[0]
+    return with_names(_read_lines(paths, tables, jobs, "arenas", columns))[0]
 
 
-def _nothing(
-    paths: Sequence[Path], tables: Sequence[Path], jobs: Mapping[str, Collection[str]] | None
-) -> bool:
-    """Whether nothing has been measured yet, and nothing is asked for."""
-    return not paths and not tables and not any((jobs or {}).values())
-
-
-def _read_measured(
+def _read_lines(
     paths: Sequence[Path],
     tables: Sequence[Path],
     jobs: Mapping[str, Collection[str]] | None,

@@ -22,14 +22,9 @@ from mirtrim.utils import provenance
 SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "target_ratio", "ratio", "parameters")
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """What all of them share; attributes as in `runs.rows.Row`.
-
-    Attributes:
-        network_digest: digest of the code behind the network, from its result row.
-        code_digest: digest of the code behind this row.
-    """
+@dataclass(frozen=True, kw_only=True)
+class NetworkRow:
+    """Which network a row is of; attributes as in `runs.rows.Row`."""
 
     task: str
     corpus: str
@@ -45,6 +40,17 @@ class _Measured:
     round: int
     target_ratio: float
     ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured(NetworkRow):
+    """What all of them share; attributes as in `runs.rows.Row`.
+
+    Attributes:
+        network_digest: digest of the code behind the network, from its result row.
+        code_digest: digest of the code behind this row.
+    """
+
     parameters: int
     network_digest: str
     code_digest: str
@@ -160,7 +166,7 @@ class SingularView(_Measured):
     layers: str = "{}"
 
 
-MUST_BE_FINITE: dict[type[_Measured], tuple[str, ...]] = {
+MUST_BE_FINITE: dict[type[NetworkRow], tuple[str, ...]] = {
     Inspection: ("test_error", "share_true", "calibration_error", "overconfidence", "brier"),
     Barrier: ("error_barrier", "first_error", "second_error"),
     Merge: ("test_error", "other_test_error", "cosine", "stored_bytes"),
@@ -170,19 +176,25 @@ MUST_BE_FINITE: dict[type[_Measured], tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def write_measured(path: Path, rows: Sequence[_Measured]) -> None:
-    """Write rows of one kind as CSV, atomically."""
-    columns = [field.name for field in fields(type(rows[0]))]
+def write_measured(
+    path: Path, rows: Sequence[NetworkRow], kind: type[NetworkRow] | None = None
+) -> None:
+    """Write rows of one kind as CSV, atomically; without rows it has to be said which."""
+    columns = [field.name for field in fields(kind or type(rows[0]))]
     write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=columns), digits=9)
 
 
 def read_measured(
-    kind: type[_Measured],
+    kind: type[NetworkRow],
     paths: Sequence[Path],
     tables: Sequence[Path] = (),
     jobs: Mapping[str, Collection[str]] | None = None,
+    what: str = "",
 ) -> pd.DataFrame:
     """Read rows of one kind into one table in a fixed order; as `runs.rows.read_rows`.
+
+    Args:
+        what: what the files hold, for messages; by default rows of the name of their kind.
 
     Returns:
         Their columns; no lines, but the columns, where no file is given and no job is wanted.
@@ -191,21 +203,29 @@ def read_measured(
         ArtefactError: a file is damaged, or a wanted job is in none.
     """
     columns = [field.name for field in fields(kind)]
-    if not paths and not tables and not jobs:
+    if nothing_asked(paths, tables, jobs):
         return pd.DataFrame(columns=columns)
 
     def check(table: pd.DataFrame) -> None:
         check_same_columns(table, columns)
-        check_finite(table, *MUST_BE_FINITE[kind])
+        check_finite(table, *MUST_BE_FINITE.get(kind, ()))
         for name in {"reliability", "units", "errors", "layers"} & set(columns):
             for text in table[name]:
                 json.loads(text)
 
     text = [field.name for field in fields(kind) if field.type is str]
-    found = read_jobs(paths, tables, jobs, text=text, check=check, what=f"{kind.__name__} rows")
-    keys = ["task", *RUN_KEYS, "seed", "round"]
+    what = what or f"{kind.__name__} rows"
+    found = read_jobs(paths, tables, jobs, text=text, check=check, what=what)
+    keys = ["task", *RUN_KEYS, "seed", "round", *({"format"} & set(columns))]
     # Several rows of one network stay in their order: sorting by many keys is stable.
     return found[columns].sort_values(keys, ignore_index=True)
+
+
+def nothing_asked(
+    paths: Sequence[Path], tables: Sequence[Path], jobs: Mapping[str, Collection[str]] | None
+) -> bool:
+    """Whether nothing has been measured yet, and nothing is asked for."""
+    return not paths and not tables and not any((jobs or {}).values())
 
 
 def read_beside(kind: type[_Measured], tables: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -93,43 +93,33 @@ def make_plan(config: Mapping[str, Any], schema: Path, scripts: Sequence[Path]) 
     checked = validate(json.loads(json.dumps(config)), schema, notes)
     blocks = [*checked["runs"], *(r for b in checked["studies"].values() for r in b["runs"])]
     runs = {settings_of(run).name: run for run in blocks}
+    settings = {name: settings_of(run) for name, run in runs.items()}
     variants = _variants(checked, load_schema(schema), validate_variant)
     blocks_of = checked["tasks"] | {name: found["block"] for name, found in variants.items()}
-    code = {}
-    for name, corpus in checked["corpora"].items():
-        code[f"corpus {name}"] = codes.corpus_code(corpus)
+    code = {f"corpus {name}": codes.corpus_code(one) for name, one in checked["corpora"].items()}
     rounds = {}
     # Task and what its training brings in → the first one of that code, which is found out once.
     firsts: dict[tuple[str, tuple[str, ...]], str] = {}
     for task, block in blocks_of.items():
         of = variants[task]["task"] if task in variants else task
-        corpus = checked["corpora"][block["corpus"]]
-        first = firsts.setdefault((of, codes.brought_in(block["training"])), task)
+        corpus, training = checked["corpora"][block["corpus"]], block["training"]
+        first = firsts.setdefault((of, codes.brought_in(training)), task)
         if task not in variants:
             code[f"features {task}"] = codes.features_code(task, corpus)
-        code[f"dense {task}"] = (
-            code[f"dense {first}"]
-            if first != task
-            else codes.dense_code(of, corpus, block["training"])
-        )
+        if first == task:
+            code[f"dense {task}"] = codes.dense_code(of, corpus, training)
+        code[f"dense {task}"] = code[f"dense {first}"]
         for name, run in runs.items():
-            reference = runs.get(run["reference"])
-            code[f"compress {task} {name}"] = (
-                code[f"compress {first} {name}"]
-                if first != task
-                else codes.compress_code(
-                    of,
-                    corpus,
-                    settings_of(run),
-                    reference and settings_of(reference),
-                    block["training"],
+            if first == task:
+                code[f"compress {task} {name}"] = codes.compress_code(
+                    of, corpus, settings[name], settings.get(run["reference"]), training
                 )
-            )
+            code[f"compress {task} {name}"] = code[f"compress {first} {name}"]
             rounds[f"{task} {name}"] = _rounds(block["ratios"], run["ratios"])
     shared = [str(path) for path in scripts if path.name == "job.py"]
     return Plan(
         checked,
-        {name: settings_of(run).columns for name, run in runs.items()},
+        {name: one.columns for name, one in settings.items()},
         [settings_of(run).name for run in checked["runs"]],
         {
             study: [settings_of(run).name for run in block["runs"]]

@@ -14,7 +14,7 @@ Rows of this machine come before those of others. Where none of it is known noth
 that; corpora, features and figures are not counted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from statistics import fmean
@@ -93,30 +93,28 @@ def about(
 def estimate(job: Pending, rows: Rows, work: Mapping[str, Work], machine: str) -> Estimate:
     """Seconds of one job, by the first of the three ways that has rows."""
     of_task = rows.get(job.task, {})
-    same = [
-        _seconds(lines) / len(lines)
-        for lines in _on(machine, (v for k, v in of_task.items() if _run(k) == job.run))
-    ]
+    same = [lines for name, lines in of_task.items() if _run(name) == job.run]
     if same:
-        return Estimate(fmean(same) * job.rounds, _here(machine, of_task, job.run))
+        here = [lines for lines in same if all(line["machine"] == machine for line in lines)]
+        each = [_seconds(lines) / len(lines) for lines in here or same]
+        return Estimate(fmean(each) * job.rounds, bool(here))
     siblings = [job.task]
     if not of_task and job.task in work:
         mine = work[job.task]
         siblings = [name for name, other in work.items() if other.kind == mine.kind]
         siblings = [name for name in siblings if rows.get(name)]
         siblings = sorted(siblings, key=lambda name: abs(log(mine.amount / work[name].amount)))[:1]
-    lines = {
-        (name, number): line
+    lines = [
+        (name, line)
         for name in siblings
-        for number, line in enumerate(line for v in rows.get(name, {}).values() for line in v)
-    }
-    ours = {key: line for key, line in lines.items() if _machine(line) == machine}
-    chosen = ours or lines
-    if not chosen:
+        for of_job in rows.get(name, {}).values()
+        for line in of_job
+    ]
+    ours = [(name, line) for name, line in lines if line["machine"] == machine]
+    if not lines:
         return Estimate(None)
     each = [
-        float(line["train_seconds"]) * _scale(work, job.task, name)
-        for (name, _), line in chosen.items()
+        float(line["train_seconds"]) * _scale(work, job.task, name) for name, line in ours or lines
     ]
     return Estimate(fmean(each) * job.rounds, bool(ours))
 
@@ -145,26 +143,5 @@ def _repeats(lines: Sequence[Mapping[str, str]]) -> bool:
     return min(int(line["trainings"]) - int(line["round"]) for line in lines) > 1
 
 
-def _on(
-    machine: str, jobs: Iterable[Sequence[Mapping[str, str]]]
-) -> list[Sequence[Mapping[str, str]]]:
-    """Those of the jobs that were done on `machine`; all, if none was."""
-    found = list(jobs)
-    here = [lines for lines in found if all(_machine(line) == machine for line in lines)]
-    return here or found
-
-
-def _here(machine: str, jobs: Mapping[str, Sequence[Mapping[str, str]]], run: str) -> bool:
-    return any(
-        all(_machine(line) == machine for line in lines)
-        for name, lines in jobs.items()
-        if _run(name) == run
-    )
-
-
 def _run(job: str) -> str:
     return job.rpartition("_seed")[0]
-
-
-def _machine(line: Mapping[str, str]) -> str:
-    return line["machine"]

@@ -21,13 +21,8 @@ PROFILES = ("proof", "proof_bfloat16")
 IN_BFLOAT16 = [{"method": "mask"}, {"method": "trim"}]
 # What differs between two trainings with the same bits, or is what the proof is about.
 NOT_COMPARED = {
-    "train_seconds",
-    "total_train_seconds",
-    "code_digest",
-    "config_digest",
-    "versions",
-    "machine",
-}
+    "train_seconds", "total_train_seconds", "code_digest", "config_digest", "versions", "machine",
+}  # fmt: skip
 # Setting or column → what version 0.1 called it.
 IN_0_1 = {
     "budget": "counted",

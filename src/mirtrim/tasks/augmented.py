@@ -15,16 +15,16 @@ from torch import Tensor
 
 from mirtrim.sound.chain import Blurring, Chain
 from mirtrim.tasks.chord import Chord
-from mirtrim.tasks.classification import SMALLEST_RMS, class_indices
+from mirtrim.tasks.classification import at_unit_level
 from mirtrim.tasks.drums import Drums, DrumsFive
 from mirtrim.tasks.f0 import pitch_targets
 from mirtrim.tasks.instrument import Instrument
 from mirtrim.tasks.onset import Onset
-from mirtrim.tasks.pitch import FULL_SCALE, SMALLEST_DEVIATION, Pitch, blocks_per_frame
+from mirtrim.tasks.pitch import FULL_SCALE, Pitch, normalised
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Batch, Parameters, Task
 from mirtrim.tasks.windowed import WindowedTask
-from mirtrim.tasks.windows import gather, random_starts
+from mirtrim.tasks.windows import gather
 from mirtrim.utils.errors import ConfigError
 
 # Of what stands before and behind a window, in samples: rooms ring on, detuning reaches further.
@@ -60,61 +60,57 @@ class AugmentedChord(BlurredFrames, Chord):
     """Chords in blurred frames."""
 
 
-class AugmentedPitch(Pitch):
+class PlayedSamples(WindowedTask):
+    """Samples of every training batch are played through a chain of effects."""
+
+    def played(
+        self,
+        store: FeatureStore,
+        training: Parameters,
+        rng: np.random.Generator,
+        array: str,
+        hop: int,
+    ) -> Iterator[tuple[Tensor, Tensor, np.ndarray]]:
+        """Starts (batch,), samples as heard (batch, samples), and their detuning in cents (batch,).
+
+        Args:
+            array: name of the samples in the store, whose rows have `hop` of them.
+        """
+        chain, own = Chain.of(training["augmentation"]), rng.spawn(1)[0]
+        length, before, after = self.window_rows(training), -(-LEAD // hop), -(-TAIL // hop)
+        cut = slice(before * hop, (before + length) * hop)
+        tracks = store.of_split("train")
+        for starts in self.drawn_starts(store, training, rng):
+            wide = with_context(store.arrays[array], tracks, starts, length, before, after)
+            samples = (wide.flatten(1).float() / FULL_SCALE).numpy()
+            heard, cents = chain.play(samples, int(training["sample_rate"]), own, cut)
+            yield starts, torch.from_numpy(heard), cents
+
+
+class AugmentedPitch(PlayedSamples, Pitch):
     """Pitch of frames that were recorded differently; a detuned one has another pitch."""
 
     def batches(
         self, store: FeatureStore, training: Parameters, rng: np.random.Generator
     ) -> Iterator[Batch]:
-        chain, own = Chain.of(training["augmentation"]), rng.spawn(1)[0]
-        hop, per_frame = int(training["hop"]), blocks_per_frame(training)
-        before, after = -(-LEAD // hop), -(-TAIL // hop)
-        cut = slice(before * hop, (before + per_frame) * hop)
-        tracks = store.of_split("train")
-        size = int(training["batch_size"])
-        count = self.steps_per_epoch(store, training) * size
-        starts = random_starts(tracks, per_frame, count, rng)
-        blocks, f0_hz = store.arrays["blocks"], store.arrays["f0_hz"]
-        for part in starts.split(size):
-            wide = with_context(blocks, tracks, part, per_frame, before, after).flatten(1)
-            heard, cents = chain.play(
-                (wide.float() / FULL_SCALE).numpy(), int(training["sample_rate"]), own, cut
-            )
+        f0_hz = store.arrays["f0_hz"]
+        parts = self.played(store, training, rng, "blocks", int(training["hop"]))
+        for starts, heard, cents in parts:
             # As a file would hold it.
-            pulses = torch.from_numpy(heard).mul(FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE)
-            frames = pulses - pulses.mean(dim=1, keepdim=True)
-            deviation = frames.square().mean(dim=1, keepdim=True).sqrt()
-            frames = frames / deviation.clamp(min=SMALLEST_DEVIATION)
-            retuned = f0_hz[part] * torch.from_numpy(2 ** (cents / 1200)).float()
-            yield frames.unsqueeze(1), pitch_targets(retuned)
+            pulses = heard.mul(FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE)
+            retuned = f0_hz[starts] * torch.from_numpy(2 ** (cents / 1200)).float()
+            yield normalised(pulses), pitch_targets(retuned)
 
 
-class AugmentedInstrument(Instrument):
+class AugmentedInstrument(PlayedSamples, Instrument):
     """Instruments in windows that were recorded differently."""
 
     def batches(
         self, store: FeatureStore, training: Parameters, rng: np.random.Generator
     ) -> Iterator[Batch]:
-        chain, own = Chain.of(training["augmentation"]), rng.spawn(1)[0]
-        length = self.window_rows(training)
-        tracks = store.of_split("train")
-        size = int(training["batch_size"])
-        count = self.steps_per_epoch(store, training) * size
-        starts = random_starts(tracks, length, count, rng)
-        classes = class_indices(store, store.tracks, training)
-        firsts = torch.tensor(store.tracks["first"].tolist())
-        for part in starts.split(size):
-            wide = with_context(store.arrays["samples"], tracks, part, length, LEAD, TAIL)
-            heard, _ = chain.play(
-                (wide.float() / FULL_SCALE).numpy(),
-                int(training["sample_rate"]),
-                own,
-                slice(LEAD, LEAD + length),
-            )
-            samples = torch.from_numpy(heard)
-            level = samples.square().mean(1, keepdim=True).sqrt()
-            inputs = (samples / level.clamp(min=SMALLEST_RMS)).unsqueeze(1)
-            yield inputs, classes[torch.searchsorted(firsts, part, right=True) - 1]
+        targets = self.targets(store, training)
+        for starts, heard, _ in self.played(store, training, rng, "samples", 1):
+            yield at_unit_level(heard), targets(starts)
 
 
 AUGMENTED: dict[type[Task], type[Task]] = {

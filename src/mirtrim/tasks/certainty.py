@@ -10,7 +10,6 @@ over bins b of statements of like probability, with n_b statements, the share of
 and their mean probability.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -21,7 +20,7 @@ from mirtrim.tasks.chord_labels import LABELS, OUTSIDE
 from mirtrim.tasks.classification import Classification
 from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.store import FeatureStore
-from mirtrim.tasks.task import Parameters, Task
+from mirtrim.tasks.task import Parameters, Predictions, Task
 from mirtrim.tasks.transcription import Transcription
 
 BINS = 15  # as in the paper
@@ -121,10 +120,7 @@ def worst_class(said: Statements, at_least: int = LEAST_OF_CLASS) -> tuple[str, 
 
 @singledispatch
 def statements(
-    task: Task,
-    predictions: Mapping[str, np.ndarray],
-    store: FeatureStore,
-    features: Parameters,
+    task: Task, predictions: Predictions, store: FeatureStore, features: Parameters
 ) -> Statements:
     """What the predictions of a split, as `Task.predict` makes them, state.
 
@@ -136,10 +132,7 @@ def statements(
 
 @statements.register
 def _(
-    task: Classification,
-    predictions: Mapping[str, np.ndarray],
-    store: FeatureStore,
-    features: Parameters,
+    task: Classification, predictions: Predictions, store: FeatureStore, features: Parameters
 ) -> Statements:
     """ "This track is of that class", of the class with the highest mean probability."""
     label_of = store.reference.set_index("track_id").label
@@ -151,10 +144,7 @@ def _(
 
 @statements.register
 def _(
-    task: Chord,
-    predictions: Mapping[str, np.ndarray],
-    store: FeatureStore,
-    features: Parameters,
+    task: Chord, predictions: Predictions, store: FeatureStore, features: Parameters
 ) -> Statements:
     """ "This frame is that chord", before smoothing; frames of other chords are left out."""
     probability, named, truth = [], [], []
@@ -174,10 +164,7 @@ def _(
 
 @statements.register
 def _(
-    task: Pitch,
-    predictions: Mapping[str, np.ndarray],
-    store: FeatureStore,
-    features: Parameters,
+    task: Pitch, predictions: Predictions, store: FeatureStore, features: Parameters
 ) -> Statements:
     """ "This frame sounds, at that pitch": true within a quarter tone. Classes are octaves."""
     probability, true, classes = [], [], []
@@ -196,10 +183,7 @@ def _(
 
 @statements.register
 def _(
-    task: Transcription,
-    predictions: Mapping[str, np.ndarray],
-    store: FeatureStore,
-    features: Parameters,
+    task: Transcription, predictions: Predictions, store: FeatureStore, features: Parameters
 ) -> Statements:
     """ "This frame has an event of this detector", of every frame and detector.
 
@@ -208,9 +192,7 @@ def _(
     """
     probability, true = [], []
     for track_id, activation in predictions.items():
-        track = store.tracks.loc[track_id]
-        first, count = int(track["first"]), int(track["count"])
         probability.append(activation.T.ravel().astype(np.float64))
-        true.append(store.arrays["targets"][first : first + count].numpy().ravel() > 0)
+        true.append(store.rows("targets", track_id).numpy().ravel() > 0)
     joined = np.concatenate(probability)
     return Statements(joined, np.concatenate(true), np.full(len(joined), NO_CLASS))

@@ -6,7 +6,7 @@ the most probable path under a cost of changing, chosen on validation. Score: mi
 weighted by duration.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,7 +42,7 @@ from mirtrim.tasks.schema import (
     switch,
 )
 from mirtrim.tasks.store import FeatureStore
-from mirtrim.tasks.task import Batch, Parameters, Recording
+from mirtrim.tasks.task import Batch, Decoding, Parameters, Predictions, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import as_images, gather, spaced_starts
 from mirtrim.utils.errors import CorpusError
@@ -217,7 +217,7 @@ class Chord(WindowedTask):
         return outputs.log_softmax(1).numpy()
 
     def tune(
-        self, predictions: Mapping[str, np.ndarray], store: FeatureStore, features: Parameters
+        self, predictions: Predictions, store: FeatureStore, features: Parameters
     ) -> dict[str, float]:
         """The cost of a chord change, in nats, with the best score; the lower of equal ones."""
 
@@ -230,10 +230,10 @@ class Chord(WindowedTask):
 
     def score(
         self,
-        predictions: Mapping[str, np.ndarray],
+        predictions: Predictions,
         store: FeatureStore,
         features: Parameters,
-        decoding: Mapping[str, float],
+        decoding: Decoding,
     ) -> pd.DataFrame:
         step_seconds = features["score_every_frames"] * features["hop"] / features["sample_rate"]
         references = dict(iter(store.reference.groupby("track_id")))

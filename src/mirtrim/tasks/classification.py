@@ -6,7 +6,6 @@ averaged, so that it gets one answer. Loss: cross-entropy. Score: accuracy over 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,7 @@ from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.schema import SAMPLE_RATE, Schema, array, dropout, integer, positive
 from mirtrim.tasks.store import FeatureStore
-from mirtrim.tasks.task import Parameters, Recording
+from mirtrim.tasks.task import Decoding, Parameters, Predictions, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import gather
 from mirtrim.utils.errors import CorpusError
@@ -124,17 +123,17 @@ class Classification(WindowedTask):
         return outputs.softmax(1).numpy()
 
     def tune(
-        self, predictions: Mapping[str, np.ndarray], store: FeatureStore, features: Parameters
+        self, predictions: Predictions, store: FeatureStore, features: Parameters
     ) -> dict[str, float]:
         """Nothing: the most probable class needs no threshold."""
         return {}
 
     def score(
         self,
-        predictions: Mapping[str, np.ndarray],
+        predictions: Predictions,
         store: FeatureStore,
         features: Parameters,
-        decoding: Mapping[str, float],
+        decoding: Decoding,
     ) -> pd.DataFrame:
         """One row per track: true and predicted class, and the share of windows that agree."""
         label_of = store.reference.set_index("track_id").label
@@ -184,7 +183,11 @@ def without_silence(samples: np.ndarray, silence_db: float) -> np.ndarray:
 
 def windows(store: FeatureStore, starts: Tensor, length: int) -> Tensor:
     """Windows of unit root-mean-square that begin at `starts`, (batch, 1, length)."""
-    samples = gather(store.arrays["samples"], starts, length).float() / 32767
+    return at_unit_level(gather(store.arrays["samples"], starts, length).float() / 32767)
+
+
+def at_unit_level(samples: Tensor) -> Tensor:
+    """Samples (batch, length) as inputs of unit root-mean-square, (batch, 1, length)."""
     level = samples.square().mean(1, keepdim=True).sqrt()
     return (samples / level.clamp(min=SMALLEST_RMS)).unsqueeze(1)
 

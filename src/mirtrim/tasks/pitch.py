@@ -7,7 +7,6 @@ with the activations; the frame sounds if that activation reaches a threshold ch
 validation (Kim et al., ICASSP 2018). Scores: mir_eval.melody per track.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from mirtrim.tasks.f0 import decode, f0_at, melody_scores, pitch_targets
 from mirtrim.tasks.hearing import Hearing, hop_ms
 from mirtrim.tasks.schema import SAMPLE_RATE, Schema, dropout, integer, number
 from mirtrim.tasks.store import FeatureStore
-from mirtrim.tasks.task import Parameters, Recording
+from mirtrim.tasks.task import Decoding, Parameters, Predictions, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import gather, spaced_starts
 from mirtrim.utils.errors import ConfigError
@@ -137,7 +136,7 @@ class Pitch(WindowedTask):
         return decode(outputs.sigmoid()).numpy()
 
     def tune(
-        self, predictions: Mapping[str, np.ndarray], store: FeatureStore, features: Parameters
+        self, predictions: Predictions, store: FeatureStore, features: Parameters
     ) -> dict[str, float]:
         """The threshold of the activation with the best mean overall accuracy."""
 
@@ -149,10 +148,10 @@ class Pitch(WindowedTask):
 
     def score(
         self,
-        predictions: Mapping[str, np.ndarray],
+        predictions: Predictions,
         store: FeatureStore,
         features: Parameters,
-        decoding: Mapping[str, float],
+        decoding: Decoding,
     ) -> pd.DataFrame:
         rows = {}
         for track_id, (estimate_hz, activation) in predictions.items():
@@ -180,7 +179,11 @@ def blocks_per_frame(features: Parameters) -> int:
 
 def normalised_frames(store: FeatureStore, starts: Tensor, per_frame: int) -> Tensor:
     """Frames of mean 0 and deviation 1, (batch, 1, samples)."""
-    frames = gather(store.arrays["blocks"], starts, per_frame).flatten(1).float()
+    return normalised(gather(store.arrays["blocks"], starts, per_frame).flatten(1).float())
+
+
+def normalised(frames: Tensor) -> Tensor:
+    """Frames (batch, samples) as inputs of mean 0 and deviation 1, (batch, 1, samples)."""
     frames = frames - frames.mean(dim=1, keepdim=True)
     deviation = frames.square().mean(dim=1, keepdim=True).sqrt()
     return (frames / deviation.clamp(min=SMALLEST_DEVIATION)).unsqueeze(1)

@@ -15,6 +15,8 @@ from mirtrim.tasks.store import FeatureStore
 
 Parameters = Mapping[str, Any]
 Batch = tuple[Tensor, Tensor]  # inputs, targets
+Predictions = Mapping[str, np.ndarray]  # track id → what `Task.predict` makes of it
+Decoding = Mapping[str, float]  # what `Task.tune` chooses
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,17 @@ class Task(ABC):
 
     @abstractmethod
     def tune(
-        self, predictions: Mapping[str, np.ndarray], store: FeatureStore, features: Parameters
+        self, predictions: Predictions, store: FeatureStore, features: Parameters
     ) -> dict[str, float]:
         """Choose the decoding parameters (thresholds …) on predictions for validation pieces."""
 
     @abstractmethod
     def score(
         self,
-        predictions: Mapping[str, np.ndarray],
+        predictions: Predictions,
         store: FeatureStore,
         features: Parameters,
-        decoding: Mapping[str, float],
+        decoding: Decoding,
     ) -> pd.DataFrame:
         """Scores of each piece: one row per track id (the index), one column per score."""
 

@@ -8,7 +8,7 @@ per piece, times in seconds, 50 ms window.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,7 @@ from mirtrim.tasks.hearing import Features, Hearing, hop_ms
 from mirtrim.tasks.onset_scores import micro_f_measure, onset_scores, peak_times
 from mirtrim.tasks.schema import HOP, SAMPLE_RATE, Schema, dropout, integer, number, positive
 from mirtrim.tasks.store import FeatureStore
-from mirtrim.tasks.task import Parameters, Recording
+from mirtrim.tasks.task import Decoding, Parameters, Predictions, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
 from mirtrim.tasks.windows import as_images, gather, overlap_mean, tiled_starts
 
@@ -178,16 +178,16 @@ class Transcription(WindowedTask):
         return overlap_mean(outputs.sigmoid().numpy(), starts.numpy(), rows)
 
     def tune(
-        self, predictions: Mapping[str, np.ndarray], store: FeatureStore, features: Parameters
+        self, predictions: Predictions, store: FeatureStore, features: Parameters
     ) -> dict[str, float]:
         """One threshold per detector: the best mean F on a coarse grid, then its neighbours."""
         decoding = {}
-        for index, detector in enumerate(self.detectors):
+        for detector in self.detectors:
 
-            def mean_f(threshold: float, index: int = index, detector: str = detector) -> float:
-                # Bound as defaults because the closure is made in a loop.
+            def mean_f(threshold: float, detector: str = detector) -> float:
+                # Bound as a default because the closure is made in a loop.
                 decode = {f"threshold_{detector}": threshold}
-                scores = self._score_detector(predictions, store, features, decode, index)
+                scores = self._score_detector(predictions, store, features, decode, detector)
                 return float(scores[f"f_measure_{detector}"].mean())
 
             coarse = {float(t): mean_f(float(t)) for t in THRESHOLDS}
@@ -199,15 +199,15 @@ class Transcription(WindowedTask):
 
     def score(
         self,
-        predictions: Mapping[str, np.ndarray],
+        predictions: Predictions,
         store: FeatureStore,
         features: Parameters,
-        decoding: Mapping[str, float],
+        decoding: Decoding,
     ) -> pd.DataFrame:
         scores = pd.concat(
             [
-                self._score_detector(predictions, store, features, decoding, index)
-                for index in range(len(self.detectors))
+                self._score_detector(predictions, store, features, decoding, detector)
+                for detector in self.detectors
             ],
             axis=1,
         )
@@ -224,13 +224,13 @@ class Transcription(WindowedTask):
 
     def _score_detector(
         self,
-        predictions: Mapping[str, np.ndarray],
+        predictions: Predictions,
         store: FeatureStore,
         features: Parameters,
-        decoding: Mapping[str, float],
-        index: int,
+        decoding: Decoding,
+        detector: str,
     ) -> pd.DataFrame:
-        detector = self.detectors[index]
+        index = self.detectors.index(detector)
         reference = store.reference[store.reference.label == detector]
         times = {k: v.to_numpy() for k, v in reference.groupby("track_id").time_seconds}
         hop_seconds = features["hop"] / features["sample_rate"]

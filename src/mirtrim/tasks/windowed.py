@@ -5,7 +5,7 @@ and a target. Which windows make an epoch and a validation split is decided here
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -69,11 +69,17 @@ class WindowedTask(Task):
     ) -> Iterator[Batch]:
         """Windows drawn from all places of all training tracks."""
         inputs, targets = self.inputs(store, training), self.targets(store, training)
-        count = self.steps_per_epoch(store, training) * int(training["batch_size"])
+        for starts in self.drawn_starts(store, training, rng):
+            yield inputs(starts), targets(starts)
+
+    def drawn_starts(
+        self, store: FeatureStore, training: Parameters, rng: np.random.Generator
+    ) -> Sequence[Tensor]:
+        """First rows of the windows of one epoch, batch by batch."""
+        size = int(training["batch_size"])
+        count = self.steps_per_epoch(store, training) * size
         length = self.window_rows(training)
-        starts = random_starts(store.of_split("train"), length, count, rng)
-        for part in starts.split(int(training["batch_size"])):
-            yield inputs(part), targets(part)
+        return random_starts(store.of_split("train"), length, count, rng).split(size)
 
     def validation_batches(self, store: FeatureStore, training: Parameters) -> Iterator[Batch]:
         inputs, targets = self.inputs(store, training), self.targets(store, training)

@@ -5,8 +5,10 @@ loss rises to a few times that of a network which says nothing. A network that h
 was trained through a wrong kernel and is validated through a right one, is far beyond both.
 """
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mirtrim.training.devices import device_of
 from mirtrim.training.forwarding import forward_of
@@ -33,7 +35,7 @@ def assert_kept_company(network: nn.Module, data: TrainingData, history: list[Ep
     last = history[-max(1, len(history) // LAST) :]
     if not last or any(e.validation_loss <= OF_TRAINING * e.train_loss for e in last):
         return
-    nothing = _loss_of_nothing(network, data)
+    nothing = validation_loss_of(network, data, torch.zeros_like)
     if any(epoch.validation_loss <= OF_NOTHING * nothing for epoch in last):
         return
     end = last[-1]
@@ -46,13 +48,14 @@ def assert_kept_company(network: nn.Module, data: TrainingData, history: list[Ep
 
 
 @torch.no_grad()
-def _loss_of_nothing(network: nn.Module, data: TrainingData) -> float:
-    """The validation loss of outputs that are all zero."""
+def validation_loss_of(
+    network: nn.Module, data: TrainingData, said: Callable[[Tensor], Tensor] = lambda said: said
+) -> float:
+    """Mean loss of the validation split, of what `said` makes of the network's outputs."""
     network.eval()
     device, forward, total, count = device_of(network), forward_of(network), 0.0, 0
     for batch in data.validation_batches():
         inputs, targets = (part.to(device) for part in batch)
-        nothing = torch.zeros_like(forward(inputs))
-        total += float(data.loss(nothing, targets)) * len(inputs)
+        total += float(data.loss(said(forward(inputs)), targets)) * len(inputs)
         count += len(inputs)
     return total / count

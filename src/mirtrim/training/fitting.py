@@ -10,12 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from mirtrim.training.devices import device_of
-from mirtrim.training.divergence import assert_kept_company
+from mirtrim.training.divergence import assert_kept_company, validation_loss_of
 from mirtrim.training.forwarding import Forward, forward_of
 from mirtrim.training.guard import ways_in_bfloat16
 from mirtrim.training.hooks import Hook
 from mirtrim.training.optimizers import optimizer_of
-from mirtrim.training.records import EpochReport, FitResult, FitSettings, TrainingData, state_of
+from mirtrim.training.records import (
+    EpochReport,
+    FitResult,
+    FitSettings,
+    Training,
+    TrainingData,
+    state_of,
+)
 from mirtrim.training.resume import read_resume, write_resume
 from mirtrim.utils.errors import TrainingError
 from mirtrim.utils.seeds import derive
@@ -52,8 +59,9 @@ def fit(
     optimizer = optimizer_of(network, settings)
     scheduler = _scheduler(optimizer, settings, data.steps_per_epoch)
     result = FitResult(best=state_of(network))
+    training = Training(network, optimizer, scheduler, hook, result)
     if resume_path is not None and resume_path.exists():
-        read_resume(resume_path, network, optimizer, scheduler, hook, result)
+        read_resume(resume_path, training)
     if snapshot_epoch == 0 and not result.snapshot:
         result.snapshot = state_of(network)
     forward = _training_forward(network, data, settings)
@@ -65,12 +73,14 @@ def fit(
         # and seed it by epoch so that a resumed training draws the same numbers.
         with torch.random.fork_rng(devices=_generators(network)):
             torch.manual_seed(derive(seed, "dropout", epoch))
-            train_loss = _train_epoch(
-                network, forward, data, optimizer, scheduler, settings, hook, result
-            )
+            train_loss = _train_epoch(training, forward, data, settings)
         eligible = epoch == settings.epochs or hook.eligible(epoch * data.steps_per_epoch)
         with hook.evaluating():
-            validation_loss = _validation_loss(network, data)
+            validation_loss = validation_loss_of(network, data)
+            if not math.isfinite(validation_loss):
+                raise TrainingError(
+                    "the validation loss is not finite; lower training.learning_rate"
+                )
             if eligible and validation_loss < result.best_loss:
                 result.best, result.best_epoch = state_of(network), epoch
                 result.best_loss = validation_loss
@@ -86,7 +96,7 @@ def fit(
             EpochReport(epoch, settings.epochs, train_loss, validation_loss, rate, seconds)
         )
         if resume_path is not None:
-            write_resume(resume_path, network, optimizer, scheduler, hook, result)
+            write_resume(resume_path, training)
         report(result.history[-1])
 
     assert_kept_company(network, data, result.history)
@@ -133,15 +143,9 @@ def _training_forward(network: nn.Module, data: TrainingData, settings: FitSetti
 
 
 def _train_epoch(
-    network: nn.Module,
-    forward: Forward,
-    data: TrainingData,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-    settings: FitSettings,
-    hook: Hook,
-    result: FitResult,
+    training: Training, forward: Forward, data: TrainingData, settings: FitSettings
 ) -> float:
+    network, optimizer, result = training.network, training.optimizer, training.result
     network.train()
     device = device_of(network)
     total, steps = torch.zeros((), device=device), 0
@@ -156,11 +160,11 @@ def _train_epoch(
             result.examples += len(inputs)
             return loss.detach()
 
-        total += hook.gradients(done + steps, closure)
+        total += training.hook.gradients(done + steps, closure)
         optimizer.step()
         if settings.schedule == "one_cycle":
-            scheduler.step()
-        hook.after_step(done + steps)
+            training.scheduler.step()
+        training.hook.after_step(done + steps)
         steps += 1
     mean = float(total) / max(steps, 1)
     if not math.isfinite(mean):
@@ -169,16 +173,3 @@ def _train_epoch(
             "lower training.learning_rate"
         )
     return mean
-
-
-@torch.no_grad()
-def _validation_loss(network: nn.Module, data: TrainingData) -> float:
-    network.eval()
-    device, forward, total, count = device_of(network), forward_of(network), 0.0, 0
-    for batch in data.validation_batches():
-        inputs, targets = (part.to(device) for part in batch)
-        total += float(data.loss(forward(inputs), targets)) * len(inputs)
-        count += len(inputs)
-    if not math.isfinite(total):
-        raise TrainingError("the validation loss is not finite; lower training.learning_rate")
-    return total / count

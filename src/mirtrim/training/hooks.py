@@ -1,7 +1,7 @@
 """What a method may do within a training. This base class does nothing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
 
@@ -26,10 +26,9 @@ class Hook:
     def after_step(self, step: int) -> None:
         """Called when the optimiser has made step `step`."""
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> AbstractContextManager[None]:
         """Within this context the network is the one that would be kept."""
-        yield
+        return nullcontext()
 
     def ended(self) -> None:
         """Somebody's own training has ended, perhaps with weights that it has loaded."""

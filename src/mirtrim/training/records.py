@@ -1,12 +1,14 @@
 """Settings, data and outcome of a training."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from mirtrim.training.hooks import Hook
 from mirtrim.utils.errors import TrainingError
 
 State = dict[str, Tensor]
@@ -88,6 +90,17 @@ class FitResult:
     history: list[EpochReport] = field(default_factory=list)
 
 
+@dataclass
+class Training:
+    """A training under way: what every step changes."""
+
+    network: nn.Module
+    optimizer: Optimizer
+    scheduler: Any
+    hook: Hook
+    result: FitResult
+
+
 def state_of(network: nn.Module) -> State:
     """A detached copy of all parameters and buffers.
 
@@ -103,3 +116,17 @@ def state_of(network: nn.Module) -> State:
                 "through trainings; keep it in buffers"
             )
     return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+
+def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> State:
+    """Tensors of several parts in one mapping, "part/name"."""
+    return {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
+
+
+def parted(tensors: Mapping[str, Tensor]) -> dict[str, State]:
+    """What `joined` has joined; a name without a part is a part with a tensor called ""."""
+    parts: dict[str, State] = {}
+    for key, value in tensors.items():
+        part, _, name = key.partition("/")
+        parts.setdefault(part, {})[name] = value
+    return parts

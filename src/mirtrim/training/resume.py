@@ -10,35 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from mirtrim.training.devices import device_of
-from mirtrim.training.hooks import Hook
-from mirtrim.training.records import EpochReport, FitResult, State
+from mirtrim.training.records import EpochReport, State, Training, joined, parted
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.tensors import read_tensors, write_tensors
 
 _NUMBERS = ("best_epoch", "best_loss", "epochs", "seconds", "examples")
 
 
-def write_resume(
-    path: Path,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-    hook: Hook,
-    result: FitResult,
-) -> None:
+def write_resume(path: Path, training: Training) -> None:
     """Write the state after an epoch, atomically."""
-    tensors: State = {}
-    for prefix, state in (
-        ("network", network.state_dict()),
-        ("best", result.best),
-        ("snapshot", result.snapshot),
-        ("hook", hook.state()),
-    ):
-        tensors |= {f"{prefix}/{n}": v for n, v in state.items()}
-    optimizer_state = optimizer.state_dict()
+    result = training.result
+    parts = {
+        "network": training.network.state_dict(),
+        "best": result.best,
+        "snapshot": result.snapshot,
+        "hook": training.hook.state(),
+    }
+    tensors = joined(parts)
+    optimizer_state = training.optimizer.state_dict()
     for index, slots in optimizer_state["state"].items():
         for slot, value in slots.items():
             if value is not None:
@@ -47,7 +38,7 @@ def write_resume(
         "param_groups": optimizer_state["param_groups"],
         "scheduler": {
             k: v
-            for k, v in scheduler.state_dict().items()
+            for k, v in training.scheduler.state_dict().items()
             if isinstance(v, int | float | list | bool | str)
         },
         **{name: getattr(result, name) for name in _NUMBERS},
@@ -56,14 +47,7 @@ def write_resume(
     write_tensors(path, tensors, {"numbers": json.dumps(numbers)})
 
 
-def read_resume(
-    path: Path,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-    hook: Hook,
-    result: FitResult,
-) -> None:
+def read_resume(path: Path, training: Training) -> None:
     """Continue from `path`; a damaged file is deleted and training starts again.
 
     Raises:
@@ -75,8 +59,7 @@ def read_resume(
         path.unlink(missing_ok=True)
         return
     try:
-        numbers = json.loads(about["numbers"])
-        _restore(tensors, numbers, network, optimizer, scheduler, hook, result)
+        _restore(tensors, json.loads(about["numbers"]), training)
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise ArtefactError(
@@ -84,29 +67,19 @@ def read_resume(
         ) from error
 
 
-def _restore(
-    tensors: State,
-    numbers: dict[str, Any],
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-    hook: Hook,
-    result: FitResult,
-) -> None:
-    parts: dict[str, State] = {"network": {}, "best": {}, "snapshot": {}, "hook": {}}
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        prefix, rest = name.split("/", 1)
-        if prefix == "optimizer":
-            index, slot = rest.split("/")
-            slots.setdefault(int(index), {})[slot] = value
-        else:
-            parts[prefix][rest] = value
-    network.load_state_dict(parts["network"])
-    optimizer.load_state_dict({"state": slots, "param_groups": numbers["param_groups"]})
-    scheduler.load_state_dict(numbers["scheduler"])
-    device = device_of(network)
-    hook.load_state({name: value.to(device) for name, value in parts["hook"].items()})
+def _restore(tensors: State, numbers: dict[str, Any], training: Training) -> None:
+    parts: dict[str, State] = {"network": {}, "best": {}, "snapshot": {}, "hook": {}} | parted(
+        tensors
+    )
+    slots: dict[int, State] = {}
+    for name, value in parts.pop("optimizer", {}).items():
+        index, slot = name.split("/")
+        slots.setdefault(int(index), {})[slot] = value
+    training.network.load_state_dict(parts["network"])
+    training.optimizer.load_state_dict({"state": slots, "param_groups": numbers["param_groups"]})
+    training.scheduler.load_state_dict(numbers["scheduler"])
+    device, result = device_of(training.network), training.result
+    training.hook.load_state({name: value.to(device) for name, value in parts["hook"].items()})
     result.best, result.snapshot = parts["best"], parts["snapshot"]
     result.history = [EpochReport(**epoch) for epoch in numbers["history"]]
     for name in _NUMBERS:

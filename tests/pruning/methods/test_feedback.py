@@ -116,7 +116,7 @@ def test_a_weight_comes_back_and_is_counted() -> None:
     hook.gradients(1, closure)  # no refresh: masked output 0, gradient −9
     optimizer.step()
     assert network.weight.tolist() == [[3.0, 5.5]]
-    hook._refresh(0.5)
+    hook.refresh(0.5)
     assert hook.masks["weight"].tolist() == [[False, True]]
     diagnostics = hook.diagnostics()
     assert diagnostics["flips_per_refresh"] == 2

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from mirtrim.pruning.methods import Round, Ticket, get_method, settings_of, settings_of_name
 from mirtrim.pruning.methods.semi_structured import SemiStructuredHook
 from mirtrim.runs import code
+from mirtrim.runs.jobs.altered import mixed, taught
 from mirtrim.runs.jobs.compress import setting_of_run
-from mirtrim.runs.jobs.taught import mixed, taught
 from mirtrim.training import state_of
 from mirtrim.utils.errors import ConfigError
 from tests.runs.jobs.synthetic import Job
@@ -139,7 +139,7 @@ def test_the_dense_network_teaches_one_of_them_alone(tmp_path: Path) -> None:
         changed = setting_of_run(setting, settings_of(run))
         assert changed.config["training"] == plain | {"teacher": share}
         lesson: Any = taught(changed, teacher).task
-        assert (lesson.share, lesson.teacher) == (share, teacher)
+        assert (lesson.share, lesson.other) == (share, teacher)
     assert "teacher" not in plain
     assert get_method("semi_structured_adaptive").training_cost == 4 / 3
     assert get_method("semi_structured_relearned").training_cost == 1
@@ -155,7 +155,7 @@ def test_rows_of_the_taught_hang_on_the_teaching(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(code, "_digest", lambda *roots: " ".join(roots))
     corpus = {"mode": "embedded", "loader": "groove_midi"}
     told = {
-        name: "mirtrim.runs.jobs.taught.taught"
+        name: "mirtrim.runs.jobs.altered.taught"
         in code.compress_code("onset", corpus, settings_of({"method": name})).split()
         for name in ("semi_structured", *FAMILY)
     }

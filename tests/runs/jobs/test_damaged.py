@@ -9,10 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from mirtrim.runs.jobs.damaged import damage_weights, self_damaged
-from mirtrim.runs.jobs.flawed import flawed
+from mirtrim.runs.jobs.altered import damage_weights, flawed, self_damaged, taught
 from mirtrim.runs.jobs.setting import Setting, TaskData
-from mirtrim.runs.jobs.taught import taught
 from mirtrim.tasks.instrument import Instrument
 from mirtrim.tasks.onset import Onset
 from mirtrim.training import FitSettings, fit

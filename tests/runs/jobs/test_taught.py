@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from mirtrim.runs.jobs.altered import augmented, mixed, taught
 from mirtrim.runs.jobs.setting import Setting
-from mirtrim.runs.jobs.taught import augmented, mixed, taught
 from mirtrim.tasks.augmented import AugmentedPitch
 from mirtrim.tasks.pitch import Pitch
 from tests.tasks.test_augmented import PITCH, pitch_store  # noqa: F401

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.criteria.collecting import Batches, find_taps, reduced_outputs
+from mirtrim.pruning.criteria.collecting import Batches, Reduce, find_taps, reduced_outputs
 from mirtrim.pruning.criteria.feeding import examples_in, pairs
 from mirtrim.pruning.criteria.information import (
     binned_information,
@@ -46,12 +46,10 @@ def unit_information(context: Scoring) -> UnitScores:
             positions = positions[:, :, chosen.to(values.device)]
         return positions.transpose(0, 1).flatten(1)  # (units, samples)
 
-    taps = find_taps(context.network, context.graph, context.removable(), after_norm=True)
-    parts: dict[str, list[Tensor]] = {tap.layer: [] for tap in taps}
-    batches = first_examples(context.data(), EXAMPLES)
-    for found, _ in reduced_outputs(context.network, taps, batches, reduce):
+    parts: dict[str, list[Tensor]] = {}
+    for found, _ in _seen_behind_norms(context, reduce):
         for layer, calls in found.items():
-            parts[layer] += calls
+            parts.setdefault(layer, []).extend(calls)
     # Popping frees each layer's samples as soon as they are measured.
     return context.complete(
         {name: at_own_resolution(torch.cat(parts.pop(name), dim=1)) for name in list(parts)}
@@ -89,19 +87,26 @@ def unit_target_information(context: Scoring) -> UnitScores:
         others = [d for d in range(2, values.dim()) if d != frames]
         return values.amax(dim=others) if others else values  # (examples, units[, frames])
 
-    taps = find_taps(context.network, context.graph, context.removable(), after_norm=True)
-    parts: dict[str, list[Tensor]] = {tap.layer: [] for tap in taps}
+    parts: dict[str, list[Tensor]] = {}
     every: list[Tensor] = []
-    batches = first_examples(context.data(), EXAMPLES)
-    for found, targets in reduced_outputs(context.network, taps, batches, reduce):
+    for found, targets in _seen_behind_norms(context, reduce):
         every.append(targets)
         for layer, calls in found.items():
-            parts[layer].append(torch.stack(calls).amax(dim=0))
+            parts.setdefault(layer, []).append(torch.stack(calls).amax(dim=0))
     targets = torch.cat(every)
     chosen = _pairs(targets, context.generator)
     return context.complete(
         {name: _shared_bits(torch.cat(values), targets, chosen) for name, values in parts.items()}
     )
+
+
+def _seen_behind_norms(
+    context: Scoring, reduce: Reduce
+) -> Iterator[tuple[dict[str, list[Tensor]], Tensor]]:
+    """`reduced_outputs` of all units that can go, for as many examples as are looked at."""
+    taps = find_taps(context.network, context.graph, context.removable(), after_norm=True)
+    batches = first_examples(context.data(), EXAMPLES)
+    return reduced_outputs(context.network, taps, batches, reduce)
 
 
 def _paired_axis(values: Tensor, targets: Tensor) -> int | None:

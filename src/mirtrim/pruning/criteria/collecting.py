@@ -227,6 +227,20 @@ def watching(network: nn.Module, hooks: Mapping[Tap, Callable[..., Any]]) -> Ite
 
 
 @contextmanager
+def learning(network: nn.Module, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Eval mode and gradients of `parameters`, frozen ones among them; undone afterwards."""
+    frozen = [parameter for parameter in parameters if not parameter.requires_grad]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        with watching(network, {}), differentiable():
+            yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+@contextmanager
 def differentiable() -> Iterator[None]:
     """Gradients on, for any network in eval mode."""
     # cuDNN has no backward pass for recurrent layers in eval mode.

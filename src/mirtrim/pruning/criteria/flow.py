@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.criteria.collecting import differentiable, watching
+from mirtrim.pruning.criteria.collecting import learning
 from mirtrim.pruning.criteria.feeding import called, pairs
+from mirtrim.pruning.criteria.gradients import by_name
 from mirtrim.pruning.criteria.scoring import Scoring, UnitScores, unit_criterion, weight_criterion
-from mirtrim.utils.errors import TrainingError
 
 _KEPT = "gradient_changes"
 
@@ -58,10 +58,7 @@ def unit_gradient_norm(context: Scoring) -> UnitScores:
 
 
 def _sum_over_units(context: Scoring, products: Mapping[str, Tensor]) -> UnitScores:
-    return {
-        layer.name: context.graph.unit_weights(layer, products).double().sum(dim=1).cpu()
-        for layer in context.graph.layers
-    }
+    return context.of_incoming(products, lambda values: values.double().sum(dim=1).cpu())
 
 
 def gradient_changes(context: Scoring) -> Mapping[str, Tensor]:
@@ -82,35 +79,20 @@ def gradient_changes(context: Scoring) -> Mapping[str, Tensor]:
 def _gradient_changes(context: Scoring) -> Mapping[str, Tensor]:
     network, gradients = context.network, context.gradients
     named = {n: p for n, p in network.named_parameters() if n in gradients.sums}
-    frozen = [p for p in named.values() if not p.requires_grad]
     parameters = list(named.values())
     totals = {id(p): torch.zeros_like(p) for p in parameters}
-    try:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
-        with watching(network, {}), differentiable():
-            for inputs, targets in pairs(context.data()):
-                loss = context.mean_loss()(called(network, inputs), targets)
-                slopes = torch.autograd.grad(
-                    loss, parameters, create_graph=True, materialize_grads=True
-                )
-                along = sum(
-                    (
-                        (slope * gradients.sums[name]).sum()
-                        for name, slope in zip(named, slopes, strict=True)
-                    ),
-                    torch.zeros((), device=loss.device),
-                )
-                if not along.requires_grad:  # a loss that is linear in all weights
-                    continue
-                parts = torch.autograd.grad(along, parameters, materialize_grads=True)
-                for parameter, part in zip(parameters, parts, strict=True):
-                    totals[id(parameter)] += part / gradients.batches**2
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(False)
-    for name, parameter in named.items():
-        if not torch.isfinite(totals[id(parameter)]).all():
-            raise TrainingError(f"the Hessian of {name} is not finite; lower the learning rate")
-    every = network.named_parameters(remove_duplicate=False)
-    return {name: totals[id(p)] for name, p in every if id(p) in totals}
+    with learning(network, parameters):
+        for inputs, targets in pairs(context.data()):
+            loss = context.mean_loss()(called(network, inputs), targets)
+            slopes = torch.autograd.grad(
+                loss, parameters, create_graph=True, materialize_grads=True
+            )
+            along = torch.zeros((), device=loss.device)
+            for name, slope in zip(named, slopes, strict=True):
+                along = along + (slope * gradients.sums[name]).sum()
+            if not along.requires_grad:  # a loss that is linear in all weights
+                continue
+            parts = torch.autograd.grad(along, parameters, materialize_grads=True)
+            for parameter, part in zip(parameters, parts, strict=True):
+                totals[id(parameter)] += part / gradients.batches**2
+    return by_name(network, totals, "Hessian")

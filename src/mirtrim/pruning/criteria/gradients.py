@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.criteria.collecting import NO_BATCH, Batches, Loss, differentiable, watching
+from mirtrim.pruning.criteria.collecting import NO_BATCH, Batches, Loss, learning
 from mirtrim.pruning.criteria.feeding import called, pairs
 from mirtrim.utils.errors import ConfigError, TrainingError
 
@@ -26,27 +26,34 @@ def accumulated_gradients(network: nn.Module, batches: Batches, loss: Loss) -> G
         ConfigError: there is no batch.
         TrainingError: a gradient is not finite.
     """
-    names = {n: p for n, p in network.named_parameters() if p.is_floating_point()}
-    frozen = [p for p in names.values() if not p.requires_grad]
-    totals = {id(p): torch.zeros_like(p) for p in names.values()}
+    parameters = [p for p in network.parameters() if p.is_floating_point()]
+    totals = {id(p): torch.zeros_like(p) for p in parameters}
     seen = 0
-    try:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
-        with watching(network, {}), differentiable():
-            for inputs, targets in pairs(batches):
-                seen += 1
-                value = loss(called(network, inputs), targets)
-                parts = torch.autograd.grad(value, list(names.values()), materialize_grads=True)
-                for parameter, part in zip(names.values(), parts, strict=True):
-                    totals[id(parameter)] += part
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(False)
+    with learning(network, parameters):
+        for inputs, targets in pairs(batches):
+            seen += 1
+            value = loss(called(network, inputs), targets)
+            parts = torch.autograd.grad(value, parameters, materialize_grads=True)
+            for parameter, part in zip(parameters, parts, strict=True):
+                totals[id(parameter)] += part
     if not seen:
         raise ConfigError(NO_BATCH)
-    for name, parameter in names.items():
-        if not torch.isfinite(totals[id(parameter)]).all():
-            raise TrainingError(f"the gradient of {name} is not finite; lower the learning rate")
+    return Gradients(by_name(network, totals, "gradient"), seen)
+
+
+def by_name(network: nn.Module, totals: Mapping[int, Tensor], what: str) -> dict[str, Tensor]:
+    """Tensors by name of the parameters that have one, by all of their names.
+
+    Args:
+        totals: by `id` of the parameter.
+        what: what they are, for the message.
+
+    Raises:
+        TrainingError: one is not finite.
+    """
     every = network.named_parameters(remove_duplicate=False)
-    return Gradients({name: totals[id(p)] for name, p in every if id(p) in totals}, seen)
+    found = {name: totals[id(p)] for name, p in every if id(p) in totals}
+    for name, value in found.items():
+        if not torch.isfinite(value).all():
+            raise TrainingError(f"the {what} of {name} is not finite; lower the learning rate")
+    return found

@@ -1,20 +1,14 @@
 """Estimates of mutual information in bits, for all units of a layer at once.
 
-Three estimators, because no single one is right for every question:
+Two estimators, because no single one is right for every question:
 
 * `binned_information`: a continuous unit against discrete labels. Sees any dependence.
-* `gaussian_copula_information`: two continuous vectors. Sees what is left of a dependence
-  after every coordinate was made Gaussian, so monotone ones; not y = x².
 * `noisy_information`: a unit against the network's input, of which it is a function.
 
 None of them draws random numbers. None returns NaN: a constant unit has 0 bits.
 
-References:
+Reference:
     Miller, Note on the bias of information estimates, in Information Theory in Psychology, 1955.
-    Misra, Singh & Demchuk, Estimation of the entropy of a multivariate normal distribution,
-        Journal of Multivariate Analysis 92, 2005.
-    Ince et al., A statistical framework for neuroimaging data analysis based on mutual
-        information estimated via a Gaussian copula, Human Brain Mapping 38, 2017.
 """
 
 import math
@@ -143,59 +137,6 @@ def _entropy(counts: Tensor, n: int) -> Tensor:
     counts = counts.double()
     plain = math.log(n) - torch.xlogy(counts, counts).sum(dim=1) / n
     return plain + ((counts > 0).sum(dim=1) - 1) / (2 * n)
-
-
-def gaussian_copula_information(x: Tensor, y: Tensor) -> float:
-    """Joint I(x; y) of two continuous vectors under a Gaussian copula (Ince et al. 2017).
-
-    Every coordinate is replaced by the normal quantile of its rank; the information of the
-    resulting Gaussians is ½ log₂ (|C_x| |C_y| / |C_xy|), less its exact expected excess for
-    n samples (Misra et al. 2005), not below 0. It is a lower bound of the true information if
-    the coordinates themselves are what depends, and it is blind to dependence without a
-    monotone part.
-
-    Args:
-        x: (n, dx).
-        y: (n, dy).
-
-    Returns:
-        Bits, at most min(dx, dy) · log₂ n: no more can be told apart by n samples.
-
-    Raises:
-        ValueError: not more samples than coordinates.
-    """
-    one, other = _independent(_normal_scores(x)), _independent(_normal_scores(y))
-    n, dx, dy = len(one), one.shape[1], other.shape[1]
-    if dx == 0 or dy == 0:
-        return 0.0
-    if n <= dx + dy + 1:
-        raise ValueError(f"{n} samples are too few for {dx} + {dy} coordinates")
-    correlations = torch.linalg.svdvals(one.T @ other)
-    unexplained = (1 - correlations.square()).clamp(min=n**-2.0)
-    nats = -0.5 * unexplained.log().sum()
-    excess = _entropy_bias(dx, n) + _entropy_bias(dy, n) - _entropy_bias(dx + dy, n)
-    return max(0.0, float(nats - excess)) / math.log(2)
-
-
-def _entropy_bias(dimensions: int, n: int) -> float:
-    """Expected error in nats of ½ ln |sample covariance|: ½ Σ ψ((n−i)/2) + d/2 ln(2/(n−1))."""
-    degrees = torch.arange(n - 1, n - 1 - dimensions, -1, dtype=torch.float64)
-    logarithms = torch.digamma(degrees / 2) + math.log(2 / (n - 1))
-    return 0.5 * float(logarithms.sum())
-
-
-def _normal_scores(values: Tensor) -> Tensor:
-    """Centred normal quantiles of the mid-ranks of each column, float64 (n, d)."""
-    share = (_doubled_ranks(values).T.double() + 1) / (2 * len(values) + 2)
-    scores = torch.special.ndtri(share)
-    return scores - scores.mean(dim=0)
-
-
-def _independent(scores: Tensor) -> Tensor:
-    """An orthonormal basis of the columns; constant and repeated ones add nothing."""
-    basis, sizes, _ = torch.linalg.svd(scores, full_matrices=False)
-    # An informative column of n normal scores has length about √n.
-    return basis[:, sizes > 1e-6 * math.sqrt(len(scores))]
 
 
 def noisy_information(values: Tensor, noise: float) -> Tensor:

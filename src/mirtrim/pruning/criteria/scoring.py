@@ -72,6 +72,17 @@ class Scoring:
         """The layers that can lose units at all; the scores of the others are never read."""
         return [layer for layer in self.graph.layers if layer.groups.any()]
 
+    def of_incoming(
+        self, tensors: Mapping[str, Tensor], score: Callable[[Tensor], Tensor]
+    ) -> UnitScores:
+        """By layer, what `score` makes of the incoming weights of its units, (units, weights).
+
+        Args:
+            tensors: weights, or something in their shapes, by name.
+        """
+        layers = self.graph.layers
+        return {one.name: score(self.graph.unit_weights(one, tensors)) for one in layers}
+
     def complete(self, scores: Mapping[str, Tensor]) -> UnitScores:
         """`scores` on the CPU, with zeros for every layer that can lose no units."""
         return {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mirtrim.pruning.criteria.collecting import NO_BATCH, differentiable, watching
+from mirtrim.pruning.criteria.collecting import NO_BATCH, learning
 from mirtrim.pruning.criteria.scoring import Scoring, weight_criterion
 from mirtrim.utils.errors import ConfigError, TrainingError
 
@@ -77,24 +77,19 @@ def example_gradients(context: Scoring, tensor: str) -> Iterator[Tensor]:
     """
     network, loss = context.network, context.mean_loss()
     parameter = dict(network.named_parameters(remove_duplicate=False))[tensor]
-    frozen, seen = not parameter.requires_grad, 0
-    parameter.requires_grad_(True)
-    try:
-        with watching(network, {}), differentiable():
-            for inputs, targets in context.data()():
-                for one in range(min(len(inputs), EXAMPLES - seen)):
-                    value = loss(network(inputs[one : one + 1]), targets[one : one + 1])
-                    (gradient,) = torch.autograd.grad(value, [parameter], materialize_grads=True)
-                    if not torch.isfinite(gradient).all():
-                        raise TrainingError(
-                            f"the gradient of {tensor} is not finite; lower the learning rate"
-                        )
-                    seen += 1
-                    yield gradient.detach().double()
-                if seen == EXAMPLES:
-                    return
-        if not seen:
-            raise ConfigError(NO_BATCH)
-    finally:
-        if frozen:
-            parameter.requires_grad_(False)
+    seen = 0
+    with learning(network, [parameter]):
+        for inputs, targets in context.data()():
+            for one in range(min(len(inputs), EXAMPLES - seen)):
+                value = loss(network(inputs[one : one + 1]), targets[one : one + 1])
+                (gradient,) = torch.autograd.grad(value, [parameter], materialize_grads=True)
+                if not torch.isfinite(gradient).all():
+                    raise TrainingError(
+                        f"the gradient of {tensor} is not finite; lower the learning rate"
+                    )
+                seen += 1
+                yield gradient.detach().double()
+            if seen == EXAMPLES:
+                return
+    if not seen:
+        raise ConfigError(NO_BATCH)

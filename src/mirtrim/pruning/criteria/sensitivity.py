@@ -53,10 +53,7 @@ def _change(values: Tensor, slope: Tensor) -> Tensor:
 @unit_criterion("gradient_max")
 def unit_gradient_max(context: Scoring) -> UnitScores:
     """Σ|G_w| over the incoming weights of a unit, G = Σ_batches ∂L/∂w (the replicated formula)."""
-    return {
-        layer.name: context.graph.unit_weights(layer, context.gradients.sums).abs().sum(dim=1)
-        for layer in context.graph.layers
-    }
+    return context.of_incoming(context.gradients.sums, lambda slopes: slopes.abs().sum(dim=1))
 
 
 @unit_criterion("gradient_min")
@@ -66,12 +63,9 @@ def unit_gradient_min(context: Scoring) -> UnitScores:
     Keeps what the loss depends on least: a unit with a single vanishing gradient outweighs
     every other. It is here for the comparison, not for use.
     """
-    return {
-        layer.name: (
-            1 / (context.graph.unit_weights(layer, context.gradients.sums).abs() + SMALL)
-        ).sum(dim=1)
-        for layer in context.graph.layers
-    }
+    return context.of_incoming(
+        context.gradients.sums, lambda slopes: (1 / (slopes.abs() + SMALL)).sum(dim=1)
+    )
 
 
 @weight_criterion("gradient")

@@ -14,11 +14,7 @@ NEVER_CUT = 1e30
 @unit_criterion("magnitude")
 def unit_magnitude(context: Scoring) -> UnitScores:
     """Σ|w| over all incoming weights of a unit, biases left out (the replicated formula)."""
-    tensors = context.tensors()
-    return {
-        layer.name: context.graph.unit_weights(layer, tensors).abs().sum(dim=1)
-        for layer in context.graph.layers
-    }
+    return context.of_incoming(context.tensors(), lambda weights: weights.abs().sum(dim=1))
 
 
 @unit_criterion("random")

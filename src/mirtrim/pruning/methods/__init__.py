@@ -15,14 +15,10 @@ from mirtrim.pruning.methods import (  # noqa: F401 - every file registers what 
     powerpropagation,
     same_mask,
     semi_structured,
-    semi_structured_adaptive,
-    semi_structured_one_shot,
     snip,
     soup,
     top_kast,
     trim,
-    trim_briefly,
-    trim_fast,
 )
 from mirtrim.pruning.methods.interface import (
     METHODS,

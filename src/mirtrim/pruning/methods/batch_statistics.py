@@ -1,10 +1,11 @@
 """Batch-norm statistics of networks whose weights did not come out of a training step."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mirtrim.pruning.criteria.collecting import Batches
 from mirtrim.utils.errors import ConfigError
@@ -12,9 +13,8 @@ from mirtrim.utils.errors import ConfigError
 NO_BATCHES = "batches: batch-norm statistics are computed anew on training data; give batches of it"
 
 
-def _batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    kind = nn.modules.batchnorm._BatchNorm
-    return [m for m in network.modules() if isinstance(m, kind) and m.track_running_stats]
+def _batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    return [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
 
 
 def has_statistics(network: nn.Module) -> bool:
@@ -37,31 +37,30 @@ def recompute_statistics(network: nn.Module, batches: Batches | None) -> None:
         return
     if batches is None:
         raise ConfigError(NO_BATCHES)
-    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # cumulative average
         norm.train()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _momentum(norms, None):  # cumulative average
             count = 0
             for count, (inputs, _) in enumerate(batches(), 1):  # noqa: B007
                 network(inputs)
         if not count:
             raise ConfigError(NO_BATCHES)
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
         network.eval()
 
 
-@contextmanager
-def statistics_frozen(network: nn.Module) -> Iterator[None]:
+def statistics_frozen(network: nn.Module) -> AbstractContextManager[None]:
     """Within this context forward passes in training mode leave running statistics as they are."""
-    norms = _batch_norms(network)
+    return _momentum(_batch_norms(network), 0.0)
+
+
+@contextmanager
+def _momentum(norms: Sequence[_BatchNorm], value: float | None) -> Iterator[None]:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0
+        norm.momentum = value
     try:
         yield
     finally:

@@ -1,18 +1,11 @@
 """Controls: trainings without which no statement about a method means anything."""
 
-from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
-from mirtrim.pruning.methods.trim import Trim, training_examples
-from mirtrim.pruning.pipeline import remove_units, select_units
+from mirtrim.pruning.methods.interface import Method, Round, Start, Ticket, method
+from mirtrim.pruning.methods.trim import UnitMethod, uniformly_cut
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.finding import discover
-
-Start = Literal["last", "dense", "initial"]
 
 
 @method("nothing_removed")
@@ -62,28 +55,16 @@ class SameShape(Method):
 
 
 @method("narrower")
-class Narrower(Method):
+class Narrower(UnitMethod):
     """The same share of units in every layer, as many parameters, trained from fresh weights."""
 
     start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset()
 
-    def highest_ratio(
-        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
-    ) -> float:
-        """As for trimming."""
-        return Trim().highest_ratio(network, example_inputs, settings)
-
     def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
-        """Which units are cut does not matter: no weight survives."""
+        """Cut at random, then new weights."""
         network = ticket.network.eval()
         graph = discover(network, current.example_inputs)
-        draws = torch.rand(graph.group_count, generator=current.generator, dtype=torch.float64)
-        scores = draws.numpy()
-        scores[0] = float("inf")
-        local = replace(settings, scope="local", order="lowest_first")
-        target = current.dense[settings.budget] / current.ratio
-        keep = select_units(current.context(network, graph), scores, local, target)
-        found = remove_units(network, graph, keep, training_examples(current))
-        current.initialise(found.network, current.generator)
-        return Ticket(found.network, {})
+        small = uniformly_cut(network, graph, settings, current)
+        current.initialise(small, current.generator)
+        return Ticket(small, {})

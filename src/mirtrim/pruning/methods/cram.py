@@ -7,8 +7,8 @@ uphill and a compression; the network is C(θ). The Jacobian of C is taken for t
 is the plain method; CrAM⁺ adds ∇L(θ) to the gradient, so that the dense network is good as well.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -63,11 +63,9 @@ class CramHook(Hook):
                 for p, value in zip(parameters, dense, strict=True):
                     p.copy_(value)
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> AbstractContextManager[None]:
         """C(θ) within, θ, to the bit, after."""
-        with masked(self._weights, self._masks_for()):
-            yield
+        return masked(self._weights, self._masks_for())
 
 
 @method("cram")

@@ -13,15 +13,15 @@ because the comparison is between networks of one size.
 """
 
 import math
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
-from mirtrim.pruning.methods.trim import training_examples
-from mirtrim.pruning.pipeline import remove_units, select_units, size_of
+from mirtrim.pruning.methods.interface import Method, Round, Start, Ticket, method
+from mirtrim.pruning.methods.low_rank import convolution_like
+from mirtrim.pruning.methods.trim import uniformly_cut
+from mirtrim.pruning.pipeline import size_of
 from mirtrim.pruning.selection import smallest_cut
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.copying import copied
@@ -50,18 +50,7 @@ def separable(network: nn.Module) -> nn.Module:
 
 
 def _separated(layer: nn.Conv1d | nn.Conv2d) -> LayerPair:
-    kind: Any = type(layer)
-    depthwise = kind(
-        layer.in_channels,
-        layer.in_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        groups=layer.in_channels,
-        bias=False,
-        padding_mode=layer.padding_mode,
-    )
+    depthwise = convolution_like(layer, layer.in_channels, groups=layer.in_channels)
     mixing = pointwise(layer, layer.in_channels, layer.out_channels, layer.bias is not None)
     return LayerPair(depthwise, mixing).to(layer.weight.device, layer.weight.dtype)
 
@@ -86,7 +75,7 @@ def draw(network: nn.Module, current: Round) -> None:
 class Depthwise(Method):
     """Separable convolutions, scaled to the size, trained from fresh weights."""
 
-    start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
+    start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset()
 
     def highest_ratio(
@@ -99,7 +88,7 @@ class Depthwise(Method):
         return size_of(dense, settings)(dense.all_kept()) / least
 
     def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
-        """As wide as the size allows; which units are cut does not matter, no weight survives."""
+        """As wide as the size allows."""
         target = current.dense[settings.budget] / current.ratio
         base = separable(ticket.network.eval())
         draw(base, current)
@@ -115,11 +104,6 @@ class Depthwise(Method):
                 f"depthwise: even {WIDEST} times as wide the network has {full} {settings.budget}, "
                 f"less than the {target:.0f} that ratio {current.ratio:g} leaves"
             )
-        draws = torch.rand(graph.group_count, generator=current.generator, dtype=torch.float64)
-        scores = draws.numpy()
-        scores[0] = float("inf")
-        local = replace(settings, scope="local", order="lowest_first")
-        keep = select_units(current.context(network, graph), scores, local, target)
-        found = remove_units(network, graph, keep, training_examples(current))
-        draw(found.network, current)
-        return Ticket(found.network, {})
+        small = uniformly_cut(network, graph, settings, current)
+        draw(small, current)
+        return Ticket(small, {})

@@ -7,8 +7,7 @@ away is not lost: it stays in the dense weights and can bring a weight back when
 anew.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import torch
@@ -20,16 +19,17 @@ from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
     MasksFor,
     PrunedWithinTraining,
+    RampHook,
     magnitude_masks,
     maskable_parameters,
     masked,
 )
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.training import Hook, StagedHook
+from mirtrim.training import Hook
 
 
-class FeedbackHook(StagedHook):
+class FeedbackHook(RampHook):
     """Masked forward and gradient, dense update, mask refreshed along a ramp.
 
     Works with any optimiser, because the optimiser sees ordinary parameters with ordinary
@@ -45,26 +45,16 @@ class FeedbackHook(StagedHook):
         self._counts = dict.fromkeys(("refreshes", "flips", "came_back", "closed", "error"), 0.0)
         self._was_closed = {n: torch.zeros_like(m) for n, m in self.masks.items()}
 
-    def begin(self, step: int) -> None:
-        """The mask is drawn anew where that is due."""
-        if self.schedule.refreshes(step):
-            self._refresh(self.schedule.sparsity(step))
-
     def altered(self) -> AbstractContextManager[None]:
         """The gradient is taken at the masked weights, m ⊙ w."""
         return self.evaluating()
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> AbstractContextManager[None]:
         """Masked weights within, the dense ones, to the bit, after."""
-        with masked(self._weights, self.masks):
-            yield
+        return masked(self._weights, self.masks)
 
-    def eligible(self, step: int) -> bool:
-        """A network may be kept once the mask is final."""
-        return step > self.schedule.end
-
-    def _refresh(self, sparsity: float) -> None:
+    def refresh(self, sparsity: float) -> None:
+        """The masks of the present weights."""
         new = self._masks_for(sparsity)
         for name, mask in new.items():
             old = self.masks[name]

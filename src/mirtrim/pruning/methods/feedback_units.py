@@ -7,22 +7,21 @@ straight-through, closed forward and open backward. `hard_gate` is the same with
 ablation that shows what the feedback does.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.criteria import UNIT_CRITERIA
-from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
-from mirtrim.pruning.methods.trim import Trim, training_examples
+from mirtrim.pruning.methods.interface import Round, Start, Ticket, method
+from mirtrim.pruning.methods.trim import UnitMethod, training_examples
+from mirtrim.pruning.methods.within_training import RampHook
 from mirtrim.pruning.pipeline import rank_units, remove_units, select_units, size_of
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.training import Hook, StagedHook
+from mirtrim.training import Hook
 from mirtrim.units.finding import discover
 from mirtrim.units.gating import gates
 from mirtrim.units.graph import UnitGraph
@@ -32,7 +31,7 @@ from mirtrim.utils.errors import TrainingError
 KeepFor = Callable[[float], np.ndarray]
 
 
-class UnitFeedbackHook(StagedHook):
+class UnitFeedbackHook(RampHook):
     """Gated forward, straight-through gradient, gates drawn anew along a ramp."""
 
     def __init__(
@@ -60,20 +59,13 @@ class UnitFeedbackHook(StagedHook):
         self._error = 0.0
         self._passes = 0
 
-    def begin(self, step: int) -> None:
-        """The gates are drawn anew where that is due."""
-        if self.schedule.refreshes(step):
-            self._refresh(self.schedule.sparsity(step))
-
     def altered(self) -> AbstractContextManager[None]:
         """The gradient is taken at the gated network."""
         return self._gated(self._straight_through)
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> AbstractContextManager[None]:
         """The gated network; no weight is touched."""
-        with self._gated(False):
-            yield
+        return self._gated(False)
 
     @contextmanager
     def _gated(self, straight_through: bool) -> Iterator[None]:
@@ -97,11 +89,8 @@ class UnitFeedbackHook(StagedHook):
                 "does all of it"
             )
 
-    def eligible(self, step: int) -> bool:
-        """A network may be kept once the gates are final."""
-        return step > self.schedule.end
-
-    def _refresh(self, sparsity: float) -> None:
+    def refresh(self, sparsity: float) -> None:
+        """The gates of the present weights."""
         with modes_kept(self._network):
             new = self._keep_for(sparsity)
         self._refreshes += 1
@@ -158,27 +147,16 @@ class UnitFeedbackHook(StagedHook):
 
 
 @method("feedback_units")
-class FeedbackUnits(Method):
+class FeedbackUnits(UnitMethod):
     """One training from the initial weights per ratio; closed units are removed at its end."""
 
     Hyperparameters: ClassVar[type[Any]] = RampHyperparameters
-    start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
+    start: ClassVar[Start] = "initial"
     # Every layer runs twice forward and once backward, which costs two.
     training_cost: ClassVar[float] = 4 / 3
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "scale"})
     straight_through: ClassVar[bool] = True
     protects: ClassVar[bool] = True
-
-    @staticmethod
-    def criteria() -> Collection[str]:
-        """All criteria that score units."""
-        return UNIT_CRITERIA
-
-    def highest_ratio(
-        self, network: nn.Module, example_inputs: Tensor, settings: PruningSettings
-    ) -> float:
-        """As for trimming."""
-        return Trim().highest_ratio(network, example_inputs, settings)
 
     def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Gates along the ramp to the round's ratio."""
@@ -187,7 +165,6 @@ class FeedbackUnits(Method):
         size = size_of(graph, settings)
         total = size(graph.all_kept())
         target = current.dense[settings.budget] / current.ratio
-        settings = replace(settings, order="lowest_first")
 
         def keep_for(sparsity: float) -> np.ndarray:
             context = current.context(network, graph)

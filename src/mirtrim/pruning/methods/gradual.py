@@ -10,25 +10,27 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mirtrim.pruning.masking import Masks, apply_masks, full_masks
 from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
+    MaskKeeper,
     PrunedWithinTraining,
+    RampHook,
     maskable_parameters,
     weights_left,
 )
 from mirtrim.pruning.schedule import Ramp, RampHyperparameters
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.weight_selection import choose_weights
-from mirtrim.training import Hook, StagedHook
+from mirtrim.training import Hook
 
 Narrow = Callable[[Masks, float], Masks]
 
 
-class GradualHook(StagedHook):
+class GradualHook(MaskKeeper, RampHook):
     """Weights are masked along a ramp and stay zero."""
 
     def __init__(self, network: nn.Module, schedule: Ramp, narrow: Narrow) -> None:
@@ -37,31 +39,14 @@ class GradualHook(StagedHook):
         self.masks = full_masks(network)
         self._network, self._narrow = network, narrow
 
-    def begin(self, step: int) -> None:
-        """A cut, where one is due."""
-        if self.schedule.refreshes(step):
-            self.masks = self._narrow(self.masks, self.schedule.sparsity(step))
-            apply_masks(self._network, self.masks)
+    def refresh(self, sparsity: float) -> None:
+        """A cut."""
+        self.masks = self._narrow(self.masks, sparsity)
+        apply_masks(self._network, self.masks)
 
     def after_step(self, step: int) -> None:
         """Undo what the optimiser did to masked weights; its momentum may outlive a cut."""
         apply_masks(self._network, self.masks)
-
-    def ended(self) -> None:
-        """Mask what was loaded."""
-        apply_masks(self._network, self.masks)
-
-    def eligible(self, step: int) -> bool:
-        """A network may be kept once the mask is final."""
-        return step > self.schedule.end
-
-    def state(self) -> dict[str, Tensor]:
-        """The masks."""
-        return dict(self.masks)
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take over the masks."""
-        self.masks = {name: state[name] for name in self.masks}
 
 
 @method("gradual")

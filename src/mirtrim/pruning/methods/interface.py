@@ -23,6 +23,8 @@ from mirtrim.units.finding import discover
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError
 
+Start = Literal["last", "dense", "initial"]
+
 
 @dataclass
 class Ticket:
@@ -124,7 +126,7 @@ class Method:
     """
 
     Hyperparameters: ClassVar[type[Any]] = NoHyperparameters
-    start: ClassVar[Literal["last", "dense", "initial"]] = "last"
+    start: ClassVar[Start] = "last"
     masks: ClassVar[bool] = False
     training_cost: ClassVar[float] = 1.0
     uses: ClassVar[frozenset[str]] = frozenset({"criterion", "scope", "scale", "order", "reset"})

@@ -12,12 +12,13 @@ fine-tuned by one training. What PELA does besides is left out, see docs/methods
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.methods.interface import Method, Round, Ticket, method
+from mirtrim.pruning.methods.interface import Method, Round, Start, Ticket, method
+from mirtrim.pruning.selection import most_within
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.copying import copied
 from mirtrim.units.finding import discover
@@ -74,16 +75,7 @@ def factored(layer: Layer, rank: int) -> LayerPair:
     if isinstance(layer, nn.Linear):
         first: Layer = nn.Linear(layer.in_features, rank, bias=False)
     else:
-        first = type(layer)(
-            layer.in_channels,
-            rank,
-            layer.kernel_size,  # type: ignore[arg-type]
-            layer.stride,  # type: ignore[arg-type]
-            layer.padding,  # type: ignore[arg-type]
-            layer.dilation,  # type: ignore[arg-type]
-            bias=False,
-            padding_mode=layer.padding_mode,
-        )
+        first = convolution_like(layer, rank)
     second = pointwise(layer, rank, weight.shape[0], layer.bias is not None)
     first.weight.copy_((root[:, None] * right[:rank]).reshape(first.weight.shape))
     second.weight.copy_((left[:, :rank] * root).reshape(second.weight.shape))
@@ -91,6 +83,25 @@ def factored(layer: Layer, rank: int) -> LayerPair:
         second.bias.copy_(layer.bias)
     pair = LayerPair(first, second).to(weight.device, weight.dtype)
     return pair.train(layer.training)
+
+
+def convolution_like(
+    layer: nn.Conv1d | nn.Conv2d, outputs: int, groups: int = 1
+) -> nn.Conv1d | nn.Conv2d:
+    """A convolution of the inputs of `layer` by as large a kernel, without a bias."""
+    kind: Any = type(layer)
+    made: nn.Conv1d | nn.Conv2d = kind(
+        layer.in_channels,
+        outputs,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        groups=groups,
+        bias=False,
+        padding_mode=layer.padding_mode,
+    )
+    return made
 
 
 def choose_ranks(
@@ -120,11 +131,7 @@ def choose_ranks(
 
     if size(0) > room:
         raise RatioError(f"cannot get below {size(0)} (target: {room}) with a rank of 1 per layer")
-    low, high = 0, len(order)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if size(middle) <= room else (low, middle - 1)
-    return dict(zip(names, ranks(low), strict=True))
+    return dict(zip(names, ranks(most_within(room, len(order), size)), strict=True))
 
 
 def _by_share(layers: Sequence[Factorable]) -> list[int]:
@@ -209,7 +216,7 @@ def _positions(
 class LowRank(Method):
     """Factor the trained dense network once, then train."""
 
-    start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
+    start: ClassVar[Start] = "dense"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
     def highest_ratio(

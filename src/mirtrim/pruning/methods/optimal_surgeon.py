@@ -7,16 +7,14 @@ model of the loss is lowest. In terms of the Hessian itself, with K the weights 
 is δw_K = H_KK⁻¹ H_KQ w_Q. One cut of the trained network, then training with the mask fixed.
 """
 
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mirtrim.pruning.criteria.second_order import hessian_blocks
-from mirtrim.pruning.masking import apply_masks, full_masks
-from mirtrim.pruning.methods.interface import Round, Ticket, method
-from mirtrim.pruning.methods.mask import weights_target, weights_to_keep
+from mirtrim.pruning.masking import Masks
+from mirtrim.pruning.methods.interface import Round, method
 from mirtrim.pruning.methods.one_shot import OneShot
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.units.finding import discover
@@ -32,12 +30,9 @@ class OptimalSurgeon(OneShot):
         """Always this one."""
         return "optimal_surgeon"
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
-        """Mask the trained weights by the surgeon's criterion, and move the others."""
-        network = ticket.network.eval()
-        ranked = replace(settings, criterion=self.ranked_by(settings), order="lowest_first")
-        target = weights_target(network, current)
-        masks = weights_to_keep(network, full_masks(network), ranked, current, target)
+    def chosen(self, network: nn.Module, settings: PruningSettings, current: Round) -> Masks:
+        """Masks by the surgeon's criterion; the other weights are moved."""
+        masks = super().chosen(network, settings, current)
         context = current.context(network, discover(network, current.example_inputs))
         parameters = dict(network.named_parameters())
         moved = {
@@ -47,8 +42,7 @@ class OptimalSurgeon(OneShot):
         with torch.no_grad():
             for name, values in moved.items():
                 parameters[name].copy_(values)
-        apply_masks(network, masks)
-        return Ticket(network, ticket.rewind, masks=masks)
+        return masks
 
 
 def compensated(weights: Tensor, mask: Tensor, blocks: Tensor) -> Tensor:

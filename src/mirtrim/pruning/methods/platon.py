@@ -14,15 +14,16 @@ method prunes while a trained network is fine-tuned.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mirtrim.pruning.masking import Masks, apply_masks, full_masks
-from mirtrim.pruning.methods.interface import Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Start, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
+    MaskKeeper,
     PrunedWithinTraining,
     maskable_parameters,
     weights_left,
@@ -47,7 +48,7 @@ class PlatonHyperparameters(RampHyperparameters):
     )
 
 
-class PlatonHook(Hook):
+class PlatonHook(MaskKeeper):
     """Smoothed sensitivity times smoothed uncertainty, masks along a ramp."""
 
     def __init__(
@@ -88,10 +89,6 @@ class PlatonHook(Hook):
         if step >= self.schedule.end or self.schedule.refreshes(step):
             apply_masks(self._network, self.masks)
 
-    def ended(self) -> None:
-        """Mask what was loaded."""
-        apply_masks(self._network, self.masks)
-
     def eligible(self, step: int) -> bool:
         """A network may be kept once the mask is final."""
         return step > self.schedule.end
@@ -119,7 +116,7 @@ class Platon(PrunedWithinTraining):
     """One training per ratio, from the trained dense network."""
 
     Hyperparameters: ClassVar[type[Any]] = PlatonHyperparameters
-    start: ClassVar[Literal["last", "dense", "initial"]] = "dense"
+    start: ClassVar[Start] = "dense"
 
     def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """Masks along the ramp to the round's ratio."""

@@ -20,6 +20,7 @@ from mirtrim.pruning.masking import Masks, apply_masks, full_masks
 from mirtrim.pruning.methods.interface import Round, Ticket, method
 from mirtrim.pruning.methods.mask import weights_target
 from mirtrim.pruning.methods.within_training import (
+    MaskKeeper,
     PrunedWithinTraining,
     largest_weights,
     maskable_parameters,
@@ -44,7 +45,7 @@ def power(phi: Tensor, alpha: float) -> Tensor:
     return phi.sign() * phi.abs() ** alpha
 
 
-class PowerpropagationHook(Hook):
+class PowerpropagationHook(MaskKeeper):
     """The network's parameters are φ between steps, and θ while it runs and the optimiser acts."""
 
     def __init__(
@@ -92,21 +93,9 @@ class PowerpropagationHook(Hook):
         for weight in self._weights:
             weight.copy_(power(weight, self._alpha))
 
-    def ended(self) -> None:
-        """Mask what was loaded."""
-        apply_masks(self._network, self.masks)
-
     def eligible(self, step: int) -> bool:
         """A network may be kept once it is pruned."""
         return step > self._prune_at
-
-    def state(self) -> dict[str, Tensor]:
-        """The masks."""
-        return dict(self.masks)
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take over the masks."""
-        self.masks = {name: state[name] for name in self.masks}
 
 
 @method("powerpropagation")

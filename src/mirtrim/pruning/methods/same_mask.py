@@ -9,10 +9,10 @@ fresh ones get those epochs as well with `rewind_epochs: added`.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from mirtrim.pruning.masking import apply_masks, maskable
-from mirtrim.pruning.methods.interface import Round, Ticket, method
+from mirtrim.pruning.methods.interface import Round, Start, Ticket, method
 from mirtrim.pruning.methods.mask import MaskingMethod
 from mirtrim.pruning.settings import PruningSettings, choice
 from mirtrim.utils.errors import ConfigError
@@ -37,7 +37,7 @@ class SameMask(MaskingMethod):
     """Fresh weights under the masks of another run, one training per ratio."""
 
     Hyperparameters: ClassVar[type] = SameMaskHyperparameters
-    start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
+    start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"reference"})
 
     def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:

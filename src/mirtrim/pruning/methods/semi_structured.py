@@ -1,4 +1,6 @@
-"""2:4 sparsity: SR-STE (Zhou et al., ICLR 2021), decay as in AST (Huang et al., AAAI 2025).
+"""2:4 sparsity, as a pattern that is learned or that is cut.
+
+SR-STE (Zhou et al., ICLR 2021), decay as in AST (Huang et al., AAAI 2025):
 
     w[t+1] = w[t] − γ (g(m ⊙ w[t]) + λ[t] (1 − m) ⊙ w[t]),   λ[t] = λ · min(1, t / t_0)
 
@@ -7,19 +9,32 @@ sparse tensor cores multiply. The gradient passes the mask unchanged, and the ma
 pulled to zero, gently at first, so that the mask settles. Tensors whose input axis is not a
 multiple of four stay dense. The pattern leaves no choice of ratio: every run reaches the highest
 one, below 2, and exceeds whatever lower one is asked for.
+
+AST goes on from the trained dense network, which teaches, with α its share:
+
+    g = ∇ [(1 − α) · L + α · KL(dense network ‖ sparse network)]
+
+The pattern is learned along with the weights, and masked ones decay ever faster, so that it
+settles. Of a loss that is linear in its targets, both terms together are the loss of targets of
+which a share α is the teacher's word (`runs.jobs.altered`).
+
+By magnitude, in one cut (Mishra et al., arXiv 2104.08378), is what a learned pattern has to beat:
+
+    m = [the two largest |w| of every four],   w ← m ⊙ w,   then training with m fixed
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.masking import Masks
-from mirtrim.pruning.methods.interface import Round, Ticket, method
+from mirtrim.pruning.masking import Masks, full_masks
+from mirtrim.pruning.methods.interface import Round, Start, Ticket, method
+from mirtrim.pruning.methods.mask import MaskingMethod
+from mirtrim.pruning.methods.one_shot import OneShot
 from mirtrim.pruning.methods.within_training import (
     PrunedWithinTraining,
     maskable_parameters,
@@ -77,15 +92,13 @@ class SemiStructuredHook(Hook):
                 parameter.grad.add_(self._weights[name] * ~masks[name], alpha=decay)
         return loss
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> AbstractContextManager[None]:
         """The sparse network within, the dense weights, to the bit, after."""
         masks = self._masks()
         total = sum(float(w.square().sum()) for w in self._weights.values())
         kept = sum(float((w * masks[n]).square().sum()) for n, w in self._weights.items())
         self._pruning_error = 1 - kept / total if total else 0.0
-        with masked(self._weights, masks):
-            yield
+        return masked(self._weights, masks)
 
     def _masks(self) -> Masks:
         return {name: pattern(weight) for name, weight in self._weights.items()}
@@ -103,11 +116,9 @@ class SemiStructuredHook(Hook):
         return {"pruning_error": self._pruning_error}
 
 
-@method("semi_structured")
-class SemiStructured(PrunedWithinTraining):
-    """One training from the initial weights."""
+class Halving(MaskingMethod):
+    """What all methods whose masks are the pattern share."""
 
-    Hyperparameters: ClassVar[type[Any]] = SemiStructuredHyperparameters
     uses: ClassVar[frozenset[str]] = frozenset()
 
     def highest_ratio(
@@ -119,8 +130,71 @@ class SemiStructured(PrunedWithinTraining):
         halved = sum(p.numel() for p in maskable_parameters(network).values() if grouped(p))
         return total / (total - halved * (GROUP - KEPT) // GROUP)
 
+
+@method("semi_structured")
+class SemiStructured(Halving, PrunedWithinTraining):
+    """One training from the initial weights."""
+
+    Hyperparameters: ClassVar[type[Any]] = SemiStructuredHyperparameters
+
     def hook(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Hook:
         """A decay that rises through a part of the training."""
         own: SemiStructuredHyperparameters = self.own(settings)
         rising_steps = max(1, math.floor(own.rise * current.steps))
         return SemiStructuredHook(ticket.network, rising_steps, own.decay)
+
+
+@dataclass(frozen=True)
+class RelearnedHyperparameters:
+    """Values of the published code for GPT-2."""
+
+    decay: float = choice(1e-4, help="λ, decay of masked weights at full strength.", minimum=0)
+    rise: float = choice(
+        0.25, help="Share of the training in which the decay rises.", minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True)
+class AdaptiveHyperparameters(RelearnedHyperparameters):
+    """The same, and the teacher's share."""
+
+    taught: float = choice(
+        0.67,
+        help="α, share of the trained dense network in what is learned.",
+        minimum=0.01,
+        maximum=1,
+    )
+
+
+@method("semi_structured_relearned")
+class SemiStructuredRelearned(SemiStructured):
+    """One training from the trained dense network, without a teacher: an ablation of AST."""
+
+    Hyperparameters: ClassVar[type[Any]] = RelearnedHyperparameters
+    start: ClassVar[Start] = "dense"
+
+
+@method("semi_structured_adaptive")
+class SemiStructuredAdaptive(SemiStructuredRelearned):
+    """One training from the trained dense network, which teaches: one more forward pass."""
+
+    Hyperparameters: ClassVar[type[Any]] = AdaptiveHyperparameters
+    training_cost: ClassVar[float] = 4 / 3
+
+    def teacher(self, settings: PruningSettings) -> float:
+        """Share of the trained dense network in the targets."""
+        own: AdaptiveHyperparameters = self.own(settings)
+        return own.taught
+
+
+@method("semi_structured_one_shot")
+class SemiStructuredOneShot(Halving, OneShot):
+    """One cut and one training, both from the trained dense network."""
+
+    def chosen(self, network: nn.Module, settings: PruningSettings, current: Round) -> Masks:
+        """The pattern of the trained weights; tensors without groups of four stay dense."""
+        masks = full_masks(network)
+        for name, parameter in maskable_parameters(network).items():
+            if grouped(parameter):
+                masks[name] = pattern(parameter.detach())
+        return masks

@@ -7,36 +7,33 @@ norms do not normalise; so that the gradient is that of the network which is abo
 they get the statistics of the scoring batches first.
 """
 
-from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from mirtrim.pruning.masking import apply_masks, full_masks
+from torch import nn
+
+from mirtrim.pruning.masking import Masks
 from mirtrim.pruning.methods.batch_statistics import recompute_statistics
-from mirtrim.pruning.methods.interface import Round, Ticket, method
-from mirtrim.pruning.methods.mask import MaskingMethod, weights_target, weights_to_keep
+from mirtrim.pruning.methods.interface import Round, Start, method
+from mirtrim.pruning.methods.one_shot import OneShot
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.training import state_of
 
 
 @method("snip")
-class Snip(MaskingMethod):
+class Snip(OneShot):
     """One cut of the initial network and one training per ratio; nothing dense is trained."""
 
-    start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
+    start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
     def ranked_by(self, settings: PruningSettings) -> str:
         """Always this one."""
         return "gradient"
 
-    def prepare(self, ticket: Ticket, settings: PruningSettings, current: Round) -> Ticket:
-        """Mask the initial weights by their connection sensitivity."""
-        network = ticket.network
+    def chosen(self, network: nn.Module, settings: PruningSettings, current: Round) -> Masks:
+        """Masks of the initial weights by their connection sensitivity."""
         initial = state_of(network)
         recompute_statistics(network, current.scoring["batches"])
-        sensitivity = replace(settings, criterion=self.ranked_by(settings), order="lowest_first")
-        target = weights_target(network, current)
-        masks = weights_to_keep(network, full_masks(network), sensitivity, current, target)
+        masks = super().chosen(network, settings, current)
         network.load_state_dict(initial)
-        apply_masks(network, masks)
-        return Ticket(network, ticket.rewind, masks=masks)
+        return masks

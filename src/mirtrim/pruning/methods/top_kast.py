@@ -8,8 +8,8 @@ The network is at its final size in every step. Weights outside B do not move. T
 the explored weights B \\ A harder, so that only those come into A that the loss asks for.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -80,11 +80,9 @@ class TopKastHook(Hook):
             weight = self._weights[name]
             weight.copy_(torch.where(mask, weight, self._before[name]))
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> AbstractContextManager[None]:
         """θ ⊙ A within, θ, to the bit, after."""
-        with masked(self._weights, self.forward_masks):
-            yield
+        return masked(self._weights, self.forward_masks)
 
     def _refresh(self) -> None:
         old = self.forward_masks

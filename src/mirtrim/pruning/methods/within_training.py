@@ -1,19 +1,21 @@
 """What methods that prune while they train share."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mirtrim.pruning.masking import Masks, full_masks, maskable
-from mirtrim.pruning.methods.interface import Round, Ticket
+from mirtrim.pruning.masking import Masks, apply_masks, full_masks, maskable
+from mirtrim.pruning.methods.interface import Round, Start, Ticket
 from mirtrim.pruning.methods.mask import MaskingMethod
+from mirtrim.pruning.schedule import Ramp
 from mirtrim.pruning.settings import PruningSettings
 from mirtrim.pruning.weight_selection import choose_weights
-from mirtrim.training import Hook
+from mirtrim.training import Hook, StagedHook
 
 MasksFor = Callable[[float], Masks]
 
@@ -21,7 +23,7 @@ MasksFor = Callable[[float], Masks]
 class PrunedWithinTraining(MaskingMethod):
     """One training from the initial weights per ratio; what it kept is already sparse."""
 
-    start: ClassVar[Literal["last", "dense", "initial"]] = "initial"
+    start: ClassVar[Start] = "initial"
     uses: ClassVar[frozenset[str]] = frozenset({"scope"})
 
     def finish(
@@ -29,6 +31,44 @@ class PrunedWithinTraining(MaskingMethod):
     ) -> Ticket:
         """The network as `fit` kept it, and the masks that it has."""
         return Ticket(ticket.network, ticket.rewind, masks=nonzero_masks(ticket.network))
+
+
+class RampHook(StagedHook):
+    """What is pruned is chosen anew along a ramp, at whose end the choice is final."""
+
+    schedule: Ramp
+
+    @abstractmethod
+    def refresh(self, sparsity: float) -> None:
+        """Choose so that this share of the network is gone."""
+
+    def begin(self, step: int) -> None:
+        """A new choice, where one is due."""
+        if self.schedule.refreshes(step):
+            self.refresh(self.schedule.sparsity(step))
+
+    def eligible(self, step: int) -> bool:
+        """A network may be kept once the choice is final."""
+        return step > self.schedule.end
+
+
+class MaskKeeper(Hook):
+    """Masks are the state of the hook, and hold for what a loop has loaded."""
+
+    masks: Masks
+    _network: nn.Module
+
+    def ended(self) -> None:
+        """Mask what was loaded."""
+        apply_masks(self._network, self.masks)
+
+    def state(self) -> dict[str, Tensor]:
+        """The masks."""
+        return dict(self.masks)
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take over the masks."""
+        self.masks = {name: state[name] for name in self.masks}
 
 
 def maskable_parameters(network: nn.Module) -> dict[str, nn.Parameter]:

@@ -44,8 +44,7 @@ def yin(task: Pitch, store: FeatureStore, split: str, features: Parameters) -> P
     found = {}
     step = features["hop"] * features["score_every_frames"]
     for track_id, track in store.of_split(split).iterrows():
-        first, count = int(track["first"]), int(track["count"])
-        blocks = store.arrays["blocks"][first : first + count].numpy().ravel()
+        blocks = store.rows("blocks", track_id).numpy().ravel()
         # The store has half a frame of silence before the first sample.
         samples = blocks[features["frame_samples"] // 2 :].astype(np.float32) / FULL_SCALE
         f0_hz = librosa.yin(
@@ -66,9 +65,8 @@ def spectral_flux(
 ) -> Predictions:
     """Rise of log-mel energy from frame to frame, summed over bands, the piece's highest as 1."""
     found = {}
-    for track_id, track in store.of_split(split).iterrows():
-        first, count = int(track["first"]), int(track["count"])
-        frames = store.arrays["frames"][first : first + count].numpy()
+    for track_id in store.of_split(split).index:
+        frames = store.rows("frames", track_id).numpy()
         rise = np.diff(frames, axis=0, prepend=frames[:1]).clip(min=0).sum(axis=1)
         found[str(track_id)] = (rise / max(float(rise.max()), FLOOR))[None]
     return found

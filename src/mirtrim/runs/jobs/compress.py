@@ -1,6 +1,6 @@
 """The compress job: all rounds of one method, seed and set of pruning settings."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,10 @@ from mirtrim.runs.jobs.dense import Dense
 from mirtrim.runs.jobs.ended import mark_ended
 from mirtrim.runs.jobs.finished import Finished, load_finished, save_finished
 from mirtrim.runs.jobs.networks import load_round
-from mirtrim.runs.jobs.rounds import Cost, Stage, Trained, job_digest, measure, train
+from mirtrim.runs.jobs.rounds import Cost, Stage, job_digest, measure, train
 from mirtrim.runs.jobs.setting import Progress, Setting, TaskData, silent
 from mirtrim.runs.rows import Row, write_pieces, write_rows
-from mirtrim.training import CPU, EpochReport, Hook
+from mirtrim.training import CPU, Hook
 from mirtrim.units import storage
 from mirtrim.utils.errors import MirtrimError, RatioError
 from mirtrim.utils.seeds import torch_generator
@@ -58,6 +58,12 @@ class Run:
         initial = self.method.start == "initial"
         network.load_state_dict(self.dense.initial if initial else self.dense.best)
         return Ticket(network, dict(self.dense.rewind), dict(self.dense.initial))
+
+    def sizes_of(self, network: nn.Module) -> dict[str, int]:
+        """Parameters and MACs of a dense network, which ratios refer to."""
+        example = self.setting.task.example_input(self.setting.features)
+        parameters = sum(p.numel() for p in network.parameters())
+        return {"parameters": parameters, "macs": macs(network, example)}
 
     def first_cost(self) -> Cost:
         """What had to be spent before the first round."""
@@ -102,11 +108,8 @@ def compress(
     )
     folder.mkdir(parents=True, exist_ok=True)
     ticket, cost = run.first_ticket(), run.first_cost()
-    dense = {
-        "parameters": sum(p.numel() for p in ticket.network.parameters()),
-        "macs": macs(ticket.network, run.setting.task.example_input(run.setting.features)),
-    }
-    check_reachable(run.setting, ticket.network, run.settings, list(run.rounds.values()))
+    dense = run.sizes_of(ticket.network)
+    check_reachable(run, ticket.network)
     rows: list[Row] = []
     pieces: list[pd.DataFrame] = []
     for number, ratio in rounds:
@@ -159,38 +162,27 @@ def _run_round(
             epochs_factor=method.epochs_factor(current),
             training_cost=method.training_cost,
             resume_path=folder / f"fit-{current.number:02d}-{part}.safetensors",
-            report=_named(progress, _stage_name(run, stage)),
+            progress=progress,
+            name=_stage_name(run, stage),
         )
         cost = cost + trained.cost
         method.trained(ticket, part)
     ticket = method.finish(ticket, settings, current, hook)
     method.check(ticket)
-    row, pieces = _measured(run, ticket, stage, trained, cost, current, code)
-    return Finished(ticket.to(CPU), row, pieces, cost)
-
-
-def _measured(
-    run: Run,
-    ticket: Ticket,
-    stage: Stage,
-    trained: Trained,
-    total: Cost,
-    current: Round,
-    code: str,
-) -> tuple[Row, pd.DataFrame]:
-    return measure(
+    row, pieces = measure(
         run.setting,
         ticket.network,
         run.seed,
         stage,
         trained,
-        settings=run.settings,
-        masked=run.method.masks,
+        settings=settings,
+        masked=method.masks,
         dense_parameters=current.dense["parameters"],
-        total=total,
+        total=cost,
         equivalence_difference=ticket.equivalence_difference,
         code_digest=code,
     )
+    return Finished(ticket.to(CPU), row, pieces, cost)
 
 
 def _stage_name(run: Run, stage: Stage) -> str:
@@ -199,10 +191,6 @@ def _stage_name(run: Run, stage: Stage) -> str:
     name = f"round {place}/{len(run.rounds)}, ratio {stage.target_ratio:g}"
     trainings = run.method.trainings(run.settings)
     return name if trainings == 1 else f"{name}, training {stage.part + 1}/{trainings}"
-
-
-def _named(progress: Progress, stage: str) -> Callable[[EpochReport], None]:
-    return lambda epoch: progress(stage, epoch)
 
 
 def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Round:
@@ -237,17 +225,15 @@ def _round(run: Run, number: int, ratio: float, dense: Mapping[str, int]) -> Rou
     )
 
 
-def check_reachable(
-    setting: Setting, network: nn.Module, settings: PruningSettings, ratios: Sequence[float]
-) -> None:
+def check_reachable(run: Run, network: nn.Module) -> None:
     """Fail before hours of training if the last ratio cannot be reached."""
-    parameters = sum(p.numel() for p in network.parameters())
-    highest = get_method(settings.method).highest_ratio(
-        network, setting.task.example_input(setting.features), settings
-    )
-    if max(ratios) > highest:
+    task, wanted = run.setting.task, max(run.rounds.values())
+    example = task.example_input(run.setting.features)
+    highest = run.method.highest_ratio(network, example, run.settings)
+    if wanted > highest:
+        parameters = sum(p.numel() for p in network.parameters())
         raise RatioError(
-            f"task {setting.task.name}: {settings.method} cannot reach ratio {max(ratios):g} on "
-            f"its network of {parameters} parameters, {highest:.1f} is the most; lower `ratios` or "
-            "widen the network"
+            f"task {task.name}: {run.settings.method} cannot reach ratio {wanted:g} on its network "
+            f"of {parameters} parameters, {highest:.1f} is the most; lower `ratios` or widen the "
+            "network"
         )

@@ -18,7 +18,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from mirtrim.counting.operations import macs
 from mirtrim.pruning.methods import Round, Ticket
 from mirtrim.pruning.methods.batch_statistics import recompute_statistics
 from mirtrim.runs.jobs import compress
@@ -143,10 +142,7 @@ def tickets_of(run: compress.Run, networks: Path) -> Iterator[tuple[float, Round
             "trim or mask"
         )
     ticket = run.first_ticket()
-    dense = {
-        "parameters": sum(p.numel() for p in ticket.network.parameters()),
-        "macs": macs(ticket.network, setting.task.example_input(setting.features)),
-    }
+    dense = run.sizes_of(ticket.network)
     for number, ratio in run.rounds.items():
         # By its private name: what a digest of finished rows covers is not renamed for this.
         current = compress._round(run, number, ratio, dense)
@@ -185,13 +181,12 @@ def measure_barriers(
     found = []
     for row, network, hook in _begun(run, rows, networks, ratios):
         line = connectivity(run.setting, network, run.seed, hook)
-        first, second = line.errors[0], line.errors[-1]
-        barrier = line.error_barrier
+        first, second, barrier = line.errors[0], line.errors[-1], line.error_barrier
         tell(f"ratio {row.target_ratio:g}: errors {first:.4f}, {second:.4f}, barrier {barrier:.4f}")
         found.append(
             Barrier(
                 **shared_of(row, code_digest),
-                error_barrier=line.error_barrier,
+                error_barrier=barrier,
                 first_error=first,
                 second_error=second,
                 errors=json.dumps([round(error, 6) for error in line.errors]),

@@ -1,7 +1,8 @@
 """The cost job: export every network of a run, quantise it, weigh both, score both."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mirtrim.deploy.onnx_export import export_onnx
 from mirtrim.deploy.onnx_network import OnnxNetwork
 from mirtrim.deploy.quantising import quantise_onnx
 from mirtrim.runs.cost_rows import COUNTED, FORMATS, SHARED, CostRow, write_cost_rows
-from mirtrim.runs.jobs.networks import trained_networks
+from mirtrim.runs.jobs.networks import Count, trained_networks
 from mirtrim.runs.jobs.setting import Setting, TaskData
 from mirtrim.utils import provenance
 
@@ -30,7 +31,7 @@ def cost(
     files_folder: Path,
     costs_path: Path,
     code_digest: str,
-    count: Callable[[int, int], None] = lambda done, total: None,
+    count: Count = lambda done, total: None,
 ) -> None:
     """Write two ONNX files per network, `ratio-R.fp32.onnx` and `ratio-R.int8.onnx`, and cost rows.
 
@@ -39,29 +40,22 @@ def cost(
         count: called with (networks done, networks in all).
     """
     costs: list[CostRow] = []
-    for done, (row, network) in enumerate(trained_networks(setting, rows, networks), start=1):
+    for row, network in trained_networks(setting, rows, networks, count):
         base = files_folder / f"ratio-{row.target_ratio:g}"
         plain, quantised = (onnx_file(base, kind) for kind in FORMATS)
         example = setting.task.example_input(setting.features)
         difference = export_onnx(network, example, plain)
         quantise_onnx(plain, quantised, calibration(setting, int(row.seed)))
         state = network.state_dict()
-        for kind, path, weights in (
-            ("fp32", plain, serialise(state)),
-            ("int8", quantised, weights_int8(state)),
+        for kind, path, weights, off in (
+            ("fp32", plain, serialise(state), difference),
+            ("int8", quantised, weights_int8(state), 0.0),
         ):
-            costs.append(
-                _cost_row(
-                    setting,
-                    row,
-                    kind,
-                    path,
-                    packed(weights),
-                    difference if kind == "fp32" else 0.0,
-                    code_digest,
-                )
-            )
-        count(done, len(rows))
+            sizes = {
+                **_named("weights", packed(weights)),
+                **_named("onnx", packed(path.read_bytes())),
+            }
+            costs.append(_cost_row(setting, row, kind, path, sizes, off, code_digest))
     write_cost_rows(costs_path, costs)
 
 
@@ -80,28 +74,26 @@ def calibration(setting: Setting, seed: int) -> Iterator[Tensor]:
         yield inputs
 
 
+def _named(what: str, sizes: Packed) -> dict[str, int]:
+    return {f"{what}_{key}": size for key, size in asdict(sizes).items()}
+
+
 def _cost_row(
     setting: Setting,
     row: pd.Series,
     kind: str,
     path: Path,
-    weights: Packed,
+    sizes: Mapping[str, Any],
     difference: float,
     code_digest: str,
 ) -> CostRow:
     network: nn.Module = OnnxNetwork(path)
     scores = setting.evaluate(network)
-    file = packed(path.read_bytes())
     known: dict[str, Any] = {name: row[name] for name in (*SHARED, *COUNTED)}
     return CostRow(
         **known,
         format=kind,
-        weights_raw=weights.raw,
-        weights_gzip=weights.gzip,
-        weights_zstd=weights.zstd,
-        onnx_raw=file.raw,
-        onnx_gzip=file.gzip,
-        onnx_zstd=file.zstd,
+        **sizes,
         difference=difference,
         validation_error=scores.validation_error,
         test_error=scores.test_error,

@@ -1,18 +1,16 @@
 """The dense job: train the network that every method of the same seed starts from."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from mirtrim.pruning.settings import DENSE
 from mirtrim.runs.jobs.ended import mark_ended
 from mirtrim.runs.jobs.rounds import Cost, Stage, job_digest, measure, train
 from mirtrim.runs.jobs.setting import Progress, Setting, silent
 from mirtrim.runs.rows import read_rows, write_pieces, write_rows
-from mirtrim.training import EpochReport, State, state_of
+from mirtrim.training import State, state_of
+from mirtrim.training.records import joined, parted
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.tensors import read_tensors, write_tensors
 
@@ -60,7 +58,8 @@ def train_dense(
         stage,
         snapshot_epoch=rewind_epoch,
         resume_path=folder / "fit.safetensors",
-        report=_named(progress, "dense"),
+        progress=progress,
+        name="dense",
     )
     row, pieces = measure(
         setting,
@@ -82,29 +81,17 @@ def train_dense(
     mark_ended(folder)
 
 
-def _named(progress: Progress, stage: str) -> Callable[[EpochReport], None]:
-    return lambda epoch: progress(stage, epoch)
-
-
 def save_dense(path: Path, dense: Dense) -> None:
     """Write the three states into one safetensors file."""
-    tensors = {
-        f"{part}/{name}": value.contiguous()
-        for part in PARTS
-        for name, value in getattr(dense, part).items()
-    }
-    write_tensors(path, tensors, {"format": json.dumps("mirtrim dense 1")})
+    write_tensors(path, joined(vars(dense)), {"format": json.dumps("mirtrim dense 1")})
 
 
 def load_dense(path: Path) -> Dense:
     """Read what `save_dense` wrote; a damaged file is an `ArtefactError`."""
-    parts: dict[str, dict[str, torch.Tensor]] = {part: {} for part in PARTS}
-    for key, value in read_tensors(path, "delete it and run again")[0].items():
-        part, _, name = key.partition("/")
-        if part not in parts:
-            raise ArtefactError(f"{path} is not a dense network; delete it and run again")
-        parts[part][name] = value
-    return Dense(**parts)
+    parts = parted(read_tensors(path, "delete it and run again")[0])
+    if parts.keys() - set(PARTS):
+        raise ArtefactError(f"{path} is not a dense network; delete it and run again")
+    return Dense(**{part: parts.get(part, {}) for part in PARTS})
 
 
 def dense_cost(rows_path: Path) -> Cost:

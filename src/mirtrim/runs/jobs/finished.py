@@ -6,26 +6,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
 from torch import nn
 
 from mirtrim.pruning.methods.interface import Ticket
 from mirtrim.runs.jobs.rounds import Cost
 from mirtrim.runs.rows import PIECE_TEXTS, Row, write_pieces
 from mirtrim.runs.tables_on_disk import parse_csv
+from mirtrim.training.records import joined, parted
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import read_json, sha256_of_file, write_json
 from mirtrim.utils.tensors import read_tensors, write_tensors
 
 FILES = (
-    "network.safetensors",
-    "network.json",
-    "state.safetensors",
-    "pieces.csv",
-    "cost.json",
+    "network.safetensors", "network.json", "state.safetensors", "pieces.csv", "cost.json",
     "row.json",
-)
+)  # fmt: skip
 COMPLETE = "complete.json"
 
 
@@ -47,11 +43,7 @@ def save_finished(folder: Path, finished: Finished) -> None:
     """Keep a finished round; the digests of its files come last and mark it complete."""
     ticket = finished.ticket
     storage.save(ticket.network, folder / "network")
-    tensors = {
-        f"{part}/{name}": value.contiguous()
-        for part in ("rewind", "masks")
-        for name, value in getattr(ticket, part).items()
-    }
+    tensors = joined({"rewind": ticket.rewind, "masks": ticket.masks})
     write_tensors(folder / "state.safetensors", tensors)
     write_pieces(folder / "pieces.csv", [finished.pieces])
     write_json(folder / "cost.json", asdict(finished.cost))
@@ -80,12 +72,9 @@ def load_finished(folder: Path, factory: Callable[[], nn.Module]) -> Finished | 
 
 def _read(folder: Path, factory: Callable[[], nn.Module]) -> Finished:
     network = storage.load(folder / "network", factory).eval()
-    parts: dict[str, dict[str, torch.Tensor]] = {"rewind": {}, "masks": {}}
-    for key, value in read_tensors(folder / "state.safetensors")[0].items():
-        part, name = key.split("/", 1)
-        parts[part][name] = value
+    parts = parted(read_tensors(folder / "state.safetensors")[0])
     return Finished(
-        Ticket(network, parts["rewind"], masks=parts["masks"]),
+        Ticket(network, parts.get("rewind", {}), masks=parts.get("masks", {})),
         Row(**read_json(folder / "row.json")),
         parse_csv((folder / "pieces.csv").read_text(encoding="utf-8"), PIECE_TEXTS),
         Cost(**read_json(folder / "cost.json")),

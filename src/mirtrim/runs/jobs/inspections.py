@@ -1,13 +1,12 @@
 """The inspection job: calibration, worst class and units left of every network of a run."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 from torch import nn
 
-from mirtrim.runs.jobs.networks import trained_networks
+from mirtrim.runs.jobs.networks import Count, trained_networks
 from mirtrim.runs.jobs.setting import Setting
 from mirtrim.runs.measured_rows import Inspection, shared_of, write_measured
 from mirtrim.tasks.certainty import (
@@ -25,7 +24,7 @@ def inspect_networks(
     path: Path,
     *,
     code_digest: str,
-    count: Callable[[int, int], None] = lambda done, total: None,
+    count: Count = lambda done, total: None,
 ) -> None:
     """Write one `Inspection` per network of a run and seed.
 
@@ -36,10 +35,10 @@ def inspect_networks(
     Raises:
         ArtefactError: a network is missing or damaged.
     """
-    found = []
-    for done, (row, network) in enumerate(trained_networks(setting, rows, networks), start=1):
-        found.append(_inspected(setting, row, network, code_digest))
-        count(done, len(rows))
+    found = [
+        _inspected(setting, row, network, code_digest)
+        for row, network in trained_networks(setting, rows, networks, count)
+    ]
     write_measured(path, found)
 
 

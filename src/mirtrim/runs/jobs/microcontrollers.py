@@ -1,7 +1,6 @@
 """The microcontroller job: every network of a run as .tflite files, their arenas and errors."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import nn
 from mirtrim.deploy.microcontroller import TfliteNetwork, export_tflite, measure_arena
 from mirtrim.runs.cost_rows import FORMATS
 from mirtrim.runs.jobs.costs import calibration
-from mirtrim.runs.jobs.networks import trained_networks
+from mirtrim.runs.jobs.networks import Count, trained_networks
 from mirtrim.runs.jobs.setting import Setting
 from mirtrim.runs.rows import RUN_KEYS
 from mirtrim.runs.tables_on_disk import write_csv
@@ -25,7 +24,7 @@ def fit_to_boards(
     *,
     files_folder: Path,
     table_path: Path,
-    count: Callable[[int, int], None] = lambda done, total: None,
+    count: Count = lambda done, total: None,
 ) -> None:
     """Write `ratio-R.fp32.tflite` and `ratio-R.int8.tflite`, and one line for each.
 
@@ -41,7 +40,7 @@ def fit_to_boards(
     """
     example = setting.task.example_input(setting.features)
     lines: list[dict[str, Any]] = []
-    for done, (row, network) in enumerate(trained_networks(setting, rows, networks), start=1):
+    for row, network in trained_networks(setting, rows, networks, count):
         for kind in FORMATS:
             path = files_folder / f"ratio-{row.target_ratio:g}.{kind}.tflite"
             examples = calibration(setting, int(row.seed)) if kind == "int8" else None
@@ -63,7 +62,6 @@ def fit_to_boards(
                     "test_error": error,
                 }
             )
-        count(done, len(rows))
     write_csv(table_path, pd.DataFrame(lines), digits=9)
 
 

@@ -12,20 +12,23 @@ from mirtrim.runs.jobs.setting import Setting
 from mirtrim.units import storage
 from mirtrim.utils.errors import ArtefactError
 
+Count = Callable[[int, int], None]
+
 
 def trained_networks(
-    setting: Setting, rows: pd.DataFrame, networks: Path
+    setting: Setting, rows: pd.DataFrame, networks: Path, count: Count = lambda done, total: None
 ) -> Iterator[tuple[pd.Series, nn.Module]]:
     """The row and the network, in evaluation mode, of every round of one run and seed.
 
     Args:
         rows: result rows of that run and seed.
         networks: what its job wrote: the file of a dense training or the folder of a chain.
+        count: called with (networks done, networks in all).
 
     Raises:
         ArtefactError: a network is missing or damaged.
     """
-    for _, row in rows.sort_values("round").iterrows():
+    for done, (_, row) in enumerate(rows.sort_values("round").iterrows(), start=1):
         seed = int(row.seed)
         if row.method == "dense":
             network = setting.new_network(seed)
@@ -33,6 +36,7 @@ def trained_networks(
         else:
             network = load_round(networks, row.target_ratio, partial(setting.new_network, seed))
         yield row, network.eval()
+        count(done, len(rows))
 
 
 def load_round(networks: Path, ratio: float, factory: Callable[[], nn.Module]) -> nn.Module:

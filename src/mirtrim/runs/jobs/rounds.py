@@ -1,8 +1,8 @@
 """One round: train a network, score it, count it, and write down a row."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from torch import nn
 from mirtrim.counting import measure_counts
 from mirtrim.counting.operations import macs
 from mirtrim.pruning.settings import PruningSettings
-from mirtrim.runs.jobs.setting import Setting, TaskData
+from mirtrim.runs.jobs.setting import Progress, Setting, TaskData
 from mirtrim.runs.rows import RUN_KEYS, Row
-from mirtrim.training import EpochReport, FitResult, Hook, device_of, fit, name_of_device
+from mirtrim.training import FitResult, Hook, device_of, fit, name_of_device
 from mirtrim.utils import provenance
 from mirtrim.utils.files import sha256_of_value
 from mirtrim.utils.seeds import derive
@@ -77,11 +77,13 @@ def train(
     training_cost: float = 1.0,
     snapshot_epoch: int | None = None,
     resume_path: Path | None,
-    report: Callable[[EpochReport], None],
+    progress: Progress,
+    name: str,
 ) -> Trained:
     """Train `network` in place.
 
     Args:
+        progress, name: who is told of finished epochs, and what the training is called there.
         epochs_factor: times the epochs of the setting.
         training_cost: work per example relative to plain training.
     """
@@ -97,7 +99,7 @@ def train(
         hook=hook,
         snapshot_epoch=snapshot_epoch,
         resume_path=resume_path,
-        report=report,
+        report=partial(progress, name),
     )
     work = MACS_PER_TRAINING_EXAMPLE * example_macs * fitted.examples * training_cost
     return Trained(fitted, Cost(1, round(fitted.seconds, 3), round(work)), hook.diagnostics())
@@ -138,12 +140,7 @@ def measure(
         round=stage.round,
         target_ratio=float(stage.target_ratio),
         ratio=dense_parameters / (counts.nonzeros if masked else counts.parameters),
-        parameters=counts.parameters,
-        nonzeros=counts.nonzeros,
-        macs=counts.macs,
-        bytes_raw=counts.bytes_raw,
-        bytes_gzip=counts.bytes_gzip,
-        peak_activation_bytes=counts.peak_activation_bytes,
+        **asdict(counts),
         validation_error=scores.validation_error,
         test_error=scores.test_error,
         scores=_json(scores.test_scores),

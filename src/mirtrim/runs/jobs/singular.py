@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -121,14 +121,7 @@ def _row(row: pd.Series, layers: dict[str, Directions], code_digest: str) -> Sin
         leading_energy=_mean(layer.leading_energy for layer in of_all),
         layers=json.dumps(
             {
-                name: {
-                    "directions": layer.directions,
-                    "intruders": layer.intruders,
-                    "leading": layer.leading,
-                    "leading_intruders": layer.leading_intruders,
-                    "effective_rank": round(layer.effective_rank, 6),
-                    "leading_energy": round(layer.leading_energy, 6),
-                }
+                name: {key: round(value, 6) for key, value in asdict(layer).items()}
                 for name, layer in layers.items()
             }
         ),

@@ -109,19 +109,22 @@ class Gating:
         stack.enter_context(gates)
         self._running.append((gates, stack))
 
-    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
-        """No gates any more; called after an error, without outputs, as well."""
+    def _close(self) -> CallOrder | None:
         gates, stack = self._running.pop()
         stack.close()
-        if gates.calls is not None and outputs is not None:
-            gates.calls.assert_whole()
+        return gates.calls
+
+    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """No gates any more; called after an error, without outputs, as well."""
+        calls = self._close()
+        if calls is not None and outputs is not None:
+            calls.assert_whole()
 
     def leave_part(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """The gates of a part that a checkpoint has run again are gone."""
-        gates, stack = self._running.pop()
-        stack.close()
-        if gates.calls is not None:
-            gates.calls.assert_unordered()
+        calls = self._close()
+        if calls is not None:
+            calls.assert_unordered()
 
     def refuse(self, module: nn.Module, inputs: Any) -> None:
         """A part is called, which is right within a pass only, or again in its backward pass."""
@@ -207,10 +210,12 @@ class _Gates(TorchFunctionMode):
     def _run(self, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """`func` with gated weights or, if it normalises over units, living ones only."""
         call = self._next(func, args, kwargs)
-        if func in LAYERS:
+        if func in LAYERS or func is BILINEAR:
             weight, where = right_operand(func, args, kwargs)
             if call is not None:
                 weight = zeroed(weight, call.axis, self._keep[call.groups])
+            elif func is BILINEAR:
+                weight = self._gate(weight, 1, 2)
             else:
                 weight = self._gate(weight, read_along(func, weight))
             if isinstance(where, str):
@@ -226,10 +231,6 @@ class _Gates(TorchFunctionMode):
         elif func is HEADS:
             args = tuple(self._gate(a, 1) if _is_matrix(a) else a for a in args)
             kwargs = {k: self._gate(a, 1) if _is_matrix(a) else a for k, a in kwargs.items()}
-        elif func is BILINEAR and len(args) > 2:
-            args = (*args[:2], self._gate(args[2], 1, 2), *args[3:])
-        elif func is BILINEAR:
-            kwargs["weight"] = self._gate(kwargs["weight"], 1, 2)
         elif call is not None:
             return over_living(call, self._keep, func, args, kwargs)
         return func(*args, **kwargs)

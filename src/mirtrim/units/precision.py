@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.units.copying import copied
+from mirtrim.units.nesting import rebuilt
 
 _WIDER = {
     torch.float16: torch.float64,
@@ -34,13 +35,7 @@ def widened(value: Any) -> Any:
         return value.to("cpu" if value.device.type == "mps" else value.device, dtype)
     if isinstance(value, torch.dtype):
         return _WIDER.get(value, value)
-    if type(value) in (list, tuple, set):
-        return type(value)([widened(item) for item in value])
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(widened, value))
-    if type(value) is dict:
-        return {key: widened(item) for key, item in value.items()}
-    return value
+    return rebuilt(value, widened)
 
 
 def widened_copy(model: nn.Module) -> nn.Module:

@@ -76,20 +76,13 @@ class Findings(Constraints):
     @contextmanager
     def in_training(self) -> Iterator[None]:
         """Within this context costs and what follows what are not written down again."""
-        macs, norms, followers = self.macs, self.norms, self.followers
-        draws = self.draws
+        written = self.macs, self.norms, self.followers, self.draws
         self.macs, self.norms, self.followers, self.draws = [], [], {}, []
         try:
             yield
         finally:
             self.training_norms = self.norms
-            self.macs, self.norms, self.followers = macs, norms, followers
-            self.draws = draws
-
-    def add_layer(self, name: str, kind: str, ids: Ids, fixed: str) -> FoundLayer:
-        """Write down a layer seen for the first time."""
-        self.layers[name] = FoundLayer(kind, ids, fixed)
-        return self.layers[name]
+            self.macs, self.norms, self.followers, self.draws = written
 
     def width(self, module: str, attribute: str, ids: Ids, index: int | None = None) -> None:
         """An attribute of a module counts these units; a second call must agree."""
@@ -207,7 +200,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
             if groups_of[ids].any()
         ),
         norm_calls=_norm_calls(findings.norms, groups_of),
-        training_norm_calls=_norm_calls(findings.training_norms, groups_of),
+        training_norm_calls=_norm_calls(findings.training_norms or findings.norms, groups_of),
         kept=_kept(findings, solution),
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mirtrim.units.copying import copied
+from mirtrim.units.cutting import set_width
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.widths import of_torch, tensor_attributes
 from mirtrim.utils.errors import TraceError
@@ -44,15 +45,9 @@ def widened(network: nn.Module, graph: UnitGraph, factor: int) -> nn.Module:
         memo[id(tensor)] = nn.Parameter(new, tensor.requires_grad) if learns else new
     wide = copied(network, memo)
     for width in graph.widths:
-        module = wide.get_submodule(width.module)
-        if not of_torch(type(module)):
+        if not of_torch(type(wide.get_submodule(width.module))):
             raise TraceError(
                 f"{width.module or '(root)'}.{width.attribute} counts units and cannot be widened"
             )
-        if width.index is None:
-            setattr(module, width.attribute, size(width.groups))
-        else:
-            sizes = list(getattr(module, width.attribute))
-            sizes[width.index] = size(width.groups)
-            setattr(module, width.attribute, tuple(sizes))
+        set_width(wide, width, size(width.groups))
     return wide

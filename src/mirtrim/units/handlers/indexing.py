@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from mirtrim.units.handlers.moving import look_up, place_dims
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
-from mirtrim.units.handlers.sections import ids_along, section
-from mirtrim.units.handlers.slicing import bounds, cut_axis, pin_to
+from mirtrim.units.handlers.operations import Call, handles
+from mirtrim.units.handlers.slicing import bounds, cut_axis, ids_along, pin_to, section
 from mirtrim.units.labels import IMMORTAL, Free, Label
 from mirtrim.units.sizes import AdaptiveInt, plain_sizes
 
 
-def _getitem(call: Call) -> None:
-    call.run()
+@handles(torch.Tensor.__getitem__)
+def getitem(call: Call) -> None:
     tensor, index = call.args
     items = [_counted(i) for i in (index if isinstance(index, tuple) else (index,))]
     if any(isinstance(i, Tensor | list | np.ndarray | bool) for i in items):
@@ -42,9 +41,6 @@ def _getitem(call: Call) -> None:
             cuts.append((dim, item))
         dim += 1
     _take(call, tensor, order, cuts)
-
-
-HANDLERS[torch.Tensor.__getitem__] = _getitem
 
 
 def _counted(item: Any) -> Any:
@@ -170,7 +166,6 @@ def _look_up(call: Call, tensor: Tensor, items: list[Any]) -> None:
 
 
 @handles("narrow")
-@after_running
 def narrow(call: Call) -> None:
     """A run of positions along one dimension."""
     tensor = call.args[0]
@@ -186,7 +181,6 @@ def narrow(call: Call) -> None:
 
 
 @handles("select")
-@after_running
 def select(call: Call) -> None:
     """One position of one dimension."""
     tensor = call.args[0]
@@ -196,7 +190,6 @@ def select(call: Call) -> None:
 
 
 @handles("index_select")
-@after_running
 def index_select(call: Call) -> None:
     """Positions along one dimension, in any order."""
     tensor, index = call.argument(0, "input"), call.argument(2, "index")

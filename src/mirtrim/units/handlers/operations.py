@@ -1,7 +1,6 @@
 """The table of operations that tracing understands, and what a handler gets to see."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from mirtrim.utils.errors import TraceError
 
 Handler = Callable[["Call"], None]
 HANDLERS: dict[Any, Handler] = {}
+RUN_BY_HANDLERS: set[Any] = set()
 METADATA: set[Any] = set()
 
 _NAMESPACES = (
@@ -28,11 +28,6 @@ _NAMESPACES = (
 )
 
 
-def words(text: str) -> tuple[str, ...]:
-    """The words of a long list."""
-    return tuple(text.split())
-
-
 def functions_named(name: str) -> Iterator[Any]:
     """Every torch function, method and in-place variant called `name`."""
     for space in _NAMESPACES:
@@ -42,13 +37,24 @@ def functions_named(name: str) -> Iterator[Any]:
                 yield found
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register a handler for the torch functions and methods called `names`."""
+def handles(*which: Any, runs: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler for torch functions.
+
+    Args:
+        which: functions; of a text, all functions and methods that its words name.
+        runs: whether the handler makes the call itself; else it was made when it gets it.
+    """
 
     def register(handler: Handler) -> Handler:
-        for name in names:
-            for function in functions_named(name):
-                HANDLERS.setdefault(function, handler)
+        for one in which:
+            if isinstance(one, str):
+                for name in one.split():
+                    for function in functions_named(name):
+                        HANDLERS.setdefault(function, handler)
+            else:
+                HANDLERS[one] = handler
+                if runs:
+                    RUN_BY_HANDLERS.add(one)
         return handler
 
     return register
@@ -241,14 +247,3 @@ def _collect(value: Any, found: list[Tensor]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)
-
-
-def after_running(handler: Handler) -> Handler:
-    """A handler for the labels only: the call is made first, as it stands."""
-
-    @functools.wraps(handler)
-    def wrapped(call: Call) -> None:
-        call.run()
-        handler(call)
-
-    return wrapped

@@ -4,12 +4,11 @@ from typing import Any
 
 from torch import Tensor
 
-from mirtrim.units.handlers.operations import Call, after_running, handles
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.labels import Free, Label
 
 
-@handles("gather", "take_along_dim")
-@after_running
+@handles("gather take_along_dim")
 def gather(call: Call) -> None:
     """Entries along one dimension, each at a position of its own."""
     tensor = call.argument(0, "input")
@@ -34,8 +33,7 @@ def _picks_alike(call: Call, tensor: Tensor, index: Tensor, dim: int) -> bool:
     return True
 
 
-@handles("index_add", "index_copy", "index_fill", "scatter", "scatter_add", "scatter_reduce")
-@after_running
+@handles("index_add index_copy index_fill scatter scatter_add scatter_reduce")
 def write_along(call: Call) -> None:
     """Entries put into some positions of one dimension."""
     tensor, dim, index = call.args[0], call.argument(1, "dim"), call.argument(2, "index")

@@ -24,6 +24,13 @@ def named(names: str, *spaces: Any) -> tuple[Any, ...]:
     return tuple(getattr(space, name) for space, name in found if hasattr(space, name))
 
 
+def writes(function: Any) -> bool:
+    """Whether a torch function writes into its first argument."""
+    name = getattr(function, "__name__", "")
+    plain = name.endswith("_") and not name.endswith("__")
+    return plain or name == "__setitem__" or (name.startswith("__i") and name != "__invert__")
+
+
 PRODUCTS = named("matmul mm bmm mv __matmul__", torch, torch.Tensor)
 # bias + left @ right, as the layers of GPT-2 have it, and masks of attention.
 ADDED_PRODUCTS = named("addmm baddbmm addmv", torch, torch.Tensor)

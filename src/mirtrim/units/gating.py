@@ -30,7 +30,7 @@ from mirtrim.units.gated_calls import (
 from mirtrim.units.graph import NormCall, UnitGraph
 from mirtrim.units.living import over_living, zeroed
 from mirtrim.units.preserving import unscripted
-from mirtrim.units.widths import tensor_attributes
+from mirtrim.units.widths import every_tensor
 from mirtrim.utils.errors import TrainingError
 
 
@@ -179,8 +179,7 @@ class _Gates(TorchFunctionMode):
         super().__init__()
         self._graph, self._keep = graph, keep
         self._straight_through = straight_through
-        named = (*model.named_parameters(), *model.named_buffers())
-        self._names = {id(t): n for n, t in (*named, *tensor_attributes(model).items())}
+        self._names = {id(t): n for n, t in every_tensor(model).items()}
         training = any(module.training for module in model.modules())
         calls = graph.training_norm_calls if training else graph.norm_calls
         # Where nothing is gated by the order of calls, their number does not matter.

@@ -8,6 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 from mirtrim.units.composed import composed
 from mirtrim.units.gated_calls import in_order
+from mirtrim.units.graph import NormCall
 from mirtrim.units.handlers import HANDLERS, METADATA, RUN_BY_HANDLERS
 from mirtrim.units.handlers.operations import Call, Unfollowed
 from mirtrim.units.labels import IMMORTAL, Label
@@ -54,5 +55,5 @@ class Tracer(Trace, TorchFunctionMode):
             label = label if isinstance(label, Label) else IMMORTAL
             self.findings.draws.append((label.axis, label.ids))
         if in_order(func, call.args, call.kwargs, self.name_of):
-            self.findings.norms.append((*call.gate, *self.caller()))
+            self.findings.norms.append(NormCall(*call.gate, *self.caller()))
         return call.out

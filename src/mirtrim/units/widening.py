@@ -9,7 +9,7 @@ from torch import nn
 from mirtrim.units.copying import copied
 from mirtrim.units.cutting import set_width
 from mirtrim.units.graph import UnitGraph
-from mirtrim.units.widths import of_torch, tensor_attributes
+from mirtrim.units.widths import every_tensor, of_torch
 from mirtrim.utils.errors import TraceError
 
 
@@ -33,8 +33,7 @@ def widened(network: nn.Module, graph: UnitGraph, factor: int) -> nn.Module:
         return fixed + factor * (len(groups) - fixed)
 
     memo: dict[int, Any] = {}
-    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    for name, tensor in (*tensors.items(), *tensor_attributes(network).items()):
+    for name, tensor in every_tensor(network).items():
         slices = graph.slices[name]
         shape = [
             old if groups is None else size(groups)

@@ -15,7 +15,6 @@ from mirtrim.units.handlers import (  # noqa: F401
     properties,
     recurrent,
     reshaping,
-    scattering,
     spatial,
     weights,
 )

@@ -3,12 +3,11 @@
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mirtrim.units.handlers.operations import Call, handles
-from mirtrim.units.labels import IMMORTAL, Free, Label
+from mirtrim.units.labels import Free, Label
 
 _UNARY = """
     relu relu6 leaky_relu elu selu celu gelu silu mish hardtanh hardswish hardsigmoid hardshrink
@@ -172,8 +171,7 @@ def _combine_whole(
     if wholes:
         for tensor in tensors:
             trace.fix_tensor(tensor)
-        made_of = np.unique(np.concatenate([label.ids for label in wholes]))
-        call.set_all(trace.ledger.depend(made_of) if made_of.any() else IMMORTAL)
+        call.set_all(call.made_of(wholes))
         return
     origins: list[tuple[str, tuple[int | None, ...]]] = []
     copied: set[int] = set()

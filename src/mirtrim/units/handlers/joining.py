@@ -86,10 +86,7 @@ def join_others(call: Call, tensors: list[Tensor]) -> Label | None:
     if not located:
         for tensor in tensors:
             call.trace.fix_tensor(tensor)
-        made_of = [x.ids for x in labels if isinstance(x, Label) and x.ids.any()]
-        if made_of:
-            return ledger.depend(np.unique(np.concatenate(made_of)))
-        return IMMORTAL if any(x is not None for x in labels) else None
+        return call.made_of(labels) if any(x is not None for x in labels) else None
     first = located[0]
     assert first.axis is not None
     reason = f"joined with something that has no units by {call.place}"

@@ -220,10 +220,9 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
                 call.out = target
                 call.unknown("writes what is made of units in the place of one")
             return
-        made_of = [x.ids for x in (before, coming) if isinstance(x, Label) and x.ids.any()]
-        if made_of:
-            before = trace.ledger.depend(np.unique(np.concatenate(made_of)))
-        trace.set(target, before if before is not None else coming)
+        made = call.made_of((before, coming))
+        before = before if before is not None else coming
+        trace.set(target, before if made is IMMORTAL else made)
     elif isinstance(value, Tensor) and not (isinstance(there, Label) and there.axis is not None):
         # The place has a size that the code fixes.
         call.out = target

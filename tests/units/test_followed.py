@@ -51,6 +51,7 @@ STATISTICS = {
     "block attention": block_attention,
     "normalize": lambda m, x: F.normalize(x, dim=1) * 4,
     "normalize of rows": lambda m, x: F.normalize(x.mT, p=1, dim=-1).mT,
+    "softmax by names": lambda m, x: torch.softmax(input=x, dim=1) * 4,
     "by norm": lambda m, x: x / (x.norm(dim=1, keepdim=True) + 1),
     "by vector norm": lambda m, x: x / (torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True) + 1),
     "by sum": lambda m, x: x / (1 + x.abs().sum()),

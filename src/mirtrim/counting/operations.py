@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mirtrim.units.kinds import check_python
+from mirtrim.units.preserving import modes_kept
 from mirtrim.utils.errors import TraceError
 
 aten = torch.ops.aten
@@ -85,14 +86,9 @@ def run_for_one_pass(model: nn.Module) -> Iterator[None]:
 
     Attention runs as the products it consists of, which can be counted, exported and lowered.
     """
-    training = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad(), _unfused_attention():
-            yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with modes_kept(model), torch.no_grad(), _unfused_attention():
+        model.eval()
+        yield
 
 
 @contextmanager

@@ -34,21 +34,12 @@ def _slab(tensor: Tensor) -> Tensor:
     return tensor if tensor.dim() > 2 else _row(tensor).unsqueeze(2)
 
 
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    parts = [_vector(tensor) for tensor in tensors]
-    return torch.cat(parts, min(parts[0].dim() - 1, 1))
+def _stacking(change: Callable[[Tensor], Tensor], dim: int) -> Callable[..., Tensor]:
+    def stack(tensors: Sequence[Tensor]) -> Tensor:
+        parts = [change(tensor) for tensor in tensors]
+        return torch.cat(parts, min(parts[0].dim() - 1, dim))
 
-
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([_row(tensor) for tensor in tensors], 0)
-
-
-def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([_slab(tensor) for tensor in tensors], 2)
-
-
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([_column(tensor) for tensor in tensors], 1)
+    return stack
 
 
 def _split_along(dim: int) -> Callable[..., Any]:
@@ -66,16 +57,8 @@ def broadcast_tensors(*given: Any) -> list[Tensor]:
     return [tensor.expand_as(whole) for tensor in tensors]
 
 
-def adjoint(input: Tensor) -> Tensor:
-    return input.mT.conj()
-
-
 def dot(input: Tensor, tensor: Tensor | None = None, other: Tensor | None = None) -> Tensor:
     return torch.einsum("i,i->", input, tensor if tensor is not None else other)
-
-
-def vdot(input: Tensor, other: Tensor) -> Tensor:
-    return torch.einsum("i,i->", input.conj(), other)
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
@@ -100,14 +83,6 @@ def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     return beta * input + alpha * torch.einsum("bij,bjk->ik", batch1, batch2)
-
-
-def matmul(input: Tensor, other: Tensor) -> Tensor:
-    return torch.matmul(input, other)
-
-
-def matmul_from_right(right: Tensor, left: Tensor) -> Tensor:
-    return torch.matmul(left, right)
 
 
 def chain_matmul(*given: Any) -> Tensor:
@@ -139,20 +114,20 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "atleast_1d": lambda *given: _of_each(_vector, given),
     "atleast_2d": lambda *given: _of_each(_row, given),
     "atleast_3d": lambda *given: _of_each(_slab, given),
-    "hstack": hstack,
-    "vstack": vstack,
-    "row_stack": vstack,
-    "dstack": dstack,
-    "column_stack": column_stack,
+    "hstack": _stacking(_vector, 1),
+    "vstack": _stacking(_row, 0),
+    "row_stack": _stacking(_row, 0),
+    "dstack": _stacking(_slab, 2),
+    "column_stack": _stacking(_column, 1),
     "hsplit": _split_along(1),
     "vsplit": _split_along(0),
     "dsplit": _split_along(2),
     "broadcast_tensors": broadcast_tensors,
     "fliplr": lambda input: torch.flip(input, (1,)),
     "flipud": lambda input: torch.flip(input, (0,)),
-    "adjoint": adjoint,
+    "adjoint": lambda input: input.mT.conj(),
     "dot": dot,
-    "vdot": vdot,
+    "vdot": lambda input, other: dot(input.conj(), other),
     "vecdot": vecdot,
     "inner": inner,
     "outer": outer,
@@ -172,10 +147,10 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     if hasattr(space, name)
 }
 COMPOSED |= {
-    torch.Tensor.mH.__get__: adjoint,  # type: ignore[attr-defined]
-    torch.Tensor.H.__get__: adjoint,  # type: ignore[attr-defined]
-    torch.linalg.matmul: matmul,
-    torch.Tensor.__rmatmul__: matmul_from_right,
+    torch.Tensor.mH.__get__: _BY_NAME["adjoint"],  # type: ignore[attr-defined]
+    torch.Tensor.H.__get__: _BY_NAME["adjoint"],  # type: ignore[attr-defined]
+    torch.linalg.matmul: torch.matmul,
+    torch.Tensor.__rmatmul__: lambda right, left: torch.matmul(left, right),
 }
 
 

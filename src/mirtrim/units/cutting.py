@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mirtrim.units.copying import copied
-from mirtrim.units.graph import Slices, UnitGraph
+from mirtrim.units.graph import Slices, UnitGraph, Width
 from mirtrim.units.widths import holder, pad_odd_heads, tensor_attributes
 from mirtrim.utils.errors import ConfigError, TraceError
 
@@ -129,23 +129,20 @@ def cut(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> nn.Module:
     for name, buffer in (*model.named_buffers(), *tensor_attributes(model).items()):
         memo[id(buffer)] = cutter.cut(name, buffer.detach())
     trimmed = copied(model, memo)
-    set_widths(trimmed, graph, keep)
+    for width in graph.widths:
+        set_width(trimmed, width, int(np.count_nonzero(keep[width.groups])))
+    pad_odd_heads(trimmed)
     return trimmed
 
 
-def set_widths(model: nn.Module, graph: UnitGraph, keep: np.ndarray) -> None:
-    """Bring the integer attributes that count units up to date."""
-    for width in graph.widths:
-        module = model.get_submodule(width.module)
-        left = int(np.count_nonzero(keep[width.groups]))
-        inside, key = holder(module, width.attribute)
-        if width.index is None:
-            inside[key] = left
-        else:
-            sizes = list(inside[key])
-            sizes[width.index] = left
-            inside[key] = tuple(sizes)
-    pad_odd_heads(model)
+def set_width(model: nn.Module, width: Width, size: int) -> None:
+    """Give an integer attribute that counts units another value."""
+    inside, key = holder(model.get_submodule(width.module), width.attribute)
+    if width.index is None:
+        inside[key] = size
+    else:
+        before, after = inside[key][: width.index], inside[key][width.index + 1 :]
+        inside[key] = (*before, size, *after)
 
 
 @torch.no_grad()

@@ -5,22 +5,23 @@ then resolved into a `UnitGraph`. Units for which something cannot be followed a
 the graph says why; in strict mode they are refused by name.
 """
 
-import types
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
 from mirtrim.units.preserving import followed_products, preserved, uncached, unscripted
+from mirtrim.units.remaking import codes, python_function
 from mirtrim.units.resolving import resolve
+from mirtrim.units.trace import Plan
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
 from mirtrim.utils.errors import MirtrimError, TraceError
@@ -51,7 +52,7 @@ def discover(
             followed.
     """
     _check_kind(model, example_inputs)
-    plan = _Plan(protect, strict)
+    plan = Plan(protect, strict)
     graphs = [_trace(model, example_inputs, plan)]
     if graphs[0].chose:
         # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
@@ -71,28 +72,8 @@ def _kept(graph: UnitGraph) -> tuple[int, int]:
     return graph.parameters(np.arange(graph.group_count) == 0), sum(graph.kept.values())
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How a network is traced; see `discover` and `Tracer`."""
-
-    protect: Sequence[str]
-    strict: bool
-    follow_attributes: bool = True
-    prefer_last: bool = False
-    typed_divisors: bool = False
-    updated: frozenset[str] = frozenset()
-
-
-def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
-    trace = Tracer(
-        model,
-        plan.protect,
-        strict=plan.strict,
-        follow_attributes=plan.follow_attributes,
-        prefer_last=plan.prefer_last,
-        typed_divisors=plan.typed_divisors,
-        updated=plan.updated,
-    )
+def _trace(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
+    trace = Tracer(model, plan)
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
     with (
@@ -118,7 +99,6 @@ def _trace(model: nn.Module, example_inputs: Any, plan: _Plan) -> UnitGraph:
         findings.unreached = tuple(n for n, _ in model.named_parameters() if n not in trace.used)
         first = tensors_in(example_inputs)[:1]
         batch = first[0].shape[0] if first and first[0].dim() else 1
-        findings.chose = trace.chose
         trace.fix_remade(model)
     if findings.updated & findings.constants:
         # Taken for a frozen front end before it was seen to follow what is trained.
@@ -169,17 +149,9 @@ def _asks_for_mode(model: nn.Module) -> bool:
 
 
 def _mentions_training(value: Any) -> bool:
-    if isinstance(value, staticmethod | classmethod):
-        value = value.__func__
-    if isinstance(value, property):
-        value = value.fget
-    while hasattr(value, "__wrapped__"):
-        value = value.__wrapped__
-    code = value if isinstance(value, types.CodeType) else getattr(value, "__code__", None)
-    if not isinstance(code, types.CodeType):
-        return False
-    return "training" in code.co_names or any(
-        _mentions_training(c) for c in code.co_consts if isinstance(c, types.CodeType)
+    function = python_function(value)
+    return function is not None and any(
+        "training" in code.co_names for code in codes(function.__code__)
     )
 
 
@@ -255,19 +227,13 @@ def _holds(model: nn.Module, graph: UnitGraph, example_inputs: Any) -> bool:
 def _differentiable(model: nn.Module) -> Iterator[None]:
     """Gradients on for all parameters, so that tensors from code that cannot be watched betray
     themselves by a history without a label."""
-    with ExitStack() as stack:
-        frozen = [p for p in model.parameters() if not p.requires_grad and _has_gradient(p)]
-        stack.enter_context(torch.enable_grad())
-
-        def restore() -> None:
-            for parameter in frozen:
-                parameter.requires_grad_(False)
-
-        stack.callback(restore)
+    with_gradients = (p for p in model.parameters() if p.is_floating_point() or p.is_complex())
+    frozen = [p for p in with_gradients if not p.requires_grad]
+    try:
         for parameter in frozen:
             parameter.requires_grad_(True)
-        yield
-
-
-def _has_gradient(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
+        with torch.enable_grad():
+            yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)

@@ -6,6 +6,7 @@ for statistics over units, the place in the code says so, and at one place the o
 tracer and the gates therefore agree here on which calls are counted, and on who makes them.
 """
 
+import itertools
 import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -16,23 +17,26 @@ from torch import Tensor, nn
 
 F = nn.functional
 
-PRODUCTS = tuple(
-    getattr(space, name)
-    for space in (torch, torch.Tensor)
-    for name in ("matmul", "mm", "bmm", "mv", "__matmul__")
-    if hasattr(space, name)
-)
+
+def named(names: str, *spaces: Any) -> tuple[Any, ...]:
+    """The functions of some names, as far as modules and classes of torch have them."""
+    found = itertools.product(spaces, names.split())
+    return tuple(getattr(space, name) for space, name in found if hasattr(space, name))
+
+
+def writes(function: Any) -> bool:
+    """Whether a torch function writes into its first argument."""
+    name = getattr(function, "__name__", "")
+    plain = name.endswith("_") and not name.endswith("__")
+    return plain or name == "__setitem__" or (name.startswith("__i") and name != "__invert__")
+
+
+PRODUCTS = named("matmul mm bmm mv __matmul__", torch, torch.Tensor)
 # bias + left @ right, as the layers of GPT-2 have it, and masks of attention.
-ADDED_PRODUCTS = tuple(
-    getattr(space, name)
-    for space in (torch, torch.Tensor)
-    for name in ("addmm", "baddbmm", "addmv")
+ADDED_PRODUCTS = named("addmm baddbmm addmv", torch, torch.Tensor)
+CONVOLUTIONS = dict.fromkeys(named("conv1d conv2d conv3d", torch), 1) | dict.fromkeys(
+    named("conv_transpose1d conv_transpose2d conv_transpose3d", torch), 0
 )
-CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 1, torch.conv3d: 1} | {
-    torch.conv_transpose1d: 0,
-    torch.conv_transpose2d: 0,
-    torch.conv_transpose3d: 0,
-}
 # The dimension of the weight along which a layer reads units.
 LAYERS: dict[Any, int] = {F.linear: 1} | dict.fromkeys((*PRODUCTS, *ADDED_PRODUCTS), 0)
 LAYERS |= CONVOLUTIONS
@@ -43,22 +47,16 @@ ATTENTION = F.scaled_dot_product_attention
 HEADS = F.multi_head_attention_forward
 BILINEAR = torch.bilinear
 
-_REDUCED = ("sum", "mean", "std", "var", "std_mean", "var_mean", "logsumexp", "norm", "prod")
-_CHECKS = ("any", "all", "_is_any_true", "_is_all_true", "count_nonzero")
-_EXTREMES = ("amax", "amin", "max", "min")
+_REDUCED = """
+    sum mean std var std_mean var_mean logsumexp norm prod amax amin max min
+    any all _is_any_true _is_all_true count_nonzero
+"""
 REDUCTIONS = {
-    getattr(space, name)
-    for space in (torch, torch.Tensor)
-    for name in (*_REDUCED, *_CHECKS, *_EXTREMES)
-    if hasattr(space, name)
-} | {torch.linalg.vector_norm, torch.linalg.norm}
-SCALED = {F.normalize}
-SHARED = {
-    getattr(space, name)
-    for space in (torch, torch.Tensor, F, torch.special)
-    for name in ("softmax", "log_softmax")
-    if hasattr(space, name)
+    *named(_REDUCED, torch, torch.Tensor),
+    *named("vector_norm norm", torch.linalg),
 }
+SCALED = {F.normalize}
+SHARED = {*named("softmax log_softmax", torch, torch.Tensor, F, torch.special)}
 SUMS_OF_PRODUCTS = {torch.einsum, torch.tensordot}
 ORDERED = {*NORMS, *REDUCTIONS, *SCALED, *SHARED, ATTENTION, *SUMS_OF_PRODUCTS}
 GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, BILINEAR, *ORDERED}
@@ -68,7 +66,7 @@ def right_operand(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Any, int | str | None]:
     """The weight of a layer or the right side of a product, and where it stands in the call."""
-    position = 2 if func in ADDED_PRODUCTS else 1
+    position = 2 if func in (*ADDED_PRODUCTS, BILINEAR) else 1
     if len(args) > position:
         return args[position], position
     for key in ("weight", "other", "mat2", "batch2", "vec"):

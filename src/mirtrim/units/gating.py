@@ -30,7 +30,7 @@ from mirtrim.units.gated_calls import (
 from mirtrim.units.graph import NormCall, UnitGraph
 from mirtrim.units.living import over_living, zeroed
 from mirtrim.units.preserving import unscripted
-from mirtrim.units.widths import tensor_attributes
+from mirtrim.units.widths import every_tensor
 from mirtrim.utils.errors import TrainingError
 
 
@@ -109,19 +109,22 @@ class Gating:
         stack.enter_context(gates)
         self._running.append((gates, stack))
 
-    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
-        """No gates any more; called after an error, without outputs, as well."""
+    def _close(self) -> CallOrder | None:
         gates, stack = self._running.pop()
         stack.close()
-        if gates.calls is not None and outputs is not None:
-            gates.calls.assert_whole()
+        return gates.calls
+
+    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """No gates any more; called after an error, without outputs, as well."""
+        calls = self._close()
+        if calls is not None and outputs is not None:
+            calls.assert_whole()
 
     def leave_part(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """The gates of a part that a checkpoint has run again are gone."""
-        gates, stack = self._running.pop()
-        stack.close()
-        if gates.calls is not None:
-            gates.calls.assert_unordered()
+        calls = self._close()
+        if calls is not None:
+            calls.assert_unordered()
 
     def refuse(self, module: nn.Module, inputs: Any) -> None:
         """A part is called, which is right within a pass only, or again in its backward pass."""
@@ -176,8 +179,7 @@ class _Gates(TorchFunctionMode):
         super().__init__()
         self._graph, self._keep = graph, keep
         self._straight_through = straight_through
-        named = (*model.named_parameters(), *model.named_buffers())
-        self._names = {id(t): n for n, t in (*named, *tensor_attributes(model).items())}
+        self._names = {id(t): n for n, t in every_tensor(model).items()}
         training = any(module.training for module in model.modules())
         calls = graph.training_norm_calls if training else graph.norm_calls
         # Where nothing is gated by the order of calls, their number does not matter.
@@ -207,10 +209,12 @@ class _Gates(TorchFunctionMode):
     def _run(self, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """`func` with gated weights or, if it normalises over units, living ones only."""
         call = self._next(func, args, kwargs)
-        if func in LAYERS:
+        if func in LAYERS or func is BILINEAR:
             weight, where = right_operand(func, args, kwargs)
             if call is not None:
                 weight = zeroed(weight, call.axis, self._keep[call.groups])
+            elif func is BILINEAR:
+                weight = self._gate(weight, 1, 2)
             else:
                 weight = self._gate(weight, read_along(func, weight))
             if isinstance(where, str):
@@ -226,10 +230,6 @@ class _Gates(TorchFunctionMode):
         elif func is HEADS:
             args = tuple(self._gate(a, 1) if _is_matrix(a) else a for a in args)
             kwargs = {k: self._gate(a, 1) if _is_matrix(a) else a for k, a in kwargs.items()}
-        elif func is BILINEAR and len(args) > 2:
-            args = (*args[:2], self._gate(args[2], 1, 2), *args[3:])
-        elif func is BILINEAR:
-            kwargs["weight"] = self._gate(kwargs["weight"], 1, 2)
         elif call is not None:
             return over_living(call, self._keep, func, args, kwargs)
         return func(*args, **kwargs)

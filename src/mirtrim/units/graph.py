@@ -1,5 +1,6 @@
 """The unit graph: which units a network has, which live together, and what goes with them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -116,10 +117,17 @@ class NormCall:
         return same and np.array_equal(self.groups, other.groups)
 
 
+@dataclass(eq=False)
 class UnitGraph:
-    """Units, groups and every tensor slice of one network; made by `tracing.discover`.
+    """Units, groups and every tensor slice of one network; made by `finding.discover`.
 
     Attributes:
+        slices: group of each position along each dimension of a tensor, by name (None: no unit
+            that can be removed lies there).
+        unique_parameters: names of the parameters that count, tied ones once.
+        mac_terms, batch: what the network computes for this many examples.
+        layouts: how units lie in a tensor, by names of layer and tensor.
+        normalisations: module whose per-unit gain directly follows a layer's output, by layer.
         norm_calls, training_norm_calls: normalisations in the order in which they run, in eval
             and in training mode.
         kept: reasons for which units can never be removed, and how many units for each.
@@ -134,50 +142,26 @@ class UnitGraph:
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
     """
 
-    def __init__(
-        self,
-        layers: tuple[UnitLayer, ...],
-        group_count: int,
-        slices: Mapping[str, Slices],
-        shapes: Mapping[str, tuple[int, ...]],
-        *,
-        unique_parameters: tuple[str, ...],
-        mac_terms: tuple[MacTerm, ...],
-        batch: int,
-        layouts: Mapping[tuple[str, str], RowLayout],
-        normalisations: Mapping[str, str],
-        widths: tuple[Width, ...],
-        norm_calls: tuple[NormCall, ...],
-        training_norm_calls: tuple[NormCall, ...] = (),
-        kept: Mapping[str, int] | None = None,
-        unreached: tuple[str, ...] = (),
-        notes: tuple[str, ...] = (),
-        follows_attributes: bool = False,
-        weight_norms: tuple[tuple[str, str, int | None], ...] = (),
-        draws: tuple[tuple[int | None, np.ndarray], ...] = (),
-        chose: bool = False,
-        undivided: bool = False,
-    ) -> None:
-        self.layers = layers
-        self.group_count = group_count
-        self.slices = slices
-        self.shapes = shapes
-        self.unique_parameters = unique_parameters
-        self.widths = widths
-        self.norm_calls = norm_calls
-        self.training_norm_calls = training_norm_calls or norm_calls
-        self.kept = dict(kept or {})
-        self.unreached = unreached
-        self.notes = notes
-        self.follows_attributes = follows_attributes
-        self.weight_norms = weight_norms
-        self.draws = draws
-        self.chose = chose
-        self.undivided = undivided
-        self._mac_terms = mac_terms
-        self._batch = batch
-        self._layouts = layouts
-        self._normalisations = normalisations
+    layers: tuple[UnitLayer, ...]
+    group_count: int
+    slices: Mapping[str, Slices]
+    shapes: Mapping[str, tuple[int, ...]]
+    unique_parameters: tuple[str, ...]
+    mac_terms: tuple[MacTerm, ...]
+    batch: int
+    layouts: Mapping[tuple[str, str], RowLayout]
+    normalisations: Mapping[str, str]
+    widths: tuple[Width, ...]
+    norm_calls: tuple[NormCall, ...]
+    training_norm_calls: tuple[NormCall, ...]
+    kept: Mapping[str, int]
+    unreached: tuple[str, ...]
+    notes: tuple[str, ...]
+    weight_norms: tuple[tuple[str, str, int | None], ...]
+    draws: tuple[tuple[int | None, np.ndarray], ...]
+    chose: bool
+    undivided: bool
+    follows_attributes: bool
 
     def all_kept(self) -> np.ndarray:
         """The mask (groups,) that removes nothing."""
@@ -207,43 +191,33 @@ class UnitGraph:
     def parameters(self, keep: np.ndarray) -> int:
         """Exact number of parameters after the cut; tied ones count once, buffers do not."""
         keep = self.checked(keep)
-        total = 0
-        for name in self.unique_parameters:
-            count = 1
-            for size in self.shape_after(name, keep):
-                count *= size
-            total += count
-        return total
+        return sum(math.prod(self.shape_after(name, keep)) for name in self.unique_parameters)
 
     def macs(self, keep: np.ndarray) -> int:
         """Exact multiply-accumulates per example after the cut."""
         keep = self.checked(keep)
-        total = 0
-        for term in self._mac_terms:
-            product = term.constant
-            for groups in term.factors:
-                product *= int(np.count_nonzero(keep[groups]))
-            total += product
-        return total // self._batch
+        total = sum(
+            term.constant * math.prod(int(np.count_nonzero(keep[one])) for one in term.factors)
+            for term in self.mac_terms
+        )
+        return total // self.batch
 
     def normalisation_of(self, layer_name: str) -> str | None:
         """Module whose per-unit gain directly follows that layer's output, if there is one."""
-        return self._normalisations.get(layer_name)
+        return self.normalisations.get(layer_name)
 
     def rows(self, layer_name: str, tensor_name: str) -> RowLayout:
         """How the units of a layer lie in one of its `weights`."""
-        return self._layouts[layer_name, tensor_name]
+        return self.layouts[layer_name, tensor_name]
 
     def unit_weights(self, layer: UnitLayer, tensors: Mapping[str, Tensor]) -> Tensor:
         """All incoming weights of each unit, (units, fan_in); biases left out."""
         parts = []
         for name in layer.weights:
-            layout = self._layouts[layer.name, name]
+            layout = self.layouts[layer.name, name]
             rows = layout.by_unit(tensors[name])
             if layout.gain in tensors:
                 lengths = rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
                 rows = rows / lengths * tensors[layout.gain].reshape(-1, 1)
             parts.append(rows)
-        if len(parts) == 1:
-            return parts[0]
-        return torch.cat(parts, dim=1)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)

@@ -14,12 +14,16 @@ from mirtrim.utils.errors import TraceError
 
 def zeroed(tensor: Tensor, dim: int | None, living: np.ndarray) -> Tensor:
     """`tensor` with zeros where units along `dim` are gone."""
-    dim = _fitting(tensor, dim, living)
-    mask = torch.as_tensor(living, dtype=tensor.dtype, device=tensor.device)
-    return tensor * mask.reshape([-1 if d == dim else 1 for d in range(tensor.dim())])
+    return tensor * _lying_along(torch.as_tensor(living, dtype=tensor.dtype), tensor, dim)
 
 
-def _fitting(tensor: Tensor, axis: int | None, living: np.ndarray) -> int:
+def _lying_along(values: Tensor, tensor: Tensor, axis: int | None) -> Tensor:
+    """Values of units, shaped so that they meet `tensor` along the dimension of its units."""
+    axis = _fitting(tensor, axis, values)
+    return values.to(tensor.device).reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
+
+
+def _fitting(tensor: Tensor, axis: int | None, living: np.ndarray | Tensor) -> int:
     """`axis` of a tensor that has as many units there as when the network was traced.
 
     Raises:
@@ -73,9 +77,7 @@ def _shared_by_living(
 ) -> Tensor:
     """A softmax, or its logarithm, over living units only; zeros for those that are gone."""
     tensor = args[0] if args else kwargs.pop("input")
-    axis = _fitting(tensor, axis, living)
-    gone = torch.as_tensor(~living, device=tensor.device)
-    gone = gone.reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
+    gone = _lying_along(torch.as_tensor(~living), tensor, axis)
     shares = func(tensor.masked_fill(gone, -torch.inf), *args[1:], **kwargs)
     return shares.masked_fill(gone, 0.0)
 
@@ -84,15 +86,14 @@ def _norm_of_living(
     call: NormCall, keep: np.ndarray, tensor: Tensor, sizes: Any, *rest: Any, **named: Any
 ) -> Tensor:
     """A normalisation whose statistics are over living units only."""
-    axis = _fitting(tensor, call.axis, keep[call.groups])
     order = ("weight", "eps") if call.kind == "rms_norm" else ("weight", "bias", "eps")
     given = dict(zip(order, rest, strict=False)) | named
     weight, bias = given.get("weight"), given.get("bias")
     eps = given.get("eps", 1e-5)
     if eps is None:
         eps = torch.finfo(tensor.dtype).eps
-    living = torch.as_tensor(keep[call.groups], dtype=tensor.dtype, device=tensor.device)
-    living = living.reshape([-1 if d == axis else 1 for d in range(tensor.dim())])
+    mask = torch.as_tensor(keep[call.groups], dtype=tensor.dtype)
+    living = _lying_along(mask, tensor, call.axis)
     shape = tensor.shape
     if call.kind == "group_norm":
         parts = (shape[0], int(sizes), -1)

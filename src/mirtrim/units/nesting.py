@@ -155,10 +155,7 @@ def _attributes(item: Any) -> list[Any] | None:
     ):
         return None
     found = list(vars(item).values()) if hasattr(item, "__dict__") else []
-    for name in slots:
-        value = getattr(item, name, None)
-        found.append(value)
-    return found
+    return found + [getattr(item, name, None) for name in slots]
 
 
 def _slot_names(kind: type) -> tuple[str, ...]:
@@ -196,6 +193,17 @@ def _takes(forward: Callable[..., Any], named: Mapping[Any, Any]) -> bool:
     return True
 
 
+def rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A plain container with `change` of each of its entries in it; anything else as it is."""
+    if type(value) in (list, tuple, set):
+        return type(value)([change(item) for item in value])
+    if type(value) is dict:
+        return {key: change(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(change, value))
+    return value
+
+
 def _fresh(value: Any, memo: dict[int, Any]) -> Any:
     """A copy whose tensors can be written into; what cannot be copied is handed on."""
     if isinstance(value, Tensor):
@@ -203,14 +211,9 @@ def _fresh(value: Any, memo: dict[int, Any]) -> Any:
             copied = value.detach().clone() if not value.is_inference() else value.clone()
             memo[id(value)] = copied.requires_grad_(value.requires_grad)
         return memo[id(value)]
-    if type(value) in (list, tuple, set):
-        return type(value)([_fresh(item, memo) for item in value])
-    if type(value) is dict:
-        return {key: _fresh(item, memo) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_fresh(item, memo) for item in value))
-    if value is None or isinstance(value, _PLAIN | int | type | nn.Module):
-        return value
+    contained = rebuilt(value, lambda item: _fresh(item, memo))
+    if contained is not value or isinstance(value, _PLAIN | None | int | type | nn.Module):
+        return contained
     if dataclasses.is_dataclass(value) or hasattr(value, "__dict__"):
         try:
             for tensor in tensors_in(value):

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mirtrim.units.copying import copied
+from mirtrim.units.gated_calls import writes
+from mirtrim.units.nesting import rebuilt
 
 _WIDER = {
     torch.float16: torch.float64,
@@ -34,13 +36,7 @@ def widened(value: Any) -> Any:
         return value.to("cpu" if value.device.type == "mps" else value.device, dtype)
     if isinstance(value, torch.dtype):
         return _WIDER.get(value, value)
-    if type(value) in (list, tuple, set):
-        return type(value)([widened(item) for item in value])
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(widened, value))
-    if type(value) is dict:
-        return {key: widened(item) for key, item in value.items()}
-    return value
+    return rebuilt(value, widened)
 
 
 def widened_copy(model: nn.Module) -> nn.Module:
@@ -64,13 +60,6 @@ def _holds_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
-def _writes(func: Callable[..., Any]) -> bool:
-    """Whether a function works in place or looks at the tensor object itself."""
-    name = getattr(func, "__name__", "")
-    plain = name.endswith("_") and not name.endswith("__")
-    return plain or name.startswith("__i") or name in ("__setitem__", "__get__", "__set__")
-
-
 class _Widening(TorchFunctionMode):
     """Every request for a narrower type is answered with the wide one."""
 
@@ -80,7 +69,9 @@ class _Widening(TorchFunctionMode):
         if func in _CASTS:
             return torch.Tensor.double(args[0])
         kwargs = {key: widened(value) for key, value in (kwargs or {}).items()}
-        first = args[:1] if _writes(func) else tuple(map(widened, args[:1]))
+        # What is written into, or looked at as an object, stays that object.
+        same = writes(func) or getattr(func, "__name__", "") in ("__get__", "__set__")
+        first = args[:1] if same else tuple(map(widened, args[:1]))
         args = (*first, *map(widened, args[1:]))
         found = func(*args, **kwargs)
         # What an operation writes into stays the object that it is.

@@ -17,6 +17,7 @@ from mirtrim.units.sizes import AdaptiveInt
 
 # How deep plain objects inside attributes are looked into.
 _DEEPEST = 3
+_GENERATORS = torch.Generator | np.random.Generator | np.random.RandomState | random.Random
 
 
 @contextmanager
@@ -66,9 +67,7 @@ class _State:
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
             self._note_tensor(value)
-        elif isinstance(
-            value, torch.Generator | np.random.Generator | np.random.RandomState | random.Random
-        ):
+        elif isinstance(value, _GENERATORS):
             self._generators.append((value, _random_state(value)))
         elif isinstance(value, torch.jit.ScriptModule):
             for tensor in (*value.parameters(), *value.buffers()):
@@ -164,20 +163,24 @@ def uncached(network: nn.Module) -> Iterator[None]:
     """
     spaces: list[Any] = [m for m in list(sys.modules.values()) if isinstance(m, type(sys))]
     spaces += {kind for module in network.modules() for kind in type(module).__mro__}
-    replaced: list[tuple[Any, str, Any]] = []
     with ExitStack() as stack:
-
-        def restore() -> None:
-            for space, name, value in replaced:
-                setattr(space, name, value)
-
-        stack.callback(restore)
         for space in spaces:
             for name, value in list(vars(space).items()):
                 if type(value) is functools._lru_cache_wrapper:
-                    replaced.append((space, name, value))
+                    stack.callback(setattr, space, name, value)
                     setattr(space, name, _bypassing(value))
         yield
+
+
+@contextmanager
+def _replaced(space: Any, name: str, value: Any) -> Iterator[None]:
+    """Within this context an attribute has another value."""
+    before = getattr(space, name)
+    setattr(space, name, value)
+    try:
+        yield
+    finally:
+        setattr(space, name, before)
 
 
 @contextmanager
@@ -194,11 +197,8 @@ def unscripted() -> Iterator[None]:
         source = getattr(function, "_torchdynamo_inline", None) if of_script else None
         return compiled(function, *args, **kwargs) if source is None else source(*args, **kwargs)
 
-    kind.__call__ = call  # type: ignore[assignment]
-    try:
+    with _replaced(kind, "__call__", call):
         yield
-    finally:
-        kind.__call__ = compiled  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -212,11 +212,8 @@ def followed_products() -> Iterator[None]:
             return math.prod(a)
         return plain(a, *args, **kwargs)
 
-    np.prod = prod
-    try:
+    with _replaced(np, "prod", prod):
         yield
-    finally:
-        np.prod = plain
 
 
 def _bypassing(cached: Any) -> Callable[..., Any]:

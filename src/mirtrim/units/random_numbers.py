@@ -14,41 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mirtrim.units.gated_calls import named
+
 F = nn.functional
 
-_DROPOUTS = {
-    getattr(space, name)
-    for space in (torch, F)
-    for name in (
-        "dropout",
-        "dropout_",
-        "dropout1d",
-        "dropout2d",
-        "dropout3d",
-        "alpha_dropout",
-        "feature_dropout",
-        "feature_alpha_dropout",
-    )
-    if hasattr(space, name)
-}
-_FILLING = {
-    getattr(torch.Tensor, f"{name}_")
-    for name in ("normal", "uniform", "exponential", "cauchy", "log_normal", "geometric", "random")
-} | {torch.Tensor.bernoulli_}
-_DRAWING = {
-    getattr(torch, name)
-    for name in (
-        "rand",
-        "randn",
-        "rand_like",
-        "randn_like",
-        "randint",
-        "bernoulli",
-        "normal",
-        "poisson",
-    )
-} | {torch.Tensor.bernoulli, torch.randint_like}
-RANDOM = _DROPOUTS | _FILLING | _DRAWING
+_NAMES = """
+    dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_dropout
+    feature_alpha_dropout
+"""
+_FILLING = """
+    normal_ uniform_ exponential_ cauchy_ log_normal_ geometric_ random_ bernoulli_ bernoulli
+"""
+_DRAWING = "rand randn rand_like randn_like randint randint_like bernoulli normal poisson"
+_DROPOUTS = {*named(_NAMES, torch, F)}
+RANDOM = {*_DROPOUTS, *named(_FILLING, torch.Tensor), *named(_DRAWING, torch)}
 
 
 @dataclass(frozen=True)

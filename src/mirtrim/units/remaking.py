@@ -68,11 +68,11 @@ def _written(model: nn.Module) -> dict[str, set[type | None]]:
     seen: set[types.CodeType] = set()
     while waiting:
         function, kind = waiting.pop()
-        plain = _plain(function)
+        plain = python_function(function)
         if plain is None or plain.__code__ in seen:
             continue
         seen.add(plain.__code__)
-        for code in _codes(plain.__code__):
+        for code in codes(plain.__code__):
             for name in _assigned(code):
                 found.setdefault(name, set()).add(kind)
             of_parents = {"super", *(k.__name__ for k in kinds for k in k.__mro__)}
@@ -94,7 +94,7 @@ def _methods(kinds: Iterable[type], name: str, *, every: bool) -> Iterator[tuple
                 yield vars(owner)[name], owner
 
 
-def _plain(value: Any) -> types.FunctionType | None:
+def python_function(value: Any) -> types.FunctionType | None:
     """The Python function in a method, a property or a wrapper; None for anything else."""
     if isinstance(value, property):
         value = value.fget
@@ -108,12 +108,12 @@ def _foreign(function: types.FunctionType) -> bool:
     return (function.__module__ or "").partition(".")[0] in ("torch", "numpy")
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+def codes(code: types.CodeType) -> Iterator[types.CodeType]:
     """A code object and those of the functions defined in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
+            yield from codes(constant)
 
 
 def _assigned(code: types.CodeType) -> Iterator[str]:

@@ -3,12 +3,11 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import nn
 
-from mirtrim.units.gated_calls import Site
 from mirtrim.units.graph import MacTerm, NormCall, RowLayout, Slices, UnitGraph, UnitLayer, Width
 from mirtrim.units.labels import Ids
 from mirtrim.units.ledger import Constraints, Ledger, Solution
@@ -25,9 +24,6 @@ class FoundLayer:
     weights: dict[str, RowLayout] = field(default_factory=dict)
 
 
-Norm = tuple[str, int | None, Ids, str, Site]
-
-
 @dataclass
 class Findings(Constraints):
     """Everything tracing wrote down.
@@ -38,7 +34,7 @@ class Findings(Constraints):
         ties: pairs of tensor dimensions that must keep equal sizes.
         widths: (module, attribute, index, ids) of integer attributes that count units.
         macs: (constant, ids of each factor).
-        norms: (kind, axis, ids, module, site) of each normalisation over units.
+        norms: each normalisation over units, with their ids in the place of groups.
         followers: layer name to the normalisation module that follows it.
         training_norms: like `norms`, for a pass in training mode.
         unreached: parameters that took no part in any pass.
@@ -60,9 +56,9 @@ class Findings(Constraints):
     layers: dict[str, FoundLayer] = field(default_factory=dict)
     widths: dict[tuple[str, str, int | None], Ids] = field(default_factory=dict)
     macs: list[tuple[int, tuple[Ids, ...]]] = field(default_factory=list)
-    norms: list[Norm] = field(default_factory=list)
+    norms: list[NormCall] = field(default_factory=list)
     followers: dict[str, str] = field(default_factory=dict)
-    training_norms: list[Norm] = field(default_factory=list)
+    training_norms: list[NormCall] = field(default_factory=list)
     unreached: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     chose: bool = False
@@ -76,20 +72,13 @@ class Findings(Constraints):
     @contextmanager
     def in_training(self) -> Iterator[None]:
         """Within this context costs and what follows what are not written down again."""
-        macs, norms, followers = self.macs, self.norms, self.followers
-        draws = self.draws
+        written = self.macs, self.norms, self.followers, self.draws
         self.macs, self.norms, self.followers, self.draws = [], [], {}, []
         try:
             yield
         finally:
             self.training_norms = self.norms
-            self.macs, self.norms, self.followers = macs, norms, followers
-            self.draws = draws
-
-    def add_layer(self, name: str, kind: str, ids: Ids, fixed: str) -> FoundLayer:
-        """Write down a layer seen for the first time."""
-        self.layers[name] = FoundLayer(kind, ids, fixed)
-        return self.layers[name]
+            self.macs, self.norms, self.followers, self.draws = written
 
     def width(self, module: str, attribute: str, ids: Ids, index: int | None = None) -> None:
         """An attribute of a module counts these units; a second call must agree."""
@@ -207,7 +196,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
             if groups_of[ids].any()
         ),
         norm_calls=_norm_calls(findings.norms, groups_of),
-        training_norm_calls=_norm_calls(findings.training_norms, groups_of),
+        training_norm_calls=_norm_calls(findings.training_norms or findings.norms, groups_of),
         kept=_kept(findings, solution),
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),
@@ -227,10 +216,8 @@ def _about_constants(findings: Findings, shapes: dict[str, tuple[int, ...]]) -> 
     ]
 
 
-def _norm_calls(norms: list[Norm], groups_of: np.ndarray) -> tuple[NormCall, ...]:
-    return tuple(
-        NormCall(kind, axis, groups_of[ids], path, site) for kind, axis, ids, path, site in norms
-    )
+def _norm_calls(norms: list[NormCall], groups_of: np.ndarray) -> tuple[NormCall, ...]:
+    return tuple(replace(call, groups=groups_of[call.groups]) for call in norms)
 
 
 def _kept(findings: Findings, solution: Solution) -> dict[str, int]:

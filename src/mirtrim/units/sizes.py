@@ -100,7 +100,7 @@ class AdaptiveInt(int):
         if type(other) is int and not other:
             return self  # where a running sum begins
         if not isinstance(other, int) or (self._divided and not isinstance(other, AdaptiveInt)):
-            return self.fix(symbol) + sign * _number(other, symbol)
+            return self.fix(symbol) + sign * size_after(other, symbol)
         terms = self.terms
         if isinstance(other, AdaptiveInt):
             terms += tuple((ids, sign * scale) for ids, scale in other.terms)
@@ -129,7 +129,7 @@ class AdaptiveInt(int):
                 return other * self.fix("*")
             other = other.fix("*")
         if type(other) is not int:
-            return self.fix("*") * _number(other, "*")
+            return self.fix("*") * size_after(other, "*")
         self._divide_exactly()
         return self._like(self.plain * other, tuple((i, s * other) for i, s in self.terms))
 
@@ -157,16 +157,16 @@ class AdaptiveInt(int):
 
     def _divisor(self, other: Any, symbol: str) -> Any:
         """What this is divided by, a plain number where such sizes stay."""
-        return _number(other, symbol) if self.ledger.typed_divisors else other
+        return size_after(other, symbol) if self.ledger.typed_divisors else other
 
     def __floordiv__(self, other: Any) -> int:
         if self._in_runs(other):
-            return self.plain // _number(other.plain, "//")
+            return self.plain // size_after(other.plain, "//")
         other = self._divisor(other, "//")
         exact = type(other) is int and other > 0 and self.plain % other == 0
         offset = self.plain - sum(s * len(ids) for ids, s in self.terms)
         if not exact or offset or len(self.terms) != 1:
-            return self.fix("//") // _number(other, "//")
+            return self.fix("//") // size_after(other, "//")
         return self._like(
             self.plain // other, tuple((i, s * Fraction(1, other)) for i, s in self.terms)
         )
@@ -179,7 +179,7 @@ class AdaptiveInt(int):
             # Equal pieces keep the size divisible, so the remainder stays what it is.
             self.ledger.unite_pieces(self.whole, other, f"% {other} in {self.where()}")
             return 0
-        return self.fix("%") % _number(other, "%")
+        return self.fix("%") % size_after(other, "%")
 
     def _compare(self, other: Any, relation: Callable[[Any, Any], Any], symbol: str) -> bool:
         # torch's own modules check shapes against attributes that are cut along with them.
@@ -203,24 +203,6 @@ class AdaptiveInt(int):
             return bool(relation(self.plain, other))
         return bool(relation(self.fix(symbol), other))
 
-    def __eq__(self, other: object) -> bool:
-        return self._compare(other, operator.eq, "==")
-
-    def __ne__(self, other: object) -> bool:
-        return self._compare(other, operator.ne, "!=")
-
-    def __lt__(self, other: Any) -> bool:
-        return self._compare(other, operator.lt, "<")
-
-    def __le__(self, other: Any) -> bool:
-        return self._compare(other, operator.le, "<=")
-
-    def __gt__(self, other: Any) -> bool:
-        return self._compare(other, operator.gt, ">")
-
-    def __ge__(self, other: Any) -> bool:
-        return self._compare(other, operator.ge, ">=")
-
     __hash__ = int.__hash__
 
 
@@ -236,7 +218,8 @@ def merged(terms: Terms) -> Terms:
     return tuple((ids, scale) for ids, scale in found if scale)
 
 
-def _number(value: Any, use: str) -> Any:
+def size_after(value: Any, use: str) -> Any:
+    """An ordinary number out of `value`; an adaptive one gets its units pinned."""
     return value.fix(use) if isinstance(value, AdaptiveInt) else value
 
 
@@ -244,7 +227,7 @@ def _fixing(name: str) -> Callable[..., Any]:
     plain = getattr(int, name)
 
     def method(self: AdaptiveInt, *others: Any) -> Any:
-        return plain(self.fix(name.strip("_")), *(_number(o, name) for o in others))
+        return plain(self.fix(name.strip("_")), *(size_after(o, name) for o in others))
 
     return method
 
@@ -258,6 +241,16 @@ for _word in _FIXING.split():
     setattr(AdaptiveInt, _word, _fixing(_word))
 
 
+def _comparing(name: str, symbol: str) -> Callable[[AdaptiveInt, Any], bool]:
+    relation = getattr(operator, name)
+    return lambda self, other: self._compare(other, relation, symbol)
+
+
+_COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+for _word, _symbol in _COMPARED.items():
+    setattr(AdaptiveInt, f"__{_word}__", _comparing(_word, _symbol))
+
+
 def plain_sizes(value: Any) -> Any:
     """`value` with ordinary ints in place of adaptive ones, one level deep."""
     if isinstance(value, AdaptiveInt):
@@ -267,8 +260,3 @@ def plain_sizes(value: Any) -> Any:
     if type(value) is slice:
         return slice(*map(plain_sizes, (value.start, value.stop, value.step)))
     return value
-
-
-def size_after(value: Any, use: str) -> int:
-    """An ordinary int out of `value`; an adaptive one gets its units pinned."""
-    return value.fix(use) if isinstance(value, AdaptiveInt) else value

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mirtrim.units.pairs import build_pairs, described
 from mirtrim.units.storable import check_storable
 from mirtrim.units.stored_sizes import set_sizes, sizes_of
-from mirtrim.units.widths import tensor_attributes
+from mirtrim.units.widths import every_tensor, tensor_attributes
 from mirtrim.utils.errors import ArtefactError
 from mirtrim.utils.files import atomic_path, json_text, read_json
 from mirtrim.utils.tensors import has_digest, read_tensors, write_tensors
@@ -40,12 +40,6 @@ def paths_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     return base.with_name(f"{base.name}.safetensors"), base.with_name(f"{base.name}.json")
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, tied ones once, and tensors kept as attributes."""
-    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {**named, **tensor_attributes(model)}
-
-
 def save(model: nn.Module, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write `path`.safetensors (weights, buffers) and `path`.json (widths); returns both paths.
 
@@ -59,7 +53,7 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     if not isinstance(model, nn.Module):
         raise ArtefactError(f"model: {type(model).__name__} is not a torch module to save")
     weights_path, widths_path = paths_of(path)
-    tensors = _tensors(model)
+    tensors = every_tensor(model)
     check_storable(model, tensors)
     tensors = {n: t.detach().cpu().resolve_neg().contiguous() for n, t in tensors.items()}
     imaginary = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
@@ -91,7 +85,7 @@ def packed(model: nn.Module) -> dict[str, Tensor]:
 
     Complex tensors stay complex; nothing is shared with the network.
     """
-    tensors = {f"tensor/{n}": t.detach().clone() for n, t in _tensors(model).items()}
+    tensors = {f"tensor/{n}": t.detach().clone() for n, t in every_tensor(model).items()}
     for module, sizes in sizes_of(model).items():
         for attribute, size in sizes.items():
             tensors[f"size/{module}/{attribute}"] = torch.tensor(size)
@@ -114,7 +108,7 @@ def unpacked(packed: Mapping[str, Tensor], model: nn.Module) -> nn.Module:
         else:
             module, _, attribute = name.rpartition("/")
             modules.setdefault(module, {})[attribute] = value.tolist()
-    tensors = _tensors(model)
+    tensors = every_tensor(model)
     if odd := sorted(set(tensors) ^ set(stored)):
         raise ArtefactError(f"{where} is of another network: {', '.join(odd[:4])} do not match")
     _resize(model, tensors, {n: t.clone() for n, t in stored.items()}, where)
@@ -167,7 +161,7 @@ def load(path: str | os.PathLike[str], factory: Callable[[], nn.Module]) -> nn.M
         build_pairs(model, pairs, shapes)
     except ValueError as error:
         raise ArtefactError(f"{widths_path}: {error}; save the network again") from error
-    tensors = _tensors(model)
+    tensors = every_tensor(model)
     # States that come and go with use: only where both have them they are read.
     passing = set(tensor_attributes(model)) | set(lists["attributes"])
     both = {name for name in set(tensors) & set(stored) if _fits(stored[name], tensors[name])}

@@ -4,9 +4,9 @@ Handlers push the labels of tensors through the operations. What they learn abou
 they tell the `Trace`, which notes it in the ledger and the findings.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,36 +17,45 @@ from mirtrim.units.graph import RowLayout
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
 from mirtrim.units.remaking import parents, remade
+from mirtrim.units.resolving import FoundLayer
 from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.tensor_labels import TensorLabels
 from mirtrim.units.widths import WEIGHTED, holder, own_sizes, several, size_at, unit_attributes
 from mirtrim.utils.errors import TraceError
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a network is traced.
+
+    Attributes:
+        protect, strict: see `finding.discover`.
+        follow_attributes: whether integers of somebody's own modules may count units.
+        prefer_last: whether the last of several sizes shrinks where each of them could, not the
+            first.
+        typed_divisors: whether sizes by which others are divided stay.
+        updated: frozen parameters that are made from trained ones.
+    """
+
+    protect: Sequence[str]
+    strict: bool
+    follow_attributes: bool = True
+    prefer_last: bool = False
+    typed_divisors: bool = False
+    updated: frozenset[str] = frozenset()
+
+
 class Trace(TensorLabels):
     """What is known of one forward pass; handlers act through its methods."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        protect: Sequence[str],
-        *,
-        strict: bool = False,
-        follow_attributes: bool = True,
-        prefer_last: bool = False,
-        typed_divisors: bool = False,
-        updated: Collection[str] = (),
-    ) -> None:
-        super().__init__(model, strict=strict, updated=updated)
-        self.ledger.typed_divisors = typed_divisors
-        self._follow_attributes = follow_attributes
-        self._prefer_last = prefer_last
-        self.chose = False
+    def __init__(self, model: nn.Module, plan: Plan) -> None:
+        super().__init__(model, strict=plan.strict, updated=plan.updated)
+        self.ledger.typed_divisors = plan.typed_divisors
+        self._plan = plan
         self.without_gradients = False
-        unknown = set(protect) - {path for path, _ in self._modules.values()}
+        unknown = set(plan.protect) - {path for path, _ in self._modules.values()}
         if unknown:
             raise TraceError(f"cannot protect {sorted(unknown)[0]!r}: there is no such module")
-        self._protect = tuple(protect)
 
     def bind(self, name: str, dim: int, ids: Ids) -> None:
         """The positions of dimension `dim` of the tensor called `name` belong to `ids`."""
@@ -62,13 +71,13 @@ class Trace(TensorLabels):
         else:
             slot[dim] = ids
 
-    def bind_optional(self, tensor: Any, ids: Ids, what: str) -> None:
-        """Bind the only dimension of a bias, gain or statistic, where there is one."""
+    def bind_optional(self, tensor: Any, ids: Ids, what: str, place: int = 0) -> None:
+        """Bind a dimension of a bias, gain or statistic, most often its only one, if it is one."""
         if tensor is None:
             return
         name, label = self.name_of(tensor), self.label_of(tensor)
         origins = label.origins if isinstance(label, Free) else ()
-        parts = [(n, dim) for n, (dim,) in origins if dim is not None]
+        parts = [(n, dim) for n, dims in origins if (dim := dims[place]) is not None]
         if name is None and parts:
             # Computed, as a pruned bias is from its mask; single numbers may scale it.
             for part, dim in parts:
@@ -81,12 +90,12 @@ class Trace(TensorLabels):
             )
             self.ledger.refuse(ids, f"{cause}; register it or protect the layer before it", cause)
         else:
-            self.bind(name, 0, ids)
+            self.bind(name, place, ids)
 
     def choose(self, count: int) -> int:
         """Which of several sizes shrinks, where each of them could."""
-        self.chose = True
-        return count - 1 if self._prefer_last else 0
+        self.findings.chose = True
+        return count - 1 if self._plan.prefer_last else 0
 
     def along(self, name: str, dim: int) -> Ids:
         """Unit ids of the positions of one dimension, new ones if nothing is known of them."""
@@ -154,45 +163,38 @@ class Trace(TensorLabels):
             start = self.findings.start(weight)
             layout = replace(layout, start=start, stop=start + units * layout.gates)
         path, module = self.owner()
-        plain = (
-            not apart
-            and isinstance(module, WEIGHTED)
-            and path
-            and weight.rpartition(".")[0] == path
-        )
-        if not (plain or apart) and isinstance(module, WEIGHTED) and path:
-            parameters = module._parameters.values()
-            plain = any(self.name_of(p) == weight for p in parameters)
+        layer = weight
+        if not apart and isinstance(module, WEIGHTED) and path:
             # Parametrisations keep their parameters in modules of their own.
-            plain = plain or weight.startswith(f"{path}.parametrizations.")
-        layer = path if plain else weight
+            inside = weight.rpartition(".")[0] == path
+            inside = inside or weight.startswith(f"{path}.parametrizations.")
+            if inside or any(self.name_of(p) == weight for p in module._parameters.values()):
+                layer = path
         known = self.findings.layers.get(layer)
         if known is None:
             fixed = fixed or self._protected(path) or ("it has a single unit" if units == 1 else "")
             ids = np.zeros(units, dtype=np.int64) if fixed else self.ledger.fresh(units)
-            known = self.findings.add_layer(layer, kind, ids, fixed)
+            known = self.findings.layers[layer] = FoundLayer(kind, ids, fixed)
         elif fixed:
             self.ledger.pin(known.ids, fixed)
         known.weights.setdefault(weight, layout)
         return known.ids
 
     def _protected(self, path: str) -> str:
-        for name in self._protect:
+        for name in self._plan.protect:
             if not name or path == name or path.startswith(f"{name}."):
                 return f"{name or 'the network'} is protected"
         return ""
 
     def finish(self, leaf: Any) -> None:
         """Something that the network returns: its units stay, and sizes stay what they are."""
-        if not isinstance(leaf, Tensor):
-            if isinstance(leaf, AdaptiveInt):
-                leaf.fix("an output of the network")
-            return
-        tensor = leaf
-        label = self.label_of(tensor)
-        if isinstance(label, Label):
-            self.ledger.pin(label.ids, OUTPUT)
-        self.fix_tensor(tensor)
+        if isinstance(leaf, AdaptiveInt):
+            leaf.fix("an output of the network")
+        elif isinstance(leaf, Tensor):
+            label = self.label_of(leaf)
+            if isinstance(label, Label):
+                self.ledger.pin(label.ids, OUTPUT)
+            self.fix_tensor(leaf)
 
     def adaptive(self, value: int, ids: Ids) -> int:
         """The size of a dimension whose positions belong to `ids`."""
@@ -219,7 +221,7 @@ class Trace(TensorLabels):
         with ExitStack() as stack:
             for path, module in self._modules.values():
                 names = unit_attributes(module)
-                if self._follow_attributes:
+                if self._plan.follow_attributes:
                     names += own_sizes(module)
                 for name in names:
                     inside, key = holder(module, name)

@@ -8,7 +8,8 @@ from torch.overrides import TorchFunctionMode
 
 from mirtrim.units.composed import composed
 from mirtrim.units.gated_calls import in_order
-from mirtrim.units.handlers import HANDLERS, METADATA
+from mirtrim.units.graph import NormCall
+from mirtrim.units.handlers import HANDLERS, METADATA, RUN_BY_HANDLERS
 from mirtrim.units.handlers.operations import Call, Unfollowed
 from mirtrim.units.labels import IMMORTAL, Label
 from mirtrim.units.random_numbers import RANDOM
@@ -34,13 +35,10 @@ class Tracer(Trace, TorchFunctionMode):
             with self:
                 return parts(*args, **kwargs)
         call = Call(func, args, kwargs, self)
-        handler = HANDLERS.get(func)
         try:
-            if handler is None:
+            if func not in RUN_BY_HANDLERS:
                 call.run()
-                call.unknown()
-            else:
-                handler(call)
+            HANDLERS.get(func, Call.unknown)(call)
         except TraceError as refusal:
             if self.ledger.strict:
                 raise
@@ -57,5 +55,5 @@ class Tracer(Trace, TorchFunctionMode):
             label = label if isinstance(label, Label) else IMMORTAL
             self.findings.draws.append((label.axis, label.ids))
         if in_order(func, call.args, call.kwargs, self.name_of):
-            self.findings.norms.append((*call.gate, *self.caller()))
+            self.findings.norms.append(NormCall(*call.gate, *self.caller()))
         return call.out

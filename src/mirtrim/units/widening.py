@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from mirtrim.units.copying import copied
+from mirtrim.units.cutting import set_width
 from mirtrim.units.graph import UnitGraph
-from mirtrim.units.widths import of_torch, tensor_attributes
+from mirtrim.units.widths import every_tensor, of_torch
 from mirtrim.utils.errors import TraceError
 
 
@@ -32,8 +33,7 @@ def widened(network: nn.Module, graph: UnitGraph, factor: int) -> nn.Module:
         return fixed + factor * (len(groups) - fixed)
 
     memo: dict[int, Any] = {}
-    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    for name, tensor in (*tensors.items(), *tensor_attributes(network).items()):
+    for name, tensor in every_tensor(network).items():
         slices = graph.slices[name]
         shape = [
             old if groups is None else size(groups)
@@ -44,15 +44,9 @@ def widened(network: nn.Module, graph: UnitGraph, factor: int) -> nn.Module:
         memo[id(tensor)] = nn.Parameter(new, tensor.requires_grad) if learns else new
     wide = copied(network, memo)
     for width in graph.widths:
-        module = wide.get_submodule(width.module)
-        if not of_torch(type(module)):
+        if not of_torch(type(wide.get_submodule(width.module))):
             raise TraceError(
                 f"{width.module or '(root)'}.{width.attribute} counts units and cannot be widened"
             )
-        if width.index is None:
-            setattr(module, width.attribute, size(width.groups))
-        else:
-            sizes = list(getattr(module, width.attribute))
-            sizes[width.index] = size(width.groups)
-            setattr(module, width.attribute, tuple(sizes))
+        set_width(wide, width, size(width.groups))
     return wide

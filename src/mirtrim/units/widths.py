@@ -193,6 +193,12 @@ def tensor_attributes(model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
+def every_tensor(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, tied ones once, and tensors kept as attributes."""
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {**dict(named), **tensor_attributes(model)}
+
+
 def _held(place: str, value: Any) -> Iterator[tuple[str, Tensor]]:
     """Tensors in nested containers, by their place."""
     if type(value) is Tensor:

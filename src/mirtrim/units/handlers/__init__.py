@@ -1,15 +1,13 @@
 """How labels travel through torch operations; one file per family of operations."""
 
-from mirtrim.units.handlers import (
+from mirtrim.units.handlers import (  # noqa: F401
     attention,
     contracting,
-    convolutions,
     dimwise,
     elementwise,
-    embeddings,
     indexing,
     joining,
-    linear,
+    layers,
     moving,
     norms,
     parting,
@@ -17,32 +15,9 @@ from mirtrim.units.handlers import (
     properties,
     recurrent,
     reshaping,
-    scattering,
     spatial,
     weights,
 )
-from mirtrim.units.handlers.operations import HANDLERS, METADATA
+from mirtrim.units.handlers.operations import HANDLERS, METADATA, RUN_BY_HANDLERS
 
-__all__ = [
-    "HANDLERS",
-    "METADATA",
-    "attention",
-    "contracting",
-    "convolutions",
-    "dimwise",
-    "elementwise",
-    "embeddings",
-    "indexing",
-    "joining",
-    "linear",
-    "moving",
-    "norms",
-    "parting",
-    "products",
-    "properties",
-    "recurrent",
-    "reshaping",
-    "scattering",
-    "spatial",
-    "weights",
-]
+__all__ = ["HANDLERS", "METADATA", "RUN_BY_HANDLERS"]

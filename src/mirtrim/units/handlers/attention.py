@@ -11,18 +11,18 @@ from mirtrim.units.gated_calls import ATTENTION, HEADS
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.contracting import sum_of_products
 from mirtrim.units.handlers.elementwise import bind_free
-from mirtrim.units.handlers.operations import HANDLERS, Call, words
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.weights import note_width
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 
-def _scaled_dot_product(call: Call) -> None:
+@handles(ATTENTION)
+def scaled_dot_product(call: Call) -> None:
     """query (…, L, E), key (…, S, E), value (…, S, F) → (…, L, F).
 
     Units along a dimension of the batch are heads of their own. Units along E are summed over,
     and set the scale unless the code gives one.
     """
-    call.run()
     trace, ledger = call.trace, call.trace.ledger
     tensors = query, key, value = [
         call.argument(i, n) for i, n in enumerate(("query", "key", "value"))
@@ -116,12 +116,9 @@ def _count(call: Call, query: Tensor, key: Tensor, heads: Ids) -> None:
     call.trace.findings.macs.append((each, (heads,)))
 
 
-HANDLERS[ATTENTION] = _scaled_dot_product
-
-
-def _einsum(call: Call) -> None:
+@handles(torch.einsum)
+def einsum(call: Call) -> None:
     """Each letter is a dimension; letters that the result lacks are summed over."""
-    call.run()
     equation, operands = call.args[0], call.args[1:]
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
@@ -152,26 +149,24 @@ def _letters(term: str, dots: int) -> list[str]:
     return [*before, *inner, *after]
 
 
-HANDLERS[torch.einsum] = _einsum
-
-_NAMES = words("""
+_NAMES = """
     query key value embed_dim_to_check num_heads in_proj_weight in_proj_bias bias_k bias_v
     add_zero_attn dropout_p out_proj_weight out_proj_bias training key_padding_mask need_weights
     attn_mask use_separate_proj_weight q_proj_weight k_proj_weight v_proj_weight static_k
     static_v average_attn_weights is_causal
-""")
+"""
 
 
-def _multihead(call: Call) -> None:
+@handles(HEADS)
+def multihead(call: Call) -> None:
     """The whole of `nn.MultiheadAttention`: (L, N, E) → (L, N, E) and the weights.
 
     torch wants queries, keys, values and the result of attention as wide as the input. So the
     units of the input and of all four live together, in whole heads: the width of a head sets
     the scale, and stays.
     """
-    call.run()
     trace, ledger = call.trace, call.trace.ledger
-    given: dict[str, Any] = dict(zip(_NAMES, call.args, strict=False)) | call.kwargs
+    given: dict[str, Any] = dict(zip(_NAMES.split(), call.args, strict=False)) | call.kwargs
     query, key, value = given["query"], given["key"], given["value"]
     heads, width = int.__index__(given["num_heads"]), query.shape[-1]
     weights = [given["in_proj_weight"]]
@@ -216,9 +211,13 @@ def _multihead(call: Call) -> None:
         for attribute, ids in zip(("embed_dim", "kdim", "vdim"), reading, strict=True):
             note_width(call, owner, attribute, ids)
         note_width(call, owner, "num_heads", units[:: width // heads])
-        note_width(call, f"{owner}.out_proj" if owner else "out_proj", "in_features", units)
-        note_width(call, f"{owner}.out_proj" if owner else "out_proj", "out_features", result)
-    _count_heads(call, reading, units)
+        inner = f"{owner}.out_proj" if owner else "out_proj"
+        note_width(call, inner, "in_features", units)
+        note_width(call, inner, "out_features", result)
+    for tensor, columns in zip((query, key, value), reading, strict=True):
+        trace.findings.macs.append((math.prod(tensor.shape[:-1]), (units, columns)))
+    positions = math.prod(query.shape[:-1])
+    trace.findings.macs += [(2 * positions * key.shape[0], (units,)), (positions, (units, units))]
     output, seen = call.out
     trace.set(output, Label(output.dim() - 1, result) if result.any() else IMMORTAL)
     if seen is not None:
@@ -263,20 +262,3 @@ def _bind_last(call: Call, vector: Any, units: Ids) -> None:
         call.refuse(ids, "uses a vector that is neither a parameter nor a buffer")
     else:
         call.trace.bind(name, last, ids)
-
-
-def _count_heads(call: Call, reading: list[Ids], units: Ids) -> None:
-    query, key, value = (
-        call.args[:3]
-        if len(call.args) > 2
-        else (call.kwargs["query"], call.kwargs["key"], call.kwargs["value"])
-    )
-    macs = call.trace.findings.macs
-    for tensor, columns in zip((query, key, value), reading, strict=True):
-        macs.append((math.prod(tensor.shape[:-1]), (units, columns)))
-    positions = math.prod(query.shape[:-1])
-    macs.append((2 * positions * key.shape[0], (units,)))
-    macs.append((positions, (units, units)))
-
-
-HANDLERS[HEADS] = _multihead

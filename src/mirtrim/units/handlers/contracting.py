@@ -14,6 +14,7 @@ from mirtrim.units.handlers.operations import Call
 from mirtrim.units.handlers.weights import no_units
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
+Origin = tuple[str, tuple[int | None, ...]]
 Operands = Sequence[tuple[Tensor, Sequence[str]]]
 
 
@@ -108,22 +109,35 @@ def _rank(
     call.gate = ("operand", at, ids)
 
 
+def _one_weight(
+    call: Call, operands: Operands
+) -> tuple[Tensor, Sequence[str], Origin, Tensor, Sequence[str]] | None:
+    """The one of two operands that was made from a parameter, its dimensions' names and where it
+    comes from; then the other operand and its names. None where there is no such pair."""
+    weights = [one for one in operands if isinstance(call.label(one[0]), Free)]
+    if len(operands) != 2 or len(weights) != 1:
+        return None
+    ((weight, names),) = weights
+    ((tensor, letters),) = [one for one in operands if one[0] is not weight]
+    free = call.label(weight)
+    if not isinstance(free, Free) or len(free.origins) > 1:
+        return None
+    return weight, names, free.origins[0], tensor, letters
+
+
 def _read_back(call: Call, operands: Operands, result: Sequence[str]) -> bool:
     """Label a product with a matrix that makes units the other way round; whether it is one.
 
     So it is with the matrix of a recurrence that begins with a learned state: the product of
     the two is one of a low rank. What comes out are the units that its columns belong to.
     """
-    trace = call.trace
-    weights = [one for one in operands if isinstance(call.label(one[0]), Free)]
-    if len(operands) != 2 or len(weights) != 1 or len(weights[0][1]) != 2:
+    trace, found = call.trace, _one_weight(call, operands)
+    if found is None:
         return False
-    weight, names = weights[0]
-    ((tensor, letters),) = [one for one in operands if one[0] is not weight]
-    free, units = call.label(weight), call.units(tensor)
-    if not isinstance(free, Free) or len(free.origins) > 1 or units is None or units.axis is None:
+    weight, names, (name, dims), tensor, letters = found
+    units = call.units(tensor)
+    if weight.dim() != 2 or units is None or units.axis is None:
         return False
-    ((name, dims),) = free.origins
     lies, read = dict(zip(names, dims, strict=True)), letters[units.axis]
     made = [n for n in names if n not in letters and n in result]
     known = trace.findings.layers.get(name)
@@ -245,17 +259,13 @@ def layer(call: Call, operands: Operands, result: Sequence[str]) -> bool:
     Returns:
         Whether it is one; if not, nothing was done.
     """
-    trace = call.trace
-    weights = [one for one in operands if isinstance(call.label(one[0]), Free)]
-    if len(operands) != 2 or len(weights) != 1:
+    trace, found = call.trace, _one_weight(call, operands)
+    if found is None:
         return False
-    weight, names = weights[0]
-    ((tensor, letters),) = [one for one in operands if one[0] is not weight]
-    free, label = call.label(weight), call.label(tensor)
-    assert isinstance(free, Free)
-    if len(free.origins) > 1 or not isinstance(label, Label):
+    weight, names, (name, dims), tensor, letters = found
+    label = call.label(tensor)
+    if not isinstance(label, Label):
         return False
-    ((name, dims),) = free.origins
     lies = dict(zip(names, dims, strict=True))
     sizes = dict(zip(names, weight.shape, strict=True))
     read = None if label.axis is None else letters[label.axis]
@@ -279,13 +289,13 @@ def layer(call: Call, operands: Operands, result: Sequence[str]) -> bool:
         return False
     rows: Ids = trace.rows(name, place, sizes[unit], "linear", RowLayout(dim=place))
     columns = no_units(call, tensor, 1) if read is None else label.ids
-    for position, (letter, dim) in enumerate(lies.items()):
+    for letter, dim in lies.items():
         if letter == unit:
             trace.bind(name, place, rows)
         elif letter == read and dim is not None:
             trace.bind(name, dim, columns)
-        else:
-            trace.fix_dim(free, position)
+        elif dim is not None:
+            trace.findings.rigid.add((name, dim))
     if read is not None:
         call.gate = ("operand", list(operands[-1][1]).index(read), columns)
     every = math.prod(_sizes(operands).values())

@@ -1,23 +1,61 @@
-"""Reductions, softmax, sorting, Fourier transforms: operations along some dimensions only."""
+"""Operations in which entries meet along some dimensions only: reductions, softmax, pooling …"""
+
+import itertools
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.gated_calls import REDUCTIONS, SHARED
+from mirtrim.units.gated_calls import REDUCTIONS, SCALED, SHARED
 from mirtrim.units.handlers.elementwise import combine
 from mirtrim.units.handlers.moving import place_dims
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
+from mirtrim.units.handlers.operations import Call, Handler, handles
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import Free, Label
 
+# Names of operations, the position of the argument that says along which dimensions entries meet
+# (None: there is none), and along which they do if it says nothing (None: all).
+_MEETING: tuple[tuple[str, int | None, Any], ...] = (
+    (
+        """
+        sum mean amax amin prod std var std_mean var_mean logsumexp argmax argmin any all median
+        nanmedian nansum nanmean mode count_nonzero aminmax _is_all_true _is_any_true
+        softmax log_softmax softmin cumsum cumprod cummax cummin logcumsumexp fftshift ifftshift
+        """,
+        1,
+        None,
+    ),
+    ("kthvalue norm roll", 2, None),
+    ("normalize", 2, 1),
+    ("sort argsort", 1, -1),
+    ("diff topk fft ifft rfft irfft hfft ihfft", 2, -1),
+    ("gumbel_softmax", 4, -1),
+    ("fft2 ifft2 rfft2 irfft2 hfft2 ihfft2", 2, (-2, -1)),
+    ("tril triu", None, (-2, -1)),
+    # A complex number becomes two real ones in a new last dimension, or they become one.
+    ("view_as_real", None, ()),
+    ("view_as_complex", None, -1),
+)
+_POOLING = "max_pool avg_pool adaptive_max_pool adaptive_avg_pool lp_pool max_unpool"
 
-def dims_of(call: Call, position: int, count: int) -> set[int] | None:
-    """The dimensions that a call names, None for all of them."""
-    dims = call.argument(position, "dim", call.kwargs.get("axis"))
-    if dims is None:
+
+def dims_of(call: Call, position: int | None, default: Any = None) -> set[int] | None:
+    """The dimensions of the first tensor that a call names, None for all of them."""
+    dims = default
+    if position is not None:
+        spelt = call.kwargs.get("axis", call.kwargs.get("dims", default))
+        dims = call.argument(position, "dim", spelt)
+    if dims is None or isinstance(dims, bool | torch.dtype):  # std(x, True) names none
         return None
-    return {int(d) % count for d in (dims if isinstance(dims, tuple | list) else (dims,))}
+    count = first_of(call).dim()
+    return {int(d) % count for d in (dims if isinstance(dims, tuple | list | range) else (dims,))}
+
+
+def first_of(call: Call) -> Tensor:
+    """The tensor that an operation along some dimensions is about."""
+    tensor: Tensor = call.argument(0, "input", call.kwargs.get("x"))
+    return tensor
 
 
 def along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
@@ -30,6 +68,10 @@ def along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
         call.set_all(label)
     elif (dims is None or label.axis in dims) and call.func in REDUCTIONS:
         _over_units(call, label)
+    elif dims == {label.axis} and call.func in (*SHARED, *SCALED):
+        # Shares or lengths of all units; after a cut, of those that live.
+        call.gate = (call.name, label.axis, label.ids)
+        call.set_all(label)
     elif dims is None or label.axis in dims:
         call.unknown("works across the dimension along which units lie")
     else:
@@ -77,75 +119,31 @@ def _over_units(call: Call, label: Label) -> None:
             call.trace.set(part, ledger.suspect(made_of, *call.texts(why)))
 
 
-@handles(
-    *words("""
-    sum mean amax amin prod std var std_mean var_mean logsumexp argmax argmin any all median
-    nanmedian nansum nanmean mode count_nonzero kthvalue aminmax _is_all_true _is_any_true
-""")
-)
-@after_running
-def reduce(call: Call) -> None:
-    """Reduce over some dimensions."""
-    tensor = call.argument(0, "input")
-    position = 2 if call.name == "kthvalue" else 1
-    if position < len(call.args) and isinstance(call.args[position], bool | torch.dtype):
-        # std(x, True) and its like: no dimension is named.
-        along(call, tensor, None)
-        return
-    along(call, tensor, dims_of(call, position, tensor.dim()))
+def _meeting(position: int | None, default: Any) -> Handler:
+    def meeting(call: Call) -> None:
+        along(call, first_of(call), dims_of(call, position, default))
+
+    return meeting
 
 
-@handles("max", "min")
-@after_running
+for _names, _position, _default in _MEETING:
+    handles(_names)(_meeting(_position, _default))
+for _name, _dims in itertools.product(_POOLING.split(), (1, 2, 3)):
+    handles(f"{_name}{_dims}d {_name}{_dims}d_with_indices")(_meeting(None, range(-_dims, 0)))
+for _norm in (torch.linalg.vector_norm, torch.linalg.norm):
+    handles(_norm)(_meeting(2, None))
+
+
+@handles("max min")
 def extreme(call: Call) -> None:
     """Extreme along a dimension, or of two tensors."""
-    second = call.argument(1, "other")
-    if isinstance(second, Tensor):
+    if isinstance(call.argument(1, "other"), Tensor):
         combine(call, call.tensors())
     else:
-        reduce.__wrapped__(call)  # type: ignore[attr-defined]
-
-
-@handles("norm")
-@after_running
-def norm(call: Call) -> None:
-    """Vector norm along some dimensions."""
-    tensor = call.argument(0, "input", call.kwargs.get("x"))
-    along(call, tensor, dims_of(call, 2, tensor.dim()))
-
-
-for _norm in (torch.linalg.vector_norm, torch.linalg.norm):
-    HANDLERS[_norm] = norm
-
-
-@handles(
-    *words("""
-    softmax log_softmax softmin cumsum cumprod cummax cummin logcumsumexp sort argsort diff
-    roll gumbel_softmax
-""")
-)
-@after_running
-def same_shape(call: Call) -> None:
-    """Entries meet along one dimension; the shape stays."""
-    tensor = call.args[0]
-    default = {"sort": -1, "argsort": -1, "diff": -1, "gumbel_softmax": -1}
-    position = {"roll": 2, "diff": 2, "gumbel_softmax": 4}.get(call.name, 1)
-    dims = call.argument(position, "dim", call.kwargs.get("dims", default.get(call.name)))
-    if isinstance(dims, bool) or dims is None:
-        along(call, tensor, None)
-        return
-    found = dims if isinstance(dims, tuple | list) else (dims,)
-    places = {int(d) % tensor.dim() for d in found}
-    label = call.units(tensor)
-    if label is not None and label.axis in places and call.func in SHARED:
-        call.gate = (call.name, label.axis, label.ids)
-        call.set_all(label)
-    else:
-        along(call, tensor, places)
+        along(call, first_of(call), dims_of(call, 1))
 
 
 @handles("flip")
-@after_running
 def flip(call: Call) -> None:
     """Entries in reverse order along some dimensions."""
     tensor = call.args[0]
@@ -157,78 +155,21 @@ def flip(call: Call) -> None:
         along(call, tensor, dims)
 
 
-@handles(*words("fft ifft rfft irfft hfft ihfft"))
-@after_running
-def fourier(call: Call) -> None:
-    """A Fourier transform along one dimension."""
-    tensor = call.argument(0, "input")
-    along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
-
-
-@handles(
-    *words("""
-    fft2 ifft2 rfft2 irfft2 hfft2 ihfft2 fftn ifftn rfftn irfftn hfftn ihfftn fftshift ifftshift
-""")
-)
-@after_running
+@handles("fftn ifftn rfftn irfftn hfftn ihfftn")
 def fourier_of_several(call: Call) -> None:
-    """A Fourier transform along some dimensions, or a shift of what it gave."""
-    tensor = call.argument(0, "input")
-    if call.name.endswith("shift"):
-        along(call, tensor, dims_of(call, 1, tensor.dim()))
-        return
-    dims, sizes = dims_of(call, 2, tensor.dim()), call.argument(1, "s", None)
-    if dims is None and call.name.endswith("2"):
-        dims = {tensor.dim() - 2, tensor.dim() - 1}
-    elif dims is None and sizes is not None:
-        dims = set(range(tensor.dim() - len(sizes), tensor.dim()))
-    along(call, tensor, dims)
+    """A Fourier transform along some dimensions: the last ones if only their sizes are given."""
+    dims, sizes = dims_of(call, 2), call.argument(1, "s")
+    if dims is None and sizes is not None:
+        count = first_of(call).dim()
+        dims = set(range(count - len(sizes), count))
+    along(call, first_of(call), dims)
 
 
-@handles("view_as_real", "view_as_complex")
-@after_running
-def pairs(call: Call) -> None:
-    """A complex number becomes two real ones in a new last dimension, or they become one."""
-    tensor = call.argument(0, "input")
-    real = call.name == "view_as_real"
-    along(call, tensor, set() if real else {tensor.dim() - 1})
-
-
-@handles("topk")
-@after_running
-def topk(call: Call) -> None:
-    """The largest entries along one dimension."""
-    tensor = call.args[0]
-    along(call, tensor, {call.argument(2, "dim", -1) % tensor.dim()})
-
-
-@handles("normalize")
-@after_running
-def normalize(call: Call) -> None:
-    """Divide by the norm along one dimension; over units, by that of those that live."""
-    tensor = call.argument(0, "input")
-    label, dim = call.units(tensor), call.argument(2, "dim", 1)
-    if label is not None and isinstance(dim, int) and dim % tensor.dim() == label.axis:
-        call.gate = (call.name, label.axis, label.ids)
-        call.set_all(label)
-    else:
-        along(call, tensor, dims_of(call, 2, tensor.dim()) if "dim" in call.kwargs else {1})
-
-
-@handles("quantile", "nanquantile")
-@after_running
+@handles("quantile nanquantile")
 def quantile(call: Call) -> None:
     """One quantile of what lies along a dimension."""
-    tensor, share = call.argument(0, "input"), call.argument(1, "q")
+    share = call.argument(1, "q")
     if isinstance(share, Tensor) and (share.dim() > 0 or call.units(share) is not None):
         call.unknown()
     else:
-        along(call, tensor, dims_of(call, 2, tensor.dim()))
-
-
-@handles("tril", "triu")
-@after_running
-def triangle(call: Call) -> None:
-    """A triangle of the last two dimensions."""
-    tensor = call.argument(0, "input")
-    along(call, tensor, {tensor.dim() - 2, tensor.dim() - 1})
+        along(call, first_of(call), dims_of(call, 2))

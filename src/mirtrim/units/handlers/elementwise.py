@@ -3,14 +3,13 @@
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
-from mirtrim.units.labels import IMMORTAL, Free, Label
+from mirtrim.units.handlers.operations import Call, handles
+from mirtrim.units.labels import Free, Label
 
-_UNARY = words("""
+_UNARY = """
     relu relu6 leaky_relu elu selu celu gelu silu mish hardtanh hardswish hardsigmoid hardshrink
     softshrink tanhshrink sigmoid tanh softplus softsign logsigmoid log_sigmoid threshold rrelu
     exp exp2 expm1 log log1p log2 log10 sqrt rsqrt square abs absolute neg negative positive sin
@@ -25,20 +24,19 @@ _UNARY = words("""
     short byte char type type_as cpu cuda alias requires_grad zero fill zeros_like ones_like
     empty_like full_like rand_like randn_like randint_like uniform exponential cauchy log_normal
     geometric random poisson real imag conj conj_physical resolve_conj angle
-""")
+"""
 
-_COMBINING = words("""
+_COMBINING = """
     add sub subtract rsub mul multiply div divide true_divide floor_divide truediv floordiv mod
     fmod remainder pow float_power maximum minimum fmax fmin where addcmul addcdiv lerp atan2
     arctan2 eq ne lt le gt ge greater less greater_equal less_equal not_equal logical_and
     logical_or logical_xor and or xor bitwise_and bitwise_or bitwise_xor masked_fill hypot
     logaddexp logaddexp2 clamp clip clamp_min clamp_max copysign xlogy xlog1py isclose complex
     polar ldexp heaviside nextafter igamma igammac gammainc gammaincc zeta
-""")
+"""
 
 
-@handles(*_UNARY)
-@after_running
+@handles(_UNARY, torch.Tensor.real.__get__, torch.Tensor.imag.__get__)  # type: ignore[attr-defined]
 def unary(call: Call) -> None:
     """The result has the label of the first tensor."""
     call.fix_sizes()
@@ -47,12 +45,7 @@ def unary(call: Call) -> None:
         call.set_all(call.label(tensors[0]))
 
 
-for _attribute in ("real", "imag"):
-    HANDLERS[getattr(torch.Tensor, _attribute).__get__] = unary
-
-
 @handles("normal")
-@after_running
 def normal(call: Call) -> None:
     """Normal numbers with given means and deviations, in a new tensor or in a given one."""
     call.fix_sizes()
@@ -62,8 +55,7 @@ def normal(call: Call) -> None:
         combine(call, call.tensors())
 
 
-@handles(*_COMBINING)
-@after_running
+@handles(_COMBINING)
 def combining(call: Call) -> None:
     """Units that meet in one entry live together."""
     call.fix_sizes()
@@ -114,6 +106,13 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
             trace.ledger.pin(ids, f"units along two dimensions meet in {call.place}")
     source = label.source if all(x is None or x is label for x in labels) else ""
     call.set_all(Label(axis, ids, source))
+
+
+def combine_into(call: Call, out: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Label `out` as what an elementwise operation on `tensors` would make, within a call."""
+    meeting = Call(call.func, tuple(tensors), {}, call.trace)
+    meeting.out = out
+    combine(meeting, tensors)
 
 
 def _along_one(
@@ -172,8 +171,7 @@ def _combine_whole(
     if wholes:
         for tensor in tensors:
             trace.fix_tensor(tensor)
-        made_of = np.unique(np.concatenate([label.ids for label in wholes]))
-        call.set_all(trace.ledger.depend(made_of) if made_of.any() else IMMORTAL)
+        call.set_all(call.made_of(wholes))
         return
     origins: list[tuple[str, tuple[int | None, ...]]] = []
     copied: set[int] = set()

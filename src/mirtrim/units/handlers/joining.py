@@ -6,15 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.moving import copied_for_units, place_copies
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles, words
+from mirtrim.units.gated_calls import named
+from mirtrim.units.handlers.elementwise import bind_free
+from mirtrim.units.handlers.moving import copied_for_units, place_copies, repeated_for_units
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.reshaping import sizes_in
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
+_CONSTANTS = "zeros ones empty full rand randn new new_zeros new_ones new_empty new_full"
 
-@handles("cat", "concat", "concatenate")
-@after_running
+
+@handles("cat concat concatenate")
 def cat(call: Call) -> None:
     """Along the dimension of units: one after the other. Along another: united."""
     tensors = list(call.argument(0, "tensors"))
@@ -24,7 +27,6 @@ def cat(call: Call) -> None:
 
 
 @handles("stack")
-@after_running
 def stack(call: Call) -> None:
     """A new dimension; units of the same position unite over it."""
     tensors = list(call.argument(0, "tensors"))
@@ -38,7 +40,6 @@ def stack(call: Call) -> None:
 
 
 @handles("pad_sequence")
-@after_running
 def pad_sequence(call: Call) -> None:
     """Sequences side by side, filled up along the first dimension of each."""
     sequences = list(call.argument(0, "sequences"))
@@ -85,25 +86,13 @@ def join_others(call: Call, tensors: list[Tensor]) -> Label | None:
     if not located:
         for tensor in tensors:
             call.trace.fix_tensor(tensor)
-        made_of = [x.ids for x in labels if isinstance(x, Label) and x.ids.any()]
-        if made_of:
-            return ledger.depend(np.unique(np.concatenate(made_of)))
-        return IMMORTAL if any(x is not None for x in labels) else None
+        return call.made_of(labels) if any(x is not None for x in labels) else None
     first = located[0]
     assert first.axis is not None
     reason = f"joined with something that has no units by {call.place}"
     for tensor, label in zip(tensors, labels, strict=True):
         if isinstance(label, Free):
-            if first.axis in label.copied:
-                ledger.pin(first.ids, f"the code fixes how many copies meet them in {call.place}")
-            for name, dims in label.origins:
-                for position, d in enumerate(dims):
-                    if d is None:
-                        continue
-                    if position == first.axis:
-                        call.trace.bind(name, d, first.ids)
-                    else:
-                        call.trace.findings.rigid.add((name, d))
+            bind_free(call, tensor, label, first.axis, first, tensor.dim())
         elif label is None:
             call.refuse(first.ids, f"joins {tensor.shape[first.axis]} units with a constant")
         elif label.axis is None or label.axis == first.axis:
@@ -115,8 +104,7 @@ def join_others(call: Call, tensors: list[Tensor]) -> Label | None:
     return first
 
 
-@handles("pad", "constant_pad_nd")
-@after_running
+@handles("pad constant_pad_nd")
 def pad(call: Call) -> None:
     """Padding belongs to the unit that it pads; whole padded positions belong to none."""
     tensor = call.args[0]
@@ -126,27 +114,24 @@ def pad(call: Call) -> None:
         call.trace.fix_tensor(tensor)
         call.set_all(IMMORTAL)
         return
-    axis = label.axis if label is not None else None
-    place = None if axis is None else 2 * (tensor.dim() - 1 - axis)
-    if label is None or place is None or place >= len(widths):
-        call.fix_sizes()
-        call.set_all(label)
-        return
     call.fix_sizes()
-    before, after = (int.__index__(w) for w in widths[place : place + 2])
-    if not before and not after:
+    ends: list[int] = []
+    if label is not None and label.axis is not None:
+        place = 2 * (tensor.dim() - 1 - label.axis)
+        ends = [int.__index__(width) for width in widths[place : place + 2]]
+    if label is None or not any(ends):
         call.set_all(label)
         return
+    before, after = ends
     mode = call.argument(2, "mode", "constant")
     if mode != "constant" or min(before, after) < 0:
         call.unknown("pads or crops along the dimension of units")
         return
     zeros = np.zeros(before + after, dtype=np.int64)
-    call.set_all(Label(axis, np.concatenate([zeros[:before], label.ids, zeros[before:]])))
+    call.set_all(Label(label.axis, np.concatenate([zeros[:before], label.ids, zeros[before:]])))
 
 
-@handles("repeat", "tile")
-@after_running
+@handles("repeat tile")
 def repeat(call: Call) -> None:
     """Copies one after the other."""
     tensor = call.args[0]
@@ -168,7 +153,7 @@ def repeat(call: Call) -> None:
         ids = counts[adaptive[0]].whole if len(adaptive) == 1 else None
         if ids is not None:
             size = 1 if adaptive[0] < lead else tensor.shape[adaptive[0] - lead]
-            _copies(call, label, adaptive[0], np.repeat(ids, size))
+            repeated_for_units(call, label, adaptive[0], np.repeat(ids, size))
             return
         for d in adaptive:
             counts[d].fix(call.name)
@@ -181,15 +166,7 @@ def repeat(call: Call) -> None:
     call.set_all(Label(axis, np.tile(label.ids, times)) if times != 1 else label.moved(axis))
 
 
-def _copies(call: Call, label: Label | None, dim: int, ids: Ids) -> None:
-    """Something without units, once for each unit: as a mask, say, for each head."""
-    if label is not None and call.trace.ledger.bars(label):
-        call.refuse(label.ids, "repeats units over units")
-    call.set_all(Label(dim, ids))
-
-
 @handles("repeat_interleave")
-@after_running
 def repeat_interleave(call: Call) -> None:
     """Every position several times in a row."""
     tensor, times = call.args[0], call.argument(1, "repeats")
@@ -200,7 +177,7 @@ def repeat_interleave(call: Call) -> None:
         known = call.label(tensor)
         call.trace.fix_tensor(tensor)
         ids = np.tile(times.whole, tensor.shape[dim])
-        _copies(call, known if isinstance(known, Label) else None, dim % tensor.dim(), ids)
+        repeated_for_units(call, known, dim % tensor.dim(), ids)
     elif type(times) is int and dim is not None and isinstance(call.label(tensor), Free):
         place_copies(call, tensor, [dim % tensor.dim()])
     elif label is None:
@@ -233,9 +210,9 @@ def _repeat_as_told(call: Call, label: Label, times: Tensor, dim: int) -> None:
         call.unknown("repeats each unit another number of times")
 
 
-def _constant(call: Call) -> None:
+@handles(*named(_CONSTANTS, torch, torch.Tensor))
+def constant(call: Call) -> None:
     """zeros(batch, x.shape[1]) follows the units of x; other constants have no units."""
-    call.run()
     if not isinstance(call.out, Tensor):
         return
     start = 1 if call.name.startswith("new") else 0
@@ -247,9 +224,9 @@ def _constant(call: Call) -> None:
     if not adaptive:
         return
     # Of zeros(self.layers, batch, self.hidden) one size shrinks; the rest of the network tells.
-    open_sizes = [d for d in adaptive if not sizes[d].settled]
-    kept = open_sizes[call.trace.choose(len(open_sizes))] if len(open_sizes) > 1 else adaptive[0]
-    kept = open_sizes[0] if len(open_sizes) == 1 else kept
+    kept, *more = [d for d in adaptive if not sizes[d].settled] or adaptive[:1]
+    if more:
+        kept = [kept, *more][call.trace.choose(1 + len(more))]
     ids = sizes[kept].whole
     if ids is None:
         call.fix_sizes()
@@ -258,9 +235,3 @@ def _constant(call: Call) -> None:
         if dim != kept:
             sizes[dim].fix(call.name)
     call.trace.set(call.out, Label(kept, ids))
-
-
-for _name in words("zeros ones empty full rand randn new new_zeros new_ones new_empty new_full"):
-    for _space in (torch, torch.Tensor):
-        if hasattr(_space, _name):
-            HANDLERS[getattr(_space, _name)] = _constant

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.reshaping import fix_all, relabel_free, settle, sizes_in
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
@@ -61,7 +61,6 @@ def look_up(call: Call, table: Tensor, order: Sequence[int | None], dim: int) ->
 
 
 @handles("permute")
-@after_running
 def permute(call: Call) -> None:
     """Dimensions in another order."""
     tensor = call.args[0]
@@ -69,8 +68,7 @@ def permute(call: Call) -> None:
     place_dims(call, tensor, [d % tensor.dim() for d in order])
 
 
-@handles("transpose", "swapaxes", "swapdims")
-@after_running
+@handles("transpose swapaxes swapdims")
 def transpose(call: Call) -> None:
     """Two dimensions change places."""
     tensor = call.args[0]
@@ -81,28 +79,20 @@ def transpose(call: Call) -> None:
     place_dims(call, tensor, order)
 
 
-def _reversed(call: Call) -> None:
-    call.run()
-    tensor = call.args[0]
-    order = list(range(tensor.dim()))
-    if call.name in ("mT", "adjoint", "mH"):
-        order[-2:] = order[:-3:-1]
-    else:
-        order.reverse()
-    place_dims(call, tensor, order)
+@handles(torch.Tensor.T.__get__, torch.Tensor.t, torch.t)  # type: ignore[attr-defined]
+def reverse(call: Call) -> None:
+    """Dimensions from the last to the first."""
+    place_dims(call, call.args[0], range(call.out.dim())[::-1])
 
 
-for _function in (
-    torch.Tensor.T.__get__,  # type: ignore[attr-defined]
-    torch.Tensor.mT.__get__,  # type: ignore[attr-defined]
-    torch.Tensor.t,
-    torch.t,
-):
-    HANDLERS[_function] = _reversed
+@handles(torch.Tensor.mT.__get__)  # type: ignore[attr-defined]
+def transpose_last(call: Call) -> None:
+    """The last two dimensions change places."""
+    *order, one, other = range(call.out.dim())
+    place_dims(call, call.args[0], [*order, other, one])
 
 
-@handles("movedim", "moveaxis")
-@after_running
+@handles("movedim moveaxis")
 def movedim(call: Call) -> None:
     """Dimensions moved to given places."""
     tensor = call.args[0]
@@ -116,7 +106,6 @@ def movedim(call: Call) -> None:
 
 
 @handles("unsqueeze")
-@after_running
 def unsqueeze(call: Call) -> None:
     """A new dimension of size 1."""
     tensor = call.args[0]
@@ -126,7 +115,6 @@ def unsqueeze(call: Call) -> None:
 
 
 @handles("squeeze")
-@after_running
 def squeeze(call: Call) -> None:
     """Dimensions of size 1 vanish; those of units are larger, but must not become 1."""
     tensor = call.args[0]
@@ -148,8 +136,7 @@ def squeeze(call: Call) -> None:
     )
 
 
-@handles("expand", "broadcast_to", "expand_as")
-@after_running
+@handles("expand broadcast_to expand_as")
 def expand(call: Call) -> None:
     """Dimensions of size 1 are repeated; sizes may be typed, follow units, or be kept (-1)."""
     tensor, out = call.args[0], call.out
@@ -178,9 +165,7 @@ def expand(call: Call) -> None:
         ids = sizes[adaptive[0]].whole
         if ids is not None and not isinstance(original, Free):
             # One value for all units: cut away with them, whatever it is.
-            if original is not None and call.trace.ledger.bars(original):
-                call.refuse(original.ids, "repeats units over units")
-            call.set_all(Label(adaptive[0], ids))
+            repeated_for_units(call, original, adaptive[0], ids)
             return
     if isinstance(original, Free):
         copied = [d for d in range(out.dim()) if _repeats(tensor, d - lead)]
@@ -189,6 +174,13 @@ def expand(call: Call) -> None:
     else:
         fix_all(call, sizes)
         call.set_all(original)
+
+
+def repeated_for_units(call: Call, label: Label | Free | None, dim: int, ids: Ids) -> None:
+    """Label something without units, once for each unit: as a mask, say, for each head."""
+    if isinstance(label, Label) and call.trace.ledger.bars(label):
+        call.refuse(label.ids, "repeats units over units")
+    call.set_all(Label(dim, ids))
 
 
 def copied_for_units(call: Call, label: Label, dim: int, ids: Ids | None) -> bool:

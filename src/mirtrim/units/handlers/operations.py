@@ -1,7 +1,6 @@
 """The table of operations that tracing understands, and what a handler gets to see."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mirtrim.units.gated_calls import writes
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt, plain_sizes
 from mirtrim.units.trace import Trace
@@ -16,6 +16,7 @@ from mirtrim.utils.errors import TraceError
 
 Handler = Callable[["Call"], None]
 HANDLERS: dict[Any, Handler] = {}
+RUN_BY_HANDLERS: set[Any] = set()
 METADATA: set[Any] = set()
 
 _NAMESPACES = (
@@ -28,11 +29,6 @@ _NAMESPACES = (
 )
 
 
-def words(text: str) -> tuple[str, ...]:
-    """The words of a long list."""
-    return tuple(text.split())
-
-
 def functions_named(name: str) -> Iterator[Any]:
     """Every torch function, method and in-place variant called `name`."""
     for space in _NAMESPACES:
@@ -42,13 +38,24 @@ def functions_named(name: str) -> Iterator[Any]:
                 yield found
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register a handler for the torch functions and methods called `names`."""
+def handles(*which: Any, runs: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler for torch functions.
+
+    Args:
+        which: functions; of a text, all functions and methods that its words name.
+        runs: whether the handler makes the call itself; else it was made when it gets it.
+    """
 
     def register(handler: Handler) -> Handler:
-        for name in names:
-            for function in functions_named(name):
-                HANDLERS.setdefault(function, handler)
+        for one in which:
+            if isinstance(one, str):
+                for name in one.split():
+                    for function in functions_named(name):
+                        HANDLERS.setdefault(function, handler)
+            else:
+                HANDLERS[one] = handler
+                if runs:
+                    RUN_BY_HANDLERS.add(one)
         return handler
 
     return register
@@ -156,6 +163,11 @@ class Call:
                 return True
         return False
 
+    def made_of(self, labels: Iterable[Label | Free | None]) -> Label:
+        """Label of something that is made of tensors with these and has no units itself."""
+        ids = units_of(labels)
+        return self.trace.ledger.depend(ids) if len(ids) else IMMORTAL
+
     def set_all(self, label: Label | Free | None) -> None:
         """Label every tensor of the result."""
         if isinstance(self.out, Tensor):
@@ -169,22 +181,15 @@ class Call:
     def unknown(self, why: str = "is not an operation that can be followed") -> None:
         """No handler, or none for this case: whoever is touched must be immortal."""
         tensors = self.tensors()
-        touched: list[Ids] = []
-        free = False
-        for tensor in tensors:
-            label = self.label(tensor)
-            if isinstance(label, Label):
-                touched.append(label.ids)
-            elif isinstance(label, Free):
-                free = True
+        labels = [self.label(tensor) for tensor in tensors]
+        for tensor, label in zip(tensors, labels, strict=True):
+            if isinstance(label, Free):
                 self.trace.fix_tensor(tensor)
         self.fix_sizes()
-        ids = [one for one in touched if one.any()]
-        if ids:
-            every = np.unique(np.concatenate(ids))
-            every = every[every != 0]
-            self.set_all(self.trace.ledger.barrier(every, self.message(why), self.cause(why)))
-        elif touched or free:
+        ids = units_of(labels)
+        if len(ids):
+            self.set_all(self.trace.ledger.barrier(ids, *self.texts(why)))
+        elif any(label is not None for label in labels):
             self.set_all(IMMORTAL)
 
     def recover(self, why: str) -> None:
@@ -195,15 +200,11 @@ class Call:
 
     def refuse(self, ids: Ids, why: str) -> None:
         """Units for which this call cannot be followed; see `Ledger.refuse`."""
-        self.trace.ledger.refuse(ids, self.message(why), self.cause(why))
+        self.trace.ledger.refuse(ids, *self.texts(why))
 
     def texts(self, why: str) -> tuple[str, str]:
-        """Message and cause of a refusal."""
-        return self.message(why), self.cause(why)
-
-    def cause(self, why: str) -> str:
-        """Why units are kept, in a few words."""
-        return f"{self.place} {why}"
+        """Message of a refusal, and its cause in a few words."""
+        return self.message(why), f"{self.place} {why}"
 
     def message(self, why: str) -> str:
         """One line that names operation, module and shapes."""
@@ -225,11 +226,10 @@ class Call:
                     item.fix(self.name)
 
 
-def writes(function: Any) -> bool:
-    """Whether a torch function writes into its first argument."""
-    name = getattr(function, "__name__", "")
-    plain = name.endswith("_") and not name.endswith("__")
-    return plain or name == "__setitem__" or (name.startswith("__i") and name != "__invert__")
+def units_of(labels: Iterable[Label | Free | None]) -> Ids:
+    """Ids of all units in some labels, each once."""
+    ids = [label.ids for label in labels if isinstance(label, Label)]
+    return np.unique(np.concatenate([IMMORTAL.ids, *ids]))[1:]
 
 
 def _collect(value: Any, found: list[Tensor]) -> None:
@@ -241,14 +241,3 @@ def _collect(value: Any, found: list[Tensor]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)
-
-
-def after_running(handler: Handler) -> Handler:
-    """A handler for the labels only: the call is made first, as it stands."""
-
-    @functools.wraps(handler)
-    def wrapped(call: Call) -> None:
-        call.run()
-        handler(call)
-
-    return wrapped

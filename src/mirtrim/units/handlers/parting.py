@@ -1,23 +1,23 @@
 """Cutting a tensor into parts, and writing into parts of it."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.elementwise import combine
+from mirtrim.units.handlers.elementwise import combine_into
+from mirtrim.units.handlers.indexing import getitem
 from mirtrim.units.handlers.moving import place_dims
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
-from mirtrim.units.handlers.sections import ids_along, section
-from mirtrim.units.handlers.slicing import cut_axis, hold
+from mirtrim.units.handlers.operations import Call, handles
+from mirtrim.units.handlers.slicing import cut_axis, hold, ids_along, section
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 from mirtrim.units.sizes import AdaptiveInt
 
 
 @handles("unbind")
-@after_running
 def unbind(call: Call) -> None:
     """All positions of one dimension, one by one."""
     tensor = call.args[0]
@@ -33,18 +33,15 @@ def unbind(call: Call) -> None:
     place_dims(call, tensor, [d for d in range(tensor.dim()) if d != dim])
 
 
-def _iterate(call: Call) -> None:
-    parts = call.args[0].unbind(0)
-    call.out = parts
-    unbind.__wrapped__(call)  # type: ignore[attr-defined]
-    call.out = iter(parts)
+@handles(torch.Tensor.__iter__, runs=True)
+def iterate(call: Call) -> None:
+    """All positions of the first dimension."""
+    call.out = call.args[0].unbind(0)
+    unbind(call)
+    call.out = iter(call.out)
 
 
-HANDLERS[torch.Tensor.__iter__] = _iterate
-
-
-@handles("chunk", "tensor_split")
-@after_running
+@handles("chunk tensor_split")
 def chunk(call: Call) -> None:
     """Equal parts: position i of every part lives with position i of the others.
 
@@ -69,8 +66,7 @@ def chunk(call: Call) -> None:
     _label_parts(call, label, dim)
 
 
-@handles("split", "split_with_sizes")
-@after_running
+@handles("split split_with_sizes")
 def split(call: Call) -> None:
     """Parts of typed sizes stay whole; parts whose size follows the units are equal."""
     tensor = call.args[0]
@@ -130,11 +126,8 @@ def _parts_of_weights(
         call.trace.ledger.unite_pieces(ids, pieces, call.place)
     else:
         _note_sizes(call, ids, dim, sizes)
-    start = 0
-    for part in call.out:
-        stop = start + part.shape[dim]
+    for part, start, stop in _runs(call, dim):
         call.trace.set(part, section(call, free, dim, start, stop))
-        start = stop
     return True
 
 
@@ -144,11 +137,16 @@ def _counts(size: AdaptiveInt, ids: Ids) -> bool:
 
 
 def _label_parts(call: Call, label: Label, dim: int) -> None:
+    for part, start, stop in _runs(call, dim):
+        call.trace.set(part, Label(dim, label.ids[start:stop]))
+
+
+def _runs(call: Call, dim: int) -> Iterator[tuple[Tensor, int, int]]:
+    """The parts that a call gives, and where each of them begins and ends."""
     start = 0
     for part in call.out:
-        stop = start + part.shape[dim]
-        call.trace.set(part, Label(dim, label.ids[start:stop]))
-        start = stop
+        yield part, start, start + part.shape[dim]
+        start += part.shape[dim]
 
 
 def _others(call: Call, tensor: Tensor, dim: int) -> None:
@@ -161,7 +159,6 @@ def _others(call: Call, tensor: Tensor, dim: int) -> None:
 
 
 @handles("glu")
-@after_running
 def glu(call: Call) -> None:
     """First half × sigmoid of second half."""
     tensor = call.args[0]
@@ -174,24 +171,25 @@ def glu(call: Call) -> None:
     call.set_all(Label(dim, label.ids[: len(label.ids) // 2]))
 
 
-def _setitem(call: Call) -> None:
+@handles(torch.Tensor.__setitem__, runs=True)
+def setitem(call: Call) -> None:
     """What is written into a part of a tensor unites with the units of that part."""
     target, index, value = call.args
     entries = isinstance(index, Tensor) and index.dtype is torch.bool
     if entries and index.shape == target.shape and not getattr(value, "shape", ()):
         call.run()
-        masked = Call(call.func, (target, index), {}, call.trace)
-        masked.out = target
-        combine(masked, [target, index])
+        combine_into(call, target, [target, index])
         call.out = None
         return
     part = Call(torch.Tensor.__getitem__, (target, index), {}, call.trace)
-    HANDLERS[torch.Tensor.__getitem__](part)
+    part.run()
+    getitem(part)
     _write(call, target, part.out, value)
     call.out = None
 
 
-def _copy(call: Call) -> None:
+@handles(torch.Tensor.copy_, runs=True)
+def copy(call: Call) -> None:
     """`copy_` writes into a whole tensor."""
     _write(call, call.args[0], call.args[0], call.argument(1, "src"))
 
@@ -206,9 +204,7 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
     alike = isinstance(value, Tensor) and part is target and value.shape == target.shape
     if alike and isinstance(before, Free) and isinstance(coming, Free):
         # One layer takes over the weights of another, as those of a momentum encoder do.
-        meeting = Call(call.func, (target, value), {}, trace)
-        meeting.out = target
-        combine(meeting, [target, value])
+        combine_into(call, target, [target, value])
         return
     if isinstance(before, Free):
         trace.fix_tensor(target)
@@ -224,22 +220,20 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
                 call.out = target
                 call.unknown("writes what is made of units in the place of one")
             return
-        made_of = [x.ids for x in (before, coming) if isinstance(x, Label) and x.ids.any()]
-        if made_of:
-            before = trace.ledger.depend(np.unique(np.concatenate(made_of)))
-        trace.set(target, before if before is not None else coming)
+        made = call.made_of((before, coming))
+        before = before if before is not None else coming
+        trace.set(target, before if made is IMMORTAL else made)
     elif isinstance(value, Tensor) and not (isinstance(there, Label) and there.axis is not None):
         # The place has a size that the code fixes.
         call.out = target
         call.unknown("writes units into a tensor that has none")
     elif isinstance(value, Tensor):
-        meeting = Call(call.func, (part, value), {}, trace)
-        meeting.out = part
-        combine(meeting, [part, value])
+        combine_into(call, part, [part, value])
         trace.set(target, before)
 
 
-def _set_data(call: Call) -> None:
+@handles(torch.Tensor.data.__set__, runs=True)  # type: ignore[attr-defined]
+def set_data(call: Call) -> None:
     """`weight.data = …`, which keeps the shape, or fixes it."""
     target, value = call.args
     if isinstance(call.trace.label_of(value), Free) and value.shape == target.shape:
@@ -250,14 +244,8 @@ def _set_data(call: Call) -> None:
         call.unknown()
 
 
-def _scatter(call: Call) -> None:
-    call.run()
+@handles(torch.Tensor.masked_scatter_, torch.Tensor.set_, torch.Tensor.index_put_)
+def scatter(call: Call) -> None:
+    """Positions that are not known are overwritten."""
     call.out = call.args[0]
     call.unknown("writes into a part of a tensor")
-
-
-HANDLERS[torch.Tensor.__setitem__] = _setitem
-HANDLERS[torch.Tensor.copy_] = _copy
-HANDLERS[torch.Tensor.data.__set__] = _set_data  # type: ignore[attr-defined]
-for _function in (torch.Tensor.masked_scatter_, torch.Tensor.set_, torch.Tensor.index_put_):
-    HANDLERS[_function] = _scatter

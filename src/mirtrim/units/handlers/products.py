@@ -9,15 +9,15 @@ from torch import Tensor
 from mirtrim.units.gated_calls import ADDED_PRODUCTS, PRODUCTS, right_operand
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.contracting import sum_of_products
-from mirtrim.units.handlers.elementwise import combine
-from mirtrim.units.handlers.operations import HANDLERS, Call
+from mirtrim.units.handlers.elementwise import combine_into
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.weights import bind_weight, no_units, origins_along, reads
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 
-def _product(call: Call) -> None:
+@handles(*PRODUCTS)
+def product(call: Call) -> None:
     """left (…, rows, inner) @ right (…, inner, columns)."""
-    call.run()
     left = call.argument(0, "input")
     right, _ = right_operand(call.func, call.args, call.kwargs)
     if _is_weight(call, left, right):
@@ -75,9 +75,9 @@ def _linear(call: Call, left: Tensor, weight: Tensor, bias: Tensor | None = None
     call.set_all(Label(call.out.dim() - 1, rows, name) if rows.any() else IMMORTAL)
 
 
-def _added_product(call: Call) -> None:
+@handles(*ADDED_PRODUCTS)
+def added_product(call: Call) -> None:
     """something + left (…, rows, inner) @ right (…, inner, columns), each times a number."""
-    call.run()
     named = next((k for k in ("mat1", "batch1", "mat") if k in call.kwargs), "")
     added, left = call.argument(0, "input"), call.argument(1, named)
     right, _ = right_operand(call.func, call.args, call.kwargs)
@@ -85,14 +85,12 @@ def _added_product(call: Call) -> None:
         _linear(call, left, right, added)
         return
     multiply(call, left, right)
-    meeting = Call(call.func, (added, call.out), {}, call.trace)
-    meeting.out = call.out
-    combine(meeting, [added, call.out])
+    combine_into(call, call.out, [added, call.out])
 
 
-def _tensordot(call: Call) -> None:
+@handles(torch.tensordot)
+def tensordot(call: Call) -> None:
     """Sums over some dimensions of two tensors: as many of the last and first, or those given."""
-    call.run()
     left, right = call.argument(0, "a"), call.argument(1, "b")
     dims = call.argument(2, "dims", 2)
     if isinstance(dims, int):
@@ -106,10 +104,3 @@ def _tensordot(call: Call) -> None:
         rows[d] = columns[e] = f"inner {number}"
     result = [name for name in (*rows, *columns) if not name.startswith("inner")]
     sum_of_products(call, [(left, rows), (right, columns)], result)
-
-
-HANDLERS[torch.tensordot] = _tensordot
-for _function in PRODUCTS:
-    HANDLERS[_function] = _product
-for _function in ADDED_PRODUCTS:
-    HANDLERS[_function] = _added_product

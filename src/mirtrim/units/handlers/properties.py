@@ -5,14 +5,22 @@ from typing import Any
 
 import torch
 
-from mirtrim.units.handlers.operations import HANDLERS, METADATA, Call, words
+from mirtrim.units.gated_calls import named
+from mirtrim.units.handlers.operations import METADATA, Call, handles
 from mirtrim.units.labels import Free, Label
 from mirtrim.units.sizes import AdaptiveInt
 
 
-def _shape(call: Call) -> None:
+@handles(
+    torch.Tensor.shape.__get__,  # type: ignore[attr-defined]
+    torch.Tensor.size,
+    torch.Tensor.numel,
+    torch.Tensor.nelement,
+    torch.numel,
+    torch.Tensor.__len__,
+)
+def shape(call: Call) -> None:
     """Sizes of unit dimensions are handed out as `AdaptiveInt`."""
-    call.run()
     tensor = call.args[0]
     label = call.label(tensor)
     if isinstance(label, Free):
@@ -45,55 +53,36 @@ def _shape(call: Call) -> None:
         call.out = adaptive
 
 
-for _function in (
-    torch.Tensor.shape.__get__,  # type: ignore[attr-defined]
-    torch.Tensor.size,
-    torch.Tensor.numel,
-    torch.Tensor.nelement,
-    torch.numel,
-    torch.Tensor.__len__,
-):
-    HANDLERS[_function] = _shape
-
-
-def _data(call: Call) -> None:
-    call.run()
+@handles(torch.Tensor.data.__get__)  # type: ignore[attr-defined]
+def data(call: Call) -> None:
+    """The same memory under another name."""
     call.trace.alias(call.out, call.args[0])
     call.set_all(call.label(call.args[0]))
 
 
-HANDLERS[torch.Tensor.data.__get__] = _data  # type: ignore[attr-defined]
-
+_METADATA = """
+    dim ndimension is_contiguous stride storage_offset element_size is_floating_point is_complex
+    is_signed get_device is_inference is_conj is_neg is_same_size data_ptr retain_grad
+    register_hook has_names is_shared __hash__ __repr__ is_set_to
+    _nested_tensor_from_mask_left_aligned
+"""
 _LABELLED_PROPERTIES = {"shape", "data", "T", "mT", "H", "mH", "grad", "real", "imag"}
 for _name in dir(torch.Tensor):
     _found: Any = getattr(torch.Tensor, _name, None)
     if type(_found).__name__ == "getset_descriptor" and _name not in _LABELLED_PROPERTIES:
         METADATA.add(_found.__get__)
-for _name in words("""
-    dim ndimension is_contiguous stride storage_offset element_size is_floating_point is_complex
-    is_signed get_device is_inference is_conj is_neg is_same_size data_ptr retain_grad
-    register_hook has_names is_shared __hash__ __repr__ is_set_to
-    _nested_tensor_from_mask_left_aligned
-"""):
-    for _space in (torch.Tensor, torch):
-        if callable(getattr(_space, _name, None)):
-            METADATA.add(getattr(_space, _name))
+METADATA.update(named(_METADATA, torch.Tensor, torch))
 
 
-def _gradients_stay_on(call: Call) -> None:
+@handles(torch._C._set_grad_enabled, runs=True)
+def gradients_stay_on(call: Call) -> None:
     """Without a history, tensors from code that cannot be watched would go unnoticed."""
     call.trace.without_gradients = not call.args[0]
 
 
-HANDLERS[torch._C._set_grad_enabled] = _gradients_stay_on
-
-
-def _to_numpy(call: Call) -> None:
+@handles(*named("numpy __array__ tolist item __dlpack__", torch.Tensor), runs=True)
+def leave_torch(call: Call) -> None:
     """Leaving torch: what comes back has no label, so the units must be immortal."""
     tensor = call.args[0].detach()
     call.out = call.func(tensor, *call.args[1:], **call.kwargs)
     call.unknown("leaves torch and cannot be followed")
-
-
-for _name in ("numpy", "__array__", "tolist", "item", "__dlpack__"):
-    HANDLERS[getattr(torch.Tensor, _name)] = _to_numpy

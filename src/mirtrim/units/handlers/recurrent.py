@@ -15,37 +15,45 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mirtrim.units.gated_calls import CELLS, RECURRENT
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.elementwise import bind_free
-from mirtrim.units.handlers.operations import HANDLERS, Call
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.weights import no_units, note_width
 from mirtrim.units.labels import Free, Ids, Label
 
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
-def _recurrent(call: Call) -> None:
-    """torch.lstm/gru/rnn_*(input, state, weights, bias, layers, dropout, train, both, batch_first).
+@handles(*RECURRENT, *CELLS)
+def recurrent(call: Call) -> None:
+    """torch.lstm/gru/rnn_*(input, state, weights, bias, layers, dropout, train, both, batch_first),
+    and torch.lstm_cell/gru_cell/rnn_*_cell(input, state, w_ih, w_hh, b_ih, b_hh).
 
     Packed sequences come as (input, batch sizes, state, weights, …): all steps of all examples
     along one dimension.
     """
-    trace, gates = call.trace, _GATES[call.name]
-    call.run()
-    tensor, states, weights, biased, layers, _, _, both, *_ = call.args
-    if isinstance(call.args[3], list | tuple):
-        tensor, _, states, weights, biased, layers, _, _, both = call.args
-    directions = 2 if both else 1
-    layers = int.__index__(layers)
-    step = 4 if biased else 2
-    projects = len(weights) != step * layers * directions
+    trace, gates = call.trace, _GATES[call.name.removesuffix("_cell")]
+    layers, directions, projects = 1, 1, False
+    cell = call.func in CELLS
+    if cell:
+        tensor, states, *weights = call.args
+        weights = [w for w in weights if w is not None]
+        step = len(weights)
+    else:
+        tensor, states, weights, biased, layers, _, _, both, *_ = call.args
+        if isinstance(call.args[3], list | tuple):
+            tensor, _, states, weights, biased, layers, _, _, both = call.args
+        layers, directions = int.__index__(layers), 2 if both else 1
+        step = 4 if biased else 2
+        projects = len(weights) != step * layers * directions
+        step += projects
     hidden = weights[1].shape[0] // gates
     incoming = _incoming(call, tensor)
     if incoming is None:
         return
     names = [_named(call, w) for w in weights]
     layout = RowLayout(gates=gates)
-    step += projects
     matrices = [w for i, w in enumerate(names) if i % step < 2]
     ids = trace.rows(matrices[0], 0, hidden, "recurrent", layout)
     for name in matrices:
@@ -53,16 +61,15 @@ def _recurrent(call: Call) -> None:
     said = _projected(call, names[step - 1 :: step], weights[1].shape[1], ids) if projects else ids
     _state(call, states, said, ids)
     path, module = trace.owner()
-    owner = path if isinstance(module, nn.RNNBase) else None
-    if owner is None:
+    owner = path if isinstance(module, nn.RNNBase | nn.RNNCellBase) else None
+    if owner is None and not cell:
         trace.ledger.pin(ids, f"{call.place} is not a module")
     note_width(call, owner, "input_size", incoming)
     note_width(call, owner, "hidden_size", ids)
     if projects:
         note_width(call, owner, "proj_size", said)
     steps = math.prod(tensor.shape[:-1])
-    columns = incoming
-    every = np.tile(ids, gates)
+    columns, every = incoming, np.tile(ids, gates)
     for layer in range(layers):
         for direction in range(directions):
             start = (layer * directions + direction) * step
@@ -71,18 +78,17 @@ def _recurrent(call: Call) -> None:
                 trace.bind(name, 0, every)
             trace.bind(group[0], 1, columns)
             trace.bind(group[1], 1, said)
-            trace.findings.macs.append((steps, (every, columns)))
-            trace.findings.macs.append((steps, (every, said)))
+            trace.findings.macs += [(steps, (every, columns)), (steps, (every, said))]
             if projects:
                 trace.bind(group[-1], 0, said)
                 trace.bind(group[-1], 1, ids)
                 trace.findings.macs.append((steps, (said, ids)))
         columns = np.tile(said, directions)
-    output, *final = call.out
-    source = trace.owner()[0] if directions == 1 and not projects else ""
+    output, *final = call.out if isinstance(call.out, tuple | list) else (call.out,)
+    source = path if directions == 1 and not projects else ""
     trace.set(output, Label(output.dim() - 1, columns, source))
     for state, units in zip(final, (said, ids), strict=False):
-        trace.set(state, Label(state.dim() - 1, units))
+        trace.set(state, Label(state.dim() - 1, units, path if cell else ""))
 
 
 def _projected(call: Call, names: list[str], size: int, hidden: Ids) -> Ids:
@@ -143,45 +149,9 @@ def _state(call: Call, states: Any, *units: Ids) -> None:
             call.trace.ledger.pin(label.ids, f"they are an initial state in {call.place}")
 
 
-def _cell(call: Call) -> None:
-    """torch.lstm_cell/gru_cell/rnn_*_cell(input, state, w_ih, w_hh, b_ih, b_hh)."""
-    call.run()
-    trace, gates = call.trace, _GATES[call.name.removesuffix("_cell")]
-    tensor, states, *weights = call.args
-    weights = [w for w in weights if w is not None]
-    incoming = _incoming(call, tensor)
-    if incoming is None:
-        return
-    names = [_named(call, w) for w in weights]
-    hidden = weights[1].shape[1]
-    layout = RowLayout(gates=gates)
-    ids = trace.rows(names[0], 0, hidden, "recurrent", layout)
-    trace.rows(names[1], 0, hidden, "recurrent", layout)
-    _state(call, states, ids, ids)
-    path, module = trace.owner()
-    owner = path if isinstance(module, nn.RNNCellBase) else None
-    note_width(call, owner, "input_size", incoming)
-    note_width(call, owner, "hidden_size", ids)
-    every = np.tile(ids, gates)
-    for name in names:
-        trace.bind(name, 0, every)
-    trace.bind(names[0], 1, incoming)
-    trace.bind(names[1], 1, ids)
-    steps = math.prod(tensor.shape[:-1])
-    trace.findings.macs += [(steps, (every, incoming)), (steps, (every, ids))]
-    outs = call.out if isinstance(call.out, tuple | list) else (call.out,)
-    for out in outs:
-        trace.set(out, Label(out.dim() - 1, ids, trace.owner()[0]))
-
-
-for _name in _GATES:
-    HANDLERS[getattr(torch, _name)] = _recurrent
-    HANDLERS[getattr(torch, f"{_name}_cell")] = _cell
-
-
-def _packing(call: Call) -> None:
+@handles(torch._pack_padded_sequence, torch._pad_packed_sequence)
+def packing(call: Call) -> None:
     """pack_padded_sequence and back: dimensions of batch and time become one, or two again."""
-    call.run()
     tensor, packed = call.args[0], call.out[0]
     label = call.label(tensor)
     if isinstance(label, Label) and label.axis is not None:
@@ -191,7 +161,3 @@ def _packing(call: Call) -> None:
             return
         label = label.moved(axis)
     call.trace.set(packed, label)
-
-
-for _function in (torch._pack_padded_sequence, torch._pad_packed_sequence):
-    HANDLERS[_function] = _packing

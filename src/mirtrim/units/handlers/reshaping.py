@@ -1,14 +1,14 @@
 """Operations that rearrange dimensions: view, reshape, flatten, permute, expand and friends."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.handlers.operations import Call, after_running, handles
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.labels import Free, Label
 from mirtrim.units.sizes import AdaptiveInt, size_after
 
@@ -20,26 +20,23 @@ def sizes_in(values: Sequence[Any]) -> list[Any]:
     return list(values)
 
 
-@handles("view", "reshape")
+@handles("view reshape")
 def view(call: Call) -> None:
     """Reshape to the sizes given; typed sizes cannot shrink."""
     sizes = sizes_in(call.args[1:]) or list(call.kwargs.get("shape", call.kwargs.get("size", ())))
-    call.run()
     if sizes and isinstance(sizes[0], torch.dtype):
         call.unknown()
         return
     relabel(call, call.args[0], sizes)
 
 
-@handles("flatten", "ravel")
-@after_running
+@handles("flatten ravel")
 def flatten(call: Call) -> None:
     """Merge dimensions; all sizes follow by themselves."""
     relabel(call, call.args[0], [-1] * call.out.dim())
 
 
 @handles("unflatten")
-@after_running
 def unflatten(call: Call) -> None:
     """Split one dimension into the sizes given."""
     tensor = call.args[0]
@@ -49,8 +46,7 @@ def unflatten(call: Call) -> None:
     relabel(call, tensor, [-1] * dim + inner + [-1] * rest)
 
 
-@handles("view_as", "reshape_as")
-@after_running
+@handles("view_as reshape_as")
 def view_as(call: Call) -> None:
     """Reshape to the sizes of another tensor, which move as its units do."""
     sizes: list[Any] = list(call.args[1].shape)
@@ -82,7 +78,9 @@ def relabel(call: Call, tensor: Tensor, sizes: Sequence[Any]) -> None:
     if math.prod(before) != math.prod(after):
         call.unknown("has no entries, so its units cannot be followed")
         return
-    start, stop, out_start, out_stop = _block_around(label.axis, before, after)
+    start, stop, out_start, out_stop = next(
+        block for block in _blocks(before, after) if block[0] <= label.axis < block[1]
+    )
     entries = np.repeat(label.ids, math.prod(before[label.axis + 1 : stop]))
     entries = np.tile(entries, math.prod(before[start : label.axis]))
     fix_all(call, (*sizes[:out_start], *sizes[out_stop:]))
@@ -94,12 +92,11 @@ def relabel(call: Call, tensor: Tensor, sizes: Sequence[Any]) -> None:
     trace.set(out, _split(call, entries, after[out_start:out_stop], sizes[out_start:], out_start))
 
 
-def _block_around(
-    axis: int, before: tuple[int, ...], after: tuple[int, ...]
-) -> tuple[int, int, int, int]:
-    """The smallest runs of dimensions, old and new, that hold the same entries around `axis`."""
+def _blocks(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """The smallest runs of dimensions, old and new, that hold the same entries: where each of the
+    two begins and ends."""
     i = j = 0
-    while True:
+    while i < len(before) and j < len(after):
         start, out_start = i, j
         size, out_size = before[i], after[j]
         i, j = i + 1, j + 1
@@ -110,8 +107,7 @@ def _block_around(
             else:
                 out_size *= after[j]
                 j += 1
-        if start <= axis < i:
-            return start, i, out_start, j
+        yield start, i, out_start, j
 
 
 def settle(call: Call, ids: np.ndarray, size: Any) -> None:
@@ -191,16 +187,5 @@ def _carried_over(before: tuple[int, ...], after: tuple[int, ...]) -> dict[int, 
     """Dimensions larger than 1 that a reshape leaves as they are: old to new."""
     old = [d for d, size in enumerate(before) if size > 1]
     new = [d for d, size in enumerate(after) if size > 1]
-    pairs: dict[int, int] = {}
-    while old and new:
-        i = j = 1
-        size, out_size = before[old[0]], after[new[0]]
-        while size != out_size:
-            if size < out_size:
-                size, i = size * before[old[i]], i + 1
-            else:
-                out_size, j = out_size * after[new[j]], j + 1
-        if i == j == 1:
-            pairs[old[0]] = new[0]
-        old, new = old[i:], new[j:]
-    return pairs
+    blocks = _blocks([before[d] for d in old], [after[d] for d in new])
+    return {old[i]: new[j] for i, stop, j, out_stop in blocks if stop - i == out_stop - j == 1}

@@ -1,51 +1,24 @@
-"""Pooling, resampling, patches and shuffles: operations over time or space."""
-
-from collections.abc import Callable
+"""Resampling, patches and shuffles: operations over time or space."""
 
 import numpy as np
 import torch
 
 from mirtrim.units.handlers.dimwise import along
-from mirtrim.units.handlers.operations import HANDLERS, Call, after_running, handles
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.labels import Label
 from mirtrim.units.sizes import AdaptiveInt
 
 
-def _spatial(names: str, dims: int) -> Callable[[Call], None]:
-    """Windows over the last `dims` dimensions."""
-
-    def window(call: Call) -> None:
-        call.run()
-        tensor = call.args[0] if call.args else call.kwargs["input"]
-        last = tensor.dim()
-        along(call, tensor, set(range(last - dims, last)))
-
-    return handles(*names.split())(window)
-
-
-for _dims in (1, 2, 3):
-    _spatial(
-        " ".join(
-            f"{kind}{_dims}d{suffix}"
-            for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
-            for suffix in ("", "_with_indices")
-        )
-        + f" lp_pool{_dims}d max_unpool{_dims}d",
-        _dims,
-    )
-
-
-@handles("interpolate", "upsample", "upsample_nearest", "upsample_bilinear")
-@after_running
+@handles("interpolate upsample upsample_nearest upsample_bilinear")
 def interpolate(call: Call) -> None:
     """Resampling of everything behind batch and channels."""
     tensor = call.argument(0, "input")
     along(call, tensor, set(range(2, tensor.dim())))
 
 
-def _window(call: Call) -> None:
+@handles(torch.Tensor.unfold)
+def window(call: Call) -> None:
     """Windows along one dimension, put into a new last one (the tensor method)."""
-    call.run()
     tensor = call.args[0]
     label = call.units(tensor)
     dim = call.argument(1, "dimension")
@@ -56,14 +29,16 @@ def _window(call: Call) -> None:
         call.unknown("takes windows over units")
 
 
-HANDLERS[torch.Tensor.unfold] = _window
-
-
-def _patches(call: Call) -> None:
+@handles(
+    torch.nn.functional.unfold,
+    torch.nn.functional.fold,
+    torch.pixel_shuffle,
+    torch.pixel_unshuffle,
+)
+def patches(call: Call) -> None:
     """Images (N, C, …) to columns (N, C · positions of a patch, patches), and back; also between
     pixels and channels.
     """
-    call.run()
     call.fix_sizes()
     tensor = call.argument(0, "input")
     label = call.units(tensor)
@@ -84,17 +59,7 @@ def _patches(call: Call) -> None:
     call.set_all(Label(channels, ids))
 
 
-for _function in (
-    torch.nn.functional.unfold,
-    torch.nn.functional.fold,
-    torch.pixel_shuffle,
-    torch.pixel_unshuffle,
-):
-    HANDLERS[_function] = _patches
-
-
-@handles("channel_shuffle", "native_channel_shuffle")
-@after_running
+@handles("channel_shuffle native_channel_shuffle")
 def channel_shuffle(call: Call) -> None:
     """Channels (N, groups · each, …) to (N, each · groups, …); as many of every group stay."""
     tensor, groups = call.argument(0, "input"), call.argument(1, "groups")
@@ -107,7 +72,6 @@ def channel_shuffle(call: Call) -> None:
 
 
 @handles("grid_sample")
-@after_running
 def grid_sample(call: Call) -> None:
     """Every channel at the same places."""
     tensor = call.argument(0, "input")

@@ -11,7 +11,7 @@ from torch import Tensor
 from mirtrim.units.gated_calls import CONVOLUTIONS
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.elementwise import bind_free
-from mirtrim.units.handlers.operations import HANDLERS, Call
+from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
 
 Origins = tuple[tuple[str, tuple[int | None, ...]], ...]
@@ -138,16 +138,13 @@ def note_width(call: Call, owner: str | None, attribute: str, ids: Ids) -> None:
 
 
 def rows_of(
-    call: Call,
-    origins: Origins,
-    weight: Tensor,
-    units: int,
-    kind: str,
-    layout: RowLayout,
-    label: Label | None,
+    call: Call, origins: Origins, weight: Tensor, kind: str, layout: RowLayout, label: Label | None
 ) -> Ids:
     """The units that a weight makes out of an input with `label` (None: no units)."""
     name, dims = origins[0]
+    units = weight.shape[layout.dim]
+    if layout.parts > 1:
+        units = layout.parts * weight.shape[1]
     fixed = ""
     if label is not None and label.axis != _reading_axis(call, kind):
         # One weight serves every unit that comes along another dimension, like a batch.
@@ -219,9 +216,9 @@ def _source(call: Call, name: str) -> str:
     return name if name in layers else call.trace.findings.root(name)
 
 
-def _weight_norm(call: Call) -> None:
+@handles(torch._weight_norm)
+def weight_norm(call: Call) -> None:
     """Direction × magnitude / ‖direction‖, the norm over all dimensions but one."""
-    call.run()
     direction, magnitude = call.args[:2]
     dim = call.argument(2, "dim", 0)
     one, other = call.label(direction), call.label(magnitude)
@@ -235,6 +232,3 @@ def _weight_norm(call: Call) -> None:
     placed = tuple(d if i == kept else None for i, d in enumerate(dims))
     placed = placed or (None,) * direction.dim()
     call.set_all(Free((*one.origins, (gain, placed))))
-
-
-HANDLERS[torch._weight_norm] = _weight_norm

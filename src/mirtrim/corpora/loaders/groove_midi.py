@@ -200,11 +200,9 @@ def performances(settings: Settings, folder: Path, making: Making) -> list[Track
         home,
         folder,
         int(settings["seed"]),
-        track_ids=[row.track_id for row in rows],
-        workers=making.workers,
-        progress=making.count,
-        index=index,
-        tell=making.tell,
+        [row.track_id for row in rows],
+        making.workers,
+        making.count,
     )
     validate(open_groove(folder), folder, warn=making.tell)
     return rows

@@ -8,7 +8,7 @@ eight classes play the same tunes of a split, so that no melody gives an instrum
 import csv
 import io
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -75,10 +75,7 @@ _tune = lru_cache(maxsize=16)(read_tune)
 
 
 def _jobs(counts: Mapping[str, int], seconds: float, seed: int) -> list[ClipJob]:
-    return list(_clips(counts, seconds, seed))
-
-
-def _clips(counts: Mapping[str, int], seconds: float, seed: int) -> Iterator[ClipJob]:
+    jobs: list[ClipJob] = []
     tunes_of_split = {split: _songs(count) for split, count in counts.items()}
     tunes = iter(tune_ids(sum(tunes_of_split.values()), seed, MINI_NAME))
     song_id = 0
@@ -89,10 +86,13 @@ def _clips(counts: Mapping[str, int], seconds: float, seed: int) -> Iterator[Cli
             # Rounded up for the first classes where the clips cannot be shared out evenly.
             for index, soloist in enumerate(SOLOISTS):
                 clips = min(CLIPS_PER_SONG, -(-left // (len(SOLOISTS) - index)))
-                for clip in range(clips):
-                    yield ClipJob(soloist, split, song_id, tune_id, clip, seconds, seed)
+                jobs += [
+                    ClipJob(soloist, split, song_id, tune_id, clip, seconds, seed)
+                    for clip in range(clips)
+                ]
                 left -= clips
                 song_id += 1
+    return jobs
 
 
 def _songs(clips: int) -> int:

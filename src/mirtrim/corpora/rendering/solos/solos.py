@@ -1,7 +1,7 @@
 """A soloist's performance of a tune: key, tempo, articulation, vibrato, and its recording."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
@@ -119,10 +119,7 @@ def song_parts(
     parts = [Part(0, song.program, notes, song.tuning_semitones, bends)]
     if song.bleed_velocity is not None:
         for channel, part in enumerate(backing_parts(seconds, 100.0, rng), start=1):
-            quiet = [
-                Note(n.start_seconds, n.end_seconds, n.pitch, song.bleed_velocity)
-                for n in part.notes
-            ]
+            quiet = [replace(note, velocity=song.bleed_velocity) for note in part.notes]
             parts.append(Part(channel, part.program, quiet))
     return parts
 

@@ -132,7 +132,7 @@ def varied(
         shortest_seconds: least length of a piece.
         jobs: sounds → the tracks to make.
         form: the same → tables and files of the corpus; its folder is `varied/…`, whose code, with
-            that of the folder above and of the effects, decides how a track sounds.
+            that of all folders beside and above and of the effects, decides how a track sounds.
     """
 
     def prepare(settings: Settings, folder: Path, making: Making) -> list[TrackRow]:
@@ -173,7 +173,9 @@ def varied(
 
 
 def _shared_recipe() -> str:
-    """Digest of the code that all these corpora share."""
-    home = Path(__file__).parent
-    sources = [*sorted(home.glob("*.py")), Path(effects.__file__), Path(chain.__file__)]
-    return files.sha256_of_value({path.name: files.sha256_of_file(path) for path in sources})
+    """Digest of the code that all these corpora share, among themselves or with embedded ones."""
+    home = Path(__file__).parents[1]
+    sources = [*sorted(home.glob("*/*.py")), Path(effects.__file__), Path(chain.__file__)]
+    return files.sha256_of_value(
+        {f"{path.parent.name}/{path.name}": files.sha256_of_file(path) for path in sources}
+    )

@@ -7,15 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from mirtrim.corpora import layout
+from mirtrim.corpora.rendering.chords import mini
 from mirtrim.corpora.rendering.chords.accompaniment import Played
 from mirtrim.corpora.rendering.chords.harmony import STYLES
-from mirtrim.corpora.rendering.chords.mini import (
-    FORM,
-    excerpt_name,
-    files_of,
-    jams_bytes,
-    key_name,
-)
 from mirtrim.corpora.rendering.production import Form
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, Part
 from mirtrim.corpora.rendering.varied.kits import Kit, draw_hits, in_turn, kits_of, play_kits
@@ -69,7 +63,7 @@ class SongJob(VariedJob):
     def _name_of_take(self, number: int) -> str:
         player = f"{SPLITS.index(self.split)}{self.number:04d}"
         style = STYLES[self.number % len(STYLES)]
-        return excerpt_name(player, style, number, self.tempo, self.tonic)
+        return mini.excerpt_name(player, style, number, self.tempo, self.tonic)
 
     @property
     def source(self) -> str:
@@ -79,15 +73,15 @@ class SongJob(VariedJob):
     @property
     def files(self) -> Mapping[str, str]:
         """Annotation and audio."""
-        return files_of(self.track_id)
+        return mini.files_of(self.track_id)
 
     def make(self, data_home: Path) -> None:
         """Play, record and write the track."""
         played = self.played()
         self.record(data_home / self.files["audio_mic"], downsampled(self.sound(played)))
-        key = key_name(self.tonic, self.minor)
+        key = mini.key_name(self.tonic, self.minor)
         title = self._name_of_take(1)  # one for all copies
-        jams = jams_bytes(title, played, self.tempo, key, self.sounds.seconds)
+        jams = mini.jams_bytes(title, played, self.tempo, key, self.sounds.seconds)
         layout.write_bytes(data_home / self.files["jams"], jams)
 
     def played(self) -> Played:
@@ -142,4 +136,4 @@ def song_jobs(sounds: Sounds) -> list[SongJob]:
 
 def form_of(jobs: Sequence[SongJob]) -> Form:
     """Files of the corpus."""
-    return replace(FORM, folder="varied/songs")
+    return replace(mini.FORM, folder="varied/songs")

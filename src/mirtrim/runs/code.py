@@ -91,7 +91,7 @@ def _method(settings: PruningSettings) -> list[str]:
 
 def _corpus(corpus: Mapping[str, Any]) -> tuple[str, ...]:
     if corpus["mode"] == "varied":
-        own = f"{varied.__name__}.{corpus['loader']}.PREPARE"
+        own = f"{varied.__name__}.{corpus['loader']}"
         return "mirtrim.corpora.prepare.prepare", "mirtrim.corpora.prepare.open_prepared", own
     own = f"{loaders.__name__}.{corpus['loader']}.READER"
     other = "mirtrim.corpora.published.any_loader.reader"

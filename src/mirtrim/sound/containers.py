@@ -13,7 +13,7 @@ UNKNOWN_SIZES = (2**31, 2**32, 2**63, 2**64)
 UNKNOWN_MARGIN = 128
 W64_RIFF = b"riff\x2e\x91\xcf\x11"
 W64_DATA = b"data\xf3\xac\xd3\x11"
-W64_HEAD_BYTES = 24  # of a chunk; its size counts them
+W64_WIDTHS = (16, 8)  # of the name and the size of a chunk; the size counts both
 AIFF_LEAD_BYTES = 8  # of the chunk of sound, before the sound
 FLAC_HEAD = b"fLaC\x00\x00\x00\x22"
 ID3_HEAD = b"ID3"
@@ -160,68 +160,65 @@ def _are_chunks(stream: IO[bytes], position: int, size: int, order: Order) -> bo
 def _sound(stream: IO[bytes], size: int) -> _Sound | None:
     head = stream.read(24)
     if head[:4] in (b"RIFF", b"RIFX"):
-        return _chunk(stream, size, "big" if head[:4] == b"RIFX" else "little", b"data")
+        return _chunk(stream, size, b"data", "big" if head[:4] == b"RIFX" else "little")
     if head[:4] in (b"RF64", b"BW64"):
         return _long_chunk(stream, size)
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         # Eight bytes of the chunk tell where the sound begins within it.
-        return _chunk(stream, size, "big", b"SSND", AIFF_LEAD_BYTES)
+        return _chunk(stream, size, b"SSND", "big", empty=AIFF_LEAD_BYTES)
     if head[:4] == b".snd" and len(head) == 24:
         begin, told = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
         return _Sound(begin, told, 8, 4, "big")
     if head[:4] == b"caff":
-        return _caf_chunk(stream, size)
+        # A size of −1 means up to the end.
+        return _chunk(stream, size, b"data", "big", 8, widths=(4, 8), padding=1, empty=-1)
     if head[:8] == W64_RIFF:
-        return _w64_chunk(stream, size)
+        counted = sum(W64_WIDTHS)
+        return _chunk(
+            stream, size, W64_DATA, "little", 40, widths=W64_WIDTHS, padding=8, counted=counted
+        )
     return None
 
 
 def _chunk(
-    stream: IO[bytes], size: int, order: Order, wanted: bytes, empty: int = 0
+    stream: IO[bytes],
+    size: int,
+    wanted: bytes,
+    order: Order,
+    position: int = 12,
+    *,
+    widths: tuple[int, int] = (4, 4),
+    padding: int = 2,
+    counted: int = 0,
+    empty: int = 0,
 ) -> _Sound | None:
-    position = 12
-    while position + 8 <= size:
+    """The first chunk whose name begins with `wanted`.
+
+    Args:
+        position: of the first chunk.
+        widths: bytes of a chunk's name, and of its size behind that.
+        padding: chunks are as long as a multiple of it.
+        counted: bytes of the head of a chunk that its size counts.
+        empty: as in `_Sound`; below 0 if sizes have a sign.
+    """
+    named, sized = widths
+    while position + named + sized <= size:
         stream.seek(position)
-        name = stream.read(4)
-        told = int.from_bytes(stream.read(4), order)
-        if name == wanted:
-            return _Sound(position + 8, told, position + 4, 4, order, empty=empty)
-        position += 8 + told + told % 2
+        name = stream.read(named)
+        told = int.from_bytes(stream.read(sized), order, signed=empty < 0) - counted
+        begin = position + named + sized
+        if name.startswith(wanted):
+            return _Sound(begin, told, position + named, sized, order, counted, empty)
+        position = begin + max(told, 0) + -max(told, 0) % padding
     return None
 
 
 def _long_chunk(stream: IO[bytes], size: int) -> _Sound | None:
     """The sound of a file whose chunk `ds64` keeps the size, after that of the file."""
-    data = _chunk(stream, size, "little", b"data")
-    longer = _chunk(stream, size, "little", b"ds64")
+    data = _chunk(stream, size, b"data", "little")
+    longer = _chunk(stream, size, b"ds64", "little")
     if data is None or longer is None:
         return data
     stream.seek(longer.begin + 8)
     told = int.from_bytes(stream.read(8), "little")
     return _Sound(data.begin, told, longer.begin + 8, 8, "little")
-
-
-def _caf_chunk(stream: IO[bytes], size: int) -> _Sound | None:
-    position = 8
-    while position + 12 <= size:
-        stream.seek(position)
-        name = stream.read(4)
-        told = int.from_bytes(stream.read(8), "big", signed=True)  # −1: up to the end
-        if name == b"data":
-            return _Sound(position + 12, told, position + 4, 8, "big", empty=-1)
-        position += 12 + max(told, 0)
-    return None
-
-
-def _w64_chunk(stream: IO[bytes], size: int) -> _Sound | None:
-    position = 40
-    while position + W64_HEAD_BYTES <= size:
-        stream.seek(position)
-        name = stream.read(16)
-        told = int.from_bytes(stream.read(8), "little")
-        if name[:8] == W64_DATA:
-            begin = position + W64_HEAD_BYTES
-            told -= W64_HEAD_BYTES
-            return _Sound(begin, told, position + 16, 8, "little", counted=W64_HEAD_BYTES)
-        position += max(W64_HEAD_BYTES, told + -told % 8)
-    return None

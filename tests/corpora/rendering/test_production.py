@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mirtrim.corpora.rendering import production
+from mirtrim.corpora.rendering.varied import making
 
 
 @pytest.fixture
@@ -32,3 +33,13 @@ def test_an_edit_makes_those_stale_that_it_may_change(
     before = {name: production._recipe(name) for name in names}
     (code / edited).write_text((code / edited).read_text() + "\n")
     assert [name for name in names if production._recipe(name) != before[name]] == stale
+
+
+@pytest.mark.parametrize("edited", ["chords/harmony.py", "varied/kits.py"])
+def test_an_edit_of_what_varied_corpora_share_makes_all_of_them_stale(
+    code: Path, monkeypatch: pytest.MonkeyPatch, edited: str
+) -> None:
+    monkeypatch.setattr(making, "__file__", str(code / "varied" / "making.py"))
+    before = making._shared_recipe()
+    (code / edited).write_text((code / edited).read_text() + "\n")
+    assert making._shared_recipe() != before

@@ -1,12 +1,12 @@
 """When any note or stroke of a track begins, whichever loader it comes from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from mirtrim.corpora.annotations.checks import check_times, unreadable
-from mirtrim.corpora.annotations.drums import drum_onsets
+from mirtrim.corpora.annotations.drums import drum_onsets, read_midi
 from mirtrim.utils.errors import CorpusError
 
 TABLA_STROKES = ("b", "d", "rb", "rt")
@@ -17,8 +17,7 @@ def onset_times(track: Any) -> np.ndarray:
 
     Args:
         track: mirdata track of groove_midi (all strokes), guitarset (the notes of all six
-            strings), four_way_tabla (all four kinds of stroke) or maestro (all notes; see
-            `corpora.loaders.maestro`).
+            strings), four_way_tabla (all four kinds of stroke) or maestro (all notes).
 
     Raises:
         CorpusError: the annotation is missing or damaged, has an onset that is no number, or is
@@ -37,6 +36,11 @@ def onset_times(track: Any) -> np.ndarray:
 
 def _drum_strokes(track: Any) -> np.ndarray:
     return drum_onsets(track)[0]
+
+
+def _all_notes(track: Any) -> np.ndarray:
+    instruments = read_midi(track.midi_path).instruments
+    return np.array([note.start for instrument in instruments for note in instrument.notes])
 
 
 def _guitar_notes(track: Any) -> np.ndarray:
@@ -59,8 +63,9 @@ def _readable(track: Any, read: Callable[[], Any]) -> Iterator[Any]:
         raise unreadable(track, "onsets", error) from error
 
 
-# Attribute that only one kind of track has → how its onsets are read.
-ONSETS_OF: dict[str, Callable[[Any], np.ndarray]] = {
+# Attribute that only one kind of track has, or the first that it has → how its onsets are read.
+ONSETS_OF: Mapping[str, Callable[[Any], np.ndarray]] = {
+    "canonical_composer": _all_notes,
     "midi_path": _drum_strokes,
     "jams_path": _guitar_notes,
     "onsets_b_path": _tabla_strokes,

@@ -6,13 +6,7 @@ A new one is a file of this folder with `LOADER` and `READER`, and its name here
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mirtrim.corpora.loaders import (
-    groove_midi,
-    guitarset,
-    maestro,
-    mdb_stem_synth,
-    medley_solos_db,
-)
+from mirtrim.corpora.loaders import groove_midi, guitarset, maestro, mdb_stem_synth, medley_solos_db
 from mirtrim.corpora.reader import Reader
 from mirtrim.corpora.varied import VARIED
 

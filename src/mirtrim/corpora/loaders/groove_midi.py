@@ -1,6 +1,6 @@
 """Reader of the groove_midi loader: embedded, rendered performances, published audio."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,8 @@ from mirtrim.corpora.embedded import embedded
 from mirtrim.corpora.fetching.fetch import clear_staging, fetch_publication
 from mirtrim.corpora.fetching.publication import Publication, Remote
 from mirtrim.corpora.progress import Progress, Tell
-from mirtrim.corpora.reader import (
-    Making,
-    Reader,
-    Settings,
-    chosen,
-    published_home,
-    published_index,
-)
+from mirtrim.corpora.published.remotes import remote_of
+from mirtrim.corpora.reader import Making, Reader, Settings, chosen, published_home, published_index
 from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE
 from mirtrim.corpora.rendering.drums.performances import render_performances
 from mirtrim.corpora.splits import SPLITS, TrackRow
@@ -62,9 +56,6 @@ def open_groove(data_home: Path, index: Path | None = None) -> Any:
 
 
 LICENCE = "Creative Commons Attribution 4.0 (CC BY 4.0), Google LLC; cite Gillick et al., ICML 2019"
-TOP_FOLDER = "groove"
-
-
 SOURCES = {
     # The MIDI files alone are not among mirdata's archives, so there is no published checksum.
     "midi": Remote(
@@ -72,17 +63,10 @@ SOURCES = {
         "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip",
         "groove-v1.0.0-midionly.zip",
         None,
-        unpack_folders=(TOP_FOLDER,),
+        unpack_folders=("groove",),
         megabytes=4,
     ),
-    "all": Remote(
-        "all",
-        groove_midi.REMOTES["all"].url,
-        groove_midi.REMOTES["all"].filename,
-        groove_midi.REMOTES["all"].checksum,
-        unpack_folders=(TOP_FOLDER,),
-        megabytes=5100,
-    ),
+    "all": replace(remote_of("all", groove_midi.REMOTES["all"]), megabytes=5100),
 }
 INDEX_SOURCE = Remote(
     "index",
@@ -143,18 +127,11 @@ def _complete(data_home: Path, part: str) -> bool:
     )
 
 
-def source_is_piece(track: Any) -> str:
-    """Source of a groove_midi track: the performance itself.
-
-    The official split of the Groove MIDI Dataset shares drummers and sessions between
-    splits and keeps performances apart; a track id (drummer/session/number) is one
-    performance.
-    """
-    return str(track.track_id)
-
-
-def split_table(dataset: Any, source_of: Callable[[Any], str] = source_is_piece) -> list[TrackRow]:
+def split_table(dataset: Any) -> list[TrackRow]:
     """The official split of a mirdata dataset, one row per track of its index, by track id.
+
+    The split of the Groove MIDI Dataset shares drummers and sessions between splits and keeps
+    performances apart, so a track (drummer/session/number), one performance, is its own source.
 
     Raises:
         CorpusError: the index or the table of tracks is missing or damaged, a track has no
@@ -181,30 +158,38 @@ def split_table(dataset: Any, source_of: Callable[[Any], str] = source_is_piece)
                 f"{dataset.name}: track {track_id} has split {track.split!r}, "
                 f"not one of {', '.join(SPLITS)}; fetch info.csv again"
             )
-        rows.append(TrackRow(track_id, track.split, source_of(track), float(track.duration)))
+        rows.append(TrackRow(track_id, track.split, track_id, float(track.duration)))
     return rows
 
 
 PUBLISHED = "published"
 
 
+def ready(settings: Settings, folder: Path, making: Making, part: str) -> tuple[Any, Path]:
+    """Validate a part ("midi" or "all") that the user has, or else fetch it into `folder`.
+
+    Returns:
+        The dataset, and the folder that it is in.
+    """
+    home, index = published_home(settings, folder), published_index(settings)
+    if settings["folder"] is None:
+        download_groove(home, part, tell=making.tell, progress=making.count)
+    dataset = open_groove(home, index)
+    validate(dataset, home, ["midi"] if part == "midi" else None, warn=making.tell)
+    return dataset, home
+
+
 def performances(settings: Settings, folder: Path, making: Making) -> list[TrackRow]:
     """The published MIDI files, rendered here."""
-    home, index = published_home(settings, folder / PUBLISHED), published_index(settings)
-    if settings["folder"] is None:
-        download_groove(home, "midi", tell=making.tell, progress=making.count)
-    dataset = open_groove(home, index)
-    validate(dataset, home, ["midi"], warn=making.tell)
+    dataset, home = ready(settings, folder / PUBLISHED, making, "midi")
     rows = chosen(split_table(dataset), settings)
     render_performances(
         home,
         folder,
         int(settings["seed"]),
-        track_ids=[row.track_id for row in rows],
-        workers=making.workers,
-        progress=making.count,
-        index=index,
-        tell=making.tell,
+        [row.track_id for row in rows],
+        making.workers,
+        making.count,
     )
     validate(open_groove(folder), folder, warn=making.tell)
     return rows
@@ -212,11 +197,7 @@ def performances(settings: Settings, folder: Path, making: Making) -> list[Track
 
 def audio(settings: Settings, folder: Path, making: Making) -> list[TrackRow]:
     """The published recordings."""
-    home, index = published_home(settings, folder), published_index(settings)
-    if settings["folder"] is None:
-        download_groove(home, "all", tell=making.tell, progress=making.count)
-    dataset = open_groove(home, index)
-    validate(dataset, home, warn=making.tell)
+    dataset, _ = ready(settings, folder, making, "all")
     # Some performances were never recorded; the index gives them no audio.
     recorded = {k for k, track in dataset.load_tracks().items() if track.audio_path is not None}
     return chosen([row for row in split_table(dataset) if row.track_id in recorded], settings)

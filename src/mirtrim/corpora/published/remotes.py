@@ -23,10 +23,11 @@ def wanted_remotes(loader: str, bare: Any, settings: Settings) -> list[Remote]:
         raise ConfigError(
             f"loader {loader} has no part {unknown[0]!r}; known: {', '.join(sorted(published))}"
         )
-    return [_remote(part, published[part]) for part in parts if part != "index"]
+    return [remote_of(part, published[part]) for part in parts if part != "index"]
 
 
-def _remote(key: str, published: Any) -> Remote:
+def remote_of(key: str, published: Any) -> Remote:
+    """A file that mirdata publishes under `key`."""
     repacked = published.url.startswith(REPACKED[0]) and REPACKED[1] in published.url
     return Remote(
         key=key,

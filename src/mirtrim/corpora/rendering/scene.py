@@ -14,6 +14,8 @@ from mirtrim.corpora.rendering.audio import SAMPLE_RATE
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE
 from mirtrim.utils.seeds import numpy_generator
 
+Range = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -32,6 +34,30 @@ class Scene:
     noise_db: float | None = None
     noise_slope: float = 1.0
     peak_db: float = -1.0
+
+
+def draw_scene(
+    rng: np.random.Generator,
+    room_share: float,
+    room_db: Range,
+    decay_seconds: Range,
+    noise_db: Range,
+    noise_slope: Range = (0.5, 2.0),
+    peak_db: Range = (-12.0, -1.0),
+) -> Scene:
+    """A scene within these ranges.
+
+    Args:
+        room_share: of recordings that have a room.
+        noise_db: level of what is played above the noise.
+    """
+    return Scene(
+        room_db=rng.uniform(*room_db) if rng.random() < room_share else None,
+        decay_seconds=rng.uniform(*decay_seconds),
+        noise_db=-rng.uniform(*noise_db),
+        noise_slope=rng.uniform(*noise_slope),
+        peak_db=rng.uniform(*peak_db),
+    )
 
 
 def take(

@@ -52,8 +52,11 @@ def _bank() -> bytes:
     return (Path(pretty_midi.__file__).parent / "TimGM6mb.sf2").read_bytes()
 
 
-def render(parts: Sequence[Part], seconds: float) -> np.ndarray:
+def render(parts: Sequence[Part], seconds: float, bank: bytes | None = None) -> np.ndarray:
     """Mono samples at 48 kHz without reverb or chorus, (round(48000 · seconds),) float32.
+
+    Args:
+        bank: content of a SoundFont; None is the one in the pretty_midi wheel.
 
     The sound of a stroke begins less than 4 ms after its `start_seconds` (measured for every
     kit and drum of the bank). Full scale is 1.
@@ -62,7 +65,7 @@ def render(parts: Sequence[Part], seconds: float) -> np.ndarray:
     midi.tracks.extend(_midi_track(part, seconds) for part in parts)
     stream = io.BytesIO()
     midi.save(file=stream)
-    wave = midirenderer.render_wave_from(_bank(), stream.getvalue())
+    wave = midirenderer.render_wave_from(bank or _bank(), stream.getvalue())
     samples, rate = soundfile.read(io.BytesIO(wave), dtype="int16", always_2d=True)
     if rate != RENDERER_RATE:
         raise ValueError(f"midirenderer gave {rate} Hz, not {RENDERER_RATE} Hz")

@@ -13,7 +13,7 @@ from mirtrim.corpora.annotations.chords import audio_path, chord_annotation
 from mirtrim.corpora.annotations.drums import FIVE_CLASSES, drum_onsets
 from mirtrim.corpora.annotations.f0 import f0_annotation
 from mirtrim.corpora.annotations.onsets import onset_times
-from mirtrim.corpora.loaders import guitarset  # all loaders: some say where their onsets are
+from mirtrim.corpora.loaders import guitarset
 from mirtrim.corpora.published.any_loader import ready
 from mirtrim.corpora.published.official import labels_of, split_rows
 from mirtrim.corpora.published.versions import audio_seconds, load_tracks

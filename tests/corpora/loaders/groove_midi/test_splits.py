@@ -1,5 +1,6 @@
 """The official split of groove_midi, generated and real."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def test_generated_corpus(made_corpus: Path):
 
 
 def test_a_shared_source_in_the_generated_corpus_is_found(made_corpus: Path):
-    rows = split_table(open_groove(made_corpus), source_of=lambda track: track.drummer)
+    rows = split_table(open_groove(made_corpus))
+    rows = [replace(row, source=row.track_id.split("/")[0]) for row in rows]
     with pytest.raises(CorpusError, match="source drummer1 is both in"):
         assert_disjoint(rows)
 

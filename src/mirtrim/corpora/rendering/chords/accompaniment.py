@@ -71,7 +71,9 @@ def play(
         notes = _melody(scale, segments, steps, rng)
         parts.append(Part(2, _draw(player.melody, rng), notes, tuning))
     if rng.random() < 0.5:
-        parts.append(Part(DRUM_CHANNEL, 0, _drums(steps, seconds, rng)))
+        times = [time for time in steps if time < seconds - 0.1]
+        notes = beaten(times, (40, 85), 90, [0.1, 0.8, 0.2, 0.3], rng)
+        parts.append(Part(DRUM_CHANNEL, 0, notes))
     return Played(segments, [time for time in steps[::2] if time < seconds], parts)
 
 
@@ -214,16 +216,27 @@ def _melody(
     return notes
 
 
-def _drums(steps: Sequence[float], seconds: float, rng: np.random.Generator) -> list[Note]:
-    """A quiet pattern of two bars, repeated."""
-    loudness = rng.uniform(40, 85)
-    chances = {KICK: rng.choice([0.1, 0.8, 0.2, 0.3], 16), SNARE: np.zeros(16), HAT: np.ones(16)}
+def beaten(
+    eighths: Sequence[float],
+    loudness_range: tuple[float, float],
+    loudest: int,
+    kicks: Sequence[float],
+    rng: np.random.Generator,
+) -> list[Note]:
+    """A drum pattern of two bars, repeated.
+
+    Args:
+        eighths: times of what is played, in seconds.
+        kicks: chances of the bass drum, of which one is drawn for each eighth off the first ones.
+    """
+    loudness = float(rng.uniform(*loudness_range))
+    chances = {KICK: rng.choice(kicks, 16), SNARE: np.zeros(16), HAT: np.ones(16)}
     chances[KICK][::8], chances[SNARE][2::4] = 1.0, 0.95
     chances[HAT][1::2] = rng.uniform(0, 1)
     pattern = {pitch: rng.random(16) < chance for pitch, chance in chances.items()}
     return [
-        Note(time, time + 0.2, pitch, int(np.clip(loudness + rng.normal(0, 5), 15, 90)))
-        for index, time in enumerate(steps)
+        Note(time, time + 0.2, pitch, int(np.clip(loudness + rng.normal(0, 5), 15, loudest)))
+        for index, time in enumerate(eighths)
         for pitch, hits in pattern.items()
-        if hits[index % 16] and time < seconds - 0.1
+        if hits[index % 16]
     ]

@@ -72,40 +72,30 @@ class Style:
     beats_per_chord: tuple[int, ...] = (4, 4, 2)
 
 
+# fmt: off
 STYLES = (
-    Style(
-        "Rock",
+    Style("Rock",
         ("I V vi IV", "I IV V IV", "I bVII IV I", "I Isus IV V", "I iii IV iv"),
         ("i bVI bIII bVII", "i bVII bVI V", "i iv bVII i", "i bIII IV bVI"),
-        (90, 150),
-    ),
-    Style(
-        "SS",
+        (90, 150)),
+    Style("SS",
         ("I V vi iii IV I IV V", "vi IV I V", "I iii IV V", "I ii IV Vsus", "IV I V vi"),
         ("i V i bVII bIII bVII i V", "i bVI iv V", "i bVII iv Vsus"),
-        (70, 125),
-    ),
-    Style(
-        "BN",
+        (70, 125)),
+    Style("BN",
         ("Imaj7 vi7 ii7 V9", "I6 II7 ii7 V7", "Imaj7 IVmaj7 iii7 VI7 ii7 V7"),
         ("i7 iv7 iiø V7", "i7 bVImaj7 iiø V7", "i7 IV9 bVImaj7 V7"),
-        (100, 150),
-    ),
-    Style(
-        "Jazz",
+        (100, 150)),
+    Style("Jazz",
         ("ii7 V7 Imaj7 I6", "I7 IV7 I7 VI7 ii7 V7", "iii7 VI7 ii7 V9 Imaj7 IV9"),
         ("iv7 bVII7 bIIImaj7 bVImaj7 iiø V7 i7 i7", "i7 iiø V7 i7", "i7 iv7 bVI7 V7"),
-        (90, 160),
-        swing=0.63,
-    ),
-    Style(
-        "Funk",
+        (90, 160), swing=0.63),
+    Style("Funk",
         ("I9 IV9", "I7 bVII7 IV9 I7", "I7 bIII7 IV7 V9"),
         ("i7 IV9", "i7 iv7 bVII9 i7", "i7 bVI7 V9"),
-        (85, 120),
-        beats_per_chord=(4, 4, 8),
-    ),
+        (85, 120), beats_per_chord=(4, 4, 8)),
 )
+# fmt: on
 
 
 def chord_of(numeral: str, tonic: int) -> Chord:

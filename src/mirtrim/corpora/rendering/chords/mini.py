@@ -17,7 +17,7 @@ from mirtrim.corpora.rendering.chords.accompanists import ACCOMPANISTS, players_
 from mirtrim.corpora.rendering.chords.harmony import PITCH_NAMES, STYLES, Style
 from mirtrim.corpora.rendering.generation import Embedded
 from mirtrim.corpora.rendering.production import Form
-from mirtrim.corpora.rendering.scene import Scene, rms, take
+from mirtrim.corpora.rendering.scene import draw_scene, rms, take
 from mirtrim.corpora.rendering.soundbank import render
 from mirtrim.corpora.splits import SPLITS
 from mirtrim.utils.seeds import numpy_generator
@@ -53,58 +53,30 @@ class ChordJob:
     def track_id(self) -> str:
         """Named as in GuitarSet: player, style and take, tempo, key, kind of excerpt."""
         take_number = self.number // len(STYLES) % 9 + 1
-        key = PITCH_NAMES[self.tonic]
-        return f"{self.player}_{self.style.name}{take_number}-{self.tempo}-{key}_comp"
+        return excerpt_name(self.player, self.style, take_number, self.tempo, self.tonic)
 
     @property
     def files(self) -> Mapping[str, str]:
         """Annotation and audio; FLAC where GuitarSet has WAV."""
-        return {
-            "jams": f"annotation/{self.track_id}.jams",
-            "audio_mic": f"audio_mono-mic/{self.track_id}_mic.flac",
-        }
+        return files_of(self.track_id)
 
     def make(self, data_home: Path) -> None:
         """Play, render and write the piece."""
         played = self.played()
         mix = render(played.parts, self.seconds)
-        scene = draw_recording(self.seed, self.track_id)
+        rng = numpy_generator(self.seed, "recording", self.track_id)
+        scene = draw_scene(rng, 0.85, (-18, -3), (0.2, 1.0), (0, 25))
         samples = take(mix, self.seconds, rms(mix), scene, self.seed, self.track_id)
         write_audio(data_home / self.files["audio_mic"], samples)
-        text = json.dumps(self.annotation(played), indent=1, sort_keys=True) + "\n"
-        layout.write_bytes(data_home / self.files["jams"], text.encode())
+        key = key_name(self.tonic, self.minor)
+        jams = jams_bytes(self.track_id, played, self.tempo, key, self.seconds)
+        layout.write_bytes(data_home / self.files["jams"], jams)
 
     def played(self) -> Played:
         """The notes and chords of the piece."""
         rng = numpy_generator(self.seed, "piece", self.track_id)
         player = ACCOMPANISTS[self.player]
         return play(player, self.style, self.tempo, self.tonic, self.minor, self.seconds, rng)
-
-    def annotation(self, played: Played) -> dict[str, Any]:
-        """A JAMS object with beats, tempo, both chord annotations and the key.
-
-        The first chord annotation is the lead sheet (triads), the second what is played.
-        """
-        mode = "minor" if self.minor else "major"
-        spans = [(s.start_seconds, s.end_seconds, s.chord) for s in played.segments]
-        annotations: list[tuple[str, list[tuple[float, float, Any]]]] = [
-            ("beat_position", [(t, 0.0, _position(i)) for i, t in enumerate(played.beats_seconds)]),
-            ("tempo", [(0.0, self.seconds, float(self.tempo))]),
-            ("chord", [(a, b, chord.triad_label if chord else "N") for a, b, chord in spans]),
-            ("chord", [(a, b, chord.label if chord else "N") for a, b, chord in spans]),
-            ("key_mode", [(0.0, self.seconds, f"{PITCH_NAMES[self.tonic]}:{mode}")]),
-        ]
-        return {
-            "annotations": [
-                _jams(namespace, rows, self.seconds) for namespace, rows in annotations
-            ],
-            "file_metadata": {
-                "title": self.track_id,
-                "duration": self.seconds,
-                "jams_version": "0.3.1",
-            },
-            "sandbox": {},
-        }
 
 
 def _jobs(counts: Mapping[str, int], seconds: float, seed: int) -> list[ChordJob]:
@@ -132,16 +104,44 @@ def _job(player: str, number: int, attempt: int, seconds: float, seed: int) -> C
     return ChordJob(player, number, style, tempo, tonic, minor, seconds, seed)
 
 
-def draw_recording(seed: int, track_id: str) -> Scene:
-    """Room, noise and level of a track, from the stream of its name."""
-    rng = numpy_generator(seed, "recording", track_id)
-    return Scene(
-        room_db=rng.uniform(-18, -3) if rng.random() < 0.85 else None,
-        decay_seconds=rng.uniform(0.2, 1.0),
-        noise_db=-rng.uniform(0, 25),
-        noise_slope=rng.uniform(0.5, 2.0),
-        peak_db=rng.uniform(-12, -1),
-    )
+def excerpt_name(player: str, style: Style, number: int, tempo: int, tonic: int) -> str:
+    """A track id of GuitarSet: player, style and take, tempo, key, kind of excerpt."""
+    return f"{player}_{style.name}{number}-{tempo}-{PITCH_NAMES[tonic]}_comp"
+
+
+def files_of(track_id: str) -> dict[str, str]:
+    """Annotation and audio of a track; FLAC where GuitarSet has WAV."""
+    return {
+        "jams": f"annotation/{track_id}.jams",
+        "audio_mic": f"audio_mono-mic/{track_id}_mic.flac",
+    }
+
+
+def key_name(tonic: int, minor: bool) -> str:
+    """A key as JAMS writes it."""
+    return f"{PITCH_NAMES[tonic]}:{'minor' if minor else 'major'}"
+
+
+def jams_bytes(title: str, played: Played, tempo: int, key: str, seconds: float) -> bytes:
+    """A JAMS file with beats, tempo, both chord annotations and the key.
+
+    The first chord annotation is the lead sheet (triads), the second what is played.
+    """
+    spans = [(s.start_seconds, s.end_seconds, s.chord) for s in played.segments]
+    beats = [(time, time, _position(i)) for i, time in enumerate(played.beats_seconds)]
+    annotations: list[tuple[str, list[tuple[float, float, Any]]]] = [
+        ("beat_position", beats),
+        ("tempo", [(0.0, seconds, float(tempo))]),
+        ("chord", [(a, b, chord.triad_label if chord else "N") for a, b, chord in spans]),
+        ("chord", [(a, b, chord.label if chord else "N") for a, b, chord in spans]),
+        ("key_mode", [(0.0, seconds, key)]),
+    ]
+    content = {
+        "annotations": [_annotation(namespace, rows, seconds) for namespace, rows in annotations],
+        "file_metadata": {"title": title, "duration": seconds, "jams_version": "0.3.1"},
+        "sandbox": {},
+    }
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _position(index: int) -> dict[str, int]:
@@ -153,18 +153,12 @@ def _position(index: int) -> dict[str, int]:
     }
 
 
-def _jams(
+def _annotation(
     namespace: str, rows: Sequence[tuple[float, float, Any]], seconds: float
 ) -> dict[str, Any]:
-    """One annotation; rows are (start or time, end, value), events end when they begin."""
-    instants = namespace == "beat_position"
+    """One annotation; rows are (start, end, value)."""
     data = [
-        {
-            "time": start,
-            "duration": 0.0 if instants else end - start,
-            "value": value,
-            "confidence": None,
-        }
+        {"time": start, "duration": end - start, "value": value, "confidence": None}
         for start, end, value in rows
     ]
     return {"namespace": namespace, "data": data, "time": 0, "duration": seconds, "sandbox": {}}

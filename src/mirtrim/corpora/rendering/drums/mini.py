@@ -14,27 +14,29 @@ from mirtrim.corpora.rendering.drums.drummers import DRUMMERS, PLAYERS_OF_SPLIT
 from mirtrim.corpora.rendering.drums.performance import Performance, perform
 from mirtrim.corpora.rendering.drums.recording import draw_scene, drum_notes, record
 from mirtrim.corpora.rendering.generation import Embedded
-from mirtrim.corpora.rendering.production import Form
+from mirtrim.corpora.rendering.midi import midi_bytes
+from mirtrim.corpora.rendering.production import Form, Job
+from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, Part
 from mirtrim.corpora.splits import SPLITS
 from mirtrim.utils.seeds import numpy_generator
 
 
-def groove_form(rows: Iterable[InfoRow]) -> Form:
+def groove_form(rows: Iterable[InfoRow], folder: str = "drums") -> Form:
     """The form of a corpus with the tracks `rows`."""
     return Form(
-        folder="drums",
+        folder=folder,
         owned=(INFO_NAME, "drummer*/*/*.mid", "drummer*/*/*.flac"),
         tables={"info": (INFO_NAME, info_bytes(rows))},
     )
 
 
 SESSION_OF_SPLIT = {"train": "session1", "validation": "session2", "test": "eval_session"}
-TICKS_PER_QUARTER = 480
+TICKS_PER_QUARTER = 480  # as in the Groove MIDI Dataset
 
 
 @dataclass(frozen=True)
-class MiniJob:
-    """One generated piece."""
+class GrooveJob(Job):
+    """One piece of a corpus in the layout of the Groove MIDI Dataset."""
 
     row: InfoRow
     seed: int
@@ -49,11 +51,17 @@ class MiniJob:
         """The MIDI and the audio file."""
         return self.row.files
 
+
+@dataclass(frozen=True)
+class MiniJob(GrooveJob):
+    """One generated piece."""
+
     def make(self, data_home: Path) -> None:
         """Play, write and render the piece."""
         drummer = DRUMMERS[self.row.drummer]
         played = _play(self.row.drummer, self.row.id, self.row.duration, self.seed)
-        midi = midi_bytes(played)
+        part = Part(DRUM_CHANNEL, 0, played.notes)
+        midi = midi_bytes([part], "Drums", played.meter, played.tempo, TICKS_PER_QUARTER)
         scene = draw_scene(self.seed, self.row.id, drummer)
         # Rendered from the file, not from the plan: the file's ticks are the truth.
         notes = drum_notes(pretty_midi.PrettyMIDI(io.BytesIO(midi)))
@@ -86,21 +94,6 @@ def _mini_row(player: str, split: str, number: int, seconds: float, seed: int) -
 def _play(player: str, track_id: str, seconds: float, seed: int) -> Performance:
     rng = numpy_generator(seed, "performance", track_id)
     return perform(DRUMMERS[player], seconds, rng)
-
-
-def midi_bytes(played: Performance) -> bytes:
-    """Standard MIDI file of a performance, laid out like those of the Groove MIDI Dataset."""
-    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=played.tempo)
-    midi.time_signature_changes = [pretty_midi.TimeSignature(*played.meter, 0.0)]
-    drums = pretty_midi.Instrument(program=0, is_drum=True, name="Drums")
-    drums.notes = [
-        pretty_midi.Note(note.velocity, note.pitch, note.start_seconds, note.end_seconds)
-        for note in played.notes
-    ]
-    midi.instruments.append(drums)
-    stream = io.BytesIO()
-    midi.write(stream)
-    return stream.getvalue()
 
 
 MINI_GROOVE = Embedded(

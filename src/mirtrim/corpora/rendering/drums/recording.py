@@ -6,11 +6,12 @@ else is rendered, and in whatever order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pretty_midi
 
-from mirtrim.corpora.annotations.drums import CYMBAL, HIHAT
+from mirtrim.corpora.annotations.drums import CYMBAL, FIVE_CLASSES, HIHAT
 from mirtrim.corpora.rendering.backing import backing_parts
 from mirtrim.corpora.rendering.drums.drummers import Drummer
 from mirtrim.corpora.rendering.scene import Scene, amplitude, rms, take
@@ -111,6 +112,15 @@ def _let_ring(notes: Sequence[Note]) -> list[Note]:
         rung.append(replace(note, end_seconds=max(end, note.start_seconds)))
         following[note.pitch] = note.start_seconds
     return rung[::-1]
+
+
+def published_notes(midi: pretty_midi.PrettyMIDI, path: Path) -> list[Note]:
+    """Those of a published performance; a pitch of no kind listed is a `CorpusError`."""
+    notes = drum_notes(midi)
+    unknown = sorted({note.pitch for note in notes} - set(FIVE_CLASSES))
+    if unknown:
+        raise CorpusError(f"{path}: drum pitch {unknown[0]} is not one of the Roland kit")
+    return notes
 
 
 def drum_notes(midi: pretty_midi.PrettyMIDI) -> list[Note]:

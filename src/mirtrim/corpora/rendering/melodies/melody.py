@@ -64,15 +64,7 @@ class Line:
 
     def part(self, seconds: float) -> Part:
         """The line for the sound bank."""
-        ends = [note.start_seconds for note in self.notes[1:]] + [seconds]
-        bends: list[tuple[float, float]] = []
-        for note, gesture, end in zip(self.notes, self.gestures, ends, strict=True):
-            if gesture == STILL:
-                bends.append((note.start_seconds, 0.0))
-                continue
-            grid = np.arange(0, max(end - note.start_seconds, 1e-9), BEND_STEP_SECONDS)
-            values = gesture.semitones(grid + BEND_STEP_SECONDS / 2)
-            bends += zip((note.start_seconds + grid).tolist(), values.tolist(), strict=True)
+        bends = bends_of(self.notes, self.gestures, seconds)
         return Part(0, self.melodist.program, self.notes, self.tuning_semitones, bends)
 
     def f0_hz(self, times: np.ndarray) -> np.ndarray:
@@ -88,6 +80,22 @@ class Line:
             semitones = self.notes[number].pitch + tuning + bend
             result[here] = CONCERT_PITCH_HZ * 2 ** (semitones / 12)
         return result
+
+
+def bends_of(
+    notes: Sequence[Note], gestures: Sequence[Gesture], seconds: float
+) -> list[tuple[float, float]]:
+    """What the pitch wheel does in a line of notes up to `seconds`; (seconds, semitones)."""
+    ends = [note.start_seconds for note in notes[1:]] + [seconds]
+    bends: list[tuple[float, float]] = []
+    for note, gesture, end in zip(notes, gestures, ends, strict=True):
+        if gesture == STILL:
+            bends.append((note.start_seconds, 0.0))
+            continue
+        grid = np.arange(0, max(end - note.start_seconds, 1e-9), BEND_STEP_SECONDS)
+        values = gesture.semitones(grid + BEND_STEP_SECONDS / 2)
+        bends += zip((note.start_seconds + grid).tolist(), values.tolist(), strict=True)
+    return bends
 
 
 def bank_vibrato(melodist: Melodist, seconds: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from mirtrim.corpora.rendering.generation import Embedded
 from mirtrim.corpora.rendering.melodies.melodists import MELODISTS, melodists_of_split
 from mirtrim.corpora.rendering.melodies.melody import Line, play_tune
 from mirtrim.corpora.rendering.production import Form
-from mirtrim.corpora.rendering.scene import Scene, rms, take
+from mirtrim.corpora.rendering.scene import draw_scene, rms, take
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, render
 from mirtrim.corpora.rendering.tunes import read_tune, tune_ids_of_split
 from mirtrim.corpora.splits import SPLITS
@@ -27,10 +27,7 @@ MINI_NAME = "mini_mdb_stem_synth"
 ANNOTATION_HOP_SECONDS = 128 / 16_000
 LEVEL_WINDOW_SECONDS = 0.02
 SILENCE_DB = -30.0
-FORM = Form(
-    folder="melodies",
-    owned=("annotation_stems/*.csv", "audio_stems/*.flac"),
-)
+FORM = Form(folder="melodies", owned=("annotation_stems/*.csv", "audio_stems/*.flac"))
 
 
 @dataclass(frozen=True)
@@ -49,22 +46,18 @@ class StemJob:
 
     @property
     def files(self) -> Mapping[str, str]:
-        """Annotation and audio; FLAC where MDB-stem-synth has WAV."""
-        return {
-            "audio": f"audio_stems/{self.track_id}.RESYN.flac",
-            "f0": f"annotation_stems/{self.track_id}.RESYN.csv",
-        }
+        """Annotation and audio."""
+        return stem_files(self.track_id)
 
     def make(self, data_home: Path) -> None:
         """Play, render and write the stem."""
         line = self.line()
         dry = render([line.part(self.seconds)], self.seconds)
-        scene = draw_recording(self.seed, self.track_id)
+        rng = numpy_generator(self.seed, "recording", self.track_id)
+        scene = draw_scene(rng, 0.7, (-24, -9), (0.15, 0.6), (12, 35))
         samples = take(dry, self.seconds, rms(dry), scene, self.seed, self.track_id)
         write_audio(data_home / self.files["audio"], samples)
-        times, f0_hz = annotation(line, dry)
-        rows = (f"{t:.6f},{f:.6f}" for t, f in zip(times, f0_hz, strict=True))
-        layout.write_bytes(data_home / self.files["f0"], ("\n".join(rows) + "\n").encode())
+        write_f0(data_home / self.files["f0"], *annotation(line, dry))
 
     def line(self) -> Line:
         """The notes of the stem."""
@@ -74,31 +67,38 @@ class StemJob:
 
 
 def annotation(line: Line, dry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Times in seconds and f0 in Hz (0: silence), both (values,).
-
-    A moment is silent if the dry sound (48 kHz) around it lies 30 dB below its loudest
-    moment, so that what rings after a note counts and what has died away does not.
-    """
-    seconds = len(dry) / RENDERER_RATE
-    times = np.arange(round(seconds / ANNOTATION_HOP_SECONDS)) * ANNOTATION_HOP_SECONDS
-    energy = np.concatenate([[0.0], np.cumsum(dry.astype(np.float64) ** 2)])
-    centre = np.rint(times * RENDERER_RATE).astype(int)
-    half = round(LEVEL_WINDOW_SECONDS * RENDERER_RATE / 2)
-    power = energy[np.minimum(centre + half, len(dry))] - energy[np.maximum(centre - half, 0)]
-    sounding = power > power.max() * 10 ** (SILENCE_DB / 10)
+    """Times in seconds and f0 in Hz (0: silence), both (values,), of a dry sound at 48 kHz."""
+    times, sounding = moments(dry, RENDERER_RATE, SILENCE_DB)
     return times, np.where(sounding, line.f0_hz(times), 0.0)
 
 
-def draw_recording(seed: int, track_id: str) -> Scene:
-    """Room, noise and level of a track, from the stream of its name."""
-    rng = numpy_generator(seed, "recording", track_id)
-    return Scene(
-        room_db=rng.uniform(-24, -9) if rng.random() < 0.7 else None,
-        decay_seconds=rng.uniform(0.15, 0.6),
-        noise_db=-rng.uniform(12, 35),
-        noise_slope=rng.uniform(0.5, 2.0),
-        peak_db=rng.uniform(-12, -1),
-    )
+def moments(dry: np.ndarray, sample_rate: int, silence_db: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times of annotations in seconds, and whether a dry sound is heard then, both (values,).
+
+    A moment is silent if the sound around it lies so many decibels below its loudest moment,
+    so that what rings after a note counts and what has died away does not.
+    """
+    seconds = len(dry) / sample_rate
+    times = np.arange(round(seconds / ANNOTATION_HOP_SECONDS)) * ANNOTATION_HOP_SECONDS
+    energy = np.concatenate([[0.0], np.cumsum(dry.astype(np.float64) ** 2)])
+    centre = np.rint(times * sample_rate).astype(int)
+    half = round(LEVEL_WINDOW_SECONDS * sample_rate / 2)
+    power = energy[np.minimum(centre + half, len(dry))] - energy[np.maximum(centre - half, 0)]
+    return times, power > power.max() * 10 ** (silence_db / 10)
+
+
+def stem_files(track_id: str) -> dict[str, str]:
+    """Annotation and audio of a track; FLAC where MDB-stem-synth has WAV."""
+    return {
+        "audio": f"audio_stems/{track_id}.RESYN.flac",
+        "f0": f"annotation_stems/{track_id}.RESYN.csv",
+    }
+
+
+def write_f0(path: Path, times: np.ndarray, f0_hz: np.ndarray) -> None:
+    """Write an annotation as MDB-stem-synth has it."""
+    rows = (f"{t:.6f},{f:.6f}" for t, f in zip(times, f0_hz, strict=True))
+    layout.write_bytes(path, ("\n".join(rows) + "\n").encode())
 
 
 def _jobs(counts: Mapping[str, int], seconds: float, seed: int) -> list[StemJob]:

@@ -8,7 +8,7 @@ eight classes play the same tunes of a split, so that no melody gives an instrum
 import csv
 import io
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,15 +49,12 @@ class ClipJob:
     @property
     def track_id(self) -> str:
         """A UUID, as in Medley-solos-DB, that follows from the seed and the clip's place."""
-        bits = derive(self.seed, MINI_NAME, self.song_id, self.clip, "high") << 64
-        bits |= derive(self.seed, MINI_NAME, self.song_id, self.clip, "low")
-        return str(uuid.UUID(int=bits, version=4))
+        return drawn_uuid(self.seed, MINI_NAME, self.song_id, self.clip)
 
     @property
     def files(self) -> Mapping[str, str]:
-        """The audio file, named as in Medley-solos-DB; FLAC where that has WAV."""
-        stem = f"Medley-solos-DB_{self.split}-{self.soloist.instrument_id}_{self.track_id}"
-        return {"audio": f"audio/{stem}.flac"}
+        """The audio file."""
+        return clip_files(self.split, self.soloist.instrument_id, self.track_id)
 
     def make(self, data_home: Path) -> None:
         """Play, render and write the clip."""
@@ -78,10 +75,7 @@ _tune = lru_cache(maxsize=16)(read_tune)
 
 
 def _jobs(counts: Mapping[str, int], seconds: float, seed: int) -> list[ClipJob]:
-    return list(_clips(counts, seconds, seed))
-
-
-def _clips(counts: Mapping[str, int], seconds: float, seed: int) -> Iterator[ClipJob]:
+    jobs: list[ClipJob] = []
     tunes_of_split = {split: _songs(count) for split, count in counts.items()}
     tunes = iter(tune_ids(sum(tunes_of_split.values()), seed, MINI_NAME))
     song_id = 0
@@ -92,10 +86,13 @@ def _clips(counts: Mapping[str, int], seconds: float, seed: int) -> Iterator[Cli
             # Rounded up for the first classes where the clips cannot be shared out evenly.
             for index, soloist in enumerate(SOLOISTS):
                 clips = min(CLIPS_PER_SONG, -(-left // (len(SOLOISTS) - index)))
-                for clip in range(clips):
-                    yield ClipJob(soloist, split, song_id, tune_id, clip, seconds, seed)
+                jobs += [
+                    ClipJob(soloist, split, song_id, tune_id, clip, seconds, seed)
+                    for clip in range(clips)
+                ]
                 left -= clips
                 song_id += 1
+    return jobs
 
 
 def _songs(clips: int) -> int:
@@ -103,24 +100,34 @@ def _songs(clips: int) -> int:
     return -(-clips // (CLIPS_PER_SONG * len(SOLOISTS)))
 
 
-def _metadata(jobs: Sequence[ClipJob]) -> bytes:
+def drawn_uuid(seed: int, *names: str | int) -> str:
+    """A UUID that follows from the seed and names."""
+    bits = derive(seed, *names, "high") << 64 | derive(seed, *names, "low")
+    return str(uuid.UUID(int=bits, version=4))
+
+
+def clip_files(split: str, instrument_id: int, track_id: str) -> dict[str, str]:
+    """The audio file of a clip, named as in Medley-solos-DB; FLAC where that has WAV."""
+    return {"audio": f"audio/Medley-solos-DB_{split}-{instrument_id}_{track_id}.flac"}
+
+
+def solos_form(folder: str, clips: Iterable[tuple[str, str, int, int, str]]) -> Form:
+    """The form of a corpus of clips: (split, instrument, its number, song, track id) each."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["subset", "instrument", "instrument_id", "song_id", "uuid4"])
-    for job in jobs:
-        soloist = job.soloist
-        writer.writerow(
-            [job.split, soloist.instrument, soloist.instrument_id, job.song_id, job.track_id]
-        )
-    return stream.getvalue().encode()
+    writer.writerows(clips)
+    return Form(
+        folder=folder,
+        owned=(METADATA_NAME, "audio/*.flac"),
+        tables={"Medley-solos-DB_metadata": (METADATA_NAME, stream.getvalue().encode())},
+    )
 
 
 def _form(jobs: Sequence[ClipJob]) -> Form:
-    return Form(
-        folder="solos",
-        owned=(METADATA_NAME, "audio/*.flac"),
-        tables={"Medley-solos-DB_metadata": (METADATA_NAME, _metadata(jobs))},
-    )
+    played = ((job, job.soloist) for job in jobs)
+    clips = ((j.split, s.instrument, s.instrument_id, j.song_id, j.track_id) for j, s in played)
+    return solos_form("solos", clips)
 
 
 # Pieces are clips; at least 8 of a split make it contain every class.

@@ -1,13 +1,13 @@
 """A soloist's performance of a tune: key, tempo, articulation, vibrato, and its recording."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from mirtrim.corpora.rendering.backing import backing_parts
-from mirtrim.corpora.rendering.scene import Scene
+from mirtrim.corpora.rendering.scene import Scene, draw_scene
 from mirtrim.corpora.rendering.solos.soloists import Soloist
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, Note, Part
 from mirtrim.corpora.rendering.tunes import Tune
@@ -79,13 +79,7 @@ def draw_song(soloist: Soloist, split: str, tune: Tune, rng: np.random.Generator
             )
             for _ in range(2)
         ),
-        scene=Scene(
-            room_db=rng.uniform(-20, -6) if rng.random() < 0.85 else None,
-            decay_seconds=rng.uniform(0.15, 0.8),
-            noise_db=-rng.uniform(22, 45),
-            noise_slope=rng.uniform(0.0, 2.0),
-            peak_db=rng.uniform(-18, -3),
-        ),
+        scene=draw_scene(rng, 0.85, (-20, -6), (0.15, 0.8), (22, 45), (0.0, 2.0), (-18, -3)),
     )
 
 
@@ -125,10 +119,7 @@ def song_parts(
     parts = [Part(0, song.program, notes, song.tuning_semitones, bends)]
     if song.bleed_velocity is not None:
         for channel, part in enumerate(backing_parts(seconds, 100.0, rng), start=1):
-            quiet = [
-                Note(n.start_seconds, n.end_seconds, n.pitch, song.bleed_velocity)
-                for n in part.notes
-            ]
+            quiet = [replace(note, velocity=song.bleed_velocity) for note in part.notes]
             parts.append(Part(channel, part.program, quiet))
     return parts
 

@@ -11,7 +11,7 @@ from mirtrim.corpora.annotations.drums import CYMBAL, HIHAT, KICK, SIDE_STICK, S
 from mirtrim.corpora.rendering.drums.recording import GENERAL_MIDI_PITCH
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, RENDERER_RATE, Note, Part
 from mirtrim.corpora.rendering.varied.banks import Bank, OneShots, one_shot
-from mirtrim.corpora.rendering.varied.synth import render
+from mirtrim.corpora.rendering.varied.synth import mixed, render
 from mirtrim.sound.effects import amplitude
 from mirtrim.utils.errors import CorpusError
 
@@ -181,20 +181,14 @@ def play_kits(
         Mono samples at 48 kHz, (round(48000 · seconds),) float32, and the strokes that the first
         layer could play; the others play those.
     """
-    mix = np.zeros(round(seconds * RENDERER_RATE), dtype=np.float32)
     played = [note for note in notes if plays(layers[0].kit, note.pitch)]
-    first = 0.0
-    for layer in layers:
-        if isinstance(layer.kit, BankKit):
-            samples = _from_bank(layer.kit, layer.semitones, played, seconds)
-        else:
-            samples = _from_shots(layer.kit, layer.semitones, played, seconds, rng)
-        level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-        if level == 0:
-            continue
-        first = first or level
-        mix += samples * np.float32(first / level * float(amplitude(layer.level_db)))
-    return mix, played
+
+    def sound(hit: Hit) -> np.ndarray:
+        if isinstance(hit.kit, BankKit):
+            return _from_bank(hit.kit, hit.semitones, played, seconds)
+        return _from_shots(hit.kit, hit.semitones, played, seconds, rng)
+
+    return mixed(((sound(layer), layer.level_db) for layer in layers), seconds), played
 
 
 def plays(kit: Kit, pitch: int) -> bool:

@@ -3,18 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
+
+import numpy as np
 
 from mirtrim.corpora import layout
 from mirtrim.corpora.dataset import open_dataset
 from mirtrim.corpora.reader import Making, Preparation, Settings
+from mirtrim.corpora.rendering.audio import SAMPLE_RATE, write_audio
 from mirtrim.corpora.rendering.production import Form, Job, produce
+from mirtrim.corpora.rendering.soundbank import Part
 from mirtrim.corpora.rendering.varied.banks import Bank, OneShots, banks_of, one_shots_of
 from mirtrim.corpora.splits import SPLITS, TrackRow
 from mirtrim.corpora.validation import validate
 from mirtrim.sound import chain, effects
+from mirtrim.sound.chain import Chain
+from mirtrim.sound.effects import at_level
 from mirtrim.utils import files
 from mirtrim.utils.errors import CorpusError
+from mirtrim.utils.seeds import numpy_generator
 
 BANKS_NAME = "banks.json"
 
@@ -35,13 +42,79 @@ class Sounds:
     copies: int
     seed: int
 
+    @property
+    def tonal(self) -> list[Bank]:
+        """The banks that hold more than one instrument, which some that are a drum kit do not."""
+        return [bank for bank in self.banks if len(bank.programs) > 1]
 
-class VariedJob(Job, Protocol):
-    """A track to make that knows its place."""
+    def tonal_bank(self, parts: Sequence[Part], preferred: int, number: int) -> Bank:
+        """The tonal bank that plays `parts` of the piece of this number.
+
+        Args:
+            preferred: place of the bank that does if it has all their programs.
+
+        Raises:
+            CorpusError: no bank has them.
+        """
+        banks, programs = self.tonal, {part.program for part in parts}
+        able = [bank for bank in banks if programs <= set(bank.programs)]
+        if not able:
+            raise CorpusError(
+                f"no bank has the programs {', '.join(map(str, sorted(programs)))} of General "
+                "MIDI; add a complete one to `banks`"
+            )
+        return banks[preferred] if banks[preferred] in able else able[number % len(able)]
+
+
+@dataclass(frozen=True)
+class VariedJob(Job):
+    """A track to make that knows its place, and draws from streams of its own.
+
+    Attributes:
+        corpus: name of its corpus, and of the streams.
+        chain, levels_db: how it is recorded, and the range of its peak beside full scale.
+    """
+
+    split: str
+    number: int
+    sounds: Sounds
+
+    corpus: ClassVar[str]
+    chain: ClassVar[Chain]
+    levels_db: ClassVar[tuple[float, float]]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The MIDI and the audio file."""
+        return {"midi": f"{self.track_id}.mid", "audio": f"{self.track_id}.flac"}
+
+    @property
+    def source(self) -> str:
+        """What is played; every track plays something of its own."""
+        return self.track_id
 
     @property
     def row(self) -> TrackRow:
         """Split, source and length of the track."""
+        return TrackRow(self.track_id, self.split, self.source, self.sounds.seconds)
+
+    def stream(self, purpose: str, name: str = "") -> np.random.Generator:
+        """The stream of a purpose, of `name` or of this track."""
+        return numpy_generator(self.sounds.seed, self.corpus, purpose, name or self.track_id)
+
+    def record(
+        self, path: Path, dry: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Write a dry sound at 16 kHz as it is recorded; returns the recording, (samples,).
+
+        Args:
+            rng: what is drawn from; None is the stream "recording".
+        """
+        rng = rng or self.stream("recording")
+        heard, _ = self.chain.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
+        samples = at_level(heard[0], float(rng.uniform(*self.levels_db)))
+        write_audio(path, samples)
+        return samples
 
 
 def varied(
@@ -59,7 +132,7 @@ def varied(
         shortest_seconds: least length of a piece.
         jobs: sounds → the tracks to make.
         form: the same → tables and files of the corpus; its folder is `varied/…`, whose code, with
-            that of the folder above and of the effects, decides how a track sounds.
+            that of all folders beside and above and of the effects, decides how a track sounds.
     """
 
     def prepare(settings: Settings, folder: Path, making: Making) -> list[TrackRow]:
@@ -100,7 +173,9 @@ def varied(
 
 
 def _shared_recipe() -> str:
-    """Digest of the code that all these corpora share."""
-    home = Path(__file__).parent
-    sources = [*sorted(home.glob("*.py")), Path(effects.__file__), Path(chain.__file__)]
-    return files.sha256_of_value({path.name: files.sha256_of_file(path) for path in sources})
+    """Digest of the code that all these corpora share, among themselves or with embedded ones."""
+    home = Path(__file__).parents[1]
+    sources = [*sorted(home.glob("*/*.py")), Path(effects.__file__), Path(chain.__file__)]
+    return files.sha256_of_value(
+        {f"{path.parent.name}/{path.name}": files.sha256_of_file(path) for path in sources}
+    )

@@ -1,21 +1,15 @@
 """Notes to samples with any SoundFont, in layers that are out of tune with each other."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import midirenderer
-import mido
 import numpy as np
-import soundfile
+from scipy.signal import resample_poly
 
-from mirtrim.corpora.rendering.soundbank import (
-    FULL_SCALE,
-    RENDERER_RATE,
-    TICKS_PER_BEAT,
-    Part,
-    _midi_track,
-)
+from mirtrim.corpora.rendering import soundbank
+from mirtrim.corpora.rendering.audio import SAMPLE_RATE
+from mirtrim.corpora.rendering.scene import rms
+from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, Part
 from mirtrim.corpora.rendering.varied.banks import Bank
 from mirtrim.sound.effects import amplitude
 from mirtrim.utils.errors import CorpusError
@@ -28,13 +22,11 @@ class Layer:
     """One sound of a layered instrument.
 
     Attributes:
-        program: that plays; None leaves that of the part.
         detune_cents: against the part.
         level_db: of this layer alone, against the first layer's level when both are equally loud.
     """
 
     bank: Bank
-    program: int | None = None
     detune_cents: float = 0.0
     level_db: float = 0.0
 
@@ -47,20 +39,32 @@ def render(parts: Sequence[Part], seconds: float, bank: Bank) -> np.ndarray:
     Raises:
         CorpusError: the bank cannot be played.
     """
-    midi = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT)
-    midi.tracks.extend(_midi_track(part, seconds) for part in parts)
-    stream = io.BytesIO()
-    midi.save(file=stream)
     try:
-        wave = midirenderer.render_wave_from(bank.content(), stream.getvalue())
+        return soundbank.render(parts, seconds, bank.content())
     except RuntimeError as error:
         raise CorpusError(f"{bank.path}: {error}; take it out of `banks`") from error
-    samples, rate = soundfile.read(io.BytesIO(wave), dtype="int16", always_2d=True)
-    if rate != RENDERER_RATE:
-        raise ValueError(f"midirenderer gave {rate} Hz, not {RENDERER_RATE} Hz")
-    mono = (samples[:, 0].astype(np.float32) + samples[:, 1]) / np.float32(2 * FULL_SCALE)
-    count = round(seconds * RENDERER_RATE)
-    return np.pad(mono[:count], (0, max(0, count - len(mono))))
+
+
+def downsampled(mix: np.ndarray) -> np.ndarray:
+    """A mix at 48 kHz, at 16 kHz, float32."""
+    return resample_poly(mix, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)
+
+
+def mixed(
+    layers: Iterable[tuple[np.ndarray, float]], seconds: float, quietest: float = 0.0
+) -> np.ndarray:
+    """The sum of layers, (sound at 48 kHz, decibels beside the first one's level) each.
+
+    What is no louder than `quietest` is left out.
+    """
+    mix = np.zeros(round(seconds * RENDERER_RATE), dtype=np.float32)
+    first = 0.0
+    for samples, level_db in layers:
+        level = rms(samples)
+        if level > quietest:
+            first = first or level
+            mix += samples * np.float32(first / level * float(amplitude(level_db)))
+    return mix
 
 
 def layered(parts: Sequence[Part], seconds: float, layers: Sequence[Layer]) -> np.ndarray:
@@ -69,21 +73,12 @@ def layered(parts: Sequence[Part], seconds: float, layers: Sequence[Layer]) -> n
     The first layer has the level that its bank gives it, the others are brought to it and then to
     their `level_db`; a layer that is silent, as its bank lacks the notes, is left out.
     """
-    mix = np.zeros(round(seconds * RENDERER_RATE), dtype=np.float32)
-    first = 0.0
-    for layer in layers:
-        played = [
-            replace(
-                part,
-                program=part.program if layer.program is None else layer.program,
-                tuning_semitones=part.tuning_semitones + layer.detune_cents / 100,
-            )
+
+    def played(layer: Layer) -> list[Part]:
+        return [
+            replace(part, tuning_semitones=part.tuning_semitones + layer.detune_cents / 100)
             for part in parts
         ]
-        samples = render(played, seconds, layer.bank)
-        level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-        if level < QUIETEST:
-            continue
-        first = first or level
-        mix += samples * np.float32(first / level * float(amplitude(layer.level_db)))
-    return mix
+
+    sounds = ((render(played(layer), seconds, layer.bank), layer.level_db) for layer in layers)
+    return mixed(sounds, seconds, QUIETEST)

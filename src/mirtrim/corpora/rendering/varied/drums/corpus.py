@@ -4,34 +4,30 @@ Performances are the published ones, a stretch of each, and those of the invente
 are played on every kit of every bank and folder, alone or in layers, and recorded in many ways.
 """
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pretty_midi
-from scipy.signal import resample_poly
 
 from mirtrim.corpora import layout
-from mirtrim.corpora.annotations.drums import FIVE_CLASSES, read_midi
-from mirtrim.corpora.annotations.groove_info import INFO_NAME, InfoRow, info_bytes
-from mirtrim.corpora.rendering.audio import SAMPLE_RATE, write_audio
+from mirtrim.corpora.annotations.drums import read_midi
+from mirtrim.corpora.annotations.groove_info import InfoRow
 from mirtrim.corpora.rendering.backing import backing_parts
 from mirtrim.corpora.rendering.drums.drummers import DRUMMERS
+from mirtrim.corpora.rendering.drums.mini import groove_form
 from mirtrim.corpora.rendering.drums.performance import perform
-from mirtrim.corpora.rendering.drums.recording import drum_notes
+from mirtrim.corpora.rendering.drums.recording import published_notes
+from mirtrim.corpora.rendering.midi import midi_bytes
 from mirtrim.corpora.rendering.production import Form
-from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, Note
+from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, Note, Part
 from mirtrim.corpora.rendering.varied.audible import audible
-from mirtrim.corpora.rendering.varied.banks import Bank
 from mirtrim.corpora.rendering.varied.kits import Kit, draw_hits, in_turn, kits_of, play_kits
-from mirtrim.corpora.rendering.varied.making import Sounds
-from mirtrim.corpora.rendering.varied.synth import render
-from mirtrim.corpora.splits import SPLITS, TrackRow
+from mirtrim.corpora.rendering.varied.making import Sounds, VariedJob
+from mirtrim.corpora.rendering.varied.synth import downsampled, render
+from mirtrim.corpora.splits import SPLITS
 from mirtrim.sound.chain import Chain
-from mirtrim.sound.effects import amplitude, at_level, rms
-from mirtrim.utils.errors import CorpusError
+from mirtrim.sound.effects import amplitude, rms
 from mirtrim.utils.seeds import numpy_generator
 
 NAME = "varied_drums"
@@ -41,12 +37,10 @@ RECORDING = Chain(
 )  # fmt: skip
 BACKED_SHARE = 0.35
 BACKING_DB = (-28.0, -6.0)
-LEVELS_DB = (-26.0, -0.3)
 INVENTED_SHARE = 0.3
 FEWEST_STROKES = 4
 TAIL_SECONDS = 0.2
-# A 48th of a beat at 120 beats per minute would be ten milliseconds.
-TICKS_PER_QUARTER = 960
+STROKE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Drumming:
 
 
 @dataclass(frozen=True)
-class DrumsJob:
+class DrumsJob(VariedJob):
     """One track.
 
     Attributes:
@@ -71,14 +65,13 @@ class DrumsJob:
         kits: all there are; number `kit` is the main one.
     """
 
-    split: str
-    number: int
     drumming: Drumming | None
     kit: int
     kits: tuple[Kit, ...]
-    banks: tuple[Bank, ...]
-    seconds: float
-    seed: int
+
+    corpus = NAME
+    chain = RECORDING
+    levels_db = (-26.0, -0.3)
 
     @property
     def track_id(self) -> str:
@@ -86,15 +79,9 @@ class DrumsJob:
         return f"drummer{1 + self.number % 10}/{self.split}/{self.number}"
 
     @property
-    def files(self) -> Mapping[str, str]:
-        """The MIDI and the audio file."""
-        return {"midi": f"{self.track_id}.mid", "audio": f"{self.track_id}.flac"}
-
-    @property
-    def row(self) -> TrackRow:
-        """The source is the published performance, or the track itself."""
-        source = self.drumming.row.id if self.drumming else self.track_id
-        return TrackRow(self.track_id, self.split, source, self.seconds)
+    def source(self) -> str:
+        """The published performance, or the track itself."""
+        return self.drumming.row.id if self.drumming else self.track_id
 
     @property
     def info(self) -> InfoRow:
@@ -104,18 +91,18 @@ class DrumsJob:
         files = self.files
         return InfoRow(
             drummer, f"{drummer}/{session}", self.track_id, style, 120, "beat", "4-4",
-            files["midi"], files["audio"], self.seconds, self.split,
+            files["midi"], files["audio"], self.sounds.seconds, self.split,
         )  # fmt: skip
 
     def make(self, data_home: Path) -> None:
         """Play, record and write the track."""
         notes, mix = self.played()
-        rng = numpy_generator(self.seed, NAME, "recording", self.track_id)
-        dry = resample_poly(mix, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)
-        recorded, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
-        samples = at_level(recorded[0], float(rng.uniform(*LEVELS_DB)))
-        write_audio(data_home / self.files["audio"], np.rint(32767 * samples).astype(np.int16))
-        midi = midi_of_strokes(audible(notes, samples))
+        samples = self.record(data_home / self.files["audio"], downsampled(mix))
+        strokes = [
+            replace(note, end_seconds=note.start_seconds + STROKE_SECONDS)
+            for note in audible(notes, samples)
+        ]
+        midi = midi_bytes([Part(DRUM_CHANNEL, 0, strokes)], "Drums")
         layout.write_bytes(data_home / self.files["midi"], midi)
 
     def played(self) -> tuple[list[Note], np.ndarray]:
@@ -124,16 +111,15 @@ class DrumsJob:
         Raises:
             CorpusError: a published performance has a stroke of no kind listed.
         """
-        rng = numpy_generator(self.seed, NAME, "playing", self.track_id)
+        seconds, rng = self.sounds.seconds, self.stream("playing")
         notes = self._strokes(rng)
         hits = draw_hits(self.kits, self.kit, rng)
-        mix, notes = play_kits(notes, self.seconds, hits, rng)
+        mix, notes = play_kits(notes, seconds, hits, rng)
         if rng.random() < BACKED_SHARE:
-            tonal = [bank for bank in self.banks if len(bank.programs) > 1]
-            parts = backing_parts(self.seconds, float(rng.uniform(70, 160)), rng)
+            parts = backing_parts(seconds, float(rng.uniform(70, 160)), rng)
             level_db = float(rng.uniform(*BACKING_DB))
-            if tonal:
-                backing = render(parts, self.seconds, tonal[int(rng.integers(len(tonal)))])
+            if tonal := self.sounds.tonal:
+                backing = render(parts, seconds, tonal[int(rng.integers(len(tonal)))])
                 scale = amplitude(level_db) * rms(mix) / np.maximum(rms(backing), 1e-6)
                 mix = mix + scale.astype(np.float32) * backing
         return notes, mix
@@ -141,14 +127,9 @@ class DrumsJob:
     def _strokes(self, rng: np.random.Generator) -> list[Note]:
         if self.drumming is None:
             drummer = DRUMMERS[sorted(DRUMMERS)[int(rng.integers(len(DRUMMERS)))]]
-            return list(perform(drummer, self.seconds, rng).notes)
-        notes = drum_notes(read_midi(self.drumming.midi))
-        unknown = sorted({note.pitch for note in notes} - set(FIVE_CLASSES))
-        if unknown:
-            raise CorpusError(
-                f"{self.drumming.midi}: drum pitch {unknown[0]} is not one of the Roland kit"
-            )
-        return stretch(notes, self.seconds, rng)
+            return list(perform(drummer, self.sounds.seconds, rng).notes)
+        path = self.drumming.midi
+        return stretch(published_notes(read_midi(path), path), self.sounds.seconds, rng)
 
 
 def stretch(notes: Sequence[Note], seconds: float, rng: np.random.Generator) -> list[Note]:
@@ -169,20 +150,6 @@ def stretch(notes: Sequence[Note], seconds: float, rng: np.random.Generator) -> 
         for note, kept in zip(notes, inside, strict=True)
         if kept
     ]
-
-
-def midi_of_strokes(notes: Sequence[Note]) -> bytes:
-    """Standard MIDI file of strokes; their times are exact to 0.3 ms."""
-    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=120)
-    drums = pretty_midi.Instrument(program=0, is_drum=True, name="Drums")
-    drums.notes = [
-        pretty_midi.Note(n.velocity, n.pitch, n.start_seconds, n.start_seconds + 0.05)
-        for n in notes
-    ]
-    midi.instruments.append(drums)
-    stream = io.BytesIO()
-    midi.write(stream)
-    return stream.getvalue()
 
 
 def drum_jobs(drummings: Sequence[Drumming], sounds: Sounds) -> list[DrumsJob]:
@@ -206,12 +173,7 @@ def drum_jobs(drummings: Sequence[Drumming], sounds: Sounds) -> list[DrumsJob]:
         for number, kit in enumerate(turns):
             invented = rng.random() < INVENTED_SHARE or not order
             drumming = None if invented else order[number // copies % len(order)]
-            jobs.append(
-                DrumsJob(
-                    split, number, drumming, kit, tuple(mine), tuple(sounds.banks),
-                    sounds.seconds, sounds.seed,
-                )
-            )  # fmt: skip
+            jobs.append(DrumsJob(split, number, sounds, drumming, kit, tuple(mine)))
     return jobs
 
 
@@ -224,8 +186,4 @@ def kits_of_split(kits: Sequence[Kit], split: str) -> list[Kit]:
 
 def form_of(jobs: Sequence[DrumsJob]) -> Form:
     """Tables and files of the corpus."""
-    return Form(
-        folder="varied/drums",
-        owned=(INFO_NAME, "drummer*/*/*.mid", "drummer*/*/*.flac"),
-        tables={"info": (INFO_NAME, info_bytes(job.info for job in jobs))},
-    )
+    return groove_form((job.info for job in jobs), "varied/drums")

@@ -4,30 +4,26 @@ The MIDI file of a track says when its notes are heard, not when their keys went
 of every instrument of a bank is measured at the beginning of each rendering, which is then cut.
 """
 
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pretty_midi
-from scipy.signal import resample_poly
 
 from mirtrim.corpora import layout
-from mirtrim.corpora.rendering.audio import SAMPLE_RATE, write_audio
+from mirtrim.corpora.rendering.midi import midi_bytes
 from mirtrim.corpora.rendering.production import Form
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, RENDERER_RATE, Note, Part
 from mirtrim.corpora.rendering.varied.audible import audible
 from mirtrim.corpora.rendering.varied.banks import Bank
 from mirtrim.corpora.rendering.varied.ensembles.playing import Piece, play_piece
 from mirtrim.corpora.rendering.varied.kits import Kit, draw_hits, in_turn, kits_of, play_kits
-from mirtrim.corpora.rendering.varied.making import Sounds
-from mirtrim.corpora.rendering.varied.synth import render
-from mirtrim.corpora.splits import SPLITS, TrackRow
+from mirtrim.corpora.rendering.varied.making import Sounds, VariedJob
+from mirtrim.corpora.rendering.varied.synth import downsampled, render
+from mirtrim.corpora.splits import SPLITS
 from mirtrim.sound.chain import Chain
-from mirtrim.sound.effects import amplitude, at_level, rms
-from mirtrim.utils.errors import CorpusError
+from mirtrim.sound.effects import amplitude, rms
 from mirtrim.utils.seeds import numpy_generator
 
 NAME = "varied_ensembles"
@@ -36,7 +32,6 @@ RECORDING = Chain(
     room=0.75, room_seconds=1.2, tilt_db=3, equaliser_db=6, band_limit=0.3, noise=0.7,
     noise_db=(15, 60), clipping=0.1, codec=0.1,
 )  # fmt: skip
-LEVELS_DB = (-30.0, -0.3)
 DRUMS_DB = (-8.0, 6.0)  # against all else
 # Before a piece its instruments play so many single notes over the range that they use.
 PROBES = 4
@@ -45,28 +40,26 @@ AFTER_PROBES_SECONDS = 1.0
 ATTACK_DB = -15.0  # against the loudest of the first moments of a note
 FIRST_SECONDS = 0.15
 SILENT = 1e-5
-TICKS_PER_QUARTER = 960
 
 
 @dataclass(frozen=True)
-class EnsembleJob:
+class EnsembleJob(VariedJob):
     """One track.
 
     Attributes:
         copy: of several recordings of one piece, with other sounds.
-        bank: of the pitched instruments; another one of `banks` plays if it lacks some of them.
+        bank: of the pitched instruments; another one plays if it lacks some of them.
         kits: all there are; number `kit` is the main one.
     """
 
-    split: str
-    number: int
     copy: int
     bank: int
-    banks: tuple[Bank, ...]
     kit: int
     kits: tuple[Kit, ...]
-    seconds: float
-    seed: int
+
+    corpus = NAME
+    chain = RECORDING
+    levels_db = (-30.0, -0.3)
 
     @property
     def track_id(self) -> str:
@@ -78,40 +71,27 @@ class EnsembleJob:
         """The piece, whatever plays it."""
         return f"{self.split}/{self.number:04d}"
 
-    @property
-    def files(self) -> Mapping[str, str]:
-        """The MIDI and the audio file."""
-        return {"midi": f"{self.track_id}.mid", "audio": f"{self.track_id}.flac"}
-
-    @property
-    def row(self) -> TrackRow:
-        """Every piece is a source of its own."""
-        return TrackRow(self.track_id, self.split, self.source, self.seconds)
-
     def make(self, data_home: Path) -> None:
         """Play, record and write the track."""
         parts, mix = self.played()
-        rng = numpy_generator(self.seed, NAME, "recording", self.track_id)
-        dry = resample_poly(mix, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)
-        recorded, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
-        samples = at_level(recorded[0], float(rng.uniform(*LEVELS_DB)))
-        write_audio(data_home / self.files["audio"], np.rint(32767 * samples).astype(np.int16))
+        samples = self.record(data_home / self.files["audio"], downsampled(mix))
         parts = [replace(part, notes=audible(part.notes, samples)) for part in parts]
-        layout.write_bytes(data_home / self.files["midi"], midi_of_parts(parts))
+        layout.write_bytes(data_home / self.files["midi"], midi_bytes(parts))
 
     def played(self) -> tuple[list[Part], np.ndarray]:
         """Parts with the times at which their notes are heard, and their sound at 48 kHz."""
         piece = self.piece()
-        rng = numpy_generator(self.seed, NAME, "sounds", self.track_id)
+        seconds, rng = self.sounds.seconds, self.stream("sounds")
         tonal = [part for part in piece.parts if part.channel != DRUM_CHANNEL]
         drums = [part for part in piece.parts if part.channel == DRUM_CHANNEL]
-        mix: np.ndarray = np.zeros(round(self.seconds * RENDERER_RATE), dtype=np.float32)
+        mix: np.ndarray = np.zeros(round(seconds * RENDERER_RATE), dtype=np.float32)
         heard: list[Part] = []
         if any(part.notes for part in tonal):
-            heard, mix = heard_parts(tonal, self.seconds, self._bank_for(tonal))
+            bank = self.sounds.tonal_bank(tonal, self.bank, self.number)
+            heard, mix = heard_parts(tonal, seconds, bank)
         for part in drums:
             hits = draw_hits(self.kits, self.kit, rng)
-            beat, strokes = play_kits(part.notes, self.seconds, hits, rng)
+            beat, strokes = play_kits(part.notes, seconds, hits, rng)
             scale = np.float32(1.0)
             if heard and rms(beat).item() > SILENT:
                 level = amplitude(float(rng.uniform(*DRUMS_DB)))
@@ -122,18 +102,7 @@ class EnsembleJob:
 
     def piece(self) -> Piece:
         """What is played."""
-        return play_piece(self.seconds, numpy_generator(self.seed, NAME, "piece", self.source))
-
-    def _bank_for(self, parts: Sequence[Part]) -> Bank:
-        programs = {part.program for part in parts}
-        able = [bank for bank in self.banks if programs <= set(bank.programs)]
-        if not able:
-            raise CorpusError(
-                f"no bank has the programs {', '.join(map(str, sorted(programs)))} of General "
-                "MIDI; add a complete one to `banks`"
-            )
-        preferred = self.banks[self.bank]
-        return preferred if preferred in able else able[self.number % len(able)]
+        return play_piece(self.sounds.seconds, self.stream("piece", self.source))
 
 
 def heard_parts(parts: Sequence[Part], seconds: float, bank: Bank) -> tuple[list[Part], np.ndarray]:
@@ -199,29 +168,10 @@ def attack_seconds(sound: np.ndarray, at: float) -> float | None:
     return float(np.argmax(first >= loudest * 10 ** (ATTACK_DB / 20))) / RENDERER_RATE
 
 
-def midi_of_parts(parts: Sequence[Part]) -> bytes:
-    """Standard MIDI file of parts; their times are exact to 0.3 ms."""
-    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=120)
-    for part in parts:
-        instrument = pretty_midi.Instrument(
-            program=part.program, is_drum=part.channel == DRUM_CHANNEL
-        )
-        instrument.notes = [
-            pretty_midi.Note(
-                n.velocity, n.pitch, n.start_seconds, max(n.end_seconds, n.start_seconds + 0.01)
-            )
-            for n in part.notes
-        ]
-        midi.instruments.append(instrument)
-    stream = io.BytesIO()
-    midi.write(stream)
-    return stream.getvalue()
-
-
 def ensemble_jobs(sounds: Sounds) -> list[EnsembleJob]:
     """The tracks of a corpus, for every split; banks and kits take turns."""
     kits = tuple(kits_of(sounds.banks, sounds.one_shots))
-    tonal = tuple(bank for bank in sounds.banks if len(bank.programs) > 1)
+    banks = max(1, len(sounds.tonal))
     jobs = []
     for split in SPLITS:
         copies = sounds.copies if split == "train" else 1
@@ -229,12 +179,8 @@ def ensemble_jobs(sounds: Sounds) -> list[EnsembleJob]:
         turns = in_turn(kits, count, numpy_generator(sounds.seed, NAME, "kits", split))
         for index, kit in enumerate(turns):
             number, copy = divmod(index, copies)
-            bank = (number + copy) % max(1, len(tonal))
-            jobs.append(
-                EnsembleJob(
-                    split, number, copy, bank, tonal, kit, kits, sounds.seconds, sounds.seed
-                )
-            )
+            bank = (number + copy) % banks
+            jobs.append(EnsembleJob(split, number, sounds, copy, bank, kit, kits))
     return jobs
 
 
@@ -248,7 +194,7 @@ def form_of(jobs: Sequence[EnsembleJob]) -> Form:
             "year": 0,
             "midi_filename": job.files["midi"],
             "audio_filename": job.files["audio"],
-            "duration": job.seconds,
+            "duration": job.sounds.seconds,
         }
         for job in jobs
     ]

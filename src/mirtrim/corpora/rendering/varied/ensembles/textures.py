@@ -5,7 +5,7 @@ exactly and how loudly they are played is decided in `playing`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,9 +95,7 @@ def octaves(frame: Frame, rng: np.random.Generator) -> list[Written]:
     """One voice and the same an octave higher, where there is one."""
     low = melody(frame, rng)
     highest = frame.pitches[-1]
-    return low + [
-        Written(n.beat, n.beats, n.pitch + 12, n.accent) for n in low if n.pitch + 12 <= highest
-    ]
+    return low + [replace(n, pitch=n.pitch + 12) for n in low if n.pitch + 12 <= highest]
 
 
 def _stack(frame: Frame, rng: np.random.Generator) -> list[int]:

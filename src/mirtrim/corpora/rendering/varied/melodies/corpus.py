@@ -7,19 +7,17 @@ program of one of the banks, in one or two layers, or by a computed voice.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import resample_poly
 
-from mirtrim.corpora import layout
-from mirtrim.corpora.rendering.audio import SAMPLE_RATE, write_audio
-from mirtrim.corpora.rendering.melodies.melody import STILL, Gesture
-from mirtrim.corpora.rendering.production import Form
-from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, Note, Part
+from mirtrim.corpora.rendering.audio import SAMPLE_RATE
+from mirtrim.corpora.rendering.melodies import mini
+from mirtrim.corpora.rendering.melodies.melody import Gesture, bends_of
+from mirtrim.corpora.rendering.soundbank import Note, Part
 from mirtrim.corpora.rendering.varied.banks import Bank
-from mirtrim.corpora.rendering.varied.making import Sounds
+from mirtrim.corpora.rendering.varied.making import Sounds, VariedJob
 from mirtrim.corpora.rendering.varied.melodies.tones import draw_tone, sing
 from mirtrim.corpora.rendering.varied.melodies.tuning import tuning_of
 from mirtrim.corpora.rendering.varied.melodies.voices import (
@@ -29,28 +27,24 @@ from mirtrim.corpora.rendering.varied.melodies.voices import (
     RANGE,
     reaching,
 )
-from mirtrim.corpora.rendering.varied.synth import Layer, layered
-from mirtrim.corpora.splits import SPLITS, TrackRow
+from mirtrim.corpora.rendering.varied.synth import Layer, downsampled, layered
+from mirtrim.corpora.splits import SPLITS
 from mirtrim.sound.chain import Chain
-from mirtrim.sound.effects import at_level
 from mirtrim.utils.seeds import numpy_generator
 
 NAME = "varied_melodies"
-HOP_SECONDS = 0.008
-LEVEL_WINDOW_SECONDS = 0.02
 SILENCE_DB = -36.0
 REACH = 9  # semitones around the middle
 FEWEST_PITCHES = 6
 COMPUTED_SHARE = 0.35
 SINGLE_SHARE = 0.45
 LAYERED_SHARE = 0.2
-BEND_STEP_SECONDS = 0.005
 LARGEST_LAYER_DIFFERENCE_CENTS = 12.0
 # Training hears more on the fly; what is recorded here is also what validation and test hear.
 RECORDING = Chain(
     room=0.6, room_seconds=0.7, tilt_db=3, equaliser_db=6, noise=0.7, noise_db=(15, 50), codec=0.1
 )
-FORM = Form(folder="varied/melodies", owned=("annotation_stems/*.csv", "audio_stems/*.flac"))
+FORM = replace(mini.FORM, folder="varied/melodies")
 
 
 @dataclass(frozen=True)
@@ -69,15 +63,7 @@ class Performance:
 
     def part(self, program: int, seconds: float) -> Part:
         """For a bank."""
-        ends = [note.start_seconds for note in self.notes[1:]] + [seconds]
-        bends: list[tuple[float, float]] = []
-        for note, gesture, end in zip(self.notes, self.gestures, ends, strict=True):
-            if gesture == STILL:
-                bends.append((note.start_seconds, 0.0))
-                continue
-            grid = np.arange(0, max(end - note.start_seconds, 1e-9), BEND_STEP_SECONDS)
-            values = gesture.semitones(grid + BEND_STEP_SECONDS / 2)
-            bends += zip((note.start_seconds + grid).tolist(), values.tolist(), strict=True)
+        bends = bends_of(self.notes, self.gestures, seconds)
         return Part(0, program, self.notes, self.tuning_semitones, bends)
 
     def f0_hz(self, times: np.ndarray) -> np.ndarray:
@@ -96,23 +82,22 @@ class Performance:
 
 
 @dataclass(frozen=True)
-class MelodyJob:
+class MelodyJob(VariedJob):
     """One track.
 
     Attributes:
         middle: MIDI pitch around which it plays.
         program: that plays it, or COMPUTED.
-        bank: whose program; another one of `banks` plays if this one has no such notes.
+        bank: whose program; another one plays if this one has no such notes.
     """
 
-    split: str
-    number: int
     middle: int
     program: int
     bank: int
-    banks: tuple[Bank, ...]
-    seconds: float
-    seed: int
+
+    corpus = NAME
+    chain = RECORDING
+    levels_db = (-24, -0.5)
 
     @property
     def track_id(self) -> str:
@@ -123,43 +108,34 @@ class MelodyJob:
     @property
     def files(self) -> Mapping[str, str]:
         """Annotation and audio."""
-        return {
-            "audio": f"audio_stems/{self.track_id}.RESYN.flac",
-            "f0": f"annotation_stems/{self.track_id}.RESYN.csv",
-        }
+        return mini.stem_files(self.track_id)
 
     @property
-    def row(self) -> TrackRow:
+    def source(self) -> str:
         """A program is of one split; every computed voice is another one."""
-        source = f"program {self.program}" if self.program != COMPUTED else self.track_id
-        return TrackRow(self.track_id, self.split, source, self.seconds)
+        return f"program {self.program}" if self.program != COMPUTED else self.track_id
 
     def make(self, data_home: Path) -> None:
         """Play, record and write the track."""
         performance, dry = self.played()
-        rng = numpy_generator(self.seed, NAME, "recording", self.track_id)
-        heard, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
-        samples = at_level(heard[0], float(rng.uniform(-24, -0.5)))
-        write_audio(data_home / self.files["audio"], np.rint(32767 * samples).astype(np.int16))
-        times, f0_hz = annotation(performance, dry)
-        rows = (f"{t:.6f},{f:.6f}" for t, f in zip(times, f0_hz, strict=True))
-        layout.write_bytes(data_home / self.files["f0"], ("\n".join(rows) + "\n").encode())
+        self.record(data_home / self.files["audio"], dry)
+        mini.write_f0(data_home / self.files["f0"], *annotation(performance, dry))
 
     def played(self) -> tuple[Performance, np.ndarray]:
         """Notes and their sound at 16 kHz before it is recorded, (samples,)."""
-        rng = numpy_generator(self.seed, NAME, "playing", self.track_id)
+        seconds, rng = self.sounds.seconds, self.stream("playing")
         if self.program != COMPUTED:
-            for shift in range(len(self.banks)):
-                bank = self.banks[(self.bank + shift) % len(self.banks)]
+            banks = self.sounds.banks
+            for bank in (*banks[self.bank :], *banks[: self.bank]):
                 if self.program in bank.programs:
                     tuning = tuning_of(bank, self.program, *RANGE[self.program])
                     if len(near(tuning, self.middle)) >= FEWEST_PITCHES:
-                        performance = perform(tuning, self.middle, self.seconds, rng)
+                        performance = perform(tuning, self.middle, seconds, rng)
                         return performance, self.rendered(performance, bank, rng)
         # No bank has these notes: a voice that has all of them.
         still = dict.fromkeys(range(LOWEST, HIGHEST + 1), 0.0)
-        performance = perform(still, self.middle, self.seconds, rng)
-        times = np.arange(round(self.seconds * SAMPLE_RATE)) / SAMPLE_RATE
+        performance = perform(still, self.middle, seconds, rng)
+        times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
         notes = [
             (n.start_seconds, n.end_seconds, (n.velocity / 127) ** 1.5) for n in performance.notes
         ]
@@ -172,17 +148,12 @@ class MelodyJob:
         """The performance on a bank, sometimes with a second one a little out of tune."""
         layers = [Layer(bank)]
         if rng.random() < LAYERED_SHARE:
-            other = self.banks[int(rng.integers(len(self.banks)))]
-            second = Layer(
-                other,
-                detune_cents=float(rng.uniform(-8, 8)),
-                level_db=float(rng.uniform(-12, 0)),
-            )
+            other = self.sounds.banks[int(rng.integers(len(self.sounds.banks)))]
+            second = Layer(other, float(rng.uniform(-8, 8)), float(rng.uniform(-12, 0)))
             if self.in_tune(performance, other):
                 layers.append(second)
-        part = performance.part(self.program, self.seconds)
-        dry = layered([part], self.seconds, layers)
-        return resample_poly(dry, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)
+        part = performance.part(self.program, self.sounds.seconds)
+        return downsampled(layered([part], self.sounds.seconds, layers))
 
     def in_tune(self, performance: Performance, other: Bank) -> bool:
         """Whether another bank has all notes, tuned nearly alike."""
@@ -259,12 +230,7 @@ def annotation(performance: Performance, dry: np.ndarray) -> tuple[np.ndarray, n
 
     What lies 36 dB below the loudest moment is silence.
     """
-    times = np.arange(round(len(dry) / SAMPLE_RATE / HOP_SECONDS)) * HOP_SECONDS
-    energy = np.concatenate([[0.0], np.cumsum(dry.astype(np.float64) ** 2)])
-    centre = np.rint(times * SAMPLE_RATE).astype(int)
-    half = round(LEVEL_WINDOW_SECONDS * SAMPLE_RATE / 2)
-    power = energy[np.minimum(centre + half, len(dry))] - energy[np.maximum(centre - half, 0)]
-    sounding = power > power.max() * 10 ** (SILENCE_DB / 10)
+    times, sounding = mini.moments(dry, SAMPLE_RATE, SILENCE_DB)
     begun = times >= performance.notes[0].start_seconds
     return times, np.where(sounding & begun, performance.f0_hz(times), 0.0)
 
@@ -291,8 +257,5 @@ def melody_jobs(sounds: Sounds) -> list[MelodyJob]:
             computed = rng.random() < COMPUTED_SHARE or not programs
             program = COMPUTED if computed else int(rng.choice(programs))
             bank = int(rng.integers(len(sounds.banks)))
-            banks = tuple(sounds.banks)
-            jobs.append(
-                MelodyJob(split, number, middle, program, bank, banks, sounds.seconds, sounds.seed)
-            )
+            jobs.append(MelodyJob(split, number, sounds, middle, program, bank))
     return jobs

@@ -5,36 +5,30 @@ test only: from which probability on a network is sure is then learnt on sounds 
 know.
 """
 
-import csv
-import io
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import resample_poly
 
-from mirtrim.corpora.rendering.audio import SAMPLE_RATE, write_audio
+from mirtrim.corpora.rendering.audio import SAMPLE_RATE
 from mirtrim.corpora.rendering.production import Form
+from mirtrim.corpora.rendering.solos.mini import clip_files, drawn_uuid, solos_form
+from mirtrim.corpora.rendering.solos.solos import LEAD_SECONDS
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, Note, Part
 from mirtrim.corpora.rendering.varied.banks import Bank
-from mirtrim.corpora.rendering.varied.making import Sounds
+from mirtrim.corpora.rendering.varied.making import Sounds, VariedJob
 from mirtrim.corpora.rendering.varied.solos.players import PLAYERS, SUNG, Player
 from mirtrim.corpora.rendering.varied.solos.singing import sung
-from mirtrim.corpora.rendering.varied.synth import Layer, layered
-from mirtrim.corpora.splits import SPLITS, TrackRow
+from mirtrim.corpora.rendering.varied.synth import Layer, downsampled, layered
+from mirtrim.corpora.splits import SPLITS
 from mirtrim.sound.chain import Chain
-from mirtrim.sound.effects import Curve, at_level, clipped, equalise
-from mirtrim.utils.seeds import derive, numpy_generator
+from mirtrim.sound.effects import Curve, clipped, equalise
 
 NAME = "varied_solos"
-METADATA_NAME = "annotation/Medley-solos-DB_metadata.csv"
 REACH = 8
 BEND_STEP_SECONDS = 0.01
 LAYERED_SHARE = 0.25
-# Notes that began this long before a clip are rendered into it.
-LEAD_SECONDS = 0.3
 BANKS_TO_HOLD_ONE_BACK = 3
 RECORDING = Chain(
     room=0.7, room_seconds=0.9, tilt_db=3, equaliser_db=6, band_limit=0.1, noise=0.7,
@@ -43,45 +37,39 @@ RECORDING = Chain(
 
 
 @dataclass(frozen=True)
-class ClipJob:
-    """One clip."""
+class ClipJob(VariedJob):
+    """One clip; every one is a performance of its own.
+
+    Attributes:
+        banks: those of its split.
+    """
 
     player: Player
-    split: str
-    number: int
-    banks: tuple[Bank, ...]
-    seconds: float
-    seed: int
+    banks: Sequence[Bank]
+
+    corpus = NAME
+    chain = RECORDING
+    levels_db = (-20, -1)
 
     @property
     def track_id(self) -> str:
         """A UUID, as in Medley-solos-DB."""
-        names = (NAME, self.split, self.number)
-        bits = derive(self.seed, *names, "high") << 64 | derive(self.seed, *names, "low")
-        return str(uuid.UUID(int=bits, version=4))
+        return drawn_uuid(self.sounds.seed, NAME, self.split, self.number)
 
     @property
     def files(self) -> Mapping[str, str]:
         """The audio file."""
-        stem = f"Medley-solos-DB_{self.split}-{self.player.instrument_id}_{self.track_id}"
-        return {"audio": f"audio/{stem}.flac"}
-
-    @property
-    def row(self) -> TrackRow:
-        """Every clip is a performance of its own."""
-        return TrackRow(self.track_id, self.split, self.track_id, self.seconds)
+        return clip_files(self.split, self.player.instrument_id, self.track_id)
 
     def make(self, data_home: Path) -> None:
         """Play, record and write the clip."""
-        rng = numpy_generator(self.seed, NAME, "playing", self.track_id)
+        rng = self.stream("playing")
         dry = self.played(rng)
-        heard, _ = RECORDING.play(at_level(dry, 0.0)[None], SAMPLE_RATE, rng)
-        samples = at_level(heard[0], float(rng.uniform(-20, -1)))
-        write_audio(data_home / self.files["audio"], np.rint(32767 * samples).astype(np.int16))
+        self.record(data_home / self.files["audio"], dry, rng)
 
     def played(self, rng: np.random.Generator) -> np.ndarray:
         """The clip at 16 kHz before it is recorded, (samples,)."""
-        player, whole = self.player, self.seconds + LEAD_SECONDS
+        player, whole = self.player, self.sounds.seconds + LEAD_SECONDS
         notes = play(player, whole, rng)
         bends = shaken(player, notes, whole, rng)
         tuning = float(rng.uniform(-0.5, 0.5))
@@ -93,12 +81,11 @@ class ClipJob:
         layers = [Layer(bank)]
         if rng.random() < LAYERED_SHARE:
             other = self.banks[int(rng.integers(len(self.banks)))]
-            detune, level = float(rng.uniform(-12, 12)), float(rng.uniform(-12, 0))
-            layers.append(Layer(other, detune_cents=detune, level_db=level))
+            layers.append(Layer(other, float(rng.uniform(-12, 12)), float(rng.uniform(-12, 0))))
         mix = layered([Part(0, program, notes, tuning, bends)], whole, layers)
         if program in player.overdriven:
             mix = amplified(mix, rng)
-        return resample_poly(mix, SAMPLE_RATE, RENDERER_RATE).astype(np.float32)[lead:]
+        return downsampled(mix)[lead:]
 
 
 def amplified(mix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -161,19 +148,12 @@ def shaken(
 
 def clip_jobs(sounds: Sounds) -> list[ClipJob]:
     """The clips of a corpus; classes take turns."""
-    banks = tuple(sounds.banks)
+    banks = sounds.banks
     held_back = len(banks) >= BANKS_TO_HOLD_ONE_BACK
     of_split = {split: banks[-1:] if held_back else banks for split in SPLITS}
     of_split["train"] = banks[:-1] if held_back else banks
     return [
-        ClipJob(
-            PLAYERS[number % len(PLAYERS)],
-            split,
-            number,
-            of_split[split],
-            sounds.seconds,
-            sounds.seed,
-        )
+        ClipJob(split, number, sounds, PLAYERS[number % len(PLAYERS)], of_split[split])
         for split in SPLITS
         for number in range(sounds.pieces[split])
     ]
@@ -181,14 +161,6 @@ def clip_jobs(sounds: Sounds) -> list[ClipJob]:
 
 def form_of(jobs: Sequence[ClipJob]) -> Form:
     """The table of clips."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["subset", "instrument", "instrument_id", "song_id", "uuid4"])
-    for index, job in enumerate(jobs):
-        player = job.player
-        writer.writerow([job.split, player.instrument, player.instrument_id, index, job.track_id])
-    return Form(
-        folder="varied/solos",
-        owned=(METADATA_NAME, "audio/*.flac"),
-        tables={"Medley-solos-DB_metadata": (METADATA_NAME, stream.getvalue().encode())},
-    )
+    played = enumerate((job, job.player) for job in jobs)
+    clips = ((j.split, p.instrument, p.instrument_id, i, j.track_id) for i, (j, p) in played)
+    return solos_form("varied/solos", clips)

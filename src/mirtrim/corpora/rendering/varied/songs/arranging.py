@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirtrim.corpora.rendering.chords.accompaniment import Played, Segment
+from mirtrim.corpora.rendering.chords.accompaniment import (
+    MAJOR_SCALE,
+    MINOR_SCALE,
+    Played,
+    Segment,
+    beaten,
+)
 from mirtrim.corpora.rendering.chords.harmony import QUALITIES, Change, Chord
 from mirtrim.corpora.rendering.soundbank import DRUM_CHANNEL, Note, Part
 from mirtrim.corpora.rendering.varied.songs.charts import draw_song_chart
 
-MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
-MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
 TUNING_SEMITONES = 0.5
 RELEASE_SECONDS = 0.015
-KICK, SNARE, HAT = 36, 38, 42
 # Where in the chord a figure goes, note by note; "all" strikes together what is left of it.
 FIGURES: Mapping[str, tuple[tuple[int, ...], ...]] = {
     "held": (),
@@ -89,7 +92,9 @@ def play_song(
         notes = _melody(segments, scale, beat, rng)
         parts.append(Part(len(parts), int(rng.choice(band.melody)), notes, tuning))
     if rng.random() < band.drums:
-        parts.append(Part(DRUM_CHANNEL, 0, _beat(seconds, beat, rng)))
+        eighths = np.arange(0, seconds - 0.1, beat / 2).tolist()
+        notes = beaten(eighths, (35, 90), 100, [0.1, 0.7, 0.2], rng)
+        parts.append(Part(DRUM_CHANNEL, 0, notes))
     beats = [float(time) for time in np.arange(0, seconds, beat)]
     return Played(segments, beats, parts)
 
@@ -221,18 +226,3 @@ def _melody(
                 notes.append(Note(start, max(end, start + 0.05), pitch, velocity))
             time += length
     return notes
-
-
-def _beat(seconds: float, beat: float, rng: np.random.Generator) -> list[Note]:
-    """A pattern of two bars of eighths, repeated."""
-    loudness = float(rng.uniform(35, 90))
-    chances = {KICK: rng.choice([0.1, 0.7, 0.2], 16), SNARE: np.zeros(16), HAT: np.ones(16)}
-    chances[KICK][::8], chances[SNARE][2::4] = 1.0, 0.95
-    chances[HAT][1::2] = rng.uniform(0, 1)
-    pattern = {pitch: rng.random(16) < chance for pitch, chance in chances.items()}
-    return [
-        Note(time, time + 0.2, pitch, int(np.clip(loudness + rng.normal(0, 5), 15, 100)))
-        for index, time in enumerate(np.arange(0, seconds - 0.1, beat / 2).tolist())
-        for pitch, hits in pattern.items()
-        if hits[index % 16]
-    ]

@@ -4,6 +4,7 @@
 Kills and clusters are tested with processes as users start them (`conftest.command`).
 """
 
+import atexit
 import logging
 import multiprocessing
 import os
@@ -51,7 +52,11 @@ def _snakemake(
         os.dup2(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
     logging.root.handlers.clear()  # some library of the scripts has one, which says all again
     PythonScript.execute_script = _execute_script
-    cli.main(arguments)
+    atexit._clear()
+    try:
+        cli.main(arguments)
+    finally:
+        atexit._run_exitfuncs()  # forks leave them out
 
 
 def _execute_script(script: Any, path: str, edit: bool = False) -> None:

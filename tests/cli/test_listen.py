@@ -19,25 +19,34 @@ from mirtrim.cli import listen, main
 from mirtrim.cli.progress import Progress
 from mirtrim.listening.bundle import write_bundle
 from mirtrim.listening.shelf import bundles_in
+from tests.cli.terminals import on_terminal
 from tests.listening.samples import CHOICES, about_of, music, network_of, write
 
 REAL_MODELS = Path(mirtrim.__file__).resolve().parents[2] / "results" / "default" / "models"
 DENSE = {"pruning": {**CHOICES, "method": "dense"}, "ratio": 1.0, "target_ratio": 1.0}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Networks of all tasks, dense and 4 times smaller, and a song."""
+    folder = tmp_path_factory.mktemp("made")
+    models = folder / "results" / "default" / "models"
+    for task in ("onset", "drums", "pitch", "chord", "instrument"):
+        network = network_of(task)
+        write_bundle(models, f"{task}-dense", network, about_of(task, network, **DENSE))
+        write_bundle(models, f"{task}-4", network, about_of(task, network))
+    (folder / "results" / "song.onset.csv").mkdir()
+    write(folder / "song.wav", music(6, 11025), 11025)
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An empty working folder with networks of all tasks, dense and 4 times smaller."""
+def place(made, tmp_path, monkeypatch):
+    """A working folder of its own with a copy of them."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     # Not the networks of the checkout.
     monkeypatch.setattr(mirtrim, "__file__", str(tmp_path / "src" / "mirtrim" / "__init__.py"))
-    for task in ("onset", "drums", "pitch", "chord", "instrument"):
-        network = network_of(task)
-        folder = tmp_path / "results" / "default" / "models"
-        write_bundle(folder, f"{task}-dense", network, about_of(task, network, **DENSE))
-        write_bundle(folder, f"{task}-4", network, about_of(task, network))
-    (tmp_path / "results" / "song.onset.csv").mkdir()
-    write(tmp_path / "song.wav", music(6, 11025), 11025)
     return tmp_path
 
 
@@ -308,32 +317,20 @@ def test_links_and_pipes_stay_what_they_are(place, capsys):
     assert capsys.readouterr().err == ""
 
 
-def run(place, *words, **environment):
-    """A run of its own: (exit status, standard output, standard error) as bytes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mirtrim.cli", *words],
-        cwd=place,
-        capture_output=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_names_that_a_terminal_cannot_show(place, encoding):
     names = ["sõng→♯.wav", os.fsdecode(b"s\xe9ng.wav"), "song.wav"]
     for name in names[:2]:
         shutil.copy(place / "song.wav", place / name)
     words = ["listen", "gone→.wav", *names, "--task", "instrument"]
-    status, out, err = run(place, *words, PYTHONIOENCODING=encoding)
+    status, out, err = on_terminal(encoding, *words)
     assert status == 1
     assert len(out.splitlines()) == 3
     assert err.count(b"\n") == 1
     assert b"no such file" in err
     for name in names:
         assert (place / f"{Path(name).stem}.instrument.csv").exists()
-    assert run(place, *words[:-1], "instrument", "--format", "jams")[0] == 1
+    assert on_terminal(encoding, *words, "--format", "jams")[0] == 1
 
 
 def test_whatever_one_file_does_the_others_are_heard(place, capsys, monkeypatch):

@@ -20,6 +20,11 @@ from .fuzz import (
 )
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return make_models(tmp_path_factory.mktemp("models"))
+
+
 def test_odd_and_damaged_files(tmp_path):
     complaints, kinds, _ = run(2 * len(MAKERS), 7, tmp_path)
     assert complaints == []
@@ -47,9 +52,8 @@ def test_the_same_seed_makes_the_same_files(tmp_path):
         ("mirtrim.sound.decoder.kind_of", lambda head: 1 / 0, no_sound, "ZeroDivisionError"),
     ],
 )
-def test_faults_are_found(tmp_path, monkeypatch, broken, value, maker, said):
+def test_faults_are_found(models, tmp_path, monkeypatch, broken, value, maker, said):
     """These faults were there once, but the last one."""
-    models = make_models(tmp_path / "models")
     monkeypatch.setattr(broken, value)
     for number in range(40):
         case = maker(np.random.default_rng(number), tmp_path / str(number))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.workflow import forked
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
     "profile": "tiny",
@@ -86,15 +88,8 @@ def snakemake(
     folder: Path, *arguments: str, cores: str = "2", changes: dict | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in `folder` on the tiny profile; `changes` are merged over it."""
-    return subprocess.run(
-        command(folder, *arguments, cores=cores, changes=changes),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    _, _, _, *arguments = command(folder, *arguments, cores=cores, changes=changes)
+    return forked.snakemake(folder, arguments, environment())
 
 
 @pytest.fixture(scope="session")

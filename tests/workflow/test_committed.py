@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mirtrim.runs.tables import job_of, read_cells, write_cells
-from tests.workflow.conftest import ROOT, make_folder
+from tests.workflow import forked
+from tests.workflow.conftest import ROOT, environment, make_folder
 
 NEED_NETWORKS = {"cost", "latency", "microcontroller"}
 TRAIN = {"corpus_mini_groove_midi", "features", "dense", "compress"}
@@ -34,13 +35,17 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def dry_run(folder: Path, *targets: str, source: Path = ROOT / "src") -> str:
-    """What Snakemake says that it would run, with the library in `source`."""
-    result = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *targets],
-        cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(source)},
-    )  # fmt: skip
+def dry_run(folder: Path, *targets: str, source: Path | None = None) -> str:
+    """What Snakemake says that it would run, with this library or one in `source`."""
+    arguments = ["-n", "--cores", "1", *targets]
+    if source is None:
+        result = forked.snakemake(folder, arguments, environment())
+    else:
+        result = subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=folder, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(source)},
+        )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout + result.stderr
 

@@ -41,6 +41,8 @@ def rules_of(stderr: str) -> set[str]:
 
 def test_three_kills_change_nothing_and_lose_no_epoch(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
+    plans = Path(".snakemake/mirtrim_plans")
+    shutil.copytree(finished / plans, folder / plans)
     plan = [STORE, replace(DENSE_EPOCH, within_seconds=0.05), BETWEEN]
     story = killed_run(folder, plan, random.Random(0))
     assert [kill.struck for kill in story.kills] == [True] * 3

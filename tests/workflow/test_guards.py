@@ -1,13 +1,12 @@
 """What the workflow sees to around its jobs."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT, make_folder, snakemake
+from tests.workflow import forked
+from tests.workflow.conftest import ROOT, environment, make_folder, snakemake
 
 # Eight quick jobs, then two slow ones of which one waits for the other.
 SNAKEFILE = """
@@ -38,10 +37,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "resume" / name).touch()
     guards = ROOT / "workflow/rules/guards.smk"
     (folder / "Snakefile").write_text(SNAKEFILE.format(guards=guards))
-    result = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "--verbose"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+    result = forked.snakemake(folder, ["--cores", "1", "--verbose"], environment())
     assert result.returncode == 0, result.stderr[-3000:]
     (folder / "said.txt").write_text(result.stdout + result.stderr)
     return folder

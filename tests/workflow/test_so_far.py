@@ -1,13 +1,12 @@
 """Pages of a profile that is not trained out: from what there is, and saying what there is not."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from mirtrim.runs.tables import jobs_in, read_cells, write_cells
+from tests.workflow import forked
 from tests.workflow.conftest import ROOT, environment, make_folder
 from tests.workflow.test_committed import TRAIN, jobs_of
 
@@ -28,13 +27,8 @@ def checkout(tmp_path: Path) -> Path:
 
 def so_far(folder: Path, *targets: str, code: int = 0) -> str:
     """What Snakemake says about these targets, made of what there is so far."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "snakemake", *targets, "--cores", "1"),
-            *("--configfile", "config/published.yaml", "--config", "so_far=true"),
-        ],
-        cwd=folder, capture_output=True, text=True, env=environment(),
-    )  # fmt: skip
+    so_far = ("--configfile", "config/published.yaml", "--config", "so_far=true")
+    result = forked.snakemake(folder, [*targets, "--cores", "1", *so_far], environment())
     said = result.stdout + result.stderr
     assert result.returncode == code, said[-3000:]
     return said

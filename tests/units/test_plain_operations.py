@@ -140,6 +140,13 @@ STAY = {
     "all dimensions": lambda m, h, x: m.flat(h.repeat_interleave(TIMES[0])[:40]),
     "order of units": lambda m, h, x: m.last(torch.take_along_dim(h, h.argsort(-1), -1)),
     "int of np.prod": lambda m, h, x: m.flat(h.view(-1, int(np.prod(h.shape[1:])))),
+    "sorted": lambda m, h, x: m.last(h.sort()[0]),
+    "largest first": lambda m, h, x: m.last(h.topk(10)[0]),
+    "triangle": lambda m, h, x: m.last(h.tril()),
+    "spectrum": lambda m, h, x: m.last(torch.fft.fft(h).real),
+    "spectrum of both": lambda m, h, x: m.last(torch.fft.fft2(h).real),
+    "pooled": lambda m, h, x: m.last(torch.max_pool1d(h, 1)),
+    "pooled both ways": lambda m, h, x: m.last(torch.nn.functional.avg_pool2d(h, 1)),
     "mapped": lambda m, h, x: m.last(torch.vmap(lambda one: one - one.mean(0))(h)),
 }
 

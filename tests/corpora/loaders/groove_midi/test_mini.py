@@ -1,7 +1,6 @@
 """The embedded corpus as a folder: repeatable, resumable, readable by mirdata."""
 
 import errno
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -16,17 +15,10 @@ from mirtrim.corpora.loaders.groove_midi import open_groove
 from mirtrim.corpora.rendering.drums.mini import MINI_GROOVE, MiniJob
 from mirtrim.corpora.validation import validate
 from mirtrim.utils.errors import CorpusError
+from tests.corpora.folders import digests
 
 # As in the fixture `made_corpus`.
 PIECES, SECONDS, SEED = {"train": 3, "validation": 2, "test": 2}, 4.0, 7
-
-
-def digests(home: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in home.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_same_bytes_twice_and_with_two_processes(made_corpus: Path, tmp_path: Path):

@@ -1,6 +1,5 @@
 """The embedded chord corpus: repeatable, readable by mirdata, and labelled truthfully."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -19,6 +18,7 @@ from mirtrim.corpora.rendering.chords.mini import MINI_GUITARSET, ChordJob
 from mirtrim.corpora.rendering.soundbank import RENDERER_RATE, render
 from mirtrim.corpora.splits import assert_disjoint
 from mirtrim.utils.errors import CorpusError
+from tests.corpora.folders import digests
 
 PIECES, SECONDS, SEED = {"train": 6, "validation": 2, "test": 3}, 8.0, 5
 
@@ -32,14 +32,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("chords") / "mini"
     MINI_GUITARSET.generate(home, PIECES, SECONDS, SEED)
     return home
-
-
-def digests(home: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in home.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_same_bytes_twice_and_with_two_processes(made: Path, tmp_path: Path) -> None:

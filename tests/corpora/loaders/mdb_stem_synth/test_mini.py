@@ -1,6 +1,5 @@
 """The embedded f0 corpus as a folder: repeatable, readable by mirdata, its f0 true."""
 
-import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ from mirtrim.corpora.reader import Making
 from mirtrim.corpora.rendering.melodies.mini import MINI_STEMS, annotation
 from mirtrim.corpora.splits import assert_disjoint
 from mirtrim.utils.errors import CorpusError
+from tests.corpora import folders
 from tests.corpora.loaders.mdb_stem_synth.f0_measurement import measured_cents
 
 PIECES, SECONDS, SEED = {"train": 3, "validation": 2, "test": 2}, 5.0, 7
@@ -36,10 +36,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digests(home: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in home.rglob("*stems/*")
-    }
+    return folders.digests(home, "*stems/*")
 
 
 def test_same_bytes_with_two_processes(prepared: Path, tmp_path: Path):

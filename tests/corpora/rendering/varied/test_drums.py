@@ -22,14 +22,12 @@ from mirtrim.corpora.rendering.varied.kits import BankKit, kits_of
 from mirtrim.corpora.rendering.varied.making import Sounds
 from mirtrim.corpora.splits import assert_disjoint
 from mirtrim.sound.decoder import joined, open_source
+from tests.corpora.folders import varied_settings
 
 
 def settings(folder: Path, **given: object) -> dict[str, object]:
-    return {
-        "loader": "groove_midi", "mode": "varied", "folder": str(folder), "index": None,
-        "banks": ["pretty_midi"], "one_shots": [], "copies": 1, "seed": 5, "piece_seconds": 3.0,
-        "pieces": {"train": 4, "validation": 2, "test": 2}, **given,
-    }  # fmt: skip
+    pieces = {"train": 4, "validation": 2, "test": 2}
+    return varied_settings("groove_midi", pieces, 3.0, 5, folder=str(folder), **given)
 
 
 def drummings(home: Path) -> list[Drumming]:
@@ -92,14 +90,7 @@ def test_the_corpus_is_read_by_the_loader_and_twice_the_same(
         job.track_id: job
         for job in drum_jobs(
             drummings(made_corpus),
-            Sounds(
-                banks_of(["pretty_midi"]),
-                [],
-                given["pieces"],
-                3.0,
-                1,
-                5,  # type: ignore[arg-type]
-            ),
+            Sounds(banks_of(["pretty_midi"]), [], given["pieces"], 3.0, 1, 5),  # type: ignore[arg-type]
         )
     }
     for row in rows:

@@ -26,13 +26,10 @@ from mirtrim.corpora.rendering.varied.ensembles.textures import TEXTURES, Frame,
 from mirtrim.corpora.rendering.varied.making import Sounds
 from mirtrim.tasks.audio import read_mono
 from mirtrim.tasks.onset import Onset, merge_close
+from tests.corpora.folders import varied_settings
 from tests.corpora.rendering.varied.soundfonts import with_programs_exchanged
 
-SETTINGS = {
-    "loader": "maestro", "mode": "varied", "folder": None, "index": None,
-    "banks": ["pretty_midi"], "one_shots": [], "copies": 1,
-    "pieces": {"train": 3, "validation": 1, "test": 1}, "piece_seconds": 4.0, "seed": 11,
-}  # fmt: skip
+SETTINGS = varied_settings("maestro", {"train": 3, "validation": 1, "test": 1}, 4.0, 11)
 (BANK,) = banks_of(["pretty_midi"])
 
 

@@ -28,13 +28,10 @@ from mirtrim.corpora.rendering.varied.melodies.voices import (
 )
 from mirtrim.utils.files import read_json
 from mirtrim.utils.seeds import numpy_generator
+from tests.corpora.folders import varied_settings
 from tests.corpora.rendering.varied.soundfonts import with_programs_exchanged
 
-SETTINGS = {
-    "loader": "mdb_stem_synth", "mode": "varied", "folder": None, "index": None,
-    "banks": ["pretty_midi"], "one_shots": [], "copies": 1,
-    "pieces": {"train": 3, "validation": 1, "test": 1}, "piece_seconds": 2.0, "seed": 7,
-}  # fmt: skip
+SETTINGS = varied_settings("mdb_stem_synth", {"train": 3, "validation": 1, "test": 1}, 2.0, 7)
 
 
 def jobs_of(count: int, banks: list[str] | None = None) -> list[MelodyJob]:

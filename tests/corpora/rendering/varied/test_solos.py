@@ -15,14 +15,11 @@ from mirtrim.corpora.rendering.varied.solos.corpus import amplified, clip_jobs, 
 from mirtrim.corpora.rendering.varied.solos.players import PLAYERS, SUNG
 from mirtrim.corpora.rendering.varied.solos.singing import sung
 from mirtrim.tasks.instrument import Instrument
+from tests.corpora.folders import varied_settings
 from tests.corpora.rendering.varied.soundfonts import with_programs_exchanged
 
 COUNTS = {"train": 16, "validation": 8, "test": 8}
-SETTINGS = {
-    "loader": "medley_solos_db", "mode": "varied", "folder": None, "index": None,
-    "banks": ["pretty_midi"], "one_shots": [], "copies": 1,
-    "pieces": {"train": 8, "validation": 8, "test": 8}, "piece_seconds": 1.5, "seed": 3,
-}  # fmt: skip
+SETTINGS = varied_settings("medley_solos_db", {"train": 8, "validation": 8, "test": 8}, 1.5, 3)
 
 
 def test_classes_take_turns_and_tracks_have_names_of_their_own() -> None:

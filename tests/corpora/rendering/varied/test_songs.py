@@ -18,12 +18,9 @@ from mirtrim.corpora.rendering.varied.songs.arranging import BANDS, FIGURES, pla
 from mirtrim.corpora.rendering.varied.songs.charts import MAJOR, MINOR, draw_song_chart
 from mirtrim.corpora.rendering.varied.songs.corpus import song_jobs
 from mirtrim.tasks.chord_labels import LABELS, OUTSIDE, class_of
+from tests.corpora.folders import varied_settings
 
-SETTINGS = {
-    "loader": "guitarset", "mode": "varied", "folder": None, "index": None,
-    "banks": ["pretty_midi"], "one_shots": [], "copies": 1,
-    "pieces": {"train": 3, "validation": 1, "test": 1}, "piece_seconds": 5.0, "seed": 4,
-}  # fmt: skip
+SETTINGS = varied_settings("guitarset", {"train": 3, "validation": 1, "test": 1}, 5.0, 4)
 
 
 def songs(count: int) -> list:

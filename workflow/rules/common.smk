@@ -2,12 +2,17 @@
 
 import copy
 import functools
+import logging
 import os
 import re
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+
+# mirdata configures logging when it is imported, unless somebody has: Snakemake's lines would be
+# printed twice.
+logging.root.addHandler(logging.NullHandler())
 
 from mirtrim.runs.config_values import check_finite
 from mirtrim.corpora.reader import state_of_folder, state_of_sounds

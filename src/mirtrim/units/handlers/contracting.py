@@ -251,13 +251,8 @@ def _along_one(
 
 
 def layer(call: Call, operands: Operands, result: Sequence[str]) -> bool:
-    """Label a sum of products with a parameter that makes units, like a linear layer.
-
-    Args:
-        operands, result: as for `sum_of_products`.
-
-    Returns:
-        Whether it is one; if not, nothing was done.
+    """Label a sum of products with a parameter that makes units, like a linear layer; whether it
+    is one. If not, nothing was done.
     """
     trace, found = call.trace, _one_weight(call, operands)
     if found is None:

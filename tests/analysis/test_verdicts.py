@@ -14,7 +14,7 @@ from mirtrim.analysis.hypotheses.loading import Hypothesis
 from mirtrim.analysis.statistics import holm
 from mirtrim.analysis.task_evidence import gather
 from mirtrim.analysis.verdict_tables import (
-    _cells,
+    _view,
     effect_text,
     interval_text,
     overall_text,
@@ -243,7 +243,8 @@ def test_an_undecided_verdict_says_how_many_seeds_would_decide() -> None:
     # One test, so no correction: d = 0.035 / 0.02 = 1.75 needs 5 pairs (power 0.84; 4 have 0.66).
     assert (lines[0].verdict, lines[0].seeds_needed) == ("undecided", 5)
     assert lines[1].seeds_needed == 5
-    assert next(_cells(pd.DataFrame([vars(lines[0])])))[-2] == "5"
+    table = pd.DataFrame([vars(lines[0])])
+    assert _view(table).cells(table)[0][-2] == "5"
     # What is decided needs no more.
     decided = verdicts(tasks(a=about(0.5, step=0.02)), [claim("H1")], 0)[0]
     assert (decided.verdict, decided.seeds_needed) == ("refuted", None)

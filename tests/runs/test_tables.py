@@ -230,3 +230,21 @@ def test_what_is_at_its_default_is_no_part_of_settings() -> None:
         "epochs": 3, "rate": 0.2
     }  # fmt: skip
     assert without_defaults({"new": [1, {"a": 2}]}, schema) == {"new": [1, {"a": 2}]}
+
+
+def test_a_variant_younger_than_a_proof_shares_the_proof_of_its_task() -> None:
+    """Its digest is that of the task, as is its code; a digest of other code is not."""
+    known = Equivalences(
+        [
+            {"code dense chord": ["a", "b"], "code compress chord trim_rewind": ["k", "l"]},
+            {"code dense chord": ["b", "c"], "code dense chord-epochs_5": ["b", "d"]},
+        ]
+    )
+    assert known.latest("a", "code dense chord") == "c"
+    assert known.latest("a", "code dense chord-epochs_5") == "d"  # its own proof
+    assert known.latest("a", "code dense chord-width_1-epochs_5") == "c"
+    assert known.latest("x", "code dense chord-width_1-epochs_5") == "x"
+    assert known.first("c", "code dense chord-width_1-epochs_5") == "a"
+    assert known.latest("k", "code compress chord-width_1-epochs_5 trim_rewind") == "l"
+    assert known.latest("k", "code compress chord-width_1-epochs_5 mask_rewind") == "k"
+    assert known.latest("a", "code dense pitch-epochs_5") == "a"

@@ -71,16 +71,27 @@ class Equivalences:
     def latest(self, digest: str, of: str) -> str:
         """The digest that `digest` stands for today."""
         for step in self.steps:
-            old, new = step.get(of, (None, None))
+            old, new = _pair(step, of)
             digest = str(new) if digest == old else digest
         return digest
 
     def first(self, digest: str, of: str) -> str:
         """The earliest digest that stands for `digest`: the same before and after a proof."""
         for step in reversed(self.steps):
-            old, new = step.get(of, (None, None))
+            old, new = _pair(step, of)
             digest = str(old) if digest == new else digest
         return digest
+
+
+def _pair(step: Mapping[str, Sequence[str]], of: str) -> Sequence[str | None]:
+    """Earlier and later digest of what `of` names, in one proof.
+
+    A proof that knows nothing of a variant ("code dense chord-epochs_5"), which came later, knows
+    the task that it is of: both run the same code, if the digests are the same.
+    """
+    what, _, variant = of.partition("-")
+    _, *run = variant.split(" ", maxsplit=1)
+    return step.get(of) or step.get(" ".join([what, *run])) or (None, None)
 
 
 def data_at_hand(manifest: Path, store: Path, state: str | None) -> str | None:

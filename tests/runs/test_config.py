@@ -484,7 +484,10 @@ def test_every_rule_is_known_by_its_name() -> None:
     assert {*re.findall(r"^rule (\w+):", text, re.MULTILINE)} <= {*RULES}
     made = re.findall(r"name:\n +(?:f\"(\w+)\{\w+\}\"|(\w+)\n)", text)
     assert {prefix for prefix, _ in made if prefix} == {*PREFIXES}
-    assert {variable for _, variable in made if variable} == {"study", "task"}
+    # `kind`: pages of what was measured, whose table stands in measurements.smk.
+    assert {variable for _, variable in made if variable} == {"study", "task", "kind"}
+    pages = text.partition("MEASURED_PAGES = {")[2].partition("\n}")[0]
+    assert {"merging"} < {*re.findall(r'^    "(\w+)": \(', pages, re.MULTILINE)} <= {*RULES}
 
 
 @pytest.mark.parametrize("name", ["My-Drums", "drums 2"])

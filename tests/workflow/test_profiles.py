@@ -23,7 +23,9 @@ def read(name: str) -> dict[str, Any]:
 def rules(file: str) -> set[str]:
     """Names of the rules of a file of the workflow."""
     text = (ROOT / f"workflow/rules/{file}.smk").read_text()
-    return set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    pages = text.partition("MEASURED_PAGES = {")[2].partition("\n}")[0]  # a rule for each
+    made = re.findall(r'^    "(\w+)": \(', pages, re.MULTILINE)
+    return {*re.findall(r"^rule (\w+):", text, re.MULTILINE), *made}
 
 
 def names(key: str) -> set[str]:

@@ -150,6 +150,14 @@ def test_several_measurements_of_one_network_are_called_by_their_kind() -> None:
     assert np.isnan(found.loc[1, "weights_raw int8"])
 
 
+def test_measurements_without_a_line_add_nothing() -> None:
+    """A profile whose rows are all stale has none; such a table has no kinds of columns."""
+    rows, pieces = world(NETWORKS)
+    nothing = pd.DataFrame(columns=["task", "run", "seed", "target_ratio", "format", "macs"])
+    columns = gather(rows, pieces)[0].rows.columns
+    assert gather(rows, pieces, [nothing])[0].rows.columns.equals(columns)
+
+
 def test_one_network_is_enough_to_gather() -> None:
     (found,) = gather(*world({("dense", 1): about(0.2, seeds=1)}))
     assert list(found.networks) == [("dense", 1.0)]

@@ -134,7 +134,8 @@ def gather(
     rows, _ = with_names(rows)
     pieces, _ = with_names(pieces)
     for table in measures:
-        rows = _joined(rows, table)
+        if len(table):  # columns without a line have no numbers
+            rows = _joined(rows, table)
     found = []
     for task, of_task in rows.groupby("task", sort=True):
         errors = _errors(str(task), pieces[pieces.task == task])

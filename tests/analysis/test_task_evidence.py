@@ -15,6 +15,7 @@ from mirtrim.analysis.task_evidence import (
     read_pieces,
     rows_of,
 )
+from mirtrim.runs.cost_rows import read_cost_rows, read_latencies
 from mirtrim.runs.labels import labels_of
 from mirtrim.runs.rows import RUN_KEYS, with_names
 from mirtrim.utils.errors import ArtefactError
@@ -150,12 +151,13 @@ def test_several_measurements_of_one_network_are_called_by_their_kind() -> None:
     assert np.isnan(found.loc[1, "weights_raw int8"])
 
 
-def test_measurements_without_a_line_add_nothing() -> None:
-    """A profile whose rows are all stale has none; such a table has no kinds of columns."""
+@pytest.mark.parametrize("nothing", [read_cost_rows([]), read_latencies([])], ids=["costs", "ms"])
+def test_measurements_without_a_line_add_nothing(nothing: pd.DataFrame) -> None:
+    """A profile whose rows are all stale has none, and no rows: pandas refuses to join the two."""
     rows, pieces = world(NETWORKS)
-    nothing = pd.DataFrame(columns=["task", "run", "seed", "target_ratio", "format", "macs"])
     columns = gather(rows, pieces)[0].rows.columns
     assert gather(rows, pieces, [nothing])[0].rows.columns.equals(columns)
+    assert gather(rows.iloc[:0], pieces.iloc[:0], [nothing]) == []
 
 
 def test_one_network_is_enough_to_gather() -> None:

@@ -52,7 +52,12 @@ def discover(
             followed.
     """
     _check_kind(model, example_inputs)
-    plan = Plan(protect, strict)
+    with uncached(model), unscripted(), followed_products():
+        return _best(model, example_inputs, Plan(protect, strict))
+
+
+def _best(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
+    """Of the ways to read the network's sizes, the one that keeps the fewest parameters."""
     graphs = [_trace(model, example_inputs, plan)]
     if graphs[0].chose:
         # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
@@ -76,13 +81,7 @@ def _trace(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
     trace = Tracer(model, plan)
     findings = trace.findings
     every = {name for name, _ in model.named_parameters()}
-    with (
-        preserved(model),
-        uncached(model),
-        unscripted(),
-        followed_products(),
-        _differentiable(model),
-    ):
+    with preserved(model), _differentiable(model):
         model.eval()
         try:
             _watch(model, trace, example_inputs)

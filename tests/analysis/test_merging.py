@@ -79,6 +79,16 @@ def test_the_tables_are_written(tmp_path: Path) -> None:
     )
 
 
+def test_variants_are_lines_of_their_own(tmp_path: Path) -> None:
+    narrow = {"variant": '{"width": 0.25}', "other_task": "drums-width_0p25"}
+    others = [merge(w, 0, e, 0.3, **narrow) for w, e in (("separate", 0.4), ("average", 0.6))]
+    found = table([*world(), *others])
+    assert found.cost.tolist() == pytest.approx([0, 0.1, 0, 0.2, 0.015])
+    write_merging(found, tmp_path / "m.csv", tmp_path / "m.md")
+    told = [line.split(" | ")[0] for line in (tmp_path / "m.md").read_text().splitlines()[2:7]]
+    assert told == ["| onset-width_0p25, drums-width_0p25"] * 2 + ["| onset, drums"] * 3
+
+
 def test_rows_are_read_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
     rows = [merge(way, 0, 0.1, 0.2) for way in ("separate", "start", "average", "emr")]
     write_measured(tmp_path / "r.csv", rows)

@@ -667,6 +667,28 @@ def test_a_pair_that_cannot_share_a_trunk_is_refused(change: dict[str, Any], mes
         validate(config, SCHEMA)
 
 
+def test_variants_share_a_trunk_as_tasks_do() -> None:
+    def of_variants(other: str, ratio: float = 4) -> dict[str, Any]:
+        config = default()
+        levels = {"width": [{"value": 0.5, "network": {"channels": 4}, "ratios": [2, 4]}]}
+        config["studies"]["narrow"] = {
+            "tasks": ["onset", "drums"],
+            "ratios": [2, 4],
+            "runs": [],
+            "variants": {"onset": levels, "drums": levels},
+        }
+        run = "trim_magnitude_local_finetune"
+        pair = {"other": other, "runs": [run], "ratios": [ratio]}
+        config["merging"] = {"onset-width_0p5": pair}
+        return validate(config, SCHEMA)["merging"]
+
+    assert list(of_variants("drums-width_0p5")) == ["onset-width_0p5"]
+    with pytest.raises(ConfigError, match=r"merging.onset-width_0p5.other: unknown task 'drums-w"):
+        of_variants("drums-width_0p25")
+    with pytest.raises(ConfigError, match=r"width_0p5.ratios: 8 is no ratio of the task; it has"):
+        of_variants("drums-width_0p5", 8)
+
+
 def test_features_of_a_pair_are_the_same() -> None:
     config = merging(lambda config: config["tasks"]["drums"]["features"].update(mel_bands=40))
     with pytest.raises(ConfigError, match=r"drums has other settings \(mel_bands\); two tasks"):

@@ -597,7 +597,14 @@ def inspected_jobs():
 
 
 def jobs_named(key):
-    """Task → the jobs of a block of the configuration that names runs and seeds of tasks."""
+    """Task or variant → the jobs of a block of the configuration that names runs and seeds."""
+    for task in config[key]:
+        rows = PLAN.variants.get(task, {"rows": task})["rows"]
+        if rows != task:
+            raise WorkflowError(
+                f"config key {key}: {task} has the settings of {rows}, and no networks of its own; "
+                f"name {rows}"
+            )
     return {
         task: [f"{run}_seed{seed}" for run in block["runs"] for seed in block["seeds"]]
         for task, block in config[key].items()

@@ -12,14 +12,16 @@ from mirtrim.runs.tables import record
 task, seed, name = snakemake.wildcards.task, int(snakemake.wildcards.seed), snakemake.wildcards.run
 config, plan = snakemake.config, snakemake.config["plan"]
 other, ratios = snakemake.params.other, snakemake.params.ratios
-block = config["tasks"][other]
+# The other task may be a variant of one as well.
+variant = plan["variants"].get(other, {})
+block = variant.get("block") or config["tasks"][other]
 epochs = block["training"]["epochs"] * len(ratios)
 with job(snakemake, f"merging of {task} {name} seed {seed} with {other}", epochs) as running:
     rows = rows_of(snakemake, {task: [f"{name}_seed{seed}"]})
     run = finished_run(snakemake)
     shared = open_setting(
         config["profile"],
-        other,
+        variant.get("task", other),
         block,
         Path(snakemake.input.other_store).parent,
         run.setting.device,
@@ -32,6 +34,7 @@ with job(snakemake, f"merging of {task} {name} seed {seed} with {other}", epochs
         Path(snakemake.input.networks),
         ratios,
         Path(snakemake.output.table),
+        other_name=other,
         code_digest=snakemake.params.code,
         tell=running.tell,
         report=lambda epoch: running.epoch(other, epoch),

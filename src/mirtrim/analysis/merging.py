@@ -1,9 +1,12 @@
 """What does one trimmed trunk for two tasks cost? A table of ways to merge, beside two networks."""
 
+import json
+
 import pandas as pd
 
 from mirtrim.analysis.markup import View, low_to_high
 from mirtrim.analysis.statistics import t_test
+from mirtrim.runs.jobs.variants import name_of
 from mirtrim.runs.labels import with_labels
 
 SEPARATE = "separate"
@@ -15,7 +18,7 @@ WAYS = {
     "task_vectors": "task vectors",
     "emr": "EMR-merging",
 }
-GROUP = ["task", "other_task", "run", "target_ratio"]
+GROUP = ["task", "variant", "other_task", "run", "target_ratio"]
 # Columns whose means stand before and behind the cost.
 FIRST = ["ratio", "strength", "test_error", "other_test_error"]
 LAST = ["stored_parameters", "stored_bytes", "share", "cosine"]
@@ -28,8 +31,8 @@ def merging_table(merges: pd.DataFrame) -> pd.DataFrame:
         merges: `runs.measured_rows.Merge` rows of any pairs.
 
     Returns:
-        task, other_task, run, target_ratio, way, seeds, ratio, strength (λ, mean over seeds),
-        error and other_error (of the two tasks), cost (mean over both tasks of the error minus
+        task, variant, other_task, run, target_ratio, way, seeds, ratio, strength (λ, mean over
+        seeds), error and other_error (of the two tasks), cost (mean over both of the error minus
         that of the separate network of the same seed), low and high (its 95 % interval of Student's
         t over seeds; NaN where there is none), stored_parameters, stored_bytes, share (of the
         bytes of two networks), cosine (of both task vectors); means over seeds.
@@ -67,7 +70,7 @@ NOTE = (
 
 VIEW = View(
     {
-        "tasks": "{task}, {other_task}",
+        "tasks": lambda row: f"{name_of(row.task, json.loads(row.variant))}, {row.other_task}",
         "run": "{run}",
         "ratio": "{ratio:.2f}",
         "trunk": lambda row: WAYS[row.way],

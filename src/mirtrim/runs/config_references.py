@@ -10,6 +10,7 @@ from typing import Any
 from mirtrim.pruning.methods import METHODS, settings_of
 from mirtrim.pruning.settings import DENSE
 from mirtrim.runs.config_variants import check_main_runs, check_told
+from mirtrim.runs.jobs.variants import name_of, variants_of
 from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
@@ -181,13 +182,17 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
     profile."""
     inspected = config["inspected"]
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
-    inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
+    inspected["tasks"] = _known_tasks(config["tasks"], wanted, "inspected.tasks", notes)
     blocks: dict[tuple[str, str], dict[str, Any]] = {}
+    # Variants of tasks have tickets and networks as tasks have.
+    trained = config["tasks"] | {
+        name_of(task, values): block for _, task, values, block in variants_of(config)
+    }
     for key in ("connectivity", "merging", "singular"):
-        there = _known_tasks(config, list(config[key]), key, notes)
+        there = _known_tasks(trained, list(config[key]), key, notes)
         config[key] = {task: config[key][task] for task in there}
         if key == "merging":
-            _check_merging(config, notes)
+            _check_merging(config, trained, notes)
         blocks |= {(key, task): block for task, block in config[key].items()}
     for block in (inspected, *blocks.values()):
         if block["seeds"] is None:
@@ -197,7 +202,7 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
         where = f"{key}.{task}"
         known = runs if key == "merging" else [DENSE.method, *runs]
         block["runs"] = _known_runs(block["runs"], known, f"{where}.runs", notes)
-        ratios = config["tasks"][task]["ratios"]
+        ratios = trained[task]["ratios"]
         if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
             has = ", ".join(f"{ratio:g}" for ratio in ratios)
             raise ConfigError(
@@ -205,7 +210,7 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
             )
 
 
-def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
+def _check_merging(config: dict[str, Any], trained: Mapping[str, Any], notes: list[str]) -> None:
     """Both tasks are there, are two, and can share a trunk: the same features go into it.
 
     Leaves out pairs with a task that the profile has not.
@@ -213,9 +218,9 @@ def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
     merging, config["merging"] = config["merging"], {}
     for task in merging:
         other, where = merging[task]["other"], f"merging.{task}.other"
-        if not _known_tasks(config, [other], where, notes):
+        if not _known_tasks(trained, [other], where, notes):
             continue
-        blocks = [config["tasks"][name] for name in (task, other)]
+        blocks = [trained[name] for name in (task, other)]
         features = [block["features"] for block in blocks]
         differ = sorted(
             key
@@ -235,14 +240,14 @@ def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
 
 
 def _known_tasks(
-    config: Mapping[str, Any], wanted: list[str], where: str, notes: list[str]
+    there: Mapping[str, Any], wanted: list[str], where: str, notes: list[str]
 ) -> list[str]:
-    """Those of the tasks that the profile has; a name of no task is an error."""
-    for task in [task for task in wanted if task not in config["tasks"]]:
+    """Those of the tasks that are among `there`; a name of no task is an error."""
+    for task in [task for task in wanted if task not in there]:
         if task not in TASKS:
             raise ConfigError(f"config key {where}: unknown task {task!r}")
         notes.append(f"{where}: {task} is left out, the profile has no such task")
-    return [task for task in wanted if task in config["tasks"]]
+    return [task for task in wanted if task in there]
 
 
 def _check_runs(runs: list[dict[str, Any]], key: str) -> None:

@@ -117,7 +117,8 @@ class Merge(_Measured):
     """One way to serve two tasks with trunks of one trimmed shape (`runs.jobs.merging`).
 
     Attributes:
-        other_task: the task that shares the trunk of this one.
+        variant: what a study has changed of this task, as in `runs.rows.Row`.
+        other_task: the task that shares the trunk of this one, or the variant of a task.
         way: how the trunk was made: "separate", "start", "average", "task_vectors", "emr".
         strength: λ of task vectors; NaN where there is none.
         test_error, other_test_error: of this and of the other task.
@@ -129,6 +130,7 @@ class Merge(_Measured):
         epochs: of the training of the other task.
     """
 
+    variant: str = "{}"
     other_task: str = "-"
     way: str = "-"
     strength: float = nan
@@ -209,7 +211,7 @@ def read_measured(
     def check(table: pd.DataFrame) -> None:
         check_same_columns(table, columns)
         check_finite(table, *MUST_BE_FINITE.get(kind, ()))
-        for name in {"reliability", "units", "errors", "layers"} & set(columns):
+        for name in {"reliability", "units", "errors", "layers", "variant"} & set(columns):
             for text in table[name]:
                 json.loads(text)
 

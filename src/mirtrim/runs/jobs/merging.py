@@ -181,6 +181,7 @@ def measure_merging(
     path: Path,
     *,
     code_digest: str,
+    other_name: str | None = None,
     tell: Callable[[str], None] = lambda text: None,
     report: Callable[[EpochReport], None] = lambda epoch: None,
 ) -> None:
@@ -192,6 +193,7 @@ def measure_merging(
         rows: result rows of the run and seed.
         networks: the folder that the run's job wrote.
         ratios: at which ratios; others are passed over.
+        other_name: of the variant of the other task, if it is one.
 
     Raises:
         ConfigError: the run masks, has no tickets, or has none of the ratios, or the tasks cannot
@@ -232,7 +234,8 @@ def measure_merging(
             found.append(
                 Merge(
                     **shared_of(of_ratio[ratio], code_digest),
-                    other_task=other.task.name,
+                    variant=of_ratio[ratio].get("variant", "{}"),
+                    other_task=other_name or other.task.name,
                     way=merged.way,
                     strength=merged.strength,
                     test_error=first_score.test_error,

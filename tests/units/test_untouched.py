@@ -4,6 +4,7 @@ import collections
 import copy
 import dataclasses
 import functools
+import json
 import random
 import threading
 import types
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 import mirtrim
 from mirtrim.units import nesting
 from mirtrim.units.finding import discover
+from mirtrim.units.preserving import uncached
+from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.utils.errors import TraceError
 
 X = torch.randn(2, 12, generator=torch.Generator().manual_seed(0))
@@ -406,6 +409,40 @@ def test_caches_do_not_connect_two_networks(warmed):
     assert halves.cache_info().currsize >= entries
     assert all(type(size) is int for size in halves((2, 8, 6)))
     assert halves.cache_info().hits >= warmed
+
+
+class FollowedSize(AdaptiveInt):
+    """A size of a network that is being read."""
+
+    def __new__(cls, value: int) -> "FollowedSize":
+        return int.__new__(cls, value)
+
+
+def test_installed_modules_are_searched_for_caches_once_and_again_when_they_change(monkeypatch):
+    """`json` stands for an installed library that has a function with a cache."""
+    calls: list[None] = []
+
+    def count(size: int) -> int:
+        calls.append(None)
+        return 0
+
+    def called() -> int:
+        """How many of two calls with a followed size really arrive."""
+        calls.clear()
+        with uncached(nn.Linear(2, 2)), uncached(nn.Linear(2, 2)):
+            for _ in range(2):
+                json.counted(FollowedSize(3))
+        return len(calls)
+
+    with uncached(nn.Linear(2, 2)):
+        pass  # now it is known as a module without any
+    for _ in range(2):
+        cached = functools.lru_cache(count)
+        monkeypatch.setattr(json, "counted", cached, raising=False)
+        assert (called(), called()) == (2, 2)
+        assert json.counted is cached
+        json.counted(3)
+        assert (cached.cache_info().currsize, cached.cache_info().misses) == (1, 1)
 
 
 # Layers that the example does not reach

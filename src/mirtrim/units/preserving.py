@@ -2,11 +2,14 @@
 
 import functools
 import math
+import os
 import random
 import sys
+import sysconfig
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -161,15 +164,51 @@ def uncached(network: nn.Module) -> Iterator[None]:
     Sizes that were followed must not stay in a cache, nor be answered from it: both would
     mix up networks.
     """
-    spaces: list[Any] = [m for m in list(sys.modules.values()) if isinstance(m, type(sys))]
-    spaces += {kind for module in network.modules() for kind in type(module).__mro__}
-    with ExitStack() as stack:
-        for space in spaces:
-            for name, value in list(vars(space).items()):
-                if type(value) is functools._lru_cache_wrapper:
-                    stack.callback(setattr, space, name, value)
-                    setattr(space, name, _bypassing(value))
+    kinds = {kind for module in network.modules() for kind in type(module).__mro__}
+    found: list[tuple[Any, _Cached]] = [(kind, _cached_in(kind)) for kind in kinds]
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and (cached := _cached_of(name, module)):
+            found.append((module, cached))
+    try:
+        for space, cached in found:
+            for name, (_, bypassing) in cached.items():
+                setattr(space, name, bypassing)
         yield
+    finally:
+        for space, cached in found:
+            for name, (function, _) in cached.items():
+                setattr(space, name, function)
+
+
+# Name → the function with a cache, and what takes its place.
+_Cached = dict[str, tuple[Any, Callable[..., Any]]]
+# What installed libraries hold, by name of the module: they are thousands of modules, whose
+# functions stay what they are. How many names a module had tells whether it was still loading.
+_LIBRARIES: dict[str, tuple[ModuleType, int, _Cached]] = {}
+_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
+
+
+def _cached_in(space: Any) -> _Cached:
+    return {
+        name: (value, _bypassing(value))
+        for name, value in list(vars(space).items())
+        if type(value) is functools._lru_cache_wrapper
+    }
+
+
+def _cached_of(name: str, module: ModuleType) -> _Cached:
+    """The same of a module; of an installed one, what was found in it before."""
+    names = vars(module)
+    known, size, cached = _LIBRARIES.get(name, (None, 0, {}))
+    if known is module and size == len(names):
+        if not cached or all(names.get(key) is kept[0] for key, kept in cached.items()):
+            return cached
+        if all(names.get(key) is kept[1] for key, kept in cached.items()):
+            return {}  # an outer context has replaced them
+    cached = _cached_in(module)
+    if (getattr(module, "__file__", None) or "").startswith(_INSTALLED):
+        _LIBRARIES[name] = module, len(names), cached
+    return cached
 
 
 @contextmanager

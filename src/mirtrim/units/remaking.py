@@ -5,6 +5,7 @@ full network, or other ones of the trimmed width, and never those that a cut has
 """
 
 import dis
+import functools
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -116,18 +117,19 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from codes(constant)
 
 
-def _assigned(code: types.CodeType) -> Iterator[str]:
+@functools.lru_cache(4096)
+def _assigned(code: types.CodeType) -> frozenset[str]:
     """Attributes that some code assigns; "name.*" where it may write into what one holds."""
-    before = ""
+    before, fills = "", False
+    assigned: set[str] = set()
     names = set(code.co_names)
     for step in dis.get_instructions(code):
         if step.opname == "STORE_ATTR":
-            yield before if step.argval == "data" else step.argval
+            assigned.add(before if step.argval == "data" else step.argval)
+        fills |= step.opname == "STORE_SUBSCR"
         before = step.argval if step.opname == "LOAD_ATTR" else ""
     if names & _WRITERS:
-        yield from (text for text in code.co_consts if isinstance(text, str))
-    fills = any(step.opname == "STORE_SUBSCR" for step in dis.get_instructions(code))
+        assigned.update(text for text in code.co_consts if isinstance(text, str))
     if fills or names & _FILLERS:
-        yield from (f"{name}.*" for name in names)
-    if names & _RESIZERS:
-        yield from names
+        assigned.update(f"{name}.*" for name in names)
+    return frozenset(assigned | names if names & _RESIZERS else assigned)

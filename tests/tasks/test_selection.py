@@ -17,6 +17,7 @@ from mirtrim.tasks.onset import Onset
 from mirtrim.tasks.pitch import Pitch
 from mirtrim.tasks.store import FeatureStore, open_store, write_store
 from mirtrim.tasks.task import Task
+from mirtrim.tasks.transcription import middle_of_the_best
 
 MARKS = {"train": 1, "validation": 2, "test": 3}
 SIZES: dict[str, Any] = {"examples_per_epoch": 48, "batch_size": 16}
@@ -199,6 +200,34 @@ def test_the_threshold_of_events_is_the_best_of_the_grid_and_its_neighbours(
     store = onsets(song=times, other=times)
     predictions = {name: peaks_at(*heights) for name in ("song", "other")}
     assert Onset().tune(predictions, store, features) == {"threshold_onset": threshold}
+
+
+def test_the_middle_of_the_best_thresholds_by_hand() -> None:
+    """Two pieces; at 0.3 their mean is 0.8 and its standard error 0.1 (0.7 and 0.9)."""
+    scores = {
+        0.1: [0.9, 0.9],  # best of all, without error, and worse ones beside it
+        0.2: [0.6, 0.7],
+        0.3: [0.7, 0.9],
+        0.4: [0.71, 0.7],  # hardly one standard error below: as good
+        0.5: [0.91, 0.5],
+        0.6: [0.69, 0.7],
+    }
+    pieces = {t: np.array(of) for t, of in scores.items()}
+    assert middle_of_the_best(pieces) == 0.1
+    del pieces[0.1]
+    assert middle_of_the_best(pieces) == 0.4  # of 0.3 to 0.5
+    # One piece has no standard error, and equally good thresholds still have a middle.
+    assert middle_of_the_best({t: of[:1] for t, of in pieces.items()}) == 0.5
+    assert middle_of_the_best({0.2: np.ones(1), 0.4: np.ones(1), 0.9: np.ones(1)}) == 0.55
+
+
+def test_a_threshold_in_the_middle_lies_between_what_is_right_and_what_is_not() -> None:
+    """True peaks 0.95 and 0.76, false 0.42: all is right from 0.45 to 0.75."""
+    times = [0.2, 0.4]
+    store = onsets(song=times, other=times)
+    predictions = {name: peaks_at(0.95, 0.76, 0.42) for name in ("song", "other")}
+    features = {"hop": 800, "sample_rate": 16000, "threshold": "middle"}
+    assert Onset().tune(predictions, store, features) == {"threshold_onset": 0.6}
 
 
 def test_the_threshold_of_pitch_is_the_best() -> None:

@@ -8,7 +8,7 @@ per piece, times in seconds, 50 ms window.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +22,16 @@ from mirtrim.models.spectral import SpectralCNN
 from mirtrim.tasks.audio import log_mel, read_mono
 from mirtrim.tasks.hearing import Features, Hearing, hop_ms
 from mirtrim.tasks.onset_scores import micro_f_measure, onset_scores, peak_times
-from mirtrim.tasks.schema import HOP, SAMPLE_RATE, Schema, dropout, integer, number, positive
+from mirtrim.tasks.schema import (
+    HOP,
+    SAMPLE_RATE,
+    Schema,
+    choice,
+    dropout,
+    integer,
+    number,
+    positive,
+)
 from mirtrim.tasks.store import FeatureStore
 from mirtrim.tasks.task import Decoding, Parameters, Predictions, Recording
 from mirtrim.tasks.windowed import Cut, WindowedTask
@@ -30,6 +39,7 @@ from mirtrim.tasks.windows import as_images, gather, overlap_mean, tiled_starts
 
 THRESHOLDS = np.round(np.arange(0.1, 0.95, 0.1), 2)
 THRESHOLD_REFINEMENT = 0.05
+FINE_THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 DROPOUT = 0.25
 
 SCHEMA: Schema = {
@@ -43,6 +53,12 @@ SCHEMA: Schema = {
         "window_frames": integer("Frames of one example."),
         "merge_seconds": number(
             "Onsets of one detector closer than this are one onset.", default=0.03, minimum=0
+        ),
+        "threshold": choice(
+            "The threshold that is best on validation, or the middle of all that are as good as "
+            "that within one standard error over pieces: for sounds unlike those of validation.",
+            "best",
+            "middle",
         ),
     },
     "network": {
@@ -180,22 +196,28 @@ class Transcription(WindowedTask):
     def tune(
         self, predictions: Predictions, store: FeatureStore, features: Parameters
     ) -> dict[str, float]:
-        """One threshold per detector: the best mean F on a coarse grid, then its neighbours."""
-        decoding = {}
-        for detector in self.detectors:
+        """One threshold per detector: the best mean F on a coarse grid, then its neighbours; with
+        `threshold: middle` the middle of those within one standard error of the best."""
+        return {
+            f"threshold_{detector}": self._threshold(predictions, store, features, detector)
+            for detector in self.detectors
+        }
 
-            def mean_f(threshold: float, detector: str = detector) -> float:
-                # Bound as a default because the closure is made in a loop.
-                decode = {f"threshold_{detector}": threshold}
-                scores = self._score_detector(predictions, store, features, decode, detector)
-                return float(scores[f"f_measure_{detector}"].mean())
+    def _threshold(
+        self, predictions: Predictions, store: FeatureStore, features: Parameters, detector: str
+    ) -> float:
+        def of_pieces(threshold: float) -> np.ndarray:
+            decode = {f"threshold_{detector}": threshold}
+            scores = self._score_detector(predictions, store, features, decode, detector)
+            return scores[f"f_measure_{detector}"].to_numpy(dtype=float)
 
-            coarse = {float(t): mean_f(float(t)) for t in THRESHOLDS}
-            best = max(coarse, key=lambda t: coarse[t])
-            for near in (best - THRESHOLD_REFINEMENT, best + THRESHOLD_REFINEMENT):
-                coarse[round(near, 2)] = mean_f(round(near, 2))
-            decoding[f"threshold_{detector}"] = max(coarse, key=lambda t: coarse[t])
-        return decoding
+        if features.get("threshold") == "middle":
+            return middle_of_the_best({float(t): of_pieces(float(t)) for t in FINE_THRESHOLDS})
+        coarse = {float(t): float(of_pieces(float(t)).mean()) for t in THRESHOLDS}
+        best = max(coarse, key=lambda t: coarse[t])
+        for near in (best - THRESHOLD_REFINEMENT, best + THRESHOLD_REFINEMENT):
+            coarse[round(near, 2)] = float(of_pieces(round(near, 2)).mean())
+        return max(coarse, key=lambda t: coarse[t])
 
     def score(
         self,
@@ -239,3 +261,24 @@ class Transcription(WindowedTask):
             found = peak_times(activation[index], decoding[f"threshold_{detector}"], hop_seconds)
             rows[track_id] = onset_scores(times.get(track_id, np.zeros(0)), found)
         return pd.DataFrame.from_dict(rows, orient="index").add_suffix(f"_{detector}")
+
+
+def middle_of_the_best(scores: Mapping[float, np.ndarray]) -> float:
+    """The middle of the thresholds around the best one that are as good within its standard error.
+
+    The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), which
+    takes the simplest of equally good models, for a choice in which none is simpler.
+
+    Args:
+        scores: rising thresholds → F-measure of each piece.
+    """
+    thresholds, means = list(scores), [float(of.mean()) for of in scores.values()]
+    best = int(np.argmax(means))
+    of_best = scores[thresholds[best]]
+    error = float(of_best.std(ddof=1)) / len(of_best) ** 0.5 if len(of_best) > 1 else 0.0
+    low = high = best
+    while low > 0 and means[low - 1] >= means[best] - error:
+        low -= 1
+    while high < len(means) - 1 and means[high + 1] >= means[best] - error:
+        high += 1
+    return round((thresholds[low] + thresholds[high]) / 2, 3)

@@ -79,6 +79,22 @@ def test_damage_is_one_line(make_bundle, key, value, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_network_that_is_older_than_a_feature_has_its_default(make_bundle):
+    base = make_bundle("onset").path
+    path = base.with_name("onset.model.json")
+    content = json.loads(path.read_text())
+    older = {
+        k: v for k, v in content["features"].items() if k not in ("threshold", "merge_seconds")
+    }
+    path.write_text(json.dumps({**content, "features": older}))
+    features = read_bundle(base).about.features
+    assert (features["threshold"], features["merge_seconds"]) == ("best", 0.03)
+    del older["mel_bands"]
+    path.write_text(json.dumps({**content, "features": older}))
+    with pytest.raises(ArtefactError, match="features: 'mel_bands' is a required property"):
+        read_bundle(base)
+
+
 @pytest.mark.parametrize("ending", [".json", ".model.json", ".safetensors"])
 def test_missing_and_broken_files(make_bundle, ending):
     base = make_bundle("onset").path

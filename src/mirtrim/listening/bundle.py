@@ -1,7 +1,7 @@
 """A bundle: a trained network with everything that is needed to use it (`listening.about`)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ def read_bundle(path: str | Path) -> Bundle:
     task = _task_of(about_part(read_content(base)), base)
     description = read_description(base)
     about = description.about
+    about = replace(about, features=_features(task, about.features))
     described_file(base, ".safetensors", description.weights_sha256)
     try:
         network = storage.load(base, lambda: task.network(about.features, about.network))
@@ -131,6 +132,12 @@ def read_bundle(path: str | Path) -> Bundle:
         raise ArtefactError(f"{base}{ENDING}: {error}; {REMEDY}") from error
     _check_network(network, about, task, base)
     return Bundle(base, about, task, network.eval())
+
+
+def _features(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults of features that a network is older than."""
+    known = task.schema["features"].items()
+    return {key: of["default"] for key, of in known if "default" in of} | dict(told)
 
 
 def _task_of(content: Mapping[str, Any], base: Path) -> Task:
@@ -180,8 +187,12 @@ def _schema(task: Task) -> dict[str, Any]:
         **dict.fromkeys(("parameters", "nonzeros", "macs"), COUNT),
         **dict.fromkeys(("target_ratio", "ratio"), RATIO),
         **dict.fromkeys(("validation_error", "test_error"), SHARE),
-        # As a configuration has them, and nothing is left to a default, which may change later.
-        features=_object(**task.schema["features"]),
+        # As a configuration has them. Packed networks may be older than some features; none of
+        # the keys that decide sizes is left to a default.
+        features={
+            **_object(**task.schema["features"]),
+            "required": [k for k, of in task.schema["features"].items() if "default" not in of],
+        },
         network=_object(**task.schema["network"]),
         statistics=_object(**(statistics if task.normalised_array else {})),
         decoding=_decoding(task),
@@ -216,7 +227,7 @@ def _problem_of_statistics(task: Task, content: Mapping[str, Any]) -> str | None
     """Statistics are those of the columns of a patch, (batch, 1, columns, rows)."""
     if not task.normalised_array:
         return None
-    columns = task.example_input(content["features"]).shape[2]
+    columns = task.example_input(_features(task, content["features"])).shape[2]
     for name, values in content["statistics"].items():
         if len(values) != columns:
             return f"statistics.{name}: {len(values)} numbers for {columns} columns"

@@ -18,6 +18,7 @@ SPECTRAL = {
     "features": {
         "sample_rate": 8000, "window": 512, "hop": 400, "mel_bands": 8, "lowest_hz": 20,
         "highest_hz": 4000, "window_frames": 20, "merge_seconds": 0.03,
+        "threshold": "best",
     },
     "network": {"channels": 4, "hidden": 16, "dropout": 0.25},
 }  # fmt: skip

@@ -137,7 +137,7 @@ def read_bundle(path: str | Path) -> Bundle:
 def _features(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
     """With the defaults of features that a network is older than."""
     known = task.schema["features"].items()
-    return {key: of["default"] for key, of in known if "default" in of} | dict(told)
+    return dict(told) | {k: of["default"] for k, of in known if "default" in of and k not in told}
 
 
 def _task_of(content: Mapping[str, Any], base: Path) -> Task:

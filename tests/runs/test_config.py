@@ -16,6 +16,11 @@ from mirtrim.tasks.registry import TASKS
 from mirtrim.utils.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
+PROFILES = sorted(
+    path.stem
+    for path in (ROOT / "config").glob("*.yaml")
+    if "profile:" in path.read_text() and path.stem != "default"
+)
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 
@@ -687,6 +692,18 @@ def test_variants_share_a_trunk_as_tasks_do() -> None:
         of_variants("drums-width_0p25")
     with pytest.raises(ConfigError, match=r"width_0p5.ratios: 8 is no ratio of the task; it has"):
         of_variants("drums-width_0p5", 8)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_with_ratios_of_its_own_inherits_none_of_a_task(name: str) -> None:
+    """`ratios: null` of a task stands for those of the profile; a task of the default profile that
+    has its own would keep them without a word."""
+    profile = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    own = {task for task, block in default()["tasks"].items() if block.get("ratios")}
+    assert own == {"pitch", "drums"}
+    for task in own if "ratios" in profile else ():
+        block = profile["tasks"].get(task, {})
+        assert block is None or "ratios" in block, task
 
 
 def test_features_of_a_pair_are_the_same() -> None:

@@ -77,8 +77,21 @@ PAIR = {
     "tasks/onset/ratios": [2],
     "tasks/drums": SMALL,
     "inspected": {"tasks": ["onset"]},
+    "studies/lengths": {
+        "tasks": ["onset", "drums"],
+        "ratios": [2],
+        "runs": [],
+        "variants": {
+            task: {"epochs": [{"value": 1, "training": {"epochs": 1}, "rewind_epoch": 0}]}
+            for task in ("onset", "drums")
+        },
+    },
     "merging": {
-        "onset": {"other": "drums", "runs": ["trim_magnitude_local_rewind"], "ratios": [2]}
+        "onset-epochs_1": {
+            "other": "drums-epochs_1",
+            "runs": ["trim_magnitude_local_rewind"],
+            "ratios": [2],
+        }
     },
 }
 
@@ -89,11 +102,16 @@ def test_a_second_task_is_trained_on_the_trunk_of_a_ticket(tmp_path: Path) -> No
     done = snakemake(tmp_path, "merging", changes=PAIR)
     assert done.returncode == 0, done.stderr[-3000:]
     ways = ["separate", "start", "average", "task_vectors", "emr"]
-    found = lines(results / "merging/onset.csv")
-    assert [(line["other_task"], line["way"]) for line in found] == [("drums", w) for w in ways]
+    found = lines(results / "merging/onset-epochs_1.csv")
+    assert [line["way"] for line in found] == ways
+    assert {(line["other_task"], line["variant"]) for line in found} == {
+        ("drums-epochs_1", '{"epochs": 1}')
+    }
     assert [line["way"] for line in lines(results / "studies/merging.csv")] == ways
-    assert (results / "studies/merging.md").read_text().count("| onset, drums | trim |") == 5
+    assert (results / "studies/merging.md").read_text().count(
+        "| onset-epochs_1, drums-epochs_1 | trim |"
+    ) == 5
     # Drums has no networks of its own, and a second command nothing to do.
-    assert {path.parent.name for path in (results / "networks").glob("*/*")} == {"onset"}
+    assert {path.parent.name for path in (results / "networks").glob("*/*")} == {"onset-epochs_1"}
     again = snakemake(tmp_path, "merging", "-n", changes=PAIR)
     assert "merge " not in again.stdout + again.stderr

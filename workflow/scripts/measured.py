@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 from job import job, paths
 
 from mirtrim.analysis import connectivity, merging, singular
@@ -17,7 +18,14 @@ TOLD = {
 given, wanted, output = snakemake.input, snakemake.params, snakemake.output
 with job(snakemake, wanted.kind):
     kind, table, write = TOLD[wanted.kind]
-    found = read_measured(kind, paths(given.get("files")), paths(given.get("tables")), wanted.jobs)
+    parts = [read_measured(kind, [], [], {})]
+    for task, jobs in wanted.jobs.items():
+        files = [path for path in paths(given.get("files")) if path.parent.name == task]
+        tables = [path for path in paths(given.get("tables")) if path.stem == task]
+        # Rows name the task of a variant, files the variant.
+        base = snakemake.config["plan"]["variants"].get(task, {"task": task})["task"]
+        parts.append(read_measured(kind, files, tables, {base: jobs}))
+    found = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     write(table(found), Path(output.csv), Path(output.markdown))
     if output.figure:
         save_figure(connectivity.draw_connectivity(found), paths(output.figure))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import finished_run, job, rows_of
+from job import base_of, finished_run, job, rows_of
 
 from mirtrim.runs.jobs.altered import augmented
 from mirtrim.runs.jobs.merging import measure_merging
@@ -17,7 +17,7 @@ variant = plan["variants"].get(other, {})
 block = variant.get("block") or config["tasks"][other]
 epochs = block["training"]["epochs"] * len(ratios)
 with job(snakemake, f"merging of {task} {name} seed {seed} with {other}", epochs) as running:
-    rows = rows_of(snakemake, {task: [f"{name}_seed{seed}"]})
+    rows = rows_of(snakemake, {base_of(snakemake): [f"{name}_seed{seed}"]})
     run = finished_run(snakemake)
     shared = open_setting(
         config["profile"],

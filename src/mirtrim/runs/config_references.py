@@ -184,12 +184,13 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
     inspected["tasks"] = _known_tasks(config["tasks"], wanted, "inspected.tasks", notes)
     blocks: dict[tuple[str, str], dict[str, Any]] = {}
-    # Variants of tasks have tickets and networks as tasks have.
+    # Trunks of variants are merged as those of tasks are.
     trained = config["tasks"] | {
         name_of(task, values): block for _, task, values, block in variants_of(config)
     }
     for key in ("connectivity", "merging", "singular"):
-        there = _known_tasks(trained, list(config[key]), key, notes)
+        known = trained if key == "merging" else config["tasks"]
+        there = _known_tasks(known, list(config[key]), key, notes)
         config[key] = {task: config[key][task] for task in there}
         if key == "merging":
             _check_merging(config, trained, notes)

@@ -18,6 +18,7 @@ from mirtrim.units.graph import UnitGraph
 from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
+from mirtrim.units.own_functions import in_plain_sight
 from mirtrim.units.preserving import followed_products, preserved, uncached, unscripted
 from mirtrim.units.remaking import codes, python_function
 from mirtrim.units.resolving import resolve
@@ -110,7 +111,7 @@ def _watch(model: nn.Module, trace: Tracer, example_inputs: Any) -> None:
     positional, named = arguments(model, example_inputs)
     for tensor in tensors_in((positional, named)):
         trace.set(tensor, IMMORTAL)
-    with trace.adaptive_attributes(), trace:
+    with trace.adaptive_attributes(), in_plain_sight(), trace:
         outputs = leaves_in(model(*positional, **named))
     for leaf in outputs:
         trace.finish(leaf)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mirtrim.units.gating import is_gated
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
@@ -162,6 +163,11 @@ def _check_kind(model: nn.Module, example_inputs: Any) -> None:
         TraceError: names the module or the input.
     """
     check_python(model)
+    if is_gated(model):
+        raise TraceError(
+            f"{type(model).__name__} is gated while it is pruned, so its units cannot be found; "
+            "trim it before or after the block or the training"
+        )
     for path, module in model.named_modules():
         name = path or type(model).__name__
         kind = type(module)

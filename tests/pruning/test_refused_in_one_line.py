@@ -191,3 +191,25 @@ def test_nor_in_the_training_of_a_ticket():
     tickets = mirtrim.tickets(network(), X, train, [2], method="feedback_units", steps=4)
     with pytest.raises(TraceError, match=r"^ratio 2: Sequential is gated while it is pruned"):
         next(tickets)
+
+
+def evaluates_only(net, after_step):
+    with torch.no_grad():
+        net(X)
+
+
+@pytest.mark.parametrize("method", ["trim", "low_rank", "nothing_removed", "narrower"])
+def test_a_loop_that_leaves_the_weights_as_they_were_is_named(method):
+    tickets = mirtrim.tickets(network(), X, evaluates_only, [1.2], method=method, steps=1)
+    with pytest.warns(UserWarning, match="^train made no step and left all weights as they were"):
+        next(tickets)
+
+
+def test_a_loop_that_trains_by_hand_or_by_steps_is_not(recwarn):
+    def by_hand(net, after_step):
+        with torch.no_grad():
+            net[2].bias += 1
+
+    for train in (by_hand, four_steps):
+        list(mirtrim.tickets(network(), X, train, [1, 2]))
+    assert not recwarn.list

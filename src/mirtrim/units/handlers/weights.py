@@ -47,10 +47,9 @@ def weight_origins(call: Call, weight: Tensor, dim: int = 0) -> Origins:
 def _told_whole(call: Call, weight: Tensor) -> None:
     """A layer whose units are not known: its costs, and words about it for the report."""
     findings = call.trace.findings
-    note = (
-        f"all units of {call.place} stay, and are not listed: its weight {tuple(weight.shape)} is "
-        "computed in a way that cannot be followed"
-    )
+    why = f"its weight {tuple(weight.shape)} is computed in a way that cannot be followed"
+    findings.unlisted[call.trace.owner()[0]] = why
+    note = f"all units of {call.place} stay, and are not listed: {why}"
     if note not in findings.notes:
         findings.notes.append(note)
     if call.func in CONVOLUTIONS or call.func is torch.nn.functional.linear:

@@ -101,11 +101,19 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
                 f"combines {len(ids)} units with a constant of that size; register it as a buffer",
             )
         elif other_label.axis is None:
-            trace.ledger.unite(ids, other_label.ids, reason)
+            trace.ledger.unite(ids, other_label.ids, _why_kept(call, other_label) or reason)
         elif other_label.axis + out_dims - tensor.dim() != axis:
             trace.ledger.pin(ids, f"units along two dimensions meet in {call.place}")
     source = label.source if all(x is None or x is label for x in labels) else ""
     call.set_all(Label(axis, ids, source))
+
+
+def _why_kept(call: Call, label: Label) -> str:
+    """Words for what units stay with, if that is a layer which keeps all of its own."""
+    layer = call.trace.findings.layers.get(label.source)
+    if layer is None or not layer.fixed:
+        return ""
+    return f"it is combined by {call.place} with what stays: {layer.fixed}"
 
 
 def combine_into(call: Call, out: Tensor, tensors: Sequence[Tensor]) -> None:

@@ -204,7 +204,7 @@ def label_result(
     elif rows.any():
         call.set_all(Label(axis, rows, _source(call, origins[0][0])))
     else:
-        call.set_all(IMMORTAL)
+        call.set_all(IMMORTAL.of(_source(call, origins[0][0])))
 
 
 def _source(call: Call, name: str) -> str:

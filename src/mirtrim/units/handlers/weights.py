@@ -120,6 +120,26 @@ def learned_units(call: Call, tensor: Tensor, axis: int) -> Ids:
     return ids
 
 
+def own_units(call: Call, free: Free, dim: int) -> Ids | None:
+    """Ids along one dimension of parameters, new ones if nothing met them yet.
+
+    Returns:
+        None where the code fixes how many there are.
+    """
+    trace = call.trace
+    places = [(name, place) for name, dims in free.origins if (place := dims[dim]) is not None]
+    if not places or dim in free.copied or trace.findings.rigid.intersection(places):
+        return None
+    name, place = places[0]
+    known = trace.findings.slot(name, place)
+    ids = trace.along(name, place)
+    if known is None:
+        trace.findings.learned.append(ids)
+    for other, where in places[1:]:
+        trace.bind(other, where, ids)
+    return ids
+
+
 def owner_attribute(call: Call, kinds: Any, weight: Tensor, name: str) -> str | None:
     """Path of the module that runs and holds `weight`, if its attributes will be cut too."""
     path, module = call.trace.owner()

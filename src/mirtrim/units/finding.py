@@ -66,7 +66,10 @@ def _best(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
         graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
     if all(graph.undivided for graph in graphs):
         # By what it is divided may as well be a number, and not one of heads or groups.
-        graphs.append(_trace(model, example_inputs, replace(plan, typed_divisors=True)))
+        typed = replace(plan, typed_divisors=True)
+        graphs.append(_trace(model, example_inputs, typed))
+        if graphs[-1].chose:
+            graphs.append(_trace(model, example_inputs, replace(typed, prefer_last=True)))
     for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph

@@ -199,13 +199,13 @@ def distances(call: Call) -> None:
         return
     ids, ledger = units[0][1].ids, call.trace.ledger
     for tensor in both:
-        label = call.label(tensor)
-        if isinstance(label, Free):
+        known = call.label(tensor)
+        if isinstance(known, Free):
             columns = Label(tensor.dim() - 1, ids)
-            bind_free(call, tensor, label, columns.axis, columns, tensor.dim())
-        elif label is None:
+            bind_free(call, tensor, known, columns.axis, columns, tensor.dim())
+        elif known is None:
             call.refuse(ids, "takes distances from constants; register them as a buffer")
         else:
-            ledger.unite(ids, label.ids, f"they are compared with others in {call.place}")
+            ledger.unite(ids, known.ids, f"they are compared with others in {call.place}")
     call.gate = (call.name, -1, ids)
     call.set_all(ledger.depend(np.unique(ids)))

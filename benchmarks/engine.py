@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch_pruning
-from timing import cpu_seconds, print_table
+from timing import cpu_seconds, print_table, take_no_arguments
 from torch import Tensor, nn
 
 from mirtrim.models.crepe import Crepe
@@ -90,6 +90,7 @@ def rival(model: nn.Module, example: Tensor) -> nn.Module:
 
 def main() -> None:
     """Print the table."""
+    take_no_arguments(__doc__)
     torch.set_num_threads(1)
     rows = []
     for name, (factory, shape) in CASES.items():

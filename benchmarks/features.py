@@ -17,7 +17,7 @@ import librosa
 import numpy as np
 import soundfile
 import torch
-from timing import interleaved, print_table
+from timing import interleaved, print_table, take_no_arguments
 
 from mirtrim.tasks.audio import log_mel, read_mono
 from mirtrim.tasks.constant_q import log_constant_q
@@ -129,6 +129,7 @@ def decoding(channels: int, ending: str, folder: Path, seconds: float = 30.0) ->
 
 def main() -> None:
     """Print the table."""
+    take_no_arguments(__doc__)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:
         rows = [

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 from scipy.stats import norm, spearmanr
-from timing import cpu_seconds
+from timing import cpu_seconds, take_no_arguments
 from torch import Tensor
 
 from mirtrim.pruning.criteria.bits import at_own_resolution
@@ -74,6 +74,7 @@ def resolution(rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
+    take_no_arguments(__doc__)
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     print(f"{'':56s} {'seconds':>8s} {'error':>8s} {'ranks':>8s}")

@@ -12,7 +12,7 @@ from functools import partial
 from unittest import mock
 
 import torch
-from timing import interleaved, print_table
+from timing import interleaved, print_table, take_no_arguments
 from torch import Tensor, nn
 
 import mirtrim
@@ -175,6 +175,7 @@ def measured(times: list[float], steps: int) -> list[str]:
 
 def main() -> None:
     """Print the tables."""
+    take_no_arguments(__doc__)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     head = ["ours, ms", "torch, ms", "torch / ours"]

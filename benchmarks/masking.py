@@ -6,7 +6,7 @@ python benchmarks/masking.py
 from collections.abc import Callable
 
 import torch
-from timing import interleaved, print_table
+from timing import interleaved, print_table, take_no_arguments
 from torch import Tensor, nn
 
 from mirtrim.models.spectral import SpectralCNN
@@ -53,6 +53,7 @@ def stepper(model: nn.Module, inputs: Tensor, masked: bool) -> Callable[[], None
 
 def main() -> None:
     """Print the tables."""
+    take_no_arguments(__doc__)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rows = []

@@ -1,10 +1,20 @@
 """Medians of CPU time on one thread, and tables of them."""
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
+
+
+def take_no_arguments(about: str | None) -> None:
+    """Print what a script measures if it is called with `--help`, and refuse other arguments.
+
+    Args:
+        about: its docstring.
+    """
+    argparse.ArgumentParser(description=(about or "").splitlines()[0]).parse_args()
 
 
 def cpu_seconds(action: Callable[[], object], repeats: int = 7) -> float:

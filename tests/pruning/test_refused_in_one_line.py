@@ -1,5 +1,7 @@
 """What tickets and feedback cannot do is said in one line, where possible before any training."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -161,3 +163,53 @@ def test_methods_that_prune_as_they_go_from_a_trained_network_ask_for_steps_as_w
     tickets = mirtrim.tickets(network(), X, never, [1.1], method=method, trained=True)
     with pytest.raises(ConfigError, match=r"^ratio 1\.1: steps: .* say how many"):
         next(tickets)
+
+
+def test_a_network_is_not_trimmed_while_units_of_it_are_gated():
+    net = network()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    refused = pytest.raises(TraceError, match="^Sequential is gated while it is pruned")
+    with mirtrim.feedback(net, optimizer, 2, 4, of="units", example_inputs=X) as pruning:
+        for _ in range(4):
+            net(X).sum().backward()
+            optimizer.step()
+            pruning.step()
+        with refused:
+            mirtrim.trim(net, X, 1.5)
+        with refused:
+            mirtrim.trim(copy.deepcopy(net), X, 1.5)
+    assert mirtrim.trim(net, X, 1.5).trim_report.ratio >= 1.5
+    assert mirtrim.trim(pruning.model, X, 1.2).trim_report.ratio >= 1.2
+
+
+def test_nor_in_the_training_of_a_ticket():
+    def train(net, after_step):
+        four_steps(net, after_step)
+        if after_step.ratio == 2:
+            mirtrim.trim(net, X, 1.5)
+
+    tickets = mirtrim.tickets(network(), X, train, [2], method="feedback_units", steps=4)
+    with pytest.raises(TraceError, match=r"^ratio 2: Sequential is gated while it is pruned"):
+        next(tickets)
+
+
+def evaluates_only(net, after_step):
+    with torch.no_grad():
+        net(X)
+
+
+@pytest.mark.parametrize("method", ["trim", "low_rank", "nothing_removed", "narrower"])
+def test_a_loop_that_leaves_the_weights_as_they_were_is_named(method):
+    tickets = mirtrim.tickets(network(), X, evaluates_only, [1.2], method=method, steps=1)
+    with pytest.warns(UserWarning, match="^train made no step and left all weights as they were"):
+        next(tickets)
+
+
+def test_a_loop_that_trains_by_hand_or_by_steps_is_not(recwarn):
+    def by_hand(net, after_step):
+        with torch.no_grad():
+            net[2].bias += 1
+
+    for train in (by_hand, four_steps):
+        list(mirtrim.tickets(network(), X, train, [1, 2]))
+    assert not recwarn.list

@@ -1,12 +1,16 @@
 """Selections with literal scores: who goes, and how exactly a target is met."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrizations
 
+import mirtrim
 from mirtrim.pruning.selection import (
     blocks,
     choose_units,
@@ -127,6 +131,17 @@ def test_the_three_that_hold_most_are_named_with_reasons() -> None:
     assert largest_holders(pinned, smallest_cut(pinned, 900)) == (
         "0 (3,600), 1 (1,802: it is an output of the network)"
     )
+
+
+@pytest.mark.parametrize("norm", [parametrizations.spectral_norm, nn.utils.spectral_norm])
+def test_a_layer_that_cannot_be_followed_has_the_reason_of_the_note(norm) -> None:
+    net = nn.Sequential(nn.Linear(3, 8), norm(nn.Linear(8, 40)), nn.Linear(40, 2))
+    with pytest.raises(RatioError) as caught:
+        mirtrim.trim(net, torch.zeros(1, 3), 50)
+    (note,) = discover(net, torch.zeros(1, 3)).notes
+    why = "its weight (40, 8) is computed in a way that cannot be followed"
+    assert note.endswith(f"not listed: {why}")
+    assert re.search(rf"1\S* \(3[26]0: {re.escape(why)}\)", str(caught.value))
 
 
 def test_units_of_a_wide_layer_count_by_their_incoming_weights_only_if_these_are_known() -> None:

@@ -59,6 +59,8 @@ CALLS = {
     "cosine_similarity, broadcast": (F.cosine_similarity, [C, B, 2]),
     "cosine_similarity, of many": (F.cosine_similarity, [C[:, :, None], B[None, None], -1]),
     "cosine_similarity, first": (F.cosine_similarity, [C, A, 0]),
+    "pairwise_distance": (F.pairwise_distance, [C, V]),
+    "pairwise_distance, far": (F.pairwise_distance, [A, B, float("inf"), 0.5, True]),
 }
 
 

@@ -185,6 +185,14 @@ def test_outputs_and_protected_layers_keep_all_units():
     assert kept.layers[1].pinned_because == "b is protected"
 
 
+def test_what_is_added_to_a_protected_layer_stays_because_of_that():
+    net = Net(lambda m, x: m.c(m.a(x).relu() + m.b(x)), b=nn.Conv1d(3, 6, 1), c=conv(6))
+    graph = discover(net.double(), X, protect=["a"])
+    why = {layer.name: layer.pinned_because for layer in graph.layers}
+    assert why["a"] == "a is protected"
+    assert why["b"] == "it is combined by add in the network (Net) with what stays: a is protected"
+
+
 def test_reasons_name_operation_and_module():
     net = Net(lambda m, x: m.b(m.a(x).view(2, 6, -1)), b=conv(6))
     reason = discover(net.double(), X).layers[0].pinned_because

@@ -98,6 +98,8 @@ def trim_for_speed(
             reached is for a clock to say.
         ratio: how many times fewer parameters; give either this or `speed_up`.
         multiple_of: units that a kernel computes at once; see `mirtrim.pruning.kernel_widths`.
+            Below 32 units few multiples of eight are left, so the cut may be twice as deep as
+            asked; four suits narrow recurrent layers, whose time has steps of four.
         microseconds: price of a unit of each layer, from `unit_microseconds`.
         criterion, scale, minimum_units, protect, batches, loss, seed: as for `mirtrim.trim`.
 

@@ -35,6 +35,11 @@ def largest_holders(graph: UnitGraph, keep: np.ndarray) -> str:
         if layer.pinned_because:
             for path in (layer.name, *map(_module, layer.weights)):
                 reasons.setdefault(path, layer.pinned_because)
+    for path in sizes:
+        for module, why in graph.unlisted.items():
+            # A parametrisation keeps its parameters in a module of its own.
+            if path == module or path.startswith(f"{module}.parametrizations."):
+                reasons.setdefault(path, why)
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:_NAMED]
     return ", ".join(
         f"{path} ({size:,}{': ' + reasons[path] if path in reasons else ''})"

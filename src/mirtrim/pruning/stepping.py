@@ -6,7 +6,8 @@ after the step it becomes again the one whose gradient is taken (masked weights,
 """
 
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -171,4 +172,17 @@ def assert_numbers(network: nn.Module) -> None:
         raise TrainingError(
             f"{name} holds NaN after the training; lower the learning rate, or look for a loss "
             "that is NaN"
+        )
+
+
+def warn_if_unchanged(network: nn.Module, before: Mapping[str, Tensor]) -> None:
+    """Say so if a loop that told no step has left the weights what they were `before`."""
+    parameters = dict(network.named_parameters())
+    if parameters.keys() <= before.keys() and all(
+        torch.equal(p.detach().to(before[name]), before[name]) for name, p in parameters.items()
+    ):
+        warnings.warn(
+            "train made no step and left all weights as they were; let it train the network that "
+            "it is given",
+            stacklevel=5,
         )

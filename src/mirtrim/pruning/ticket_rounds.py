@@ -15,7 +15,7 @@ from mirtrim.pruning.pipeline import size_of
 from mirtrim.pruning.progress import Progress
 from mirtrim.pruning.report import TrimReport
 from mirtrim.pruning.selection import smallest_cut
-from mirtrim.pruning.stepping import Stepper, assert_numbers
+from mirtrim.pruning.stepping import Stepper, assert_numbers, warn_if_unchanged
 from mirtrim.training import Hook, State, state_of
 from mirtrim.units.copying import copied
 from mirtrim.units.cutting import cut_slots
@@ -197,6 +197,7 @@ class Tickets(Iterator[LotteryTicket]):
     ) -> AfterStep:
         network.train()
         learned = {name: p.requires_grad for name, p in network.named_parameters()}
+        before = state_of(network)
         stepper = Stepper(network, hook)
         after = AfterStep(network, stepper, ratio, slots, teacher, self._distance)
         with stepper:
@@ -214,6 +215,8 @@ class Tickets(Iterator[LotteryTicket]):
                 f"steps: train made {after.steps}, and pruning ends after step {end} of "
                 f"{self._at.steps}; give the number that it makes"
             )
+        if not after.steps:
+            warn_if_unchanged(network, before)
         network.eval()
         for name, parameter in network.named_parameters():
             # What a loop freezes or has not cleared is over with it: frozen weights are not pruned.

@@ -110,6 +110,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return torch.einsum("...i,...i->...", one, two)
 
 
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    return torch.linalg.vector_norm(x1 - x2 + eps, ord=p, dim=-1, keepdim=keepdim)
+
+
 _BY_NAME: dict[str, Callable[..., Any]] = {
     "atleast_1d": lambda *given: _of_each(_vector, given),
     "atleast_2d": lambda *given: _of_each(_row, given),
@@ -138,6 +144,7 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     "multi_dot": chain_matmul,
     "kron": kron,
     "cosine_similarity": cosine_similarity,
+    "pairwise_distance": pairwise_distance,
 }
 
 COMPOSED: dict[Any, Callable[..., Any]] = {

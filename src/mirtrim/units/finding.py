@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from mirtrim.units.gating import is_gated
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
+from mirtrim.units.own_functions import in_plain_sight
 from mirtrim.units.preserving import followed_products, preserved, uncached, unscripted
 from mirtrim.units.remaking import codes, python_function
 from mirtrim.units.resolving import resolve
@@ -64,7 +66,10 @@ def _best(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
         graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
     if all(graph.undivided for graph in graphs):
         # By what it is divided may as well be a number, and not one of heads or groups.
-        graphs.append(_trace(model, example_inputs, replace(plan, typed_divisors=True)))
+        typed = replace(plan, typed_divisors=True)
+        graphs.append(_trace(model, example_inputs, typed))
+        if graphs[-1].chose:
+            graphs.append(_trace(model, example_inputs, replace(typed, prefer_last=True)))
     for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph
@@ -110,7 +115,7 @@ def _watch(model: nn.Module, trace: Tracer, example_inputs: Any) -> None:
     positional, named = arguments(model, example_inputs)
     for tensor in tensors_in((positional, named)):
         trace.set(tensor, IMMORTAL)
-    with trace.adaptive_attributes(), trace:
+    with trace.adaptive_attributes(), in_plain_sight(), trace:
         outputs = leaves_in(model(*positional, **named))
     for leaf in outputs:
         trace.finish(leaf)
@@ -161,6 +166,11 @@ def _check_kind(model: nn.Module, example_inputs: Any) -> None:
         TraceError: names the module or the input.
     """
     check_python(model)
+    if is_gated(model):
+        raise TraceError(
+            f"{type(model).__name__} is gated while it is pruned, so its units cannot be found; "
+            "trim it before or after the block or the training"
+        )
     for path, module in model.named_modules():
         name = path or type(model).__name__
         kind = type(module)

@@ -58,7 +58,8 @@ REDUCTIONS = {
 SCALED = {F.normalize}
 SHARED = {*named("softmax log_softmax", torch, torch.Tensor, F, torch.special)}
 SUMS_OF_PRODUCTS = {torch.einsum, torch.tensordot}
-ORDERED = {*NORMS, *REDUCTIONS, *SCALED, *SHARED, ATTENTION, *SUMS_OF_PRODUCTS}
+DISTANCES = torch.cdist
+ORDERED = {*NORMS, *REDUCTIONS, *SCALED, *SHARED, ATTENTION, *SUMS_OF_PRODUCTS, DISTANCES}
 GATED = {*LAYERS, *RECURRENT, *CELLS, HEADS, BILINEAR, *ORDERED}
 
 

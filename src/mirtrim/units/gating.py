@@ -77,6 +77,12 @@ def gates(
             handle.remove()
 
 
+def is_gated(model: nn.Module) -> bool:
+    """Whether `model`, or a part of it, has gates at the moment."""
+    hooks = (hook for module in model.modules() for hook in module._forward_pre_hooks.values())
+    return any(isinstance(getattr(hook, "__self__", None), Gating) for hook in hooks)
+
+
 class Gating:
     """The hooks of a gated network.
 

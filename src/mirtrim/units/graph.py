@@ -132,6 +132,7 @@ class UnitGraph:
             and in training mode.
         kept: reasons for which units can never be removed, and how many units for each.
         unreached: names of parameters that took no part when the network ran; they are kept.
+        unlisted: paths of modules all of whose units stay without being in `layers`, and why.
         notes: what else a reader should know about how the network was followed.
         weight_norms: names of magnitude and direction of normalised weights, and the dimension
             that the norm is not taken over (None: over all).
@@ -156,6 +157,7 @@ class UnitGraph:
     training_norm_calls: tuple[NormCall, ...]
     kept: Mapping[str, int]
     unreached: tuple[str, ...]
+    unlisted: Mapping[str, str]
     notes: tuple[str, ...]
     weight_norms: tuple[tuple[str, str, int | None], ...]
     draws: tuple[tuple[int | None, np.ndarray], ...]

@@ -20,6 +20,7 @@ class Label:
             whole (0: no units at all, as for network inputs).
         ids: unit id of each position along `axis`.
         source: name of the layer whose output this is, unit by unit and in order, else "".
+            Without units, that of a layer that keeps all of its own.
     """
 
     axis: int | None
@@ -29,6 +30,10 @@ class Label:
     def moved(self, axis: int) -> "Label":
         """The same units along another dimension."""
         return Label(axis, self.ids, self.source)
+
+    def of(self, source: str) -> "Label":
+        """The same of a named layer."""
+        return Label(self.axis, self.ids, source)
 
 
 IMMORTAL = Label(None, np.zeros(1, dtype=np.int64))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.gated_calls import ATTENTION, NORMS, SCALED, SHARED
+from mirtrim.units.gated_calls import ATTENTION, DISTANCES, NORMS, SCALED, SHARED
 from mirtrim.units.graph import NormCall
 from mirtrim.utils.errors import TraceError
 
@@ -58,6 +58,10 @@ def over_living(
         operands = list(args[1] if isinstance(args[1], list | tuple) else args[1:])
         operands[-1] = zeroed(operands[-1], call.axis, living)
         return func(args[0], *operands)
+    if func is DISTANCES:
+        given = dict(zip(("x1", "x2", "p", "compute_mode"), args, strict=False)) | kwargs
+        rows = {name: zeroed(given[name], -1, living) for name in ("x1", "x2")}
+        return func(**(given | rows))
     name = "input" if "input" in kwargs else "self" if "self" in kwargs else "x"
     tensor = args[0] if args else kwargs[name]
     _fitting(tensor, call.axis, living)

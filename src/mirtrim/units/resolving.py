@@ -47,6 +47,7 @@ class Findings(Constraints):
         parts: names given to parts of tensors, with the tensor, the dimension that was cut, and
             the first position.
         learned: ids given to learned inputs, before it is known which units these meet.
+        unlisted: modules that make units which are not known, by path, and why.
     """
 
     ledger: Ledger
@@ -68,6 +69,7 @@ class Findings(Constraints):
     updated: set[str] = field(default_factory=set)
     parts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     learned: list[Ids] = field(default_factory=list)
+    unlisted: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
@@ -199,6 +201,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         training_norm_calls=_norm_calls(findings.training_norms or findings.norms, groups_of),
         kept=_kept(findings, solution),
         unreached=findings.unreached,
+        unlisted=dict(findings.unlisted),
         notes=(*findings.notes, *_about_constants(findings, shapes)),
         chose=findings.chose,
         undivided=bool(findings.ledger.runs)

@@ -52,7 +52,6 @@ class Trace(TensorLabels):
         super().__init__(model, strict=plan.strict, updated=plan.updated)
         self.ledger.typed_divisors = plan.typed_divisors
         self._plan = plan
-        self.without_gradients = False
         unknown = set(plan.protect) - {path for path, _ in self._modules.values()}
         if unknown:
             raise TraceError(f"cannot protect {sorted(unknown)[0]!r}: there is no such module")

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mirtrim.units.gated_calls import REDUCTIONS, SCALED, SHARED
-from mirtrim.units.handlers.elementwise import combine
+from mirtrim.units.gated_calls import DISTANCES, REDUCTIONS, SCALED, SHARED
+from mirtrim.units.handlers.elementwise import bind_free, combine
 from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import Call, Handler, handles
 from mirtrim.units.handlers.reshaping import sizes_in
+from mirtrim.units.handlers.weights import own_units
 from mirtrim.units.labels import Free, Label
 
 # Names of operations, the position of the argument that says along which dimensions entries meet
@@ -84,9 +85,10 @@ def along(call: Call, tensor: Tensor, dims: set[int] | None) -> None:
 
 
 def _along_free(call: Call, tensor: Tensor, free: Free, dims: set[int] | None) -> None:
-    """A parameter keeps its size where entries meet; along its other dimensions it may shrink.
+    """A parameter keeps its size where entries meet, unless gates can leave some of them out.
 
-    So standardised weights lose units, but none that they read.
+    So weights that are standardised over a kernel lose units, but none that they read; a table
+    whose rows have a length loses columns together with the units that they are compared with.
     """
     first = call.out if isinstance(call.out, Tensor) else call.out[0]
     every = range(tensor.dim())
@@ -98,8 +100,15 @@ def _along_free(call: Call, tensor: Tensor, free: Free, dims: set[int] | None) -
         call.unknown()
         return
     call.fix_sizes()
-    for dim in met:
-        call.trace.fix_dim(free, dim)
+    ids = None
+    if len(met) == 1 and call.func in (*REDUCTIONS, *SCALED) and isinstance(call.out, Tensor):
+        (only,) = met
+        ids = own_units(call, free, only)
+        if ids is not None:
+            call.gate = (call.name, only, ids)
+    if ids is None:
+        for dim in met:
+            call.trace.fix_dim(free, dim)
     place_dims(call, tensor, order)
 
 
@@ -173,3 +182,30 @@ def quantile(call: Call) -> None:
         call.unknown()
     else:
         along(call, first_of(call), dims_of(call, 2))
+
+
+@handles(DISTANCES)
+def distances(call: Call) -> None:
+    """The distance of each row of one tensor from each of another: a statistic of their columns.
+
+    As in a norm, columns that are gone from both add nothing to it.
+    """
+    both = [call.argument(0, "x1"), call.argument(1, "x2")]
+    if call.blocked(both):
+        return
+    units = [(t, label) for t in both if (label := call.units(t)) is not None]
+    if not units or any(label.axis != t.dim() - 1 for t, label in units):
+        call.unknown("takes distances where units do not lie along columns")
+        return
+    ids, ledger = units[0][1].ids, call.trace.ledger
+    for tensor in both:
+        known = call.label(tensor)
+        if isinstance(known, Free):
+            columns = Label(tensor.dim() - 1, ids)
+            bind_free(call, tensor, known, columns.axis, columns, tensor.dim())
+        elif known is None:
+            call.refuse(ids, "takes distances from constants; register them as a buffer")
+        else:
+            ledger.unite(ids, known.ids, f"they are compared with others in {call.place}")
+    call.gate = (call.name, -1, ids)
+    call.set_all(ledger.depend(np.unique(ids)))

@@ -101,11 +101,19 @@ def combine(call: Call, tensors: Sequence[Tensor]) -> None:
                 f"combines {len(ids)} units with a constant of that size; register it as a buffer",
             )
         elif other_label.axis is None:
-            trace.ledger.unite(ids, other_label.ids, reason)
+            trace.ledger.unite(ids, other_label.ids, _why_kept(call, other_label) or reason)
         elif other_label.axis + out_dims - tensor.dim() != axis:
             trace.ledger.pin(ids, f"units along two dimensions meet in {call.place}")
     source = label.source if all(x is None or x is label for x in labels) else ""
     call.set_all(Label(axis, ids, source))
+
+
+def _why_kept(call: Call, label: Label) -> str:
+    """Words for what units stay with, if that is a layer which keeps all of its own."""
+    layer = call.trace.findings.layers.get(label.source)
+    if layer is None or not layer.fixed:
+        return ""
+    return f"it is combined by {call.place} with what stays: {layer.fixed}"
 
 
 def combine_into(call: Call, out: Tensor, tensors: Sequence[Tensor]) -> None:
@@ -168,7 +176,7 @@ def _combine_whole(
     """No tensor has units along a dimension: inputs, constants and parameters only."""
     trace, out_dims = call.trace, call.out.dim()
     wholes = [label for label in labels if isinstance(label, Label)]
-    if wholes:
+    if wholes and not _beside_parameters(tensors, labels, out_dims):
         for tensor in tensors:
             trace.fix_tensor(tensor)
         call.set_all(call.made_of(wholes))
@@ -195,6 +203,25 @@ def _combine_whole(
         along = [(name, dim) for name, dims in origins if (dim := dims[place]) is not None]
         trace.findings.ties += itertools.pairwise(along)
     call.set_all(Free(tuple(origins), frozenset(copied)))
+
+
+def _beside_parameters(
+    tensors: Sequence[Tensor], labels: Sequence[Label | Free | None], out_dims: int
+) -> bool:
+    """Whether statistics of units (‖x‖²) meet parameters (‖e‖²) where these do not lie."""
+    both = list(zip(tensors, labels, strict=True))
+    along = {
+        d + out_dims - tensor.dim()
+        for tensor, free in both
+        if isinstance(free, Free)
+        for d in range(tensor.dim())
+        if tensor.shape[d] > 1 and any(dims[d] is not None for _, dims in free.origins)
+    }
+    return bool(along) and all(
+        label.ids.any() and all(_size_at(tensor, d, out_dims) == 1 for d in along)
+        for tensor, label in both
+        if isinstance(label, Label)
+    )
 
 
 def _fix_met_by_constant(

@@ -103,8 +103,8 @@ class Call:
         kwargs = {key: plain_sizes(value) for key, value in self.kwargs.items()}
         first = args[0] if args else None
         into_leaf = isinstance(first, Tensor) and first.is_leaf and first.requires_grad
-        # Gradients are on for our sake only, and then parameters cannot be written into.
-        forbidden = into_leaf and self.trace.without_gradients and writes(self.func)
+        # Gradients are on for our sake only, and then some things cannot be written into.
+        forbidden = (into_leaf and writes(self.func)) or kwargs.get("out") is not None
         with torch.no_grad() if forbidden else contextlib.nullcontext():
             self.out = self.func(*args, **kwargs)
         self.ran = True

@@ -181,17 +181,32 @@ def setitem(call: Call) -> None:
         combine_into(call, target, [target, index])
         call.out = None
         return
-    part = Call(torch.Tensor.__getitem__, (target, index), {}, call.trace)
-    part.run()
-    getitem(part)
-    _write(call, target, part.out, value)
+    if all(one is Ellipsis or one == slice(None) for one in _as_tuple(index)):
+        _write(call, target, target, value)
+    else:
+        part = Call(torch.Tensor.__getitem__, (target, index), {}, call.trace)
+        part.run()
+        getitem(part)
+        _write(call, target, part.out, value)
     call.out = None
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    """Parts of an index; what holds tensors is one part, and no slice."""
+    if isinstance(index, tuple):
+        return tuple(None if isinstance(one, Tensor) else one for one in index)
+    return (None if isinstance(index, Tensor) else index,)
 
 
 @handles(torch.Tensor.copy_, runs=True)
 def copy(call: Call) -> None:
     """`copy_` writes into a whole tensor."""
     _write(call, call.args[0], call.args[0], call.argument(1, "src"))
+
+
+def _has_positions(label: Label | Free | None) -> bool:
+    """Whether a tensor was made from parameters, or has units along a dimension."""
+    return isinstance(label, Free) or (isinstance(label, Label) and label.axis is not None)
 
 
 def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
@@ -202,8 +217,9 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
     coming = call.label(value) if isinstance(value, Tensor) else IMMORTAL
     located = [x for x in (there, coming) if isinstance(x, Label) and x.axis is not None]
     alike = isinstance(value, Tensor) and part is target and value.shape == target.shape
-    if alike and isinstance(before, Free) and isinstance(coming, Free):
-        # One layer takes over the weights of another, as those of a momentum encoder do.
+    if alike and isinstance(before, Free) and _has_positions(coming):
+        # One layer takes over the weights of another, as those of a momentum encoder do; or
+        # statistics of units are kept for later, as those of a batch norm are.
         combine_into(call, target, [target, value])
         return
     if isinstance(before, Free):
@@ -236,7 +252,7 @@ def _write(call: Call, target: Tensor, part: Tensor, value: Any) -> None:
 def set_data(call: Call) -> None:
     """`weight.data = …`, which keeps the shape, or fixes it."""
     target, value = call.args
-    if isinstance(call.trace.label_of(value), Free) and value.shape == target.shape:
+    if _has_positions(call.trace.label_of(value)) and value.shape == target.shape:
         _write(call, target, target, value)
         call.out = None
     else:

@@ -77,7 +77,6 @@ METADATA.update(named(_METADATA, torch.Tensor, torch))
 @handles(torch._C._set_grad_enabled, runs=True)
 def gradients_stay_on(call: Call) -> None:
     """Without a history, tensors from code that cannot be watched would go unnoticed."""
-    call.trace.without_gradients = not call.args[0]
 
 
 @handles(*named("numpy __array__ tolist item __dlpack__", torch.Tensor), runs=True)

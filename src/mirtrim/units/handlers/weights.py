@@ -47,10 +47,9 @@ def weight_origins(call: Call, weight: Tensor, dim: int = 0) -> Origins:
 def _told_whole(call: Call, weight: Tensor) -> None:
     """A layer whose units are not known: its costs, and words about it for the report."""
     findings = call.trace.findings
-    note = (
-        f"all units of {call.place} stay, and are not listed: its weight {tuple(weight.shape)} is "
-        "computed in a way that cannot be followed"
-    )
+    why = f"its weight {tuple(weight.shape)} is computed in a way that cannot be followed"
+    findings.unlisted[call.trace.owner()[0]] = why
+    note = f"all units of {call.place} stay, and are not listed: {why}"
     if note not in findings.notes:
         findings.notes.append(note)
     if call.func in CONVOLUTIONS or call.func is torch.nn.functional.linear:
@@ -118,6 +117,26 @@ def learned_units(call: Call, tensor: Tensor, axis: int) -> Ids:
     ids = call.trace.ledger.fresh(size)
     call.trace.findings.learned.append(ids)
     bind_free(call, tensor, label, axis, Label(axis, ids), tensor.dim())
+    return ids
+
+
+def own_units(call: Call, free: Free, dim: int) -> Ids | None:
+    """Ids along one dimension of parameters, new ones if nothing met them yet.
+
+    Returns:
+        None where the code fixes how many there are.
+    """
+    trace = call.trace
+    places = [(name, place) for name, dims in free.origins if (place := dims[dim]) is not None]
+    if not places or dim in free.copied or trace.findings.rigid.intersection(places):
+        return None
+    name, place = places[0]
+    known = trace.findings.slot(name, place)
+    ids = trace.along(name, place)
+    if known is None:
+        trace.findings.learned.append(ids)
+    for other, where in places[1:]:
+        trace.bind(other, where, ids)
     return ids
 
 
@@ -205,7 +224,7 @@ def label_result(
     elif rows.any():
         call.set_all(Label(axis, rows, _source(call, origins[0][0])))
     else:
-        call.set_all(IMMORTAL)
+        call.set_all(IMMORTAL.of(_source(call, origins[0][0])))
 
 
 def _source(call: Call, name: str) -> str:

@@ -140,6 +140,7 @@ class UnitGraph:
         chose: whether several sizes could shrink and one of them was chosen.
         undivided: whether all units stay that are cut into as many runs as a size says.
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
+        numbers: (module, attribute, index) of such integers that count nothing removable.
     """
 
     layers: tuple[UnitLayer, ...]
@@ -162,6 +163,7 @@ class UnitGraph:
     chose: bool
     undivided: bool
     follows_attributes: bool
+    numbers: frozenset[tuple[str, str, int | None]]
 
     def all_kept(self) -> np.ndarray:
         """The mask (groups,) that removes nothing."""

@@ -205,7 +205,8 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         and not any(groups_of[ids].any() for ids in findings.ledger.runs),
         draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
         weight_norms=tuple(sorted(findings.weight_norms, key=str)),
-        follows_attributes=_follows_attributes(model, findings, groups_of),
+        follows_attributes=bool(_own_sizes(model, findings, groups_of, counting=True)),
+        numbers=_own_sizes(model, findings, groups_of, counting=False),
     )
 
 
@@ -230,11 +231,16 @@ def _kept(findings: Findings, solution: Solution) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _follows_attributes(model: nn.Module, findings: Findings, groups_of: np.ndarray) -> bool:
-    """Whether an integer attribute of somebody's own module counts removable units."""
-    return any(
-        groups_of[ids].any() and attribute not in cut_attributes(model.get_submodule(module))
-        for (module, attribute, _), ids in findings.widths.items()
+def _own_sizes(
+    model: nn.Module, findings: Findings, groups_of: np.ndarray, *, counting: bool
+) -> frozenset[tuple[str, str, int | None]]:
+    """Integers of somebody's own modules that were asked for: those that count units which can be
+    removed, or the others."""
+    return frozenset(
+        (module, attribute, index)
+        for (module, attribute, index), ids in findings.widths.items()
+        if bool(groups_of[ids].any()) is counting
+        and attribute not in cut_attributes(model.get_submodule(module))
     )
 
 

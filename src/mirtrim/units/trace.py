@@ -23,6 +23,9 @@ from mirtrim.units.tensor_labels import TensorLabels
 from mirtrim.units.widths import WEIGHTED, holder, own_sizes, several, size_at, unit_attributes
 from mirtrim.utils.errors import TraceError
 
+# Why units stay, however the network is followed.
+SINGLE, PROTECTED = "it has a single unit", "is protected"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -35,6 +38,7 @@ class Plan:
             first.
         typed_divisors: whether sizes by which others are divided stay.
         updated: frozen parameters that are made from trained ones.
+        numbers: (module, attribute, index) of integers that count no units.
     """
 
     protect: Sequence[str]
@@ -43,6 +47,7 @@ class Plan:
     prefer_last: bool = False
     typed_divisors: bool = False
     updated: frozenset[str] = frozenset()
+    numbers: frozenset[tuple[str, str, int | None]] = frozenset()
 
 
 class Trace(TensorLabels):
@@ -172,7 +177,7 @@ class Trace(TensorLabels):
                 layer = path
         known = self.findings.layers.get(layer)
         if known is None:
-            fixed = fixed or self._protected(path) or ("it has a single unit" if units == 1 else "")
+            fixed = fixed or self._protected(path) or (SINGLE if units == 1 else "")
             ids = np.zeros(units, dtype=np.int64) if fixed else self.ledger.fresh(units)
             known = self.findings.layers[layer] = FoundLayer(kind, ids, fixed)
         elif fixed:
@@ -183,7 +188,7 @@ class Trace(TensorLabels):
     def _protected(self, path: str) -> str:
         for name in self._plan.protect:
             if not name or path == name or path.startswith(f"{name}."):
-                return f"{name or 'the network'} is protected"
+                return f"{name or 'the network'} {PROTECTED}"
         return ""
 
     def finish(self, leaf: Any) -> None:
@@ -238,12 +243,12 @@ class Trace(TensorLabels):
             yield
 
     def _attribute(self, path: str, name: str, index: int | None, value: int) -> int:
-        if value < 1:  # whatever is left over
+        key = (path, name, index)
+        if value < 1 or key in self._plan.numbers:  # below 1: whatever is left over
             return value
 
         def terms() -> Terms:
             widths = self.findings.widths
-            key = (path, name, index)
             if key not in widths:
                 # Asked for before its module ran: ids that will be united with the units'.
                 widths[key] = self.ledger.fresh(value)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import mirtrim
+from mirtrim.units.finding import discover
 from mirtrim.units.ledger import Constraints, Ledger
 from mirtrim.units.sizes import AdaptiveInt
 
@@ -209,3 +210,32 @@ def test_a_number_that_counts_no_units_keeps_none(run, read, groups, assert_equi
     assert graph.group_count - 1 == groups
     assert set(graph.kept) == {"it is an output of the network"}
     assert not graph.follows_attributes
+
+
+def test_where_several_sizes_could_shrink_each_place_has_its_own(assert_equivalence):
+    """Heads go in the one part, where the size of a head sets a scale; in the other, channels of
+    two bands, which are taken one by one."""
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(4)
+            self.heads, self.each, self.bands = 4, 6, 2
+            self.qkv, self.out = nn.Linear(3, 36), nn.Linear(12, 3)
+            self.apart, self.over = nn.Linear(3, 12), nn.Linear(6, 2)
+
+        def attend(self, x):
+            b, t, _ = x.shape
+            q, k, v = self.qkv(x).view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            y = nn.functional.scaled_dot_product_attention(q, k, v)
+            return self.out(y.transpose(1, 2).reshape(b, t, -1))
+
+        def forward(self, x):
+            y = self.apart(self.attend(x).relu())
+            y = y.view(*y.shape[:2], self.each, self.bands)
+            return self.over(y[..., 0].relu() - y[..., 1])
+
+    graph = assert_equivalence(Both(), noise(2, 5, 3))
+    groups = {layer.name: len(set(layer.groups.tolist()) - {0}) for layer in graph.layers}
+    assert groups == {"qkv": 4, "out": 3, "apart": 6, "over": 0}
+    assert discover(Both().double(), noise(2, 5, 3), strict=True).group_count == 14

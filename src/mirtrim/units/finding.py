@@ -29,6 +29,8 @@ from mirtrim.utils.errors import MirtrimError, TraceError
 
 # Operations as modules, which quantising would replace.
 _IN_FLOAT = ("FloatFunctional", "FXFloatFunctional")
+# How many places in the code are read in both ways, each by itself.
+_MOST_CHOICES = 6
 _ONLY_STATISTICS = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 
 
@@ -61,7 +63,7 @@ def _best(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
     """Of the ways to read the network's sizes, the one that keeps the fewest parameters."""
     plans = [plan]
     graphs = [_trace(model, example_inputs, plan)]
-    if graphs[0].chose:
+    if graphs[0].choices:
         # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
         plans.append(replace(plan, prefer_last=True))
         graphs.append(_trace(model, example_inputs, plans[-1]))
@@ -70,14 +72,31 @@ def _best(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
         plans.append(replace(plan, typed_divisors=True))
         graphs.append(_trace(model, example_inputs, plans[-1]))
     best, followed = min(zip(graphs, plans, strict=True), key=lambda pair: _kept(pair[0]))
+    for site in best.choices[:_MOST_CHOICES] if len(best.choices) > 1 else ():
+        # Heads in one part of the network, what lies in a head in another.
+        if not _keeps_more(best):
+            break
+        other = replace(followed, turned=followed.turned ^ {site})
+        for graph in _read_as(model, example_inputs, other):
+            graphs.append(graph)
+            if _kept(graph) < _kept(best):
+                best, followed = graph, other
     if best.numbers and _keeps_more(best):
         # A factor, say, that was taken for a number of units may have kept those that it met.
-        graphs.append(_trace(model, example_inputs, replace(followed, numbers=best.numbers)))
+        graphs += _read_as(model, example_inputs, replace(followed, numbers=best.numbers))
     for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph
     # A size of the network's own is used where nobody can see: all of them stay.
     return _trace(model, example_inputs, replace(plan, follow_attributes=False))
+
+
+def _read_as(model: nn.Module, example_inputs: Any, plan: Plan) -> list[UnitGraph]:
+    """The graph of another reading; none where it cannot be followed so, and that is refused."""
+    try:
+        return [_trace(model, example_inputs, plan)]
+    except TraceError:
+        return []
 
 
 def _keeps_more(graph: UnitGraph) -> bool:

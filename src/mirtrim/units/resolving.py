@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import nn
 
+from mirtrim.units.gated_calls import Site
 from mirtrim.units.graph import MacTerm, NormCall, RowLayout, Slices, UnitGraph, UnitLayer, Width
 from mirtrim.units.labels import Ids
 from mirtrim.units.ledger import Constraints, Ledger, Solution
@@ -39,7 +40,7 @@ class Findings(Constraints):
         training_norms: like `norms`, for a pass in training mode.
         unreached: parameters that took no part in any pass.
         notes: what else a reader of the report should know.
-        chose: whether several sizes could shrink and one was chosen.
+        choices: places in the code where several sizes could shrink and one was chosen.
         constants: frozen parameters that are used like buffers.
         weight_norms: see `UnitGraph`.
         draws: (axis, ids) of the result of each call that draws random numbers.
@@ -61,7 +62,7 @@ class Findings(Constraints):
     training_norms: list[NormCall] = field(default_factory=list)
     unreached: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    chose: bool = False
+    choices: dict[Site, None] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
     weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
     draws: list[tuple[int | None, Ids]] = field(default_factory=list)
@@ -200,7 +201,7 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         kept=_kept(findings, solution),
         unreached=findings.unreached,
         notes=(*findings.notes, *_about_constants(findings, shapes)),
-        chose=findings.chose,
+        choices=tuple(findings.choices),
         undivided=bool(findings.ledger.runs)
         and not any(groups_of[ids].any() for ids in findings.ledger.runs),
         draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from mirtrim.units.gated_calls import Site, calling
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
@@ -36,6 +37,7 @@ class Plan:
         follow_attributes: whether integers of somebody's own modules may count units.
         prefer_last: whether the last of several sizes shrinks where each of them could, not the
             first.
+        turned: places in the code where it is the other way round.
         typed_divisors: whether sizes by which others are divided stay.
         updated: frozen parameters that are made from trained ones.
         numbers: (module, attribute, index) of integers that count no units.
@@ -45,6 +47,7 @@ class Plan:
     strict: bool
     follow_attributes: bool = True
     prefer_last: bool = False
+    turned: frozenset[Site] = frozenset()
     typed_divisors: bool = False
     updated: frozenset[str] = frozenset()
     numbers: frozenset[tuple[str, str, int | None]] = frozenset()
@@ -99,8 +102,10 @@ class Trace(TensorLabels):
 
     def choose(self, count: int) -> int:
         """Which of several sizes shrinks, where each of them could."""
-        self.findings.chose = True
-        return count - 1 if self._plan.prefer_last else 0
+        _, site = calling(self._modules)
+        self.findings.choices.setdefault(site)
+        last = self._plan.prefer_last is not (site in self._plan.turned)
+        return count - 1 if last else 0
 
     def along(self, name: str, dim: int) -> Ids:
         """Unit ids of the positions of one dimension, new ones if nothing is known of them."""

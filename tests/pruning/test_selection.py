@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import mirtrim
+from mirtrim.pruning.kernel_widths import choose_packs
 from mirtrim.pruning.selection import (
     blocks,
     choose_units,
@@ -105,6 +106,43 @@ def test_target_below_the_minimum_units_is_an_error_that_names_the_limit() -> No
     assert GRAPH.parameters(smallest_cut(GRAPH, 2)) == 20
     with pytest.raises(RatioError, match=r"cannot get below 20 .*largest ratio from here: 3.00"):
         choose_units(GRAPH, group_scores(GRAPH, UNIT_SCORES, "max"), 19)
+
+
+class Skip(nn.Module):
+    """One layer makes a residual stream of four units and three that are normalised apart.
+
+    Parameters: 3·7 + 7 = 28, 3·4 + 4 = 16, 3 + 3 = 6, 4·1 + 1 = 5 and 3·1 + 1 = 4, 59 in all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.both, self.more = nn.Linear(3, 7), nn.Linear(3, 4)
+        self.norm = nn.LayerNorm(3)
+        self.stream, self.skip = nn.Linear(4, 1), nn.Linear(3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        both, more = self.both(x), self.more(x)
+        stream, skip = both[:, : more.shape[-1]], both[:, more.shape[-1] :]
+        return self.stream(more + stream) + self.skip(self.norm(skip))
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_no_tensor_is_left_empty(scope: str) -> None:
+    """The two best of the seven are of the stream; the best of the other three stays as well."""
+    graph = discover(Skip(), torch.zeros(1, 3))
+    (both,) = (layer.groups for layer in graph.layers if layer.name == "both")
+    values = np.zeros(graph.group_count)
+    values[both] = [9, 8, 7, 6, 1, 3, 2]
+    # 3·3 + 3 = 12, 3·2 + 2 = 8, 2, 3 and 2 parameters.
+    assert graph.parameters(smallest_cut(graph, 2)) == 27
+    keep = choose_units(graph, values, 27, scope=scope)
+    assert np.flatnonzero(keep[both]).tolist() == [0, 1, 5]
+    assert graph.parameters(keep) == 27
+    with pytest.raises(RatioError, match="cannot get below 27"):
+        choose_units(graph, values, 26, scope=scope)
+    packs = choose_packs(graph, values, 27, multiple_of=2, scope=scope)
+    assert np.flatnonzero(packs[both]).tolist() == [0, 1, 5]
 
 
 class Mixed(nn.Module):

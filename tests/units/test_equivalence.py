@@ -172,3 +172,20 @@ def test_both_networks_see_the_same_random_numbers(draw):
         trimmed.last.weight[0, 0] += 0.01
     with pytest.raises(TraceError, match="differ by"):
         check_equivalence(model, trimmed, graph, keep, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounded_magnitudes_of_normalised_weights_are_no_difference(dtype):
+    """Rounded to 8 or 11 binary digits; one that is off by more than that is a difference."""
+    torch.manual_seed(0)
+    norm = nn.utils.parametrizations.weight_norm
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), norm(nn.Linear(16, 4))).to(dtype)
+    x = torch.randn(3, 8).to(dtype)
+    graph = discover(net, x)
+    keep = np.arange(graph.group_count) % 3 != 1
+    trimmed = cut(net, graph, keep)
+    assert check_equivalence(net, trimmed, graph, keep, x) < 1e-6
+    with torch.no_grad():
+        trimmed[2].parametrizations.weight.original0[0] *= 1.05
+    with pytest.raises(TraceError, match="the cut would change the network"):
+        check_equivalence(net, trimmed, graph, keep, x)

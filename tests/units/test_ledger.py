@@ -88,3 +88,15 @@ def test_components_agree_with_a_plain_search(pairs):
         for a, b in pairs:
             expected[a] = expected[b] = min(expected[a], expected[b])
     assert solved(ledger) == expected
+
+
+def test_what_lives_with_units_that_stay_stays() -> None:
+    """So do halves of which one meets a constant."""
+    ledger = Ledger()
+    ids, others = ledger.fresh(4), ledger.fresh(2)
+    ledger.unite_pieces(ids, 2, "halves")
+    assert not ledger.stays(ids[:2])
+    ledger.unite(ids[2:], np.zeros(1, dtype=np.int64), "a constant")
+    assert ledger.stays(ids[:2])
+    assert ledger.stays(ids)
+    assert not ledger.stays(others)

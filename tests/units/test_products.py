@@ -221,3 +221,23 @@ def test_bilinear_layers_that_stay_for_one_reason(run, reason, assert_equivalenc
     net.turned = nn.Linear(6, 4)
     graph = assert_equivalence(net, torch.cat([X, X], 1)[:, :7])
     assert any(why.endswith(reason) for why in graph.kept)
+
+
+@pytest.mark.parametrize(
+    ("run", "products"),
+    [
+        (lambda m, y, x: m.second(torch.einsum("btc->cbt", y).permute(1, 2, 0)), 0),
+        (lambda m, y, x: m.second(y * torch.einsum("btc->bt", x)[..., None]), 0),
+        (lambda m, y, x: m.second(torch.einsum("btc,bt->btc", y, x[..., 0])), 0),
+        (lambda m, y, x: m.second(torch.einsum("btc,c->btc", y, m.w)), 0),
+        (lambda m, y, x: m.second(torch.einsum("bsc,bt->btc", y, x[..., 0])), 0),
+        (lambda m, y, x: m.second(torch.einsum("bsc,bts->btc", y, x[..., :5])), 5 * 5 * 7),
+    ],
+    ids=["turned", "added", "scaled", "each", "outer", "product"],
+)
+def test_what_is_only_turned_added_or_scaled_costs_nothing(run, products, assert_equivalence):
+    """Three layers on five positions: 6·7, 7·9 and 9·2 multiply-accumulates for each."""
+    net = Net(run, second=lambda: nn.Linear(7, 9), w=(7,))
+    graph = assert_equivalence(net, X)
+    assert graph.macs(graph.all_kept()) == 5 * (42 + 63 + 18) + products
+    assert set(graph.kept) == OUTPUT

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import mirtrim
+from mirtrim.units.finding import discover
 from mirtrim.units.ledger import Constraints, Ledger
 from mirtrim.units.sizes import AdaptiveInt
 
@@ -165,3 +166,76 @@ def test_sums_of_sizes():
     assert type(one - one) is type(one * 0) is int
     assert (one // 2 + one // 2).whole is not None
     assert ledger.solve(Constraints()).component.tolist() == [0, 1, 2, 3, 1, 2, 3, 7, 8, 9, 10]
+
+
+class Counted(nn.Module):
+    """Eight units, and numbers of the network's own that count something else."""
+
+    def __init__(self, run, read: int = 8) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.run, self.times, self.groups = run, 4, 2
+        self.make, self.read = nn.Conv1d(3, 8, 1), nn.Conv1d(read, 2, 1)
+        self.pairs = nn.Conv1d(8, 8, 1, groups=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(self, x)
+
+
+def _shuffled(m, x):
+    y = m.pairs(m.make(x).relu())
+    b, c, t = y.shape
+    return m.read(y.view(b, m.groups, c // m.groups, t).transpose(1, 2).reshape(b, c, t))
+
+
+def _louder(m, x):
+    return m.make(x) * x.abs().mean(1, keepdim=True)[..., :3].repeat(1, 1, m.times)
+
+
+@pytest.mark.parametrize(
+    ("run", "read", "groups"),
+    [
+        (lambda m, x: m.read(torch.cat(m.make(x).relu().chunk(m.groups, 1)[::-1], 1)), 8, 4),
+        (lambda m, x: m.read(sum(m.make(x).relu().tensor_split(m.groups, 1))), 4, 4),
+        (lambda m, x: m.read(m.make(x.repeat_interleave(m.times, -1)).relu()), 8, 8),
+        (lambda m, x: m.read(m.make(x).repeat_interleave(m.times, 1).relu()), 32, 8),
+        (lambda m, x: m.read(_louder(m, x)), 8, 8),
+        (_shuffled, 8, 8),
+    ],
+    ids=["chunk", "tensor_split", "input", "units", "time", "shuffle"],
+)
+def test_a_number_that_counts_no_units_keeps_none(run, read, groups, assert_equivalence):
+    """Where they are halved, or grouped by two, units live in pairs: there are four of each."""
+    graph = assert_equivalence(Counted(run, read), noise(2, 3, 12))
+    assert graph.group_count - 1 == groups
+    assert set(graph.kept) == {"it is an output of the network"}
+    assert not graph.follows_attributes
+
+
+def test_where_several_sizes_could_shrink_each_place_has_its_own(assert_equivalence):
+    """Heads go in the one part, where the size of a head sets a scale; in the other, channels of
+    two bands, which are taken one by one."""
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(4)
+            self.heads, self.each, self.bands = 4, 6, 2
+            self.qkv, self.out = nn.Linear(3, 36), nn.Linear(12, 3)
+            self.apart, self.over = nn.Linear(3, 12), nn.Linear(6, 2)
+
+        def attend(self, x):
+            b, t, _ = x.shape
+            q, k, v = self.qkv(x).view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            y = nn.functional.scaled_dot_product_attention(q, k, v)
+            return self.out(y.transpose(1, 2).reshape(b, t, -1))
+
+        def forward(self, x):
+            y = self.apart(self.attend(x).relu())
+            y = y.view(*y.shape[:2], self.each, self.bands)
+            return self.over(y[..., 0].relu() - y[..., 1])
+
+    graph = assert_equivalence(Both(), noise(2, 5, 3))
+    groups = {layer.name: len(set(layer.groups.tolist()) - {0}) for layer in graph.layers}
+    assert groups == {"qkv": 4, "out": 3, "apart": 6, "over": 0}
+    assert discover(Both().double(), noise(2, 5, 3), strict=True).group_count == 14

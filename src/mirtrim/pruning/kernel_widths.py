@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mirtrim.pruning.selection import most_within, ranked_blocks
+from mirtrim.pruning.selection import last_of_tensors, most_within, ranked_blocks
 from mirtrim.pruning.settings import assert_known
 from mirtrim.units.graph import UnitGraph
 from mirtrim.utils.errors import ConfigError, RatioError
@@ -84,6 +84,8 @@ def choose_packs(
     keep[0] = True
     for block, allowed in zip(ranked, widths, strict=True):
         keep[block[: allowed[0]]] = True
+    every = np.concatenate([np.zeros(0, dtype=int), *ranked])
+    keep[last_of_tensors(graph, keep, every)] = True
     smallest = size(keep)
     if smallest > target:
         raise RatioError(

@@ -148,10 +148,13 @@ def choose_units(
     size = size or graph.parameters
     assert_known("scope", scope)
     ranked = ranked_blocks(graph, scores)
-    if scope == "local":
-        options, keep_of = _local(graph, ranked, minimum_units)
-    else:
-        options, keep_of = _global(graph, ranked, scores, minimum_units)
+    sure = [block[:minimum_units] for block in ranked]
+    rest = _local(ranked, minimum_units) if scope == "local" else _global(ranked, scores, sure)
+    sure.append(last_of_tensors(graph, _mask(graph, sure), rest))
+
+    def keep_of(step: int) -> np.ndarray:
+        return _mask(graph, [*sure, rest[:step]])
+
     smallest = size(keep_of(0))
     if smallest > target:
         raise RatioError(
@@ -160,7 +163,7 @@ def choose_units(
             f"{size(graph.all_kept()) / smallest:.2f}; "
             f"most parameters are held by {largest_holders(graph, keep_of(0))}"
         )
-    return keep_of(most_within(target, options, lambda step: size(keep_of(step))))
+    return keep_of(most_within(target, len(rest), lambda step: size(keep_of(step))))
 
 
 def most_within(target: float, options: int, size: Callable[[int], float]) -> int:
@@ -216,10 +219,27 @@ def filled(
 
 def smallest_cut(graph: UnitGraph, minimum_units: int) -> np.ndarray:
     """The cut that leaves every block at its minimum; which groups survive does not matter."""
-    return _mask(graph, [block[:minimum_units] for block in blocks(graph)])
+    sets = blocks(graph)
+    keep = _mask(graph, [block[:minimum_units] for block in sets])
+    rest = np.concatenate([np.zeros(0, dtype=int), *(block[minimum_units:] for block in sets)])
+    keep[last_of_tensors(graph, keep, rest)] = True
+    return keep
 
 
-KeepOf = Callable[[int], np.ndarray]
+def last_of_tensors(graph: UnitGraph, keep: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Groups without which a tensor would be left empty, as they come back in the order `rest`.
+
+    A block keeps its minimum, but a part of it may be all that some tensor has: one layer makes
+    both a residual stream and a skip connection, and only the latter is normalised.
+
+    Args:
+        keep: what stays anyway, (groups,).
+    """
+    place = np.zeros(graph.group_count, dtype=int)
+    place[rest] = np.arange(len(rest)) + 1
+    along = {id(groups): groups for slices in graph.slices.values() for groups in slices}
+    empty = [one for one in along.values() if one is not None and not keep[one].any()]
+    return np.array([one[place[one].argmin()] for one in empty], dtype=int)
 
 
 def _mask(graph: UnitGraph, kept: list[np.ndarray]) -> np.ndarray:
@@ -230,34 +250,22 @@ def _mask(graph: UnitGraph, kept: list[np.ndarray]) -> np.ndarray:
     return removable
 
 
-def _local(graph: UnitGraph, ranked: list[np.ndarray], minimum_units: int) -> tuple[int, KeepOf]:
-    """Cuts numbered by the share kept; each step adds the unit that is most overdue."""
+def _local(ranked: list[np.ndarray], minimum_units: int) -> np.ndarray:
+    """Groups above the minima, the most overdue first: so that all blocks keep the same share."""
     # (k - 1/2) / n is the share from which rounding gives a block of n groups its k-th unit.
     steps = sorted(
-        ((k - 0.5) / len(block), b)
+        ((k - 0.5) / len(block), b, block[k - 1])
         for b, block in enumerate(ranked)
         for k in range(min(minimum_units, len(block)) + 1, len(block) + 1)
     )
-    order = np.array([b for _, b in steps], dtype=int)
-
-    def keep_of(step: int) -> np.ndarray:
-        extra = np.bincount(order[:step], minlength=len(ranked))
-        return _mask(
-            graph,
-            [block[: min(minimum_units, len(block)) + extra[b]] for b, block in enumerate(ranked)],
-        )
-
-    return len(order), keep_of
+    return np.array([group for *_, group in steps], dtype=int)
 
 
-def _global(
-    graph: UnitGraph, ranked: list[np.ndarray], scores: np.ndarray, minimum_units: int
-) -> tuple[int, KeepOf]:
-    """Cuts numbered by the groups kept above the minima, best first over all blocks."""
-    sure = [block[:minimum_units] for block in ranked]
-    rest = np.concatenate([np.zeros(0, dtype=int), *(block[minimum_units:] for block in ranked)])
-    rest = rest[np.argsort(-scores[rest], kind="stable")]
-    return len(rest), lambda step: _mask(graph, [*sure, rest[:step]])
+def _global(ranked: list[np.ndarray], scores: np.ndarray, sure: list[np.ndarray]) -> np.ndarray:
+    """Groups above the minima, best first over all blocks."""
+    above = (block[len(kept) :] for block, kept in zip(ranked, sure, strict=True))
+    rest = np.concatenate([np.zeros(0, dtype=int), *above])
+    return rest[np.argsort(-scores[rest], kind="stable")]
 
 
 def ordered(scores: Tensor | np.ndarray, order: str) -> Tensor | np.ndarray:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mirtrim.units.cutting import cut_tensors
 from mirtrim.units.gating import gated
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.nesting import arguments, tensors_in
@@ -130,11 +131,31 @@ def _in_float64(
     try:
         # Compiled code for one precision, or a module that cannot be copied, fails here.
         wide, other = widened_copy(model), widened_copy(trimmed)
+        _unround_lengths(wide, trimmed, other, graph, keep)
         given = widened(example_inputs)
         with in_float64():
             return _both(wide, other, graph, keep, given)
     except (TraceError, RuntimeError, TypeError, ValueError):
         return None
+
+
+def _unround_lengths(
+    wide: nn.Module, trimmed: nn.Module, other: nn.Module, graph: UnitGraph, keep: np.ndarray
+) -> None:
+    """Magnitudes of normalised weights as they would be in float64.
+
+    They change where a direction loses entries, and so are rounded to the network's precision.
+
+    Args:
+        wide, other: the network before the cut, and `trimmed`, in float64.
+    """
+    rounded, lengths = dict(trimmed.named_parameters()), dict(other.named_parameters())
+    names = [gain for gain, *_ in graph.weight_norms if gain in lengths]
+    exact = cut_tensors(dict(wide.named_parameters()), graph, keep) if names else {}
+    for name in names:
+        step = torch.finfo(rounded[name].dtype).eps
+        if torch.allclose(lengths[name], exact[name], rtol=step, atol=0):
+            lengths[name].copy_(exact[name])
 
 
 class _Largest(TorchFunctionMode):

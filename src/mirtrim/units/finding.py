@@ -18,18 +18,21 @@ from mirtrim.units.gating import is_gated
 from mirtrim.units.graph import UnitGraph
 from mirtrim.units.kinds import check_python
 from mirtrim.units.labels import IMMORTAL
+from mirtrim.units.ledger import OUTPUT
 from mirtrim.units.nesting import arguments, leaves_in, tensors_in
 from mirtrim.units.own_functions import in_plain_sight
 from mirtrim.units.preserving import followed_products, preserved, uncached, unscripted
 from mirtrim.units.remaking import codes, python_function
 from mirtrim.units.resolving import resolve
-from mirtrim.units.trace import Plan
+from mirtrim.units.trace import PROTECTED, SINGLE, Plan
 from mirtrim.units.tracer import Tracer
 from mirtrim.units.widths import of_torch
 from mirtrim.utils.errors import MirtrimError, TraceError
 
 # Operations as modules, which quantising would replace.
 _IN_FLOAT = ("FloatFunctional", "FXFloatFunctional")
+# How many places in the code are read in both ways, each by itself.
+_MOST_CHOICES = 6
 _ONLY_STATISTICS = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 
 
@@ -60,21 +63,54 @@ def discover(
 
 def _best(model: nn.Module, example_inputs: Any, plan: Plan) -> UnitGraph:
     """Of the ways to read the network's sizes, the one that keeps the fewest parameters."""
+    plans = [plan]
     graphs = [_trace(model, example_inputs, plan)]
-    if graphs[0].chose:
+    if graphs[0].choices:
         # Where several sizes could shrink, the choice is the one that keeps fewer parameters.
-        graphs.append(_trace(model, example_inputs, replace(plan, prefer_last=True)))
+        plans.append(replace(plan, prefer_last=True))
+        graphs.append(_trace(model, example_inputs, plans[-1]))
     if all(graph.undivided for graph in graphs):
         # By what it is divided may as well be a number, and not one of heads or groups.
-        typed = replace(plan, typed_divisors=True)
-        graphs.append(_trace(model, example_inputs, typed))
-        if graphs[-1].chose:
-            graphs.append(_trace(model, example_inputs, replace(typed, prefer_last=True)))
+        plans.append(replace(plan, typed_divisors=True))
+        graphs.append(_trace(model, example_inputs, plans[-1]))
+        if graphs[-1].choices:
+            plans.append(replace(plans[-1], prefer_last=True))
+            graphs.append(_trace(model, example_inputs, plans[-1]))
+    best, followed = min(zip(graphs, plans, strict=True), key=lambda pair: _kept(pair[0]))
+    for site in best.choices[:_MOST_CHOICES] if len(best.choices) > 1 else ():
+        # Heads in one part of the network, what lies in a head in another.
+        if not _keeps_more(best):
+            break
+        other = replace(followed, turned=followed.turned ^ {site})
+        for graph in _read_as(model, example_inputs, other):
+            graphs.append(graph)
+            if _kept(graph) < _kept(best):
+                best, followed = graph, other
+    if best.numbers and _keeps_more(best):
+        # A factor, say, that was taken for a number of units may have kept those that it met.
+        graphs += _read_as(model, example_inputs, replace(followed, numbers=best.numbers))
     for graph in sorted(graphs, key=_kept):
         if not graph.follows_attributes or _holds(model, graph, example_inputs):
             return graph
     # A size of the network's own is used where nobody can see: all of them stay.
     return _trace(model, example_inputs, replace(plan, follow_attributes=False))
+
+
+def _read_as(model: nn.Module, example_inputs: Any, plan: Plan) -> list[UnitGraph]:
+    """The graph of another reading; none where it cannot be followed so, and that is refused."""
+    try:
+        return [_trace(model, example_inputs, plan)]
+    except TraceError:
+        return []
+
+
+def _keeps_more(graph: UnitGraph) -> bool:
+    """Whether anything stays that might not if sizes were read in another way."""
+    made = {name for layer in graph.layers for name in layer.weights} | set(graph.unreached)
+    whole = (n for n in graph.unique_parameters if not any(s is not None for s in graph.slices[n]))
+    return any(len(graph.shapes[name]) > 1 and name not in made for name in whole) or any(
+        why not in (OUTPUT, SINGLE) and not why.endswith(PROTECTED) for why in graph.kept
+    )
 
 
 def _kept(graph: UnitGraph) -> tuple[int, int]:

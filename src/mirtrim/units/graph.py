@@ -138,9 +138,10 @@ class UnitGraph:
             that the norm is not taken over (None: over all).
         draws: for each call that draws random numbers, the dimension of units in its result and
             the group of each position.
-        chose: whether several sizes could shrink and one of them was chosen.
+        choices: places in the code where several sizes could shrink and one of them was chosen.
         undivided: whether all units stay that are cut into as many runs as a size says.
         follows_attributes: whether integer attributes of somebody's own modules are cut along.
+        numbers: (module, attribute, index) of such integers that count nothing removable.
     """
 
     layers: tuple[UnitLayer, ...]
@@ -161,9 +162,10 @@ class UnitGraph:
     notes: tuple[str, ...]
     weight_norms: tuple[tuple[str, str, int | None], ...]
     draws: tuple[tuple[int | None, np.ndarray], ...]
-    chose: bool
+    choices: tuple[Site, ...]
     undivided: bool
     follows_attributes: bool
+    numbers: frozenset[tuple[str, str, int | None]]
 
     def all_kept(self) -> np.ndarray:
         """The mask (groups,) that removes nothing."""

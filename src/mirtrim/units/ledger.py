@@ -80,8 +80,9 @@ class Ledger:
 
     def stays(self, ids: Ids) -> bool:
         """Whether it is clear already that none of these units can be removed."""
-        pinned = [np.zeros(1, dtype=np.int64), *(pinned for pinned, _ in self._pins)]
-        return bool(np.isin(ids, np.concatenate(pinned)).all())
+        pinned = np.concatenate([np.zeros(1, dtype=np.int64), *(one for one, _ in self._pins)])
+        parent = _connect(np.arange(self.count, dtype=np.int64), self._unions)
+        return bool(np.isin(parent[ids], parent[pinned]).all())
 
     def unite(self, one: Ids, other: Ids, reason: str) -> None:
         """Position by position, these units live or die together."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import nn
 
+from mirtrim.units.gated_calls import Site
 from mirtrim.units.graph import MacTerm, NormCall, RowLayout, Slices, UnitGraph, UnitLayer, Width
 from mirtrim.units.labels import Ids
 from mirtrim.units.ledger import Constraints, Ledger, Solution
@@ -39,7 +40,7 @@ class Findings(Constraints):
         training_norms: like `norms`, for a pass in training mode.
         unreached: parameters that took no part in any pass.
         notes: what else a reader of the report should know.
-        chose: whether several sizes could shrink and one was chosen.
+        choices: places in the code where several sizes could shrink and one was chosen.
         constants: frozen parameters that are used like buffers.
         weight_norms: see `UnitGraph`.
         draws: (axis, ids) of the result of each call that draws random numbers.
@@ -62,7 +63,7 @@ class Findings(Constraints):
     training_norms: list[NormCall] = field(default_factory=list)
     unreached: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    chose: bool = False
+    choices: dict[Site, None] = field(default_factory=dict)
     constants: set[str] = field(default_factory=set)
     weight_norms: set[tuple[str, str, int | None]] = field(default_factory=set)
     draws: list[tuple[int | None, Ids]] = field(default_factory=list)
@@ -203,12 +204,13 @@ def resolve(model: nn.Module, findings: Findings, batch: int) -> UnitGraph:
         unreached=findings.unreached,
         unlisted=dict(findings.unlisted),
         notes=(*findings.notes, *_about_constants(findings, shapes)),
-        chose=findings.chose,
+        choices=tuple(findings.choices),
         undivided=bool(findings.ledger.runs)
         and not any(groups_of[ids].any() for ids in findings.ledger.runs),
         draws=tuple((axis, groups_of[ids]) for axis, ids in findings.draws),
         weight_norms=tuple(sorted(findings.weight_norms, key=str)),
-        follows_attributes=_follows_attributes(model, findings, groups_of),
+        follows_attributes=bool(_own_sizes(model, findings, groups_of, counting=True)),
+        numbers=_own_sizes(model, findings, groups_of, counting=False),
     )
 
 
@@ -233,11 +235,16 @@ def _kept(findings: Findings, solution: Solution) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _follows_attributes(model: nn.Module, findings: Findings, groups_of: np.ndarray) -> bool:
-    """Whether an integer attribute of somebody's own module counts removable units."""
-    return any(
-        groups_of[ids].any() and attribute not in cut_attributes(model.get_submodule(module))
-        for (module, attribute, _), ids in findings.widths.items()
+def _own_sizes(
+    model: nn.Module, findings: Findings, groups_of: np.ndarray, *, counting: bool
+) -> frozenset[tuple[str, str, int | None]]:
+    """Integers of somebody's own modules that were asked for: those that count units which can be
+    removed, or the others."""
+    return frozenset(
+        (module, attribute, index)
+        for (module, attribute, index), ids in findings.widths.items()
+        if bool(groups_of[ids].any()) is counting
+        and attribute not in cut_attributes(model.get_submodule(module))
     )
 
 

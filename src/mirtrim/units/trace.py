@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from mirtrim.units.gated_calls import Site, calling
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.labels import Free, Ids, Label
 from mirtrim.units.ledger import OUTPUT, Terms
@@ -22,6 +23,9 @@ from mirtrim.units.sizes import AdaptiveInt
 from mirtrim.units.tensor_labels import TensorLabels
 from mirtrim.units.widths import WEIGHTED, holder, own_sizes, several, size_at, unit_attributes
 from mirtrim.utils.errors import TraceError
+
+# Why units stay, however the network is followed.
+SINGLE, PROTECTED = "it has a single unit", "is protected"
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,20 @@ class Plan:
         follow_attributes: whether integers of somebody's own modules may count units.
         prefer_last: whether the last of several sizes shrinks where each of them could, not the
             first.
+        turned: places in the code where it is the other way round.
         typed_divisors: whether sizes by which others are divided stay.
         updated: frozen parameters that are made from trained ones.
+        numbers: (module, attribute, index) of integers that count no units.
     """
 
     protect: Sequence[str]
     strict: bool
     follow_attributes: bool = True
     prefer_last: bool = False
+    turned: frozenset[Site] = frozenset()
     typed_divisors: bool = False
     updated: frozenset[str] = frozenset()
+    numbers: frozenset[tuple[str, str, int | None]] = frozenset()
 
 
 class Trace(TensorLabels):
@@ -93,8 +101,10 @@ class Trace(TensorLabels):
 
     def choose(self, count: int) -> int:
         """Which of several sizes shrinks, where each of them could."""
-        self.findings.chose = True
-        return count - 1 if self._plan.prefer_last else 0
+        _, site = calling(self._modules)
+        self.findings.choices.setdefault(site)
+        last = self._plan.prefer_last is not (site in self._plan.turned)
+        return count - 1 if last else 0
 
     def along(self, name: str, dim: int) -> Ids:
         """Unit ids of the positions of one dimension, new ones if nothing is known of them."""
@@ -171,7 +181,7 @@ class Trace(TensorLabels):
                 layer = path
         known = self.findings.layers.get(layer)
         if known is None:
-            fixed = fixed or self._protected(path) or ("it has a single unit" if units == 1 else "")
+            fixed = fixed or self._protected(path) or (SINGLE if units == 1 else "")
             ids = np.zeros(units, dtype=np.int64) if fixed else self.ledger.fresh(units)
             known = self.findings.layers[layer] = FoundLayer(kind, ids, fixed)
         elif fixed:
@@ -182,7 +192,7 @@ class Trace(TensorLabels):
     def _protected(self, path: str) -> str:
         for name in self._plan.protect:
             if not name or path == name or path.startswith(f"{name}."):
-                return f"{name or 'the network'} is protected"
+                return f"{name or 'the network'} {PROTECTED}"
         return ""
 
     def finish(self, leaf: Any) -> None:
@@ -237,12 +247,12 @@ class Trace(TensorLabels):
             yield
 
     def _attribute(self, path: str, name: str, index: int | None, value: int) -> int:
-        if value < 1:  # whatever is left over
+        key = (path, name, index)
+        if value < 1 or key in self._plan.numbers:  # below 1: whatever is left over
             return value
 
         def terms() -> Terms:
             widths = self.findings.widths
-            key = (path, name, index)
             if key not in widths:
                 # Asked for before its module ran: ids that will be united with the units'.
                 widths[key] = self.ledger.fresh(value)

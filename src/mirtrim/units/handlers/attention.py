@@ -11,6 +11,7 @@ from mirtrim.units.gated_calls import ATTENTION, HEADS
 from mirtrim.units.graph import RowLayout
 from mirtrim.units.handlers.contracting import sum_of_products
 from mirtrim.units.handlers.elementwise import bind_free
+from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.weights import note_width
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
@@ -138,6 +139,9 @@ def einsum(call: Call) -> None:
     result = _letters(right, max(dotted, default=0))
     if any(len(set(term)) < len(term) for term in terms):
         call.unknown("takes a diagonal")
+        return
+    if len(terms) == 1 and set(terms[0]) == set(result):
+        place_dims(call, operands[0], [terms[0].index(name) for name in result])
         return
     sum_of_products(call, list(zip(operands, terms, strict=True)), result)
 

@@ -28,8 +28,7 @@ def sum_of_products(call: Call, operands: Operands, result: Sequence[str]) -> No
     """
     if call.blocked([tensor for tensor, _ in operands]):
         return
-    known = _weight(call, operands, result) or layer(call, operands, result)
-    if not (known or _read_back(call, operands, result)):
+    if not any(label(call, operands, result) for label in (_weight, layer, _read_back)):
         _contract(call, operands, result)
 
 
@@ -160,13 +159,15 @@ def _contract(call: Call, operands: Operands, result: Sequence[str]) -> None:
     """Label a sum of products in which no parameter makes units."""
     trace, ledger = call.trace, call.trace.ledger
     sizes = _sizes(operands)
+    summed = [name for _, names in operands for name in names if name not in result]
+    multiplies = len(set(summed)) < len(summed)  # and adds up
     found = [
         (names[label.axis], label)
         for tensor, names in operands
         if (label := call.units(tensor)) is not None and label.axis is not None
     ]
     if not found:
-        trace.findings.macs.append((math.prod(sizes.values()), ()))
+        trace.findings.macs += [(math.prod(sizes.values()), ())] * multiplies
         for tensor, _ in operands:
             parameter = trace.name_of(tensor)
             if parameter is not None and trace.is_frozen(parameter):
@@ -174,7 +175,7 @@ def _contract(call: Call, operands: Operands, result: Sequence[str]) -> None:
         call.unknown()
         return
     name, ids = _along_one(call, operands, found)
-    summed = name not in result
+    over_units = name not in result
     for tensor, names in operands:
         if name not in names or tensor.shape[names.index(name)] == 1:
             trace.fix_tensor(tensor)
@@ -183,19 +184,19 @@ def _contract(call: Call, operands: Operands, result: Sequence[str]) -> None:
         if isinstance(known, Label) and known.axis is not None and names[known.axis] == name:
             ledger.unite(ids, known.ids, f"they are multiplied with others in {call.place}")
             continue
-        if isinstance(known, Free) and (not summed or _is_gated(call, operands[-1], name)):
+        if isinstance(known, Free) and (not over_units or _is_gated(call, operands[-1], name)):
             place = names.index(name)
             bind_free(call, tensor, known, place, Label(place, ids), tensor.dim())
             continue
         trace.fix_tensor(tensor)
-        what = "sums over units with" if summed else "multiplies units with"
-        if known is None or summed:
+        what = "sums over units with" if over_units else "multiplies units with"
+        if known is None or over_units:
             call.refuse(ids, f"{what} a matrix that has no units")
         else:
             ledger.unite(ids, np.zeros(1, dtype=np.int64), f"combined in {call.place}")
     others = math.prod(size for letter, size in sizes.items() if letter != name)
-    trace.findings.macs.append((others, (ids,)))
-    if not summed:
+    trace.findings.macs += [(others, (ids,))] * multiplies
+    if not over_units:
         call.set_all(Label(list(result).index(name), ids))
         return
     names = operands[-1][1]

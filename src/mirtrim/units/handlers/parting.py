@@ -14,7 +14,7 @@ from mirtrim.units.handlers.moving import place_dims
 from mirtrim.units.handlers.operations import Call, handles
 from mirtrim.units.handlers.slicing import cut_axis, hold, ids_along, section
 from mirtrim.units.labels import IMMORTAL, Free, Ids, Label
-from mirtrim.units.sizes import AdaptiveInt
+from mirtrim.units.sizes import AdaptiveInt, size_after
 
 
 @handles("unbind")
@@ -48,7 +48,9 @@ def chunk(call: Call) -> None:
     `tensor_split` may be given where to cut instead of a number.
     """
     tensor = call.args[0]
-    pieces = call.argument(1, "chunks", call.kwargs.get("indices_or_sections"))
+    pieces = size_after(
+        call.argument(1, "chunks", call.kwargs.get("indices_or_sections")), call.name
+    )
     dim = call.argument(2, "dim", 0) % tensor.dim()
     label, size, count = call.units(tensor), tensor.shape[dim], len(call.out)
     equal = type(pieces) is int and count == pieces and size % pieces == 0

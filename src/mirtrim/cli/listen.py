@@ -1,4 +1,4 @@
-"""mirtrim listen: what a trained network hears in audio files."""
+"""mirtrim listen: run a trained network on audio files."""
 
 import argparse
 import os
@@ -18,10 +18,10 @@ from mirtrim.listening.shelf import bundles_in, find_bundle, task_lines
 from mirtrim.utils.errors import ConfigError, MirtrimError
 from mirtrim.utils.files import check_target, explain, is_special
 
-# Where trained networks lie, the first that has one of the task first.
+# Default folders of trained networks; the first one with a network of the task is used.
 SHELVES = tuple(Path("results") / profile / "models" for profile in ("listening", "default"))
 FORMAT_OF = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
-# Whoever names such a file as the output has meant it as an input.
+# A file with such a name as the output was probably meant as an input.
 AUDIO_ENDINGS = (
     ".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".flac",
     ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".mp4", ".aac", ".wma", ".ape", ".wv", ".webm",
@@ -29,7 +29,7 @@ AUDIO_ENDINGS = (
 
 
 class _Help(argparse.Action):
-    """Help with what each task is good at, which is read when it is asked for."""
+    """Help that includes the scores of each task, which are read lazily."""
 
     def __call__(self, parser: argparse.ArgumentParser, *others: Any) -> None:
         parser.epilog = _good_at()
@@ -116,7 +116,7 @@ def _listen(options: argparse.Namespace) -> int:
 def _hear(
     source: Path, target: Path, listen: Callable[..., Heard], bundle: Network, form: str
 ) -> None:
-    """Listen to one file, write what was heard, and say so."""
+    """Listen to one file, write the result, and report it."""
     check_target(target)
     progress = Progress(source.name)
     try:
@@ -133,13 +133,12 @@ def _hear(
 
 
 def _name(bundle: Network) -> str:
-    """Which network it is, how much smaller than the dense one, and where it lies."""
+    """The network's name, how much smaller than the dense one it is, and its path."""
     return f"network {bundle.path.name}, ratio {bundle.about.ratio:.2f}, {bundle.path.parent}"
 
 
 def _shelves() -> list[Path]:
-    """The usual folders that are there, below the current one, else in the checkout that the
-    package lies in."""
+    """The default folders that exist, below the current folder, else in the package's checkout."""
     checkout = Path(mirtrim.__file__).resolve().parents[2]
     found: list[Path] = []
     for shelf in SHELVES:
@@ -148,7 +147,7 @@ def _shelves() -> list[Path]:
 
 
 def _shelf_of(task: str) -> Path:
-    """The first of the usual folders that holds a network of the task, else the last one."""
+    """The first default folder that has a network of the task, else the last one."""
     shelves = _shelves()
     if not shelves:
         raise ConfigError(
@@ -160,7 +159,7 @@ def _shelf_of(task: str) -> Path:
 
 
 def _good_at() -> str:
-    """What each task is good at, by the descriptions and the table of the usual folders."""
+    """The scores of each task, from the descriptions and the table of the default folders."""
     lines = []
     for shelf in _shelves():
         try:
@@ -171,7 +170,7 @@ def _good_at() -> str:
 
 
 def _format(bundle: Network, options: argparse.Namespace) -> str:
-    """The format asked for, or that of the output's ending, or the task's usual one."""
+    """The requested format, or that of the output's ending, or the task's default."""
     possible = bundle.manner.formats
     file = _single(options)
     meant = FORMAT_OF.get(file.suffix.lower()) if file else None
@@ -192,14 +191,14 @@ def _single(options: argparse.Namespace) -> Path | None:
     """The one file to write if --output names one, not a folder."""
     if options.output is None or len(set(options.files)) > 1:
         return None
-    # A folder is there, or a slash at the end asks for one.
+    # An existing folder, or a trailing slash.
     separators = tuple(sign for sign in (os.sep, os.altsep) if sign)
     is_folder = options.output.endswith(separators) or Path(options.output).is_dir()
     return None if is_folder else Path(options.output)
 
 
 def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Path]:
-    """Audio file → file to write; no two to the same one, and none over an audio file."""
+    """Audio file → output file; outputs are distinct and never overwrite an audio file."""
     sources = list(dict.fromkeys(options.files))
     output = Path(options.output) if options.output is not None else None
     if file := _single(options):
@@ -226,7 +225,7 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
 
 
 def _check_ending(file: Path, named: bool) -> None:
-    """Refuse an ending that promises something else than what will be written."""
+    """Refuse an ending that does not match the format."""
     ending = file.suffix.lower()
     if ending in AUDIO_ENDINGS:
         raise ConfigError(f"--output {file}: {file.suffix} is the ending of audio; choose another")

@@ -44,7 +44,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _check_numbers(named: str, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """What is no number would be seen later, as a difference between two runtimes."""
+    """Report NaN early; otherwise it would show up as a difference between two runtimes."""
     if name := tensor_with_nan(model):
         raise ConfigError(f"{named}: tensor {name!r} holds NaN; train it again, or load others")
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A person's network, weights and inputs, as they are named on the command line."""
+"""The user's network, weights and inputs, as given on the command line."""
 
 import argparse
 import copy
@@ -35,7 +35,7 @@ HIGHEST = 2  # integers are drawn below it unless an input says otherwise
 
 
 def add_arguments(verb: argparse.ArgumentParser, **of_input: Any) -> None:
-    """Let a verb take weights, inputs (`of_input` says more of them) and keyword arguments."""
+    """Add arguments for weights, inputs (`of_input` extends their help) and keyword arguments."""
     verb.add_argument(
         "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
     )
@@ -46,7 +46,7 @@ def add_arguments(verb: argparse.ArgumentParser, **of_input: Any) -> None:
 
 
 def seed(text: str) -> int:
-    """A seed that every generator takes, for argparse."""
+    """A seed that all generators accept, for argparse."""
     try:
         number = int(text)
     except ValueError:
@@ -66,7 +66,7 @@ def keywords(texts: Sequence[str]) -> dict[str, Any]:
     """Keyword arguments written as NAME=VALUE.
 
     Raises:
-        ConfigError: one is written otherwise, or twice.
+        ConfigError: one has another form, or occurs twice.
     """
     found: dict[str, Any] = {}
     for text in texts:
@@ -85,12 +85,12 @@ def keywords(texts: Sequence[str]) -> dict[str, Any]:
 def network(
     reference: str, weights: Path | None, arguments: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """The network of a factory, with weights if some are named, in evaluation mode.
+    """The network of a factory, with weights if given, in evaluation mode.
 
     Args:
         reference: "package.module:function".
         weights: a state dict of the factory's network, or one of the files that `mirtrim trim`
-            wrote (or their name without an ending), which make it as small as that.
+            wrote (or their name without an ending), which also give its trimmed shape.
         arguments: keyword arguments of the function.
     """
     if weights is not None and storage.is_saved(weights):
@@ -140,12 +140,12 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a safetensors state dict; whatever does not fit is named in one line.
+    """Load a safetensors state dict; mismatches are reported in one line.
 
-    Of tensors that are tied one is enough, which is what `safetensors.torch.save_model` writes.
+    One of several tied tensors is enough, as `safetensors.torch.save_model` writes it.
 
     Raises:
-        ArtefactError: there is no such file, it is another kind of file, or of another network.
+        ArtefactError: the file is missing, of another kind, or of another network.
     """
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
@@ -185,10 +185,10 @@ def _tied(model: nn.Module) -> list[list[str]]:
 def examples(model: nn.Module, shapes: Sequence[str], seed: int) -> tuple[Tensor, ...]:
     """Random inputs that the network takes; it is called with them once.
 
-    Numbers with a fraction are of the network's own type unless a shape says otherwise.
+    Floating-point inputs have the network's own dtype unless a shape specifies another one.
 
     Raises:
-        ConfigError: a shape is none, or the network does not take the inputs.
+        ConfigError: a shape is invalid, or the network does not accept the inputs.
     """
     own = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     inputs = tuple(example(shape, seed, own) for shape in shapes)
@@ -205,7 +205,7 @@ def example(shape: str, seed: int, own: torch.dtype = torch.float32) -> Tensor:
     """Random input of a shape written as "1,1,64,50", "1,30:int64" or "1,30:int64:500".
 
     Args:
-        own: type of the numbers if the shape names none.
+        own: dtype if the shape does not specify one.
     """
     problem = f"--input {shape}: write sizes like 1,1,64,50, all above 0, or 1,30:int64:500"
     sizes_text, *more = shape.split(":")

@@ -14,7 +14,7 @@ from mirtrim.units.storage import is_saved, paths_of, save
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import check_target
 
-# Those that look at nothing but the network; a shell cannot give batches or a loss.
+# Criteria that need only the network; the command line cannot provide batches or a loss.
 CRITERIA = ("magnitude", "batchnorm", "random")
 NEED_DATA = tuple(name for name in UNIT_CRITERIA if name not in CRITERIA)
 

@@ -34,7 +34,7 @@ LONGEST_STEP_SECONDS = 10  # between two answers
 
 
 def problem_of_hearing(content: Mapping[str, Any]) -> str | None:
-    """The first thing in a description that cannot be listened with, in one line; None if none is.
+    """The first reason why a description cannot be used for listening, in one line, or None.
 
     Args:
         content: of a `.model.json`; its objects are objects, and its `manner` is no null.
@@ -43,7 +43,7 @@ def problem_of_hearing(content: Mapping[str, Any]) -> str | None:
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong; behind the first, each may rest on what the ones before it have asked for."""
+    """All problems; each check may rely on the ones before it having passed."""
     manner, features = content["manner"], content["features"]
     kind = manner["kind"]
     if kind not in FORMATS:

@@ -27,16 +27,16 @@ def find_bundle(
     """Path (without ending) of a trained network of `task`.
 
     Args:
-        ratio: how many times smaller than the dense network it has to be at least; the nearest
-            one that reaches it is taken. None takes the largest that is there. Of equal ones, the
-            one with the lowest validation error is taken.
-        force: also take a network that stays below a simple rule on recordings.
+        ratio: minimum compression ratio; the network with the nearest ratio that reaches it is
+            used. None selects the largest network. Ties are resolved by the lowest validation
+            error.
+        force: also use a network that scores below a simple rule on recordings.
 
     Raises:
-        ArtefactError: there is none; says which there are.
+        ArtefactError: there is none; the message lists the existing ones.
         OSError: the folder cannot be read.
-        ConfigError: there is no such folder, the ratio is below 1, or all that there are stay
-            below a simple rule.
+        ConfigError: there is no such folder, the ratio is below 1, or all networks score below a
+            simple rule.
     """
     if ratio is not None and not ratio >= 1:
         raise ConfigError(f"ratio {ratio:g}: must be at least 1")
@@ -75,7 +75,7 @@ def find_bundle(
 
 
 def _check_folder(folder: Path) -> None:
-    """A folder that cannot be looked into is not an empty one."""
+    """Do not treat an unreadable folder as an empty one."""
     if folder.is_dir():
         os.listdir(folder)
     elif beside(base_of(folder), ENDING).is_file():

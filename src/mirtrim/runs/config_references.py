@@ -94,7 +94,7 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
             label = settings_of(run).name
             before, other = known.get(label, (name, run))
             if other != run:
-                # What a profile inherits stands before its own, which has the last word.
+                # Inherited entries come before the profile's own, which override them.
                 earlier = config["studies"][before]
                 earlier["runs"] = [one for one in earlier["runs"] if settings_of(one).name != label]
                 notes.append(f"studies.{before}: run {label} is left out, {where} has other ratios")
@@ -131,7 +131,7 @@ def _narrow(
 
 
 def _check_named_runs(config: Mapping[str, Any], notes: list[str]) -> None:
-    """What is weighed, fitted to boards or published is one of the runs, or is left out."""
+    """Runs under costs, boards and models must be runs of the profile; others are left out."""
     for key in ("seeds", "board_seeds"):
         if config["costs"][key] is None:
             config["costs"][key] = config["seeds"]
@@ -165,7 +165,7 @@ def _known_runs(
 
 
 def _check_contrasts(config: Mapping[str, Any]) -> None:
-    """A contrast is of runs of the profile, and, like `told`, of a study that varies tasks."""
+    """Contrasts need runs of the profile and, like `told`, a study that varies tasks."""
     known = [DENSE.method, *_names_of_runs(config)]
     for name, study in config["studies"].items():
         where = f"studies.{name}.contrasts"
@@ -177,8 +177,7 @@ def _check_contrasts(config: Mapping[str, Any]) -> None:
 
 
 def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
-    """What is inspected, trained twice, merged or taken apart is of tasks, runs and ratios of the
-    profile."""
+    """Analyses of trained networks must name tasks, runs and ratios of the profile."""
     inspected = config["inspected"]
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
     inspected["tasks"] = _known_tasks(config, wanted, "inspected.tasks", notes)
@@ -206,7 +205,7 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
 
 
 def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
-    """Both tasks are there, are two, and can share a trunk: the same features go into it.
+    """Both tasks exist, are different, and can share a trunk: it has the same features.
 
     Leaves out pairs with a task that the profile has not.
     """
@@ -260,7 +259,7 @@ def _check_runs(runs: list[dict[str, Any]], key: str) -> None:
 
 
 def _check_recordings(sets: list[dict[str, Any]]) -> None:
-    """Names differ, tasks can be listened with, and it is said where the recordings are."""
+    """Names differ, tasks support listening, and the location of the recordings is given."""
     names: set[str] = set()
     for index, block in enumerate(sets):
         where = f"config key recordings.sets.{index}"

@@ -1,4 +1,4 @@
-"""Checks of studies that vary their tasks: what they train, and what their page tells."""
+"""Checks of studies that vary their tasks: what they train, and what their page shows."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from mirtrim.utils.errors import ConfigError
 
 
 def check_told(study: dict[str, Any], where: str) -> None:
-    """What the page of a study with variants tells, put in where it is not said."""
+    """Fill in the default of what the page of a study with variants shows."""
     usual = "contrasts" if study["contrasts"] else "free_ratios"
     if study["told"] is None:
         study["told"] = usual

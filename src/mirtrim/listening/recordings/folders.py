@@ -1,8 +1,7 @@
 """Recordings and annotations as plain files in a folder; docs/listening.md has the formats.
 
 An annotation has the name of its recording with another ending, or one table (`*.csv` whose first
-column is called `file`) says something of every recording: its class, or the pitch of its only
-note.
+column is called `file`) annotates every recording: its class, or the pitch of its only note.
 """
 
 import unicodedata
@@ -52,7 +51,7 @@ def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; correct `folder` of the recordings")
-    # Names beginning with a point are those of the system, such as ._a.wav beside a.wav.
+    # Names beginning with a dot are system files, such as ._a.wav next to a.wav.
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
     audio: dict[str, Path] = {}
     for path in sorted(path for path in files if path.suffix.lower() in AUDIO):
@@ -69,7 +68,7 @@ def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
 
 
 def _composed(name: str) -> str:
-    """A name as others write it: some systems part letters from their accents."""
+    """A normalised file name: some systems separate letters from their accents."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -103,7 +102,7 @@ def _one_by_one(
 
 
 def _can_be_read(path: Path, read: Callable[[Path], Truth]) -> bool:
-    """Whether a file is an annotation at all: notes to read, say, may lie beside recordings."""
+    """Whether a file is an annotation: read-me files, for example, may lie next to recordings."""
     try:
         read(path)
     except CorpusError:

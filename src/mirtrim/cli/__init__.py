@@ -21,7 +21,7 @@ from mirtrim.utils.files import explain
 VERBS = {
     "trim": "trim a network and save it",
     "measure": "count and time a network",
-    "listen": "hear drums, onsets, pitch, chords or instruments in audio files",
+    "listen": "find drums, onsets, pitch, chords or instruments in audio files",
 }
 STOPPED = 130  # what shells report after Ctrl-C
 PIPE_CLOSED = 141  # and after a closed pipe

@@ -46,31 +46,33 @@ def add(verbs: Any, help_text: str) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
-    verb.add_argument("-h", "--help", action=_Help, nargs=0, help="show this and what is heard how")
+    verb.add_argument(
+        "-h", "--help", action=_Help, nargs=0, help="this help and the scores of each task"
+    )
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="wav, flac, ogg, mp3 …")
-    verb.add_argument("--task", required=True, help="what to hear: one of the tasks below")
+    verb.add_argument("--task", required=True, help="one of the tasks below")
     verb.add_argument(
         "--ratio",
         type=float,
-        help="use a network that is at least so many times smaller (default: the largest there is)",
+        help="use a network that is at least this many times smaller (default: the largest one)",
     )
     verb.add_argument(
         "--models",
         type=Path,
         metavar="FOLDER",
-        help="where the trained networks lie (default: "
+        help="folder of trained networks (default: "
         f"{' or '.join(shelf.as_posix() for shelf in SHELVES)}, here or in the checkout)",
     )
-    verb.add_argument("--int8", action="store_true", help="use the network in eight bits")
+    verb.add_argument("--int8", action="store_true", help="use the int8 network")
     verb.add_argument(
         "--force",
         action="store_true",
-        help="use a network even if it stays below a simple rule on recordings",
+        help="use a network even if it scores below a simple rule on recordings",
     )
     verb.add_argument(
         "--output",
-        help="file to write, or a folder (one that is there, or a name with / at its end); "
-        "default: beside each audio file, song.wav → song.drums.mid",
+        help="output file or folder (an existing one, or a name ending in /); "
+        "default: next to each audio file, song.wav → song.drums.mid",
     )
     verb.add_argument(
         "--format", choices=[*ENDINGS], help="default: midi (drums), lab (chord), csv (all others)"
@@ -95,7 +97,7 @@ def _listen(options: argparse.Namespace) -> int:
         if largest == bundle.path:
             why = f"{folder} holds no dense network of task {bundle.about.task}"
         else:
-            why = f"{largest.name} is not offered, it stays below a simple rule on recordings"
+            why = f"{largest.name} is not offered: it scores below a simple rule on recordings"
         print(f"note: {why}; {_name(bundle)} is the largest", file=sys.stderr)
     failed = 0
     for source, target in targets.items():
@@ -108,7 +110,9 @@ def _listen(options: argparse.Namespace) -> int:
             failed += 1
         except Exception as error:  # whatever one file does, the others are heard
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            print(f"error: {source}: cannot be heard ({reason}); please report it", file=sys.stderr)
+            print(
+                f"error: {source}: cannot be analysed ({reason}); please report it", file=sys.stderr
+            )
             failed += 1
     return 1 if failed else 0
 
@@ -125,7 +129,7 @@ def _hear(
         progress.clear()
     notes = list(heard.notes)
     if target.is_file() and not is_special(target):
-        notes.append(f"{target} was there and is replaced")
+        notes.append(f"{target} already existed and is replaced")
     write_heard(heard, target, form, source.stem, f"mirtrim listen, network {bundle.path.name}")
     for note in notes:
         print(f"note: {source}: {note}", file=sys.stderr)
@@ -218,7 +222,7 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
         if other != source:
             raise ConfigError(f"{other} and {source} would both be written to {target}")
         if os.path.realpath(target) in heard:
-            raise ConfigError(f"--output {target}: that is an audio file to listen to")
+            raise ConfigError(f"--output {target}: this is an input audio file")
     if file:
         _check_ending(file, named=options.format is not None)
     return targets

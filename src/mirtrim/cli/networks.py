@@ -28,7 +28,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 WHOLES = ("bool", "uint8", "int8", "int16", "int32", "int64")
 ARGUMENT_HELP = (
     "keyword argument of the function that makes the network, for instance width=64 or "
-    "kernel=[3,5]; JSON, and what is none is text; repeatable"
+    "kernel=[3,5]; JSON, otherwise text; repeatable"
 )
 SEEDS = range(-(2**63), 2**64)
 HIGHEST = 2  # integers are drawn below it unless an input says otherwise
@@ -108,8 +108,8 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
     if "/" in module_name or "\\" in module_name or module_name.endswith(".py"):
         dotted = ".".join(Path(module_name).with_suffix("").parts).strip(".")
         raise ConfigError(
-            f"{reference}: a module is named, not a path; write {dotted}:{name or 'function'} in "
-            "the folder that it is imported from"
+            f"{reference}: is a path, not a module; write {dotted}:{name or 'function'} in the "
+            "folder that it is imported from"
         )
     if not name or not module_name:
         raise ConfigError(f"{reference}: write package.module:function")
@@ -122,7 +122,7 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
         raise ConfigError(f"{reference}: {_one_line(error)}; check the name") from error
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"{reference}: the module cannot be imported ({_named(error)}); mend it first"
+            f"{reference}: the module cannot be imported ({_named(error)}); fix it first"
         ) from error
     finally:
         sys.path.remove("")
@@ -155,7 +155,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         stored = load_file(path)
     except SafetensorError as error:
         raise ArtefactError(
-            f"{path}: is no whole safetensors file ({_one_line(error)}); write it with "
+            f"{path}: is not a complete safetensors file ({_one_line(error)}); write it with "
             "safetensors.torch.save_file"
         ) from error
     for names in _tied(model):
@@ -164,9 +164,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(stored)
     except RuntimeError as error:
-        remedy = "take weights of this network"
+        remedy = "use weights of this network"
         if has_digest(path) and not storage.is_saved(path):
-            remedy = f"if it is trimmed, put its {path.stem}.json beside it"
+            remedy = f"if it is trimmed, put its {path.stem}.json next to it"
         raise ArtefactError(
             f"{path}: does not fit the network ({_one_line(error)}); {remedy}"
         ) from error

@@ -200,10 +200,10 @@ def about_part(content: Mapping[str, Any]) -> dict[str, Any]:
 OWN_KEYS = ("format", "version", "weights_sha256", "manner", "files")
 # Type of a field → its types in JSON, and their name.
 KINDS: Mapping[Any, tuple[Any, str]] = {
-    Mapping: (dict, "object"),
+    Mapping: (dict, "an object"),
     str: (str, "text"),
-    int: (int, "integer"),
-    float: ((int, float), "number"),
+    int: (int, "an integer"),
+    float: ((int, float), "a number"),
 }
 LISTS = ("formats", "detectors", "limits")  # fields of a `Manner`
 
@@ -216,9 +216,9 @@ def _problems(content: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name!r} is a required property"
         value = content[name]
         if not isinstance(value, kinds) or isinstance(value, bool):
-            yield f"{name}: {value!r} is no {noun}"
+            yield f"{name}: {value!r} is not {noun}"
         if field.type in (int, float) and not is_number(value):
-            yield f"{name}: {value!r} is no number"
+            yield f"{name}: {value!r} is not a number"
     for odd in sorted(set(content) - {field.name for field in fields(About)}):
         yield f"{odd!r} is not known"
 

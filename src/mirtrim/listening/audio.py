@@ -77,7 +77,7 @@ def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
             bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
             sample = totals.frames - len(block) + int(bad[0])
             raise AudioError(
-                f"{source.path}: holds values that are no numbers, first in sample {sample} "
+                f"{source.path}: has values that are not numbers, first in sample {sample} "
                 f"({source.seconds(sample):.3f} s); export it again"
             )
         done = source.seconds(totals.frames)
@@ -89,7 +89,7 @@ def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
     channel = totals.channel_to_hear()
     notes = [note for note in (cut, loud) if note]
     if channel is not None:
-        notes.append(f"its channels cancel each other, so only channel {channel + 1} was heard")
+        notes.append(f"its channels cancel each other, so only channel {channel + 1} was used")
     offset = totals.offset(channel) / scale
     return AudioFile(source, totals.frames, channel, scale, offset, tuple(notes))
 
@@ -180,7 +180,7 @@ def mono_blocks(
         yield block
         progress(done / audio.sample_rate, audio.duration_seconds)
     if done != audio.frames:
-        raise AudioError(f"{audio.path}: was changed while it was heard; listen again")
+        raise AudioError(f"{audio.path}: changed while it was being read; run again")
     if resampler:
         block = resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
         given += len(block)

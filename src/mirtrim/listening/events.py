@@ -160,5 +160,5 @@ def _notes(meter: Meter, duration_seconds: float, window_seconds: float) -> tupl
     if meter.silent:
         return (f"{meter.silence}, so no events",)
     if duration_seconds < window_seconds:
-        return (f"shorter than one window of {window_seconds:.1f} s, continued with silence",)
+        return (f"shorter than one window of {window_seconds:.1f} s, padded with silence",)
     return ()

@@ -47,7 +47,7 @@ def find_bundle(
         tasks = sorted({one.about.task for one in everything.values()})
         raise ArtefactError(
             f"{models_folder} holds no network of task {task}; "
-            + (f"it holds {', '.join(tasks)}" if tasks else "it holds none at all")
+            + (f"it holds {', '.join(tasks)}" if tasks else "it holds no networks")
         )
     ranked = sorted(of_task, key=lambda path: _rank(of_task, path))
     order = [path for path in ranked if of_task[path].about.ratio >= (ratio or 1)]
@@ -55,8 +55,7 @@ def find_bundle(
         abouts = (of_task[path].about for path in ranked)
         there = ", ".join(f"{about.pruning['method']} {about.ratio:.1f}x" for about in abouts)
         raise ArtefactError(
-            f"{models_folder}: of task {task} there is none that is {ratio:g} times "
-            f"smaller, only {there}"
+            f"{models_folder}: no network of task {task} is {ratio:g} times smaller, only {there}"
         )
     if force:
         return order[0]
@@ -69,8 +68,8 @@ def find_bundle(
     assert reason is not None
     use = f"use {reason.rule_library.split()[0]}" if reason.rule_library != "-" else "use that"
     raise ConfigError(
-        f"task {task} is not offered: {order[0].name} stays below a simple rule, "
-        f"{reason.sentence}; {use}, or --force the network"
+        f"task {task} is not offered: {order[0].name} scores below a simple rule, "
+        f"{reason.sentence}; {use}, or --force"
     )
 
 
@@ -79,9 +78,9 @@ def _check_folder(folder: Path) -> None:
     if folder.is_dir():
         os.listdir(folder)
     elif beside(base_of(folder), ENDING).is_file():
-        raise ConfigError(f"{folder} is a network; name the folder that it lies in")
+        raise ConfigError(f"{folder} is a network; name its folder")
     elif folder.exists():
-        raise ConfigError(f"{folder} is no folder; name one that holds trained networks")
+        raise ConfigError(f"{folder} is not a folder; name one with trained networks")
     else:
         raise ConfigError(f"{folder}: no such folder; check the name")
 

@@ -84,7 +84,7 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
         for task in study["variants"]:
             if task not in study["tasks"]:
                 raise ConfigError(
-                    f"config key {where}.variants.{task}: is none of its tasks; known: "
+                    f"config key {where}.variants.{task}: is not one of its tasks; known: "
                     f"{', '.join(study['tasks'])}"
                 )
         _check_runs(study["runs"], f"{where}.runs")
@@ -115,7 +115,7 @@ def _narrow(
         if name in main:
             continue  # is trained already, and stands in every study
         if run["reference"] not in ("-", *main, *(settings_of(other).name for other in runs)):
-            notes.append(f"{where}: run {name} is left out, its reference is no run before it")
+            notes.append(f"{where}: run {name} is left out, its reference is not an earlier run")
         elif any(_has_ratios(config, run, task) for task in here):
             runs.append(run)
         elif here:
@@ -200,7 +200,7 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
         if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
             has = ", ".join(f"{ratio:g}" for ratio in ratios)
             raise ConfigError(
-                f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
+                f"config key {where}.ratios: {odd[0]:g} is not a ratio of the task; it has {has}"
             )
 
 
@@ -228,7 +228,7 @@ def _check_merging(config: dict[str, Any], notes: list[str]) -> None:
         if differ:
             raise ConfigError(
                 f"config key {where}: {other} has other settings ({', '.join(differ)}); two tasks "
-                "share a trunk only of the same features"
+                "can share a trunk only if their features are equal"
             )
         config["merging"][task] = merging[task]
 
@@ -254,7 +254,7 @@ def _check_runs(runs: list[dict[str, Any]], key: str) -> None:
         except ConfigError as error:
             raise ConfigError(f"{where}.{error}") from error
         if name in names:
-            raise ConfigError(f"{where}: run {name} is there twice")
+            raise ConfigError(f"{where}: run {name} occurs twice")
         names.add(name)
 
 
@@ -264,12 +264,12 @@ def _check_recordings(sets: list[dict[str, Any]]) -> None:
     for index, block in enumerate(sets):
         where = f"config key recordings.sets.{index}"
         if block["name"] in names:
-            raise ConfigError(f"{where}.name: {block['name']} is there twice")
+            raise ConfigError(f"{where}.name: {block['name']} occurs twice")
         names.add(block["name"])
         known = [name for name, task in TASKS.items() if task.hearing is not None]
         if block["task"] not in known:
             raise ConfigError(
-                f"{where}.task: {block['task']!r} is no task to listen with; known: "
+                f"{where}.task: {block['task']!r} does not support listening; known: "
                 f"{', '.join(sorted(known))}"
             )
         if block["folder"] is None and block["loader"] is None:

@@ -43,7 +43,7 @@ def _read(text: str) -> float | str:
 def check_finite(value: Any, key: str = "") -> None:
     """Raise a `ConfigError` that names the first key whose value is NaN or infinite."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"config key {key}: {value} is no number to work with; write another")
+        raise ConfigError(f"config key {key}: {value} is not a usable number; write another")
     for name, part in _parts(value):
         check_finite(part, f"{key}.{name}" if key else str(name))
 
@@ -68,8 +68,7 @@ def expand_home(block: Any, where: str = "", is_path: bool = False) -> None:
             block[key] = os.path.expanduser(value)
             if block[key].startswith("~"):
                 raise ConfigError(
-                    f"config key {where}{key}: {block[key]} is in no home folder; write the whole "
-                    "path"
+                    f"config key {where}{key}: {block[key]} has no home folder; write the full path"
                 )
         expand_home(value, f"{where}{key}.", known)
 

@@ -15,12 +15,12 @@ def check_told(study: dict[str, Any], where: str) -> None:
         raise ConfigError(f"{where}: is for studies with variants; leave it out")
     elif study["told"] == "levels" and _several_levels(study) != 1:
         raise ConfigError(
-            f"{where}: levels is for studies that vary one dimension, the same of each task"
+            f"{where}: levels needs a study that varies one dimension, the same for all tasks"
         )
     elif "contrasts" in (usual, study["told"]) and study["told"] != usual:
         raise ConfigError(
-            f"{where}: {study['told']} does not go with the contrasts that the study "
-            f"{'has' if study['contrasts'] else 'has not'}"
+            f"{where}: {study['told']} is for studies "
+            f"{'without' if study['contrasts'] else 'with'} contrasts"
         )
 
 

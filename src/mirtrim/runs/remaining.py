@@ -77,7 +77,7 @@ def about(
             kind = work[job.task].kind if job.task in work else job.task
             counts[kind] = counts.get(kind, 0) + 1
     unknown = ", ".join(f"{task} ({count})" for task, count in counts.items())
-    nothing = f"how long is not known of {unknown}, of which no row is there"
+    nothing = f"no estimate for {unknown}, which has no rows"
     left = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} of training left"
     if not known:
         return f"{left}; {nothing}"
@@ -86,7 +86,7 @@ def about(
     elsewhere = any(e.seconds is not None and not e.here for e in found)
     source = "partly on other machines" if elsewhere else "on this machine"
     on = "1 core" if cores == 1 else f"{cores} cores"
-    line = f"{left}, about {in_words(seconds)} on {on}, from what finished ones have taken {source}"
+    line = f"{left}, about {in_words(seconds)} on {on}, estimated from finished jobs {source}"
     return f"{line}; {nothing}" if unknown else line
 
 

@@ -138,7 +138,7 @@ def _from_table(
         if name not in audio:
             raise line.wrong(f"{folder / name} is missing; add it")
         if name in found:
-            raise line.wrong(f"{name} stands here twice; delete one")
+            raise line.wrong(f"{name} occurs twice; delete one")
         truth: Callable[[], Truth]
         if kind == "classes":
             if not value:
@@ -147,7 +147,7 @@ def _from_table(
         else:
             pitch = line.number_at(place)
             if not MIDI_PITCHES.start <= pitch < MIDI_PITCHES.stop:
-                raise line.wrong(f"{value} is no MIDI pitch (0 to 127)")
+                raise line.wrong(f"{value} is not a MIDI pitch (0 to 127)")
             truth = partial(single_note, audio[name], pitch)
         found[name] = Annotated(name, audio[name], truth)
     lacking = [name for name in audio if name not in found]
@@ -167,7 +167,7 @@ def read_onsets(task: str, path: Path) -> EventTruth:
         if label is None:
             known = ", ".join(sorted(CLASS_OF_DRUM))
             raise line.wrong(
-                f"{line.cells[1]!r} is no drum; known: {known}, and pitches of General MIDI "
+                f"{line.cells[1]!r} is not a drum; known: {known}, and pitches of General MIDI "
                 "(35 to 81)"
             )
         labels.append(label)
@@ -184,20 +184,20 @@ def read_f0(task: str, path: Path) -> PitchTruth:
         if len(times) > 1 and times[-1] <= times[-2]:
             raise line.wrong(f"{times[-1]:g} s does not follow {times[-2]:g} s")
     if len(times) < 2:
-        raise CorpusError(f"{path}: holds {len(times)} values of f0, two at least are needed")
+        raise CorpusError(f"{path}: has {len(times)} values of f0, at least two are needed")
     return PitchTruth(np.array(times), np.array(hertz))
 
 
 def read_chords(task: str, path: Path) -> ChordTruth:
     """Beginning and end in seconds, and a label in Harte's notation."""
-    lacking = "beginning, end and label are needed"
+    lacking = "start, end and label are needed"
     intervals: list[tuple[float, float]] = []
     labels: list[str] = []
     for line in read_rows(path, times=2, needed=3, lacking=lacking):
         start, end, label = line.seconds_at(0), line.seconds_at(1), line.cells[2]
         if end < start or (intervals and start < intervals[-1][1] - OVERLAP_SECONDS):
             raise line.wrong(
-                f"{start:g} to {end:g} s overlaps what is before, or ends before it begins"
+                f"{start:g} to {end:g} s overlaps the previous one, or ends before it starts"
             )
         try:
             class_of(label)

@@ -36,7 +36,7 @@ class Line:
         if DECIMAL_COMMA.fullmatch(text):
             raise self.wrong(f"decimal comma in {text}; write {text.replace(',', '.')}")
         if not _is_number(text) or not np.isfinite(float(text)):
-            raise self.wrong(f"{text!r} is no number; correct it")
+            raise self.wrong(f"{text!r} is not a number; correct it")
         return float(text)
 
     def seconds_at(self, column: int) -> float:
@@ -81,7 +81,7 @@ def read_rows(path: Path, *, times: int, needed: int, lacking: str = "") -> Iter
     parted = _parted(lines, sign, path)
     if parted and _names_columns(parted[0].cells[:times]):
         if len(parted) == 1:
-            raise parted[0].wrong(f"{parted[0].cells[0]!r} is no number")
+            raise parted[0].wrong(f"{parted[0].cells[0]!r} is not a number")
         parted = parted[1:]
     if sign == ",":
         _refuse_decimal_commas(parted, times, needed)
@@ -108,7 +108,7 @@ def _text_lines(path: Path) -> list[Text]:
     try:
         return _kept(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: is no text in UTF-8; save it as that") from error
+        raise CorpusError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -50,7 +50,7 @@ def networks_of(task: str, given: Sequence[Path]) -> list[Path]:
             found += [base_of(path)] if read_description(path).about.task == task else []
     if not found:
         where = ", ".join(str(path) for path in given) or "no folder"
-        raise ConfigError(f"no network of task {task} lies in {where}; run `snakemake models`")
+        raise ConfigError(f"{where} has no network of task {task}; run `snakemake models`")
     return found
 
 
@@ -153,8 +153,8 @@ def _check_labels(
         truth = truths[one.name]
         if isinstance(truth, ClassTruth) and truth.label.lower() not in known:
             raise CorpusError(
-                f"{one.audio}: is a {truth.label!r}, which no network names; they know "
-                f"{', '.join(scene.classes)}; leave it out, or call it so"
+                f"{one.audio}: no network has the class {truth.label!r}; they have "
+                f"{', '.join(scene.classes)}; leave it out, or rename its class"
             )
 
 

@@ -202,8 +202,8 @@ def measure_merging(
         raise ConfigError(f"merging: {run.settings.name} masks; choose a run of trim")
     if dict(run.setting.features) != dict(other.features):
         raise ConfigError(
-            f"merging: {run.setting.task.name} and {other.task.name} hear other features, and "
-            "cannot share a trunk; give both tasks the same"
+            f"merging: {run.setting.task.name} and {other.task.name} have different features, "
+            "and cannot share a trunk; give both tasks the same"
         )
     of_ratio = {row.target_ratio: row for _, row in rows.iterrows() if row.target_ratio in ratios}
     found: list[Merge] = []

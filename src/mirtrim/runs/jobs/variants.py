@@ -81,7 +81,7 @@ def _check_levels(levels: list[dict[str, Any]], where: str) -> None:
     values = [level["value"] for level in levels]
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
-        raise ConfigError(f"{where}: value {twice:g} is there twice")
+        raise ConfigError(f"{where}: value {twice:g} occurs twice")
     for index, level in enumerate(levels):
         unknown = sorted(level.keys() - {"value", *CHANGES})
         if unknown:

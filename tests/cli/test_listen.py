@@ -117,15 +117,15 @@ def test_a_bad_file_stops_no_other(place, capsys):
     ("words", "message"),
     [
         ("song.wav --task cooking", "holds no network of task cooking; it holds chord, drums"),
-        ("song.wav --task onset --ratio 8", "none that is 8 times smaller, only dense 1.0x, trim"),
+        ("song.wav --task onset --ratio 8", "is 8 times smaller, only dense 1.0x, trim"),
         ("song.wav --task onset --ratio 0.5", "ratio 0.5: must be at least 1"),
         ("song.wav --task onset --format midi", "midi: task onset has no such format; it has csv"),
         ("song.wav --task onset --output a.lab", "lab: task onset has no such format"),
         ("song.wav --task onset --models none", "none: no such folder; check"),
-        ("song.wav --task onset --models song.wav", "song.wav is no folder; name one that holds"),
+        ("song.wav --task onset --models song.wav", "song.wav is not a folder; name one with"),
         (
             "song.wav --task onset --models results/default/models/onset-4",
-            "results/default/models/onset-4 is a network; name the folder that it lies in",
+            "results/default/models/onset-4 is a network; name its folder",
         ),
         ("song.wav --task onset --output other.wav", "other.wav: .wav is the ending of audio"),
         ("song.wav --task onset --output b.FLAC --format csv", ".FLAC is the ending of audio"),
@@ -136,7 +136,7 @@ def test_a_bad_file_stops_no_other(place, capsys):
         ("song.wav --task onset --output results", "results/song.onset.csv: Is a dir"),
         (f"song.wav --task onset --output {'x' * 300}.csv", "File name too long; choose a shorter"),
         (f"song.wav --task onset --output {'x' * 250}.csv", "File name too long; choose a shorter"),
-        ("song.wav --task onset --output song.wav", "that is an audio file to listen to"),
+        ("song.wav --task onset --output song.wav", "this is an input audio file"),
         ("song.wav b/song.wav --task onset --output out", "would both be written to out/song.on"),
         ("song.wav song.flac --task onset", "would both be written to song.onset.csv"),
         ("song.wav b.wav --task onset --output song.wav", "several files need a folder"),
@@ -296,7 +296,7 @@ def test_a_slash_at_the_end_is_a_folder(place):
 def test_what_is_replaced_is_said(place, capsys):
     for said in (False, True):
         assert main(["listen", "song.wav", "--task", "onset"]) == 0
-        note = "note: song.wav: song.onset.csv was there and is replaced\n"
+        note = "note: song.wav: song.onset.csv already existed and is replaced\n"
         assert capsys.readouterr().err == (note if said else "")
 
 
@@ -348,7 +348,7 @@ def test_whatever_one_file_does_the_others_are_heard(place, capsys, monkeypatch)
     assert main(["listen", "bad.wav", "song.wav", "--task", "onset"]) == 1
     printed = capsys.readouterr()
     assert printed.err == (
-        "error: bad.wav: cannot be heard (ZeroDivisionError: float division); please report it\n"
+        "error: bad.wav: cannot be analysed (ZeroDivisionError: float division); please report it\n"
     )
     assert printed.out.startswith("song.wav: ")
 

@@ -69,7 +69,7 @@ def test_eight_bits_are_not_taken_for_thirty_two(measured, tmp_path, capsys):
     base = write_bundle(tmp_path / "models", "onset-4", network, about_of("onset", network))
     assert main(["measure", f"{base}.int8.onnx"]) == 1
     printed = capsys.readouterr().err
-    assert printed.startswith(f"error: {base}.int8.onnx: a network in eight bits is not measured")
+    assert printed.startswith(f"error: {base}.int8.onnx: int8 networks are not measured")
     assert printed.count("\n") == 1
     assert measured == []
 

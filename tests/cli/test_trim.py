@@ -107,7 +107,7 @@ def test_those_that_need_data_say_which_do_not(place, capsys, criterion):
     words = f"trim trimmednets:factory --input 5,3 --ratio 2 --criterion {criterion}"
     assert main(words.split()) == 1
     printed = capsys.readouterr().err
-    assert printed.startswith(f"error: --criterion {criterion}: looks at data, which cannot be")
+    assert printed.startswith(f"error: --criterion {criterion}: needs data, which cannot be")
     assert "use magnitude, batchnorm, random" in printed
     assert printed.count("\n") == 1
 
@@ -213,14 +213,17 @@ MISTAKES = [
     ("trimmednets:thing --input 5,3", "trimmednets:thing: cannot be called"),
     ("trimmednets:gone --input 5,3", "has no attribute 'gone'"),
     ("trimmednets: --input 5,3", "trimmednets:: write package.module:function"),
-    ("./trimmednets.py:factory --input 5,3", "a module is named, not a path; write trimmednets:f"),
-    ("lib/trimmednets:factory --input 5,3", "not a path; write lib.trimmednets:factory"),
+    ("./trimmednets.py:factory --input 5,3", "is a path, not a module; write trimmednets:f"),
+    ("lib/trimmednets:factory --input 5,3", "is a path, not a module; write lib.trimmednets:f"),
     ("nonets:factory --input 5,3", "nonets:factory: No module named 'nonets'"),
     ("brokennets:factory --input 5,3", "No module named 'nothing_of_this_name'"),
     ("wrongnets:factory --input 5,3", "cannot be imported (SyntaxError"),
     ("loudnets:factory --input 5,3", "cannot be imported (ValueError: at import)"),
     ("trimmednets:factory --weights none.safetensors --input 5,3", "none.safetensors: no such"),
-    ("trimmednets:factory --weights trimmednets.py --input 5,3", "is no whole safetensors file"),
+    (
+        "trimmednets:factory --weights trimmednets.py --input 5,3",
+        "is not a complete safetensors file",
+    ),
     ("trimmednets:factory --weights folder --input 5,3", "folder: a folder, not a file; check"),
     ("trimmednets:factory --weights . --input 5,3", "'.' names no file; write a name, such as"),
     ("trimmednets:factory --input 2:int64:99999999999999999999", "cannot be made (Overflow"),
@@ -342,7 +345,10 @@ def test_dense_weights_are_not_replaced(place, capsys):
 
 
 def test_what_is_replaced_and_written_is_said(place, capsys):
-    for note in ("", "note: s.safetensors was there and is replaced\nnote: s.json was there"):
+    for note in (
+        "",
+        "note: s.safetensors already existed and is replaced\nnote: s.json already existed",
+    ):
         assert main([*TRIM.split(), "--output", "s.json"]) == 0
         printed = capsys.readouterr()
         assert printed.out.endswith("saved s.safetensors and s.json\n")
@@ -383,7 +389,7 @@ def test_a_trimmed_network_without_its_widths(place, capsys):
     capsys.readouterr()
     (place / "dj.json").unlink()
     assert main([*TRIM.split(), "--weights", "dj.safetensors", "--output", "new"]) == 1
-    assert one_line(capsys).endswith("; if it is trimmed, put its dj.json beside it\n")
+    assert one_line(capsys).endswith("; if it is trimmed, put its dj.json next to it\n")
 
 
 def test_what_lies_beside_weights_of_others_is_not_asked(place, capsys):
@@ -399,7 +405,7 @@ def test_weights_in_another_format(place, capsys, content):
     (place / "w.pt").write_bytes(whole[:-9] if content == "cut" else content)
     assert main([*TRIM.split(), "--weights", "w.pt"]) == 1
     printed = one_line(capsys)
-    assert printed.startswith("error: w.pt: is no whole safetensors file")
+    assert printed.startswith("error: w.pt: is not a complete safetensors file")
     assert printed.endswith("; write it with safetensors.torch.save_file\n")
 
 

@@ -132,14 +132,14 @@ def test_the_nearest_ratio_that_is_enough(make_bundle, tmp_path):
     with pytest.raises(ArtefactError) as caught:
         find_bundle(folder, "onset", 16)
     assert str(caught.value).endswith(
-        "of task onset there is none that is 16 times smaller, only dense 1.0x, trim 4.2x, "
+        "no network of task onset is 16 times smaller, only dense 1.0x, trim 4.2x, "
         "trim 8.1x, trim 8.1x"
     )
     assert find_bundle(folder, "chord").name == "other"
     with pytest.raises(ArtefactError, match="no network of task drums; it holds chord, onset"):
         find_bundle(folder, "drums")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArtefactError, match="it holds none at all"):
+    with pytest.raises(ArtefactError, match="it holds no networks"):
         find_bundle(tmp_path / "empty", "drums")
     with pytest.raises(ConfigError, match="nowhere: no such folder; check the name"):
         find_bundle(tmp_path / "nowhere", "drums")

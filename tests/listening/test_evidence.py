@@ -45,14 +45,16 @@ def test_a_network_below_its_rule_is_not_offered(shelf, tmp_path, capsys):
     assert main([*words, "--output", str(tmp_path / "a.csv")]) == 0
     printed = capsys.readouterr()
     assert "network four" in printed.out
-    assert printed.err.startswith("note: dense is not offered, it stays below a simple rule on rec")
+    assert printed.err.startswith(
+        "note: dense is not offered: it scores below a simple rule on rec"
+    )
     assert find_bundle(folder, "onset", force=True) == dense.path
     write_table(folder, row(dense, 0.7, 0.9), row(four, 0.6, 0.9))
     with pytest.raises(ConfigError) as caught:
         find_bundle(folder, "onset")
     assert str(caught.value) == (
-        "task onset is not offered: dense stays below a simple rule, on 6 recordings (kits) it "
-        "scores 0.700, librosa.onset (librosa 0.11.0) 0.900; use librosa, or --force the network"
+        "task onset is not offered: dense scores below a simple rule, on 6 recordings (kits) it "
+        "scores 0.700, librosa.onset (librosa 0.11.0) 0.900; use librosa, or --force"
     )
     assert main(words) == 1
     assert capsys.readouterr().err == f"error: {caught.value}\n"

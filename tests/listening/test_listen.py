@@ -208,13 +208,13 @@ def test_files_shorter_than_a_window(make_bundle, tmp_path, task, samples):
         return
     if isinstance(heard, Events):
         assert (heard.times_seconds <= duration).all()
-        assert heard.notes == ("shorter than one window of 1.0 s, continued with silence",)
+        assert heard.notes == ("shorter than one window of 1.0 s, padded with silence",)
     elif isinstance(heard, PitchCurve):
         assert len(heard.voiced) == 1 + samples // 64
     elif isinstance(heard, Chords):
         assert len(heard.labels) == 1
         assert heard.intervals.tolist() == [[0.0, duration]]
-        assert heard.notes == ("shorter than 1.3 s, continued with silence",)
+        assert heard.notes == ("shorter than 1.3 s, padded with silence",)
     else:
         assert heard.classes == ()
         (note,) = heard.notes

@@ -39,43 +39,43 @@ def test_what_is_right_is_no_problem(task):
 
 
 WRONG = [
-    ("onset", "features.hop", 400.5, "400.5 is no whole number above 0"),
-    ("onset", "features.hop", True, "True is no whole number above 0"),
+    ("onset", "features.hop", 400.5, "400.5 is not a whole number above 0"),
+    ("onset", "features.hop", True, "True is not a whole number above 0"),
     ("onset", "features.hop", 10**9, "samples from answer to answer are too many at 8000 Hz"),
     ("onset", "features.hop", 513, "513 is more than window, 512"),
-    ("onset", "features.sample_rate", 22050.5, "22050.5 is no whole number above 0"),
-    ("onset", "features.sample_rate", 10**9, "1000000000 is no rate of sound"),
-    ("onset", "features.lowest_hz", None, "None is no number from 0 on"),
-    ("onset", "features.lowest_hz", -1, "-1 is no number from 0 on"),
+    ("onset", "features.sample_rate", 22050.5, "22050.5 is not a whole number above 0"),
+    ("onset", "features.sample_rate", 10**9, "1000000000 is not a sample rate"),
+    ("onset", "features.lowest_hz", None, "None is not a number from 0 on"),
+    ("onset", "features.lowest_hz", -1, "-1 is not a number from 0 on"),
     ("onset", "features.lowest_hz", 1e6, "1000000.0 is not below highest_hz, 4000"),
-    ("onset", "features.highest_hz", float("nan"), "nan is no number above 0"),
-    ("onset", "features.highest_hz", 10**400, "is no number above 0"),
-    ("chord", "features.bins", 10**400, "is no whole number above 0"),
+    ("onset", "features.highest_hz", float("nan"), "nan is not a number above 0"),
+    ("onset", "features.highest_hz", 10**400, "is not a number above 0"),
+    ("chord", "features.bins", 10**400, "is not a whole number above 0"),
     ("onset", "features.window", 1, "1 samples at 8000 Hz tell no frequency between 20 and 4000"),
     ("onset", "features.window_frames", 1, "1 is less than 2"),
-    ("onset", "decoding.threshold_onset", 7, "7 is no number from 0 to 1"),
+    ("onset", "decoding.threshold_onset", 7, "7 is not a number from 0 to 1"),
     ("onset", "statistics.deviation", [0.0] * 8, "0.0 is not above 0"),
     ("onset", "statistics.deviation", [1.0, "2"] * 4, "8 numbers for 8 columns"),
-    ("onset", "manner.formats", [1], "1 is none of midi, csv, jams"),
+    ("onset", "manner.formats", [1], "1 is not one of midi, csv, jams"),
     ("onset", "manner.detectors", [], "[] must be 1 different names or more"),
     ("drums", "manner.detectors", ["kick", "kick"], "must be 1 different names or more"),
-    ("drums", "manner.detectors", [3], "[3] is no list of names"),
-    ("drums", "decoding.threshold_snare", "0.5", "'0.5' is no number from 0 to 1"),
+    ("drums", "manner.detectors", [3], "[3] is not a list of names"),
+    ("drums", "decoding.threshold_snare", "0.5", "'0.5' is not a number from 0 to 1"),
     ("pitch", "features.hop", 96, "96 does not divide frame_samples, 256"),
-    ("pitch", "features.frame_samples", 256.0, "256.0 is no whole number above 0"),
-    ("pitch", "decoding.threshold", None, "None is no number from 0 to 1"),
-    ("pitch", "manner.formats", ["midi", "lab"], "'lab' is none of midi, csv, jams"),
+    ("pitch", "features.frame_samples", 256.0, "256.0 is not a whole number above 0"),
+    ("pitch", "decoding.threshold", None, "None is not a number from 0 to 1"),
+    ("pitch", "manner.formats", ["midi", "lab"], "'lab' is not one of midi, csv, jams"),
     ("chord", "features.bins", 1000, "1000 bins from 55 Hz on do not lie between 1 and 4000 Hz"),
     ("chord", "features.lowest_hz", 1e6, "do not lie between 1 and 4000 Hz"),
     ("chord", "features.lowest_hz", 1e-6, "do not lie between 1 and 4000 Hz"),
-    ("chord", "features.gain", 0, "0 is no number above 0"),
-    ("chord", "features.score_every_frames", 1.5, "1.5 is no whole number above 0"),
-    ("chord", "decoding.change_penalty", -1, "-1 is no number from 0 on"),
-    ("instrument", "features.window_samples", 2048.5, "2048.5 is no whole number above 0"),
-    ("instrument", "features.silence_db", -40, "-40 is no number above 0"),
-    ("instrument", "features.classes", "flute", "'flute' is no list of names"),
+    ("chord", "features.gain", 0, "0 is not a number above 0"),
+    ("chord", "features.score_every_frames", 1.5, "1.5 is not a whole number above 0"),
+    ("chord", "decoding.change_penalty", -1, "-1 is not a number from 0 on"),
+    ("instrument", "features.window_samples", 2048.5, "2048.5 is not a whole number above 0"),
+    ("instrument", "features.silence_db", -40, "-40 is not a number above 0"),
+    ("instrument", "features.classes", "flute", "'flute' is not a list of names"),
     ("instrument", "features.classes", ["a"], "must be 2 different names or more"),
-    ("instrument", "decoding.sure_from", "x", "'x' is no number from 0 to 1"),
+    ("instrument", "decoding.sure_from", "x", "'x' is not a number from 0 to 1"),
 ]
 
 
@@ -109,7 +109,7 @@ def test_listening_blames_the_description(make_bundle, tmp_path, capsys):
     words = ["listen", str(song), "--task", "onset", "--models", str(tmp_path / "models")]
     assert main(words) != 0
     (line,) = capsys.readouterr().err.splitlines()
-    assert "onset.model.json: features.hop: 400.5 is no whole number above 0; collect" in line
+    assert "onset.model.json: features.hop: 400.5 is not a whole number above 0; collect" in line
     assert "song" not in line
     assert not list(tmp_path.glob("song.*.*"))
 

@@ -73,7 +73,7 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
         (
             ["recordings"],
             {"sets": [{"name": "a", "task": "smell", "folder": "x"}]},
-            r"^config key recordings.sets.0.task: 'smell' is no task to listen with; known: chord",
+            r"^config key recordings.sets.0.task: 'smell' does not support listening; known: chord",
         ),
         (
             ["recordings"],
@@ -83,9 +83,13 @@ def test_default_is_valid_and_defaults_are_filled_in() -> None:
         (
             ["recordings"],
             {"sets": 2 * [{"name": "a", "task": "onset", "folder": "x"}]},
-            r"^config key recordings.sets.1.name: a is there twice$",
+            r"^config key recordings.sets.1.name: a occurs twice$",
         ),
-        (["runs", 1, "method"], "mask", r"^config key runs.1: run mask_magnitude_local_rewind is"),
+        (
+            ["runs", 1, "method"],
+            "mask",
+            r"^config key runs.1: run mask_magnitude_local_rewind occurs twice",
+        ),
         (
             ["studies", "methods", "tasks"],
             ["smell"],
@@ -227,7 +231,9 @@ def test_a_run_whose_reference_the_profile_has_not_is_left_out() -> None:
     config = validate(own(text.replace("[3]", "[2, 4]")), SCHEMA, notes)
     methods = [run["method"] for run in config["studies"]["controls"]["runs"]]
     assert "same_shape" not in methods
-    assert any("same_shape" in note and "its reference is no run" in note for note in notes)
+    assert any(
+        "same_shape" in note and "its reference is not an earlier run" in note for note in notes
+    )
 
 
 def test_nulls_leave_things_out() -> None:
@@ -360,8 +366,8 @@ def test_what_a_study_has_and_the_profile_has_not_is_told_line_by_line() -> None
         "studies.gone: is left out, the profile has nothing for it",
         f"studies.lost: run gradual_local {missed}",
         "studies.lost: is left out, the profile has nothing for it",
-        "studies.odd: run same_shape_reference_cram_local is left out, its reference is no run "
-        "before it",
+        "studies.odd: run same_shape_reference_cram_local is left out, its reference is not an "
+        "earlier run",
     ]
 
 
@@ -376,10 +382,10 @@ CONTRASTS = {"contrasts": [["cram_local", "trim_magnitude_local_rewind"]]}
     ("change", "message"),
     [
         ({"variants": {}, "told": "free_ratios"}, "is for studies with variants; leave it out"),
-        ({"told": "contrasts"}, "contrasts does not go with the contrasts that the study has not"),
+        ({"told": "contrasts"}, "contrasts is for studies with contrasts"),
         (
             CONTRASTS | {"told": "free_ratios"},
-            "free_ratios does not go with the contrasts that the study has",
+            "free_ratios is for studies without contrasts",
         ),
         (
             {
@@ -391,7 +397,7 @@ CONTRASTS = {"contrasts": [["cram_local", "trim_magnitude_local_rewind"]]}
                     }
                 },
             },
-            "levels is for studies that vary one dimension, the same of each task",
+            "levels needs a study that varies one dimension, the same for all tasks",
         ),
     ],
 )
@@ -508,12 +514,13 @@ def test_numbers_are_finite() -> None:
     config = default()
     config["tasks"]["onset"]["training"]["learning_rate"] = float("nan")
     with pytest.raises(
-        ConfigError, match=r"^config key tasks.onset.training.learning_rate: nan is no number"
+        ConfigError,
+        match=r"^config key tasks.onset.training.learning_rate: nan is not a usable number",
     ):
         validate(config, SCHEMA)
     config = default()
     config["ratios"] = [2, float("inf")]
-    with pytest.raises(ConfigError, match=r"^config key ratios.1: inf is no number"):
+    with pytest.raises(ConfigError, match=r"^config key ratios.1: inf is not a usable number"):
         validate(config, SCHEMA)
 
 
@@ -527,7 +534,7 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert found["corpora"]["mini_groove_midi"]["folder"] == str(tmp_path / "groove")
     assert found["corpora"]["mini_guitarset"]["folder"] is None
     config["data_folder"] = "~nobody_of_that_name/x"
-    with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x is in no home"):
+    with pytest.raises(ConfigError, match=r"data_folder: ~nobody_of_that_name/x has no home"):
         validate(config, SCHEMA)
 
 
@@ -557,7 +564,7 @@ def test_every_path_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> N
     ):
         wrong = config("~")
         change(wrong)["index" if "index" in key else 1] = "~nobody_of_that_name/x"
-        said = rf"config key {key}: ~nobody_of_that_name/x is in no home folder"
+        said = rf"config key {key}: ~nobody_of_that_name/x has no home folder"
         with pytest.raises(ConfigError, match=said):
             expand_home(wrong)
 
@@ -661,7 +668,7 @@ def test_tasks_that_share_a_trunk_are_of_the_profile() -> None:
         ({"other": "onset"}, r"merging.onset.other: is the task itself; name another"),
         ({"other": "smell"}, r"merging.onset.other: unknown task 'smell'"),
         ({"other": "chord"}, r"merging.onset.other: chord has other settings \(.*hop.*corpus\)"),
-        ({"ratios": [5]}, r"merging.onset.ratios: 5 is no ratio of the task; it has 1.5, 2"),
+        ({"ratios": [5]}, r"merging.onset.ratios: 5 is not a ratio of the task; it has 1.5, 2"),
         ({"runs": ["dense"]}, r"merging.onset.runs: no run 'dense'; known: mask_magnitude"),
         ({"with": "drums"}, r"merging.onset: unknown key 'with'"),
     ],

@@ -83,19 +83,19 @@ def test_what_is_said() -> None:
     rows = {"chord": {"dense_seed0": lines(3600)}}
     jobs = [Pending("chord", "dense")] * 3 + [Pending("pitch", "dense"), Pending("pitch", "trim")]
     assert about(jobs, rows, WORK, HERE, 2) == (
-        "5 jobs of training left, about 1.5 h on 2 cores, from what finished ones have taken on "
-        "this machine; how long is not known of pitch (2), of which no row is there"
+        "5 jobs of training left, about 1.5 h on 2 cores, estimated from finished jobs on "
+        "this machine; no estimate for pitch (2), which has no rows"
     )
     # One job has one core, however many there are.
     assert "about 1.0 h on 8 cores" in (about(jobs[:1], rows, WORK, HERE, 8) or "")
     assert about(jobs[:1], rows, WORK, HERE, 1) == (
-        "1 job of training left, about 1.0 h on 1 core, from what finished ones have taken on "
+        "1 job of training left, about 1.0 h on 1 core, estimated from finished jobs on "
         "this machine"
     )
     assert about([], rows, WORK, HERE, 1) is None
     silent = about([Pending("pitch", "dense")], rows, WORK, HERE, 1) or ""
     assert "about" not in silent
-    assert "not known of pitch (1)" in silent
+    assert "no estimate for pitch (1)" in silent
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_dry_run_says_about_how_long_it_takes_where_rows_tell(tmp_path: Path) 
     make_folder(tmp_path)
     asked = ("rows", "-n", "--quiet")
     first = snakemake(tmp_path, *asked, changes={"studies": None}).stderr
-    assert "3 jobs of training left; how long is not known of onset (3)" in first
+    assert "3 jobs of training left; no estimate for onset (3)" in first
     assert "about" not in first.split("3 jobs of training")[1]
     table = (ROOT / "results/default/rows/onset.csv").read_text().splitlines()
     dense = next(line for line in table if line.startswith("default,onset,mini_groove_midi,dense"))

@@ -44,7 +44,7 @@ def test_a_job_waits_for_another_process_that_does_it(
         thread = threading.Thread(target=work)
         thread.start()
         told = ""
-        while "another process still does this job" not in told and not done.is_set():
+        while "another process is still running this job" not in told and not done.is_set():
             told += capsys.readouterr().err
             time.sleep(0.01)
         assert not done.is_set()
@@ -77,7 +77,7 @@ def test_a_log_that_cannot_be_written_is_one_line(
     assert line.startswith("error: a: logs")
 
 
-@pytest.mark.parametrize("log", [None, "another process still does this job\n"])
+@pytest.mark.parametrize("log", [None, "another process is still running this job\n"])
 def test_a_training_is_kept_though_its_log_is_lost(
     script: ModuleType, log: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

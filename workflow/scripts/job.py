@@ -237,7 +237,7 @@ def _alone(output: str, running: Job) -> Iterator[None]:
     LOCKS.mkdir(parents=True, exist_ok=True)
     with open(LOCKS / sha256_of_value(output)[:16], "ab") as stream:
         if not lock(stream.fileno()):
-            running.tell("another process still does this job; waiting for it to end")
+            running.tell("another process is still running this job; waiting for it to end")
             while not lock(stream.fileno()):
                 time.sleep(WAIT_SECONDS)
         yield

@@ -13,7 +13,7 @@ given, output = snakemake.input, snakemake.output
 with job(snakemake, "recordings"):
     if not given.get("rows"):
         raise ConfigError(
-            "there are no recordings to hear; set recordings.sets in a configuration "
+            "no recordings are configured; set recordings.sets in a configuration "
             "(docs/listening.md)"
         )
     rows = read_recording_rows(paths(given.rows))

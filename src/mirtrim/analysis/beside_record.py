@@ -1,4 +1,5 @@
-"""What was measured here beside what the authors of the replicated paper recorded."""
+"""Compare this project's measurements with those recorded by the authors of the replicated
+paper."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,8 @@
-"""Which networks fit which board, and the error that is paid for fitting.
+"""Which networks fit which board, and the error that this costs.
 
 For each task, board, variant (fp32, int8) and method: the least compressed networks that fit in
-flash and in RAM. The dense network is where every method begins. A ratio fits only if the
-networks of all its seeds fit, and only if it has all the seeds of the dense network.
+flash and in RAM. Every method starts at the dense network. A ratio fits only if the networks of all
+its seeds fit, and only if it has all the seeds of the dense network.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ def board_table(networks: pd.DataFrame, boards: Sequence[Board]) -> pd.DataFrame
     Returns:
         Columns task, method, variant, board, seeds, target_ratio (1 if the dense network fits,
         NaN if no ratio fits), ratio (the largest over seeds), flash_bytes and arena_bytes (the
-        largest over seeds), binding (the memories that the next less compressed networks lack,
-        or the most compressed ones if none fits; "-" if the dense network fits),
-        test_error_mean, test_error_deviation (sample), and the same of the dense fp32 network
-        as dense_error_mean, dense_error_deviation.
+        largest over seeds), binding (the memories that are too small for the next less compressed
+        networks, or for the most compressed ones if none fits; "-" if the dense network fits),
+        test_error_mean, test_error_deviation (sample), and the same of the dense fp32 network as
+        dense_error_mean, dense_error_deviation.
 
     Raises:
         ArtefactError: a column is missing, or a task has no dense network in fp32.

@@ -13,12 +13,12 @@ class Board:
     """One board of `config/boards.yaml`.
 
     Attributes:
-        name, part: what people call it, and the exact part that the numbers are of.
-        flash_bytes, ram_bytes: memory that keeps its content without power, and that does not.
+        name, part: common name, and the exact part that the numbers refer to.
+        flash_bytes, ram_bytes: non-volatile and volatile memory.
         clock_hz: of one core.
         weights_in_ram: whether the file is loaded into RAM rather than read in place.
-        source: where the three numbers stand.
-        reserved_flash_bytes, reserved_ram_bytes: what everything but the network takes.
+        source: documentation of the three numbers.
+        reserved_flash_bytes, reserved_ram_bytes: memory used by everything except the network.
         flash_reserve_reason, ram_reserve_reason: why so much.
     """
 
@@ -76,7 +76,7 @@ def read_boards(path: str | os.PathLike[str]) -> list[Board]:
     """The boards of a YAML file, in its order.
 
     Raises:
-        ConfigError: the file is missing or no list of boards; it names board and key.
+        ConfigError: the file is missing or is not a list of boards; names board and key.
     """
     boards = [Board(**entry) for entry in read_checked(path, SCHEMA)]
     names = [board.name for board in boards]

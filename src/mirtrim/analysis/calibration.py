@@ -1,4 +1,4 @@
-"""How sure compressed networks are, and where they do worst: one table per task."""
+"""Confidence of compressed networks and their worst cases: one table per task."""
 
 from collections import Counter
 

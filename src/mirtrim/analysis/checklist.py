@@ -1,7 +1,7 @@
 """The credibility checklist as a computed page.
 
-The list is that of Blalock, Gonzalez Ortiz, Frankle and Guttag, "What is the state of neural
-network pruning?", MLSys 2020, and of later work; `config/checklist.yaml` holds it in our words.
+The list follows Blalock, Gonzalez Ortiz, Frankle and Guttag, "What is the state of neural network
+pruning?", MLSys 2020, and later work; `config/checklist.yaml` has it in our words.
 """
 
 import inspect
@@ -24,7 +24,7 @@ STATES = {True: "pass", False: "FAIL", None: "not run"}
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the list: what is asked, and the check that answers it."""
+    """One item of the list: the question, and the check that answers it."""
 
     id: str
     text: str

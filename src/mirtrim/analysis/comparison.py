@@ -1,4 +1,4 @@
-"""All methods and controls at the same ratios: error, and cost of the training."""
+"""All methods and controls at the same ratios: error and training cost."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ def comparison(rows: pd.DataFrame, ratios: Sequence[float]) -> pd.DataFrame:
 
     Args:
         rows: result rows of one task.
-        ratios: target ratios at which runs are compared; instead of one that no run has, the
+        ratios: target ratios at which runs are compared; a ratio that no run has is replaced by the
             nearest that some run has (by quotient).
 
     Returns:
@@ -129,7 +129,7 @@ def draw_comparison(table: pd.DataFrame, task: str, paths: Sequence[Path]) -> No
 
 
 def _by_look(runs: pd.DataFrame) -> Iterator[tuple[style.Look, pd.DataFrame]]:
-    """Runs that are drawn alike: those of one method, and those of all other methods."""
+    """Runs that share a style: those of one method, or those of all other methods."""
     looks = [style.look_of(str(run).split(" (")[0].replace(" ", "_")) for run in runs.run]
     for look in dict.fromkeys(looks):
         yield look, runs[[other == look for other in looks]]
@@ -158,7 +158,7 @@ def _sorted(axes: Axes, runs: pd.DataFrame, dense: pd.Series, most: int) -> None
 
 
 def _cost(axes: Axes, runs: pd.DataFrame, dense: pd.Series, line_share: float) -> None:
-    """Errors over cost; ranks beside them, `line_share` of the panel's height apart at least."""
+    """Errors over cost, labelled by rank; labels are at least `line_share` of the height apart."""
     axes.axhline(dense.test_error_mean, **style.DENSE)
     for look, alike in _by_look(runs):
         axes.plot(

@@ -1,7 +1,7 @@
 """The conditions of a verdict: which networks, trained how and on what.
 
-A verdict holds for the networks that were run. Their width beside the published one, the length of
-the training and the epoch to which weights are rewound decide much of it, so they stand beside it.
+A verdict holds for the networks that were run. It depends on their width relative to the published
+one, the length of the training and the rewind epoch, so these are shown with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 # Keys of a task's network that say how many units it has; all others are kernels and noise.
 WIDTH_KEYS = ("channels", "widths", "capacity", "hidden")
-# Told where they are not the published ones, but no measure of width.
+# Reported where they differ from the published ones, but not a measure of width.
 OTHER_KEYS = ("bottleneck_channels",)
 NAMES = {"adam": "Adam", "sgd": "SGD"}
 
@@ -87,8 +87,8 @@ def conditions_of(
 
     Args:
         tasks: block `tasks` of a checked configuration.
-        published: the same block of the profile with the published widths; tasks that it does not
-            have are told without.
+        published: the same block of the profile with the published widths; for tasks that it does
+            not have, published widths are omitted.
     """
     found = {}
     for task, block in tasks.items():

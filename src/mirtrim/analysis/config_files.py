@@ -1,4 +1,4 @@
-"""Lists of `config/` that the analysis goes by, read and checked."""
+"""Read and check the files of `config/` that the analysis uses."""
 
 import inspect
 import os
@@ -17,7 +17,8 @@ TEXT = {"type": "string", "pattern": r"\S"}
 def mapping_of(
     properties: Mapping[str, Any], optional: Sequence[str] = (), **more: Any
 ) -> dict[str, Any]:
-    """JSON schema of a mapping with these keys and no others, all but the `optional` ones there."""
+    """JSON schema of a mapping with exactly these keys; all except the `optional` ones are
+    required."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -28,7 +29,7 @@ def mapping_of(
 
 
 def list_of(items: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON schema of a list of such items, of one at least."""
+    """JSON schema of a non-empty list of such items."""
     return {"type": "array", "minItems": 1, "items": items}
 
 
@@ -36,7 +37,8 @@ def read_checked(path: str | os.PathLike[str], schema: Mapping[str, Any]) -> Any
     """The content of a YAML file that fits a JSON schema.
 
     Raises:
-        ConfigError: the file cannot be read, is no YAML, or does not fit; names the key.
+        ConfigError: the file cannot be read, is not YAML, or does not fit the schema; names the
+            key.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -55,7 +57,7 @@ def read_checked(path: str | os.PathLike[str], schema: Mapping[str, Any]) -> Any
 
 
 def _names(content: Any, place: Sequence[str | int]) -> list[str]:
-    """Where in a file something stands; an entry of a list is told by its name if it has one."""
+    """Path of a value in a file; list entries are identified by their name if they have one."""
     if not place:
         return []
     first, *rest = place
@@ -70,7 +72,7 @@ def check_settings(function: Callable[..., Any], settings: Mapping[str, Any], wh
     """Check settings against the keyword arguments that a function declares, and their types.
 
     Raises:
-        ConfigError: names the setting; `where` says of what it is one.
+        ConfigError: names the setting; `where` says what it belongs to.
     """
     hints, name = get_type_hints(function), function.__name__
     declared = {

@@ -1,7 +1,7 @@
-"""Do two trainings of one ticket end in one valley? Table and figure of error barriers.
+"""Do two trainings of one ticket end in the same loss basin? Table and figure of error barriers.
 
 Frankle, Dziugaite, Roy and Carbin (ICML 2020) call a network stable whose barrier is below two
-points of error; they find that masks which train as well as the dense network are those that are.
+points of error; they find that exactly the stable masks train as well as the dense network.
 """
 
 import json

@@ -15,7 +15,7 @@ LATENCIES = {
     "onnxruntime rewritten": "rewritten_ms",
     "onnxruntime int8": "onnxruntime_int8_ms",
 }
-# A dense network that one runtime computes badly must not flatter the speed-up.
+# A runtime that is slow for the dense network must not inflate the speed-up.
 FP32 = ["torch_ms", "onnxruntime_ms", "rewritten_ms"]
 
 

@@ -49,7 +49,7 @@ def draw_overview(rows: pd.DataFrame, paths: Sequence[Path]) -> None:
         paths: one file per format wanted (.svg, .pdf, .png).
     """
     tasks = sorted(rows.task.unique())
-    # The legend has a place of its own, beside two panels.
+    # The legend has its own place, next to two panels.
     columns = 3 if len(tasks) > 1 else 1
     lines = -(-(len(tasks) + (len(tasks) > 1)) // columns)
     size = (max(3.6 * columns, LABEL_INCHES), 2.9 * lines)

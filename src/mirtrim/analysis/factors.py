@@ -1,10 +1,10 @@
 """Paired differences in studies that vary their tasks.
 
 Which of several settings decides a contrast? A study with `contrasts` trains pairs of runs at every
-combination of levels, such as optimiser x length; where the sign of their difference changes says
-which level it hangs on.
+combination of levels, such as optimiser x length; where the sign of their difference changes shows
+which level decides.
 
-Does a setting change errors at all? A study that tells `levels` trains the same runs at every level
+Does a setting change errors at all? A study with `told: levels` trains the same runs at every level
 of one setting, such as the precision, and compares every level with the first.
 """
 

@@ -25,7 +25,7 @@ KEPT = "trim_magnitude_local_finetune"
 RANDOM = "trim_magnitude_local_rewind_order_shuffled"
 SCRATCH = f"same_shape_reference_{TRIM}"
 LEVEL = "level_"
-# What the table of `write_free_ratios` tells of a margin of one point and of a factor of 1.1.
+# Columns of the table of `write_free_ratios` for a margin of one point and a factor of 1.1.
 FREE = ["free_within_a_point", "free_within_a_tenth"]
 ENDS = ["point_is_last", "tenth_is_last"]
 
@@ -36,19 +36,19 @@ def read_variants(
     files: Sequence[Path] = (),
     runs: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
-    """The rows of all variants of which there are some, with what tells them apart.
+    """The rows of all variants that have some, with columns that identify them.
 
     Args:
         variants: as `runs.plan.Plan.variants`.
         tables: tables of rows, called by the task or variant whose they are.
-        files: of jobs, in folders that are called so; they come before tables.
+        files: of jobs, in folders named after them; they take precedence over tables.
         runs: study → the runs it compares besides the dense network; other studies are left out.
             None for all studies and runs.
 
     Returns:
         Result rows with `run`, `study`, and a column `level_<dimension>` for every dimension (NaN
-        where a study does not vary it). A row stands there once for every study and variant that
-        it is of. Empty, with those columns, where there are no rows.
+        where a study does not vary it). A row occurs once for every study and variant that it
+        belongs to. Without rows, an empty table with these columns.
     """
     parts = []
     for variant in variants.values():
@@ -133,7 +133,7 @@ def largest_free_ratio(
     limit = times * dense[dense.seed.isin(seeds)].test_error.mean() + margin
     groups = trimmed[trimmed.seed.isin(seeds)].groupby("target_ratio")
     means = groups[["ratio", "test_error"]].mean()
-    # Ratios that some of the seeds lack are not told.
+    # Ratios that some of the seeds lack are not reported.
     means = means[groups.seed.nunique() == len(seeds)]
     # A float error must not decide at the very line.
     free = means[means.test_error <= limit + 1e-12]

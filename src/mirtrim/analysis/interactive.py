@@ -32,7 +32,7 @@ X_TICKS = [1, 1.5, 2, 3, 4, 6, 8, 11, 16, 24, 32, 48, 64, 128, 256]
 DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 # Runs outside the main figure, in alphabetical order, take these in turn.
 MORE = ("#666666", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
-# The browser refuses whatever would be fetched from elsewhere.
+# The browser blocks everything that would be fetched from other hosts.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )

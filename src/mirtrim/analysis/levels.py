@@ -124,8 +124,8 @@ def with_groups(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 def read_groups(rows: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """The same of all variants of a study (`free_ratios.read_variants`).
 
-    Classes of a variant whose classes are all alike are told in the order of those that are not,
-    as the control that it is.
+    A variant with equally frequent classes is a control; its classes are listed in the order of the
+    other variants.
 
     Args:
         variants: as `runs.plan.Plan.variants`, of that study.
@@ -151,7 +151,7 @@ def level_table(lines: pd.DataFrame, measured: Collection[str]) -> pd.DataFrame:
 
     Args:
         lines: one per network, with `run` and levels.
-        measured: columns that are told.
+        measured: columns that are reported.
 
     Returns:
         task, the dimensions, run, target_ratio, seeds, ratio (mean), and mean and sample deviation

@@ -1,5 +1,4 @@
-"""Tables as a reader sees them, in Markdown and in LaTeX. The first columns are words, the others
-numbers."""
+"""Tables for readers, in Markdown and in LaTeX. The first columns are text, the others numbers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def _line(cells: Sequence[str]) -> str:
 def latex_table(
     head: Sequence[str], rows: Iterable[Sequence[str]], note: str, text_columns: int = 1
 ) -> str:
-    """A LaTeX tabular behind a comment that says how to read it."""
+    """A LaTeX tabular, preceded by a comment that explains it."""
     first, *others = (" & ".join(map(_escaped, cells)) + r" \\" for cells in (head, *rows))
     columns = "l" * text_columns + "r" * (len(head) - text_columns)
     body = [r"\hline", first, r"\hline", *others, r"\hline"]
@@ -59,7 +58,7 @@ def latex_table(
     return "\n".join([f"% {note}", begin, *body, r"\end{tabular}"]) + "\n"
 
 
-# What stands in a column: a format of the line's columns, or a function of the line.
+# The content of a column: a format of the line's columns, or a function of the line.
 Cell = str | Callable[[pd.Series], str]
 
 
@@ -68,8 +67,7 @@ class View:
     """What a reader sees of a table, a line for each of its lines.
 
     Attributes:
-        columns: heading → what stands below it. Formats, such as "{ratio:.2f}", tell numbers as
-            `number` does.
+        columns: heading → content. Formats, such as "{ratio:.2f}", write numbers as `number` does.
         note: how to read it.
         words: how many columns are words.
     """
@@ -120,7 +118,7 @@ _FORMATTER = _Formatter()
 
 
 def plain(*names: str) -> dict[str, Cell]:
-    """Columns of a `View` that are told as they are, under their own names."""
+    """Columns of a `View` that are shown unchanged, under their own names."""
     return {name: f"{{{name}}}" for name in names}
 
 

@@ -1,4 +1,4 @@
-"""What does one trimmed trunk for two tasks cost? A table of ways to merge, beside two networks."""
+"""What does one trimmed trunk for two tasks cost? Compares ways to merge with two networks."""
 
 import json
 
@@ -19,7 +19,7 @@ WAYS = {
     "emr": "EMR-merging",
 }
 GROUP = ["task", "variant", "other_task", "run", "target_ratio"]
-# Columns whose means stand before and behind the cost.
+# Columns whose means come before and after the cost.
 FIRST = ["ratio", "strength", "test_error", "other_test_error"]
 LAST = ["stored_parameters", "stored_bytes", "share", "cosine"]
 

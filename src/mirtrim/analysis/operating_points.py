@@ -1,8 +1,8 @@
 """The replicated paper's summary: the smallest network that is still good enough, per run.
 
 Best: error at most that of the dense network; Optim: less than 1.1 times it; Small: less than 1.6
-times it. Which ratio that is, validation decides; what stands in the table is the test error.
-The paper chose and reported on the same, test, error.
+times it. Validation selects the ratio; the table shows the test error. The paper selected and
+reported with the same error, on test.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def operating_points(
     Args:
         rows: result rows of one task. A run is compared with the dense networks of its own seeds.
         latencies: as `cost_rows.read_latencies` gives it for the task, if it did.
-        recorded: point → share of parameters that the authors' trimmed network of the task lacks.
+        recorded: point → share of parameters removed from the authors' trimmed network of the task.
 
     Returns:
         Columns run, point, seeds, target_ratio (NaN where no ratio is good enough), the means of
@@ -49,7 +49,7 @@ def operating_points(
         validation = of_run.groupby("target_ratio").validation_error.mean()
         for point, times in POINTS.items():
             limit = times * dense.validation_error.mean()
-            # "At most" for Best, "less than" for the others, as the paper has it.
+            # "At most" for Best, "less than" for the others, as in the paper.
             enough = validation <= limit if point == "Best" else validation < limit
             target = validation.index[enough].max()  # NaN if there is none
             chosen = of_run[of_run.target_ratio == target]

@@ -11,7 +11,7 @@ from mirtrim.utils.errors import ConfigError
 
 @dataclass(frozen=True)
 class Recorded:
-    """Numbers and sentences of others, each with the tag of its source.
+    """Numbers and statements by others, each with the tag of its source.
 
     Attributes:
         sources: what each tag stands for.

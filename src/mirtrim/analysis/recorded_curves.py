@@ -1,7 +1,7 @@
 """Curves that the authors of the replicated paper have recorded, with the true compression ratio.
 
-Their figures place round n of masking at 1 / 0.7^n, whatever was masked. `true_ratio` counts what
-was left instead; `config/recorded_curves.yaml` says where every number is from.
+Their figures place round n of masking at 1 / 0.7^n, regardless of what was masked. `true_ratio`
+counts the remaining weights instead; `config/recorded_curves.yaml` has the source of every number.
 """
 
 import math
@@ -22,10 +22,10 @@ class RecordedCurve:
         name: "trim", "trim_reinit" or "mask", or the criterion.
         task: the task, "-" for a mean over tasks.
         source: name of the figure file.
-        plotted_ratio: compression ratio as it stands in the figure.
-        ratio: compression ratio that was really reached.
+        plotted_ratio: compression ratio in the figure.
+        ratio: compression ratio that was actually reached.
         relative_error: error / error of the dense network.
-        corrected: whether `ratio` was counted anew.
+        corrected: whether `ratio` was recounted.
     """
 
     name: str

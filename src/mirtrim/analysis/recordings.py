@@ -1,9 +1,8 @@
 """Scores of networks on recordings, compared with simple rules and with the dense network.
 
-All estimators hear the same recordings, so they are compared recording by recording. Intervals are
-over recordings, or over clusters of them where a set says what they have in common, such as their
-instrument (Student's t of the differences): a network is the one that is listened with, not a draw
-of seeds.
+All estimators process the same recordings, so they are compared recording by recording. Intervals
+are over recordings, or over clusters of them if a set defines clusters, such as instruments
+(Student's t of the differences): a network is the one that is listened with, not a draw of seeds.
 """
 
 import re
@@ -32,7 +31,7 @@ def summarised(rows: pd.DataFrame, clusters: Mapping[str, str] | None = None) ->
     Args:
         rows: as `runs.recording_rows` has them.
         clusters: set → regular expression; recordings in whose names it matches the same text are
-            drawn and tested as a whole. Recordings of other sets stand alone.
+            resampled and tested as a whole. Recordings of other sets are independent.
 
     Returns:
         Columns set, task, estimator, kind, library, ratio, weights, rendered, measure (the main
@@ -121,7 +120,7 @@ def _difference(
 
 
 def of_shelf(summary: pd.DataFrame) -> pd.DataFrame:
-    """What lies beside the networks, for cards and for `mirtrim listen`: networks alone."""
+    """The table stored next to the networks, for cards and `mirtrim listen`: only networks."""
     columns = (
         "set", "task", "estimator", "weights", "measure", "recordings", "score", "rendered",
         "rule", "rule_library", "rule_score", "rule_difference", "rule_low", "rule_high",
@@ -177,7 +176,7 @@ def write_recordings(
     shelf: Path,
     clusters: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the summary (`summarised`) as CSV and Markdown, and what lies beside the networks."""
+    """Write the summary (`summarised`) as CSV and Markdown, and the table next to the networks."""
     summary = summarised(rows, clusters)
     write_csv(csv_path, summary)
     write_csv(shelf, of_shelf(summary))

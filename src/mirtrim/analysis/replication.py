@@ -1,4 +1,4 @@
-"""The replication on one page: what was run, what holds, what does not, beside the record."""
+"""The replication on one page: what was run, what holds and what does not, with the record."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,9 +53,9 @@ def write_replication(
         verdicts: as `verdicts.write_verdicts` returns or writes it.
         recorded_path: `config/recorded.yaml`.
         curves_path: `config/recorded_curves.yaml`.
-        conditions: task → what was run there, told beside every heading.
-        others: profile → its verdicts, told beside those of this one where they are of the same
-            hypothesis and task.
+        conditions: task → what was run there, shown with every heading.
+        others: profile → its verdicts, shown next to those of this profile for the same hypothesis
+            and task.
         rules: what rules without a network reach (`simple_rules.dense_beside_rules`).
         left: task → task or variant of it → trainings that have not been run yet
             ("dense_seed0"), where the page is of what there is so far.
@@ -186,7 +186,7 @@ def _rules(rules: pd.DataFrame) -> Iterator[str]:
 
 
 def _cells_of(conditions: Mapping[str, Conditions], task: str) -> tuple[str, ...]:
-    """Width, training and rewind epoch of a task; nothing if they are told of no task."""
+    """Width, training and rewind epoch of a task; empty if no task has conditions."""
     if not conditions:
         return ()
     of_task = conditions[task]
@@ -200,7 +200,7 @@ def _told(
     first: dict[str, str],
     others: Mapping[str, pd.DataFrame],
 ) -> Iterator[str]:
-    """Every hypothesis in that state; what is said of several is told under the `first` of them."""
+    """Every hypothesis in that state; shared statements appear under the `first` of them."""
     for name, part in verdicts.groupby("hypothesis", sort=False):
         overall = part[part.task == "overall"].iloc[0]
         if overall.verdict != state:
@@ -236,7 +236,7 @@ def _elsewhere(part: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Iterat
 
 
 def _twins(verdicts: pd.DataFrame) -> Iterator[str]:
-    """Claims of trimming that are asked of rewound weights and of kept ones, line by line."""
+    """Claims about trimming that are tested with rewound and with kept weights, line by line."""
     pairs = [
         (first, name)
         for (first, name), _ in verdicts.groupby(["twin", "hypothesis"], sort=False)

@@ -18,7 +18,7 @@ def side_by_side(here: pd.DataFrame, there: pd.DataFrame, profile: str) -> Itera
         profile: name of the profile that `there` is of.
 
     Yields:
-        Lines of Markdown; none where the profiles share no claim that was run.
+        Lines of Markdown; none if the profiles share no claim that was run.
     """
     mine, other = _run(here), _run(there)
     both = [key for key in mine.index if key in other.index]

@@ -31,7 +31,7 @@ class Spread:
     of_pieces: float
 
     def standard_error(self, seeds: int | None = None) -> float:
-        """Of the mean, with as many `seeds` as there are or as there might be."""
+        """Of the mean, with the actual or a hypothetical number of `seeds`."""
         return sqrt(self.of_seeds / (seeds or self.seeds) + self.of_pieces)
 
     def freedom(self, seeds: int | None = None) -> float:
@@ -80,10 +80,10 @@ def spread_of(values: np.ndarray, clusters: np.ndarray | None = None) -> Spread:
 
     Args:
         values: (seeds, pieces), two seeds at least.
-        clusters: of each piece, (pieces,); None if pieces are independent. A few clusters may seem
-            alike by chance; to know of them never makes a mean surer than independent pieces do,
-            and degrees of freedom are those of the clusters. Of one cluster nothing is known but
-            its pieces.
+        clusters: of each piece, (pieces,); None if pieces are independent. A few clusters may look
+            similar by chance; clustering never makes a mean more certain than independent pieces
+            do, and degrees of freedom are those of the clusters. Of one cluster nothing is known
+            but its pieces.
     """
     alone = _crossed(values)
     if clusters is None or len(np.unique(clusters)) < 2:

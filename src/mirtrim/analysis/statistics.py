@@ -1,7 +1,7 @@
 """Paired comparison of two runs whose errors are known for every seed and every test piece.
 
 Every seed is tested on the same pieces, so seeds and pieces are crossed, not nested: a hard piece
-is hard for all seeds, and drawing pieces anew within each seed would count it several times. The
+is hard for all seeds, and resampling pieces within each seed would count it several times. The
 design is that of radiologists (seeds) who read the same cases (pieces), and the test is the one
 made for it: Hillis, "A comparison of denominator degrees of freedom methods for multiple observer
 ROC analysis", Statistics in Medicine 26, 2007. Simulated with three seeds, it calls 5 to 8 % of
@@ -35,7 +35,7 @@ ROUNDING = 1e-12  # differences of errors that are no larger are last digits
 
 @dataclass(frozen=True)
 class Comparison:
-    """The error of one run beside that of another, over the same seeds and pieces.
+    """Compare the error of one run with that of another, over the same seeds and pieces.
 
     Attributes:
         effect: mean of first − times · second − margin.
@@ -119,8 +119,8 @@ def sign_flip_p(
     """Two-sided p that clusters of pieces are as often on one side as on the other.
 
     The mean of `contrast` beside those that come out if the signs of whole clusters are turned
-    (Fisher's randomisation test). It asks for no distribution, but takes the seeds as they are,
-    and cannot be below 2 ** (1 - clusters): with three clusters it is 1/4 at best.
+    (Fisher's randomisation test). It assumes no distribution, but treats the seeds as fixed, and
+    cannot be below 2 ** (1 - clusters): with three clusters it is 1/4 at best.
 
     Args:
         contrast: (seeds, pieces).

@@ -39,7 +39,7 @@ LOOKS = {
     "feedback_units": Look("#CC79A7", "v", "-", "feedback: units removed at the end"),
 }
 OTHER = Look("#666666", "D", ":", "")
-# Where curves of several other methods stand in one panel.
+# For panels with curves of several other methods.
 OTHERS = (
     OTHER,
     Look("#E69F00", "P", "--", ""),
@@ -49,7 +49,7 @@ OTHERS = (
 DENSE_COLOUR = "#000000"
 DENSE: dict[str, Any] = {"color": DENSE_COLOUR, "lw": 1, "ls": (0, (1, 2))}  # of its error
 
-# Variants of a method that are drawn beside the method itself; wine is from Tol's muted palette.
+# Variants of a method that are drawn next to the method itself; wine is from Tol's muted palette.
 VARIANTS = {
     "trim_reinit": Look("#E69F00", "D", "--", "trim, fresh weights (reinit)"),
     "trim_finetune": Look("#882255", "p", "-", "trim, weights kept (finetune)"),
@@ -62,7 +62,7 @@ VARIANTS = {
     "same_shape": Look("#F0E442", "h", ":", "control: same shape, fresh weights"),
 }
 
-# Values of one choice (criterion, scope, reset), beside each other; a further one is `OTHER`.
+# Values of one choice (criterion, scope, reset), side by side; any other one is `OTHER`.
 CHOICES = {
     "magnitude": Look("#D55E00", "s", "-", ""),
     "activation": Look("#0072B2", "o", "--", ""),

@@ -23,13 +23,13 @@ DENSE = "dense"
 DENSE_RATIO = 1.0
 # Columns that tell several measurements of one network apart.
 KINDS = ("format", "runtime")
-# Sizes that are told as different, and the share of an asked ratio from which it was the aim.
+# From which factor sizes differ, and from which share of a ratio a run was aimed at it.
 TOLD_APART = 1.05
 ASKED = 0.97
 
 
 class NotRun(Exception):
-    """What would have to be run first; not an error, but the verdict "not run"."""
+    """Says what would have to be run first; not an error, but the verdict "not run"."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class TaskEvidence:
     Attributes:
         task: its name.
         rows: result rows with a column `run`.
-        errors: for each run and asked ratio 1 − score, seeds × pieces.
+        errors: for each run and target ratio 1 − score, seeds × pieces.
         cluster_kind: what the pieces belong to, for instance "player".
-        cluster_of: piece → its cluster; a piece that is not there stands alone.
+        cluster_of: piece → its cluster; a missing piece is its own cluster.
         variants: rows of studies that vary the task itself (`free_ratios.read_variants`), of all
             tasks; None where there are none.
         barriers: error barriers of tickets (`runs.measured_rows.Barrier`), of all tasks; None
@@ -94,9 +94,9 @@ def _check_scores(table: pd.DataFrame) -> None:
 def unequal_sizes(evidence: TaskEvidence, run: str, against: str, ratios: Sequence[float]) -> str:
     """Where two runs were to reach the same size and did not: "16x: run 20x, against 16x".
 
-    A cut removes whole units, so a network may be smaller than asked; the sizes told are ratios
-    reached, as means over seeds, where they are more than `TOLD_APART` apart. Runs that have
-    another size on purpose, such as dense networks, are not asked for the ratio.
+    A cut removes whole units, so a network may be smaller than its target. The sizes are the ratios
+    reached, as means over seeds, if they differ by more than `TOLD_APART`. Runs that have another
+    size on purpose, such as dense networks, do not count.
     """
     rows = evidence.rows
     own = rows[rows.run.isin([run, against]) & rows.target_ratio.isin(ratios)]
@@ -124,12 +124,12 @@ def gather(
             to the rows by the columns that it shares with them (task, the run's settings or its
             name, seed, target_ratio), and its numbers become columns of the rows. Where a table has
             a column `format` or `runtime`, they are called by it: "weights_raw int8".
-        corpora: settings of the corpora by name, from which follows which pieces belong together;
-            pieces of a corpus that is not there are taken as independent.
+        corpora: settings of the corpora by name, which define the clusters of pieces; pieces of
+            other corpora are treated as independent.
 
     Raises:
-        ArtefactError: rows and pieces are not of the same networks, or a table of measurements
-            does not say whose they are.
+        ArtefactError: rows and pieces are not of the same networks, or a table of measurements does
+            not identify its networks.
     """
     rows, _ = with_names(rows)
     pieces, _ = with_names(pieces)
@@ -214,7 +214,7 @@ def _check_same_networks(
 
 
 def ratios_of(evidence: TaskEvidence, run: str, ratios: Sequence[float] | None) -> list[float]:
-    """The asked ratios that a run has, of `ratios` or (None) of all.
+    """The target ratios that a run has, of `ratios` or (None) of all.
 
     Raises:
         NotRun: the run is missing, or has none of the ratios.
@@ -231,7 +231,7 @@ def ratios_of(evidence: TaskEvidence, run: str, ratios: Sequence[float] | None) 
 def common_ratios(
     evidence: TaskEvidence, runs: Sequence[str], ratios: Sequence[float] | None
 ) -> list[float]:
-    """The ratios of which all `runs` have networks; the dense network stands at every ratio.
+    """The ratios at which all `runs` have networks; the dense network counts at every ratio.
 
     Raises:
         NotRun: a run is missing, or there is no common ratio.
@@ -278,7 +278,7 @@ def paired_errors(
 
 
 def rows_of(evidence: TaskEvidence, run: str, ratio: float) -> pd.DataFrame:
-    """Rows of one run at one asked ratio, by seed; the dense network stands at every ratio.
+    """Rows of one run at one target ratio, by seed; the dense network counts at every ratio.
 
     Raises:
         NotRun: there are none.

@@ -1,4 +1,4 @@
-"""The table of verdicts as a reader sees it: one page in Markdown, one tabular in LaTeX."""
+"""The table of verdicts for readers: one page in Markdown, one tabular in LaTeX."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def write_verdict_tables(
 
     Args:
         table: a line per hypothesis and task, and per hypothesis overall.
-        gaps: per task the most by which an error differs from the mean over its pieces.
+        gaps: per task, the largest difference between an error and the mean over its pieces.
     """
     write_table(table, csv, markdown, reader_page(table, gaps))
     write_text(latex, to_latex(table))
@@ -42,7 +42,7 @@ TEXTS = (
 )  # fmt: skip
 
 
-# Columns that came later. A table without them, which another profile may still have, is read.
+# Columns that were added later. Tables of other profiles may lack them and can still be read.
 LATER = {
     "p_signs": float("nan"), "clusters": 0, "cluster_kind": "", "twin": "", "conditions": "",
     "seeds_do_not_help": False,

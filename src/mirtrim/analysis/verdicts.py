@@ -1,4 +1,4 @@
-"""Verdicts: every hypothesis on every task, corrected for their number, and overall."""
+"""Verdicts: every hypothesis on every task, corrected for multiple testing, and overall."""
 
 import zlib
 from collections import Counter
@@ -44,9 +44,9 @@ class Verdict:
             clusters, note: as in `Finding`.
         cluster_kind: what the pieces belong to; "piece" where every piece stands alone.
         p_corrected: after Holm, over all tests of the family.
-        seeds_needed: seeds that would decide with a chance of 80 %; empty where it is decided,
-            where nothing was tested, or where 100 would not do.
-        seeds_do_not_help: it is undecided, and 100 seeds would not do.
+        seeds_needed: seeds that would decide with a power of 80 %; empty if it is decided, if
+            nothing was tested, or if 100 would not be enough.
+        seeds_do_not_help: it is undecided, and 100 seeds would not be enough.
         twin: the hypothesis that claims the same of rewound weights.
         conditions: what the networks are, how they were trained, and on what; empty if it was not
             given, and where the claim is about several widths or lengths, which `note` names.
@@ -86,15 +86,15 @@ def verdicts(
 ) -> list[Verdict]:
     """Compute every hypothesis on every task.
 
-    A tested hypothesis is supported or refuted where its corrected p is below 5 %, by the side of
-    the line on which the effect lies, and undecided elsewhere; a counted one is always decided.
-    Overall, both sides are treated alike: supported if so on one task at least and refuted on
-    none, refuted if so on one at least and supported on none, mixed if both occur, undecided if
-    no task decides. How many they are is told with it.
+    If the corrected p-value of a tested hypothesis is below 5 %, the side of the effect decides
+    between supported and refuted; otherwise it is undecided. A counted hypothesis is always
+    decided. The overall verdict is symmetric: supported if so on at least one task and refuted on
+    none, refuted if so on at least one and supported on none, mixed if both occur, undecided if no
+    task decides. It comes with the number of tasks.
 
     Args:
-        evidence: of each task. Where only other widths or lengths of a task were trained, it has no
-            rows, and is asked for what studies of these claim.
+        evidence: of each task. If only other widths or lengths of a task were trained, it has no
+            rows and is used for the claims of such studies.
         conditions: task → what was run there.
     """
     known = conditions or {}
@@ -135,7 +135,7 @@ def verdicts(
 
 def _find(hypothesis: Hypothesis, evidence: TaskEvidence, rng_seed: int) -> Finding | str:
     """A finding, or the name of the run that is missing."""
-    # Of its own, so that no other hypothesis or task moves its draws.
+    # A separate generator, so that other hypotheses and tasks do not change its draws.
     stream = zlib.crc32(f"{hypothesis.id} {evidence.task}".encode())
     generator = np.random.default_rng([rng_seed, stream])
     labels = labels_in(hypothesis.settings)
@@ -160,7 +160,7 @@ def _line(
     decided = finding.counted or p_corrected < LEVEL
     needed, asked = None, not decided and finding.spread is not None
     if asked and finding.spread is not None:
-        # Holm asks the most of the smallest p; the others may do with fewer seeds.
+        # Holm is strictest for the smallest p; the others may need fewer seeds.
         needed = seeds_to_decide(finding.distance, finding.spread, LEVEL / tests)
     verdict = (SUPPORTED if finding.favourable else REFUTED) if decided else UNDECIDED
     return replace(

@@ -1,4 +1,4 @@
-"""The library's verbs on the command line; each has a file of its own here.
+"""The subcommands of `mirtrim`; each has its own file here.
 
 mirtrim trim package.module:factory --weights w.safetensors --input 1,1,64,50 --ratio 8
 mirtrim measure package.module:factory --weights w.safetensors --input 1,1,64,50
@@ -16,19 +16,19 @@ from typing import NoReturn
 from mirtrim.utils.errors import MirtrimError
 from mirtrim.utils.files import explain
 
-# Name of a verb, which is that of its module, and what it does. A verb is imported if it is asked
-# for: torch alone takes longer than to listen to a song.
+# Name of a subcommand, which is also its module, and what it does. Subcommands are imported lazily,
+# # because importing torch takes longer than listening to a song.
 VERBS = {
     "trim": "trim a network and save it",
     "measure": "count and time a network",
-    "listen": "hear drums, onsets, pitch, chords or instruments in audio files",
+    "listen": "find drums, onsets, pitch, chords or instruments in audio files",
 }
 STOPPED = 130  # what shells report after Ctrl-C
 PIPE_CLOSED = 141  # and after a closed pipe
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with an argument, without all of the usage before it."""
+    """Reports argument errors in one line, without the usage message."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_anything() -> None:
-    """Let what a terminal's encoding lacks be printed as escapes, not stop the work."""
+    """Print characters that the terminal's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Telling a person which optional dependencies a verb needs."""
+"""Tells users which optional dependencies a subcommand needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""mirtrim listen: what a trained network hears in audio files."""
+"""mirtrim listen: run a trained network on audio files."""
 
 import argparse
 import os
@@ -18,10 +18,10 @@ from mirtrim.listening.shelf import bundles_in, find_bundle, task_lines
 from mirtrim.utils.errors import ConfigError, MirtrimError
 from mirtrim.utils.files import check_target, explain, is_special
 
-# Where trained networks lie, the first that has one of the task first.
+# Default folders of trained networks; the first one with a network of the task is used.
 SHELVES = tuple(Path("results") / profile / "models" for profile in ("listening", "default"))
 FORMAT_OF = {ending: form for form, ending in ENDINGS.items()} | {".midi": "midi"}
-# Whoever names such a file as the output has meant it as an input.
+# A file with such a name as the output was probably meant as an input.
 AUDIO_ENDINGS = (
     ".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".flac",
     ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".mp4", ".aac", ".wma", ".ape", ".wv", ".webm",
@@ -29,7 +29,7 @@ AUDIO_ENDINGS = (
 
 
 class _Help(argparse.Action):
-    """Help with what each task is good at, which is read when it is asked for."""
+    """Help that includes the scores of each task, which are read lazily."""
 
     def __call__(self, parser: argparse.ArgumentParser, *others: Any) -> None:
         parser.epilog = _good_at()
@@ -46,31 +46,33 @@ def add(verbs: Any, help_text: str) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
-    verb.add_argument("-h", "--help", action=_Help, nargs=0, help="show this and what is heard how")
+    verb.add_argument(
+        "-h", "--help", action=_Help, nargs=0, help="this help and the scores of each task"
+    )
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="wav, flac, ogg, mp3 …")
-    verb.add_argument("--task", required=True, help="what to hear: one of the tasks below")
+    verb.add_argument("--task", required=True, help="one of the tasks below")
     verb.add_argument(
         "--ratio",
         type=float,
-        help="use a network that is at least so many times smaller (default: the largest there is)",
+        help="use a network that is at least this many times smaller (default: the largest one)",
     )
     verb.add_argument(
         "--models",
         type=Path,
         metavar="FOLDER",
-        help="where the trained networks lie (default: "
+        help="folder of trained networks (default: "
         f"{' or '.join(shelf.as_posix() for shelf in SHELVES)}, here or in the checkout)",
     )
-    verb.add_argument("--int8", action="store_true", help="use the network in eight bits")
+    verb.add_argument("--int8", action="store_true", help="use the int8 network")
     verb.add_argument(
         "--force",
         action="store_true",
-        help="use a network even if it stays below a simple rule on recordings",
+        help="use a network even if it scores below a simple rule on recordings",
     )
     verb.add_argument(
         "--output",
-        help="file to write, or a folder (one that is there, or a name with / at its end); "
-        "default: beside each audio file, song.wav → song.drums.mid",
+        help="output file or folder (an existing one, or a name ending in /); "
+        "default: next to each audio file, song.wav → song.drums.mid",
     )
     verb.add_argument(
         "--format", choices=[*ENDINGS], help="default: midi (drums), lab (chord), csv (all others)"
@@ -95,7 +97,7 @@ def _listen(options: argparse.Namespace) -> int:
         if largest == bundle.path:
             why = f"{folder} holds no dense network of task {bundle.about.task}"
         else:
-            why = f"{largest.name} is not offered, it stays below a simple rule on recordings"
+            why = f"{largest.name} is not offered: it scores below a simple rule on recordings"
         print(f"note: {why}; {_name(bundle)} is the largest", file=sys.stderr)
     failed = 0
     for source, target in targets.items():
@@ -108,7 +110,9 @@ def _listen(options: argparse.Namespace) -> int:
             failed += 1
         except Exception as error:  # whatever one file does, the others are heard
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            print(f"error: {source}: cannot be heard ({reason}); please report it", file=sys.stderr)
+            print(
+                f"error: {source}: cannot be analysed ({reason}); please report it", file=sys.stderr
+            )
             failed += 1
     return 1 if failed else 0
 
@@ -116,7 +120,7 @@ def _listen(options: argparse.Namespace) -> int:
 def _hear(
     source: Path, target: Path, listen: Callable[..., Heard], bundle: Network, form: str
 ) -> None:
-    """Listen to one file, write what was heard, and say so."""
+    """Listen to one file, write the result, and report it."""
     check_target(target)
     progress = Progress(source.name)
     try:
@@ -125,7 +129,7 @@ def _hear(
         progress.clear()
     notes = list(heard.notes)
     if target.is_file() and not is_special(target):
-        notes.append(f"{target} was there and is replaced")
+        notes.append(f"{target} already existed and is replaced")
     write_heard(heard, target, form, source.stem, f"mirtrim listen, network {bundle.path.name}")
     for note in notes:
         print(f"note: {source}: {note}", file=sys.stderr)
@@ -133,13 +137,12 @@ def _hear(
 
 
 def _name(bundle: Network) -> str:
-    """Which network it is, how much smaller than the dense one, and where it lies."""
+    """The network's name, how much smaller than the dense one it is, and its path."""
     return f"network {bundle.path.name}, ratio {bundle.about.ratio:.2f}, {bundle.path.parent}"
 
 
 def _shelves() -> list[Path]:
-    """The usual folders that are there, below the current one, else in the checkout that the
-    package lies in."""
+    """The default folders that exist, below the current folder, else in the package's checkout."""
     checkout = Path(mirtrim.__file__).resolve().parents[2]
     found: list[Path] = []
     for shelf in SHELVES:
@@ -148,7 +151,7 @@ def _shelves() -> list[Path]:
 
 
 def _shelf_of(task: str) -> Path:
-    """The first of the usual folders that holds a network of the task, else the last one."""
+    """The first default folder that has a network of the task, else the last one."""
     shelves = _shelves()
     if not shelves:
         raise ConfigError(
@@ -160,7 +163,7 @@ def _shelf_of(task: str) -> Path:
 
 
 def _good_at() -> str:
-    """What each task is good at, by the descriptions and the table of the usual folders."""
+    """The scores of each task, from the descriptions and the table of the default folders."""
     lines = []
     for shelf in _shelves():
         try:
@@ -171,7 +174,7 @@ def _good_at() -> str:
 
 
 def _format(bundle: Network, options: argparse.Namespace) -> str:
-    """The format asked for, or that of the output's ending, or the task's usual one."""
+    """The requested format, or that of the output's ending, or the task's default."""
     possible = bundle.manner.formats
     file = _single(options)
     meant = FORMAT_OF.get(file.suffix.lower()) if file else None
@@ -192,14 +195,14 @@ def _single(options: argparse.Namespace) -> Path | None:
     """The one file to write if --output names one, not a folder."""
     if options.output is None or len(set(options.files)) > 1:
         return None
-    # A folder is there, or a slash at the end asks for one.
+    # An existing folder, or a trailing slash.
     separators = tuple(sign for sign in (os.sep, os.altsep) if sign)
     is_folder = options.output.endswith(separators) or Path(options.output).is_dir()
     return None if is_folder else Path(options.output)
 
 
 def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Path]:
-    """Audio file → file to write; no two to the same one, and none over an audio file."""
+    """Audio file → output file; outputs are distinct and never overwrite an audio file."""
     sources = list(dict.fromkeys(options.files))
     output = Path(options.output) if options.output is not None else None
     if file := _single(options):
@@ -219,14 +222,14 @@ def _targets(options: argparse.Namespace, task: str, form: str) -> dict[Path, Pa
         if other != source:
             raise ConfigError(f"{other} and {source} would both be written to {target}")
         if os.path.realpath(target) in heard:
-            raise ConfigError(f"--output {target}: that is an audio file to listen to")
+            raise ConfigError(f"--output {target}: this is an input audio file")
     if file:
         _check_ending(file, named=options.format is not None)
     return targets
 
 
 def _check_ending(file: Path, named: bool) -> None:
-    """Refuse an ending that promises something else than what will be written."""
+    """Refuse an ending that does not match the format."""
     ending = file.suffix.lower()
     if ending in AUDIO_ENDINGS:
         raise ConfigError(f"--output {file}: {file.suffix} is the ending of audio; choose another")

@@ -25,8 +25,10 @@ def add(verbs: Any, help_text: str) -> None:
         "files, or without their endings)",
     )
     networks.add_arguments(verb, default=[], help=f"{networks.INPUT_HELP}; a bundle knows its own")
-    verb.add_argument("--seconds", type=float, default=2.0, help="how long to time (default: 2)")
-    verb.add_argument("--seed", type=networks.seed, default=0, help="of the random inputs")
+    verb.add_argument(
+        "--seconds", type=float, default=2.0, help="of timing per runtime (default: 2)"
+    )
+    verb.add_argument("--seed", type=networks.seed, default=0, help="seed of the random inputs")
     verb.set_defaults(verb=_measure)
 
 
@@ -44,7 +46,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _check_numbers(named: str, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """What is no number would be seen later, as a difference between two runtimes."""
+    """Report NaN early; otherwise it would show up as a difference between two runtimes."""
     if name := tensor_with_nan(model):
         raise ConfigError(f"{named}: tensor {name!r} holds NaN; train it again, or load others")
     with torch.no_grad():
@@ -63,8 +65,8 @@ def _factory(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]
 def _bundle(options: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
     if options.network.endswith(ONNX_ENDINGS[INT8]):
         raise ConfigError(
-            f"{options.network}: a network in eight bits is not measured; name its bundle, "
-            f"{options.network.removesuffix(ONNX_ENDINGS[INT8])}, to measure that in 32 bits"
+            f"{options.network}: int8 networks are not measured; to measure the fp32 network, name "
+            f"the bundle {options.network.removesuffix(ONNX_ENDINGS[INT8])}"
         )
     if not networks.is_bundle(options.network) and storage.is_saved(options.network):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A person's network, weights and inputs, as they are named on the command line."""
+"""The user's network, weights and inputs, as given on the command line."""
 
 import argparse
 import copy
@@ -28,14 +28,14 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 WHOLES = ("bool", "uint8", "int8", "int16", "int32", "int64")
 ARGUMENT_HELP = (
     "keyword argument of the function that makes the network, for instance width=64 or "
-    "kernel=[3,5]; JSON, and what is none is text; repeatable"
+    "kernel=[3,5]; JSON, otherwise text; repeatable"
 )
 SEEDS = range(-(2**63), 2**64)
 HIGHEST = 2  # integers are drawn below it unless an input says otherwise
 
 
 def add_arguments(verb: argparse.ArgumentParser, **of_input: Any) -> None:
-    """Let a verb take weights, inputs (`of_input` says more of them) and keyword arguments."""
+    """Add arguments for weights, inputs (`of_input` extends their help) and keyword arguments."""
     verb.add_argument(
         "--weights", type=Path, help="its trained weights (.safetensors), or what trim wrote"
     )
@@ -46,7 +46,7 @@ def add_arguments(verb: argparse.ArgumentParser, **of_input: Any) -> None:
 
 
 def seed(text: str) -> int:
-    """A seed that every generator takes, for argparse."""
+    """A seed that all generators accept, for argparse."""
     try:
         number = int(text)
     except ValueError:
@@ -66,7 +66,7 @@ def keywords(texts: Sequence[str]) -> dict[str, Any]:
     """Keyword arguments written as NAME=VALUE.
 
     Raises:
-        ConfigError: one is written otherwise, or twice.
+        ConfigError: one has another form, or occurs twice.
     """
     found: dict[str, Any] = {}
     for text in texts:
@@ -85,12 +85,12 @@ def keywords(texts: Sequence[str]) -> dict[str, Any]:
 def network(
     reference: str, weights: Path | None, arguments: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """The network of a factory, with weights if some are named, in evaluation mode.
+    """The network of a factory, with weights if given, in evaluation mode.
 
     Args:
         reference: "package.module:function".
         weights: a state dict of the factory's network, or one of the files that `mirtrim trim`
-            wrote (or their name without an ending), which make it as small as that.
+            wrote (or their name without an ending), which also give its trimmed shape.
         arguments: keyword arguments of the function.
     """
     if weights is not None and storage.is_saved(weights):
@@ -108,8 +108,8 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
     if "/" in module_name or "\\" in module_name or module_name.endswith(".py"):
         dotted = ".".join(Path(module_name).with_suffix("").parts).strip(".")
         raise ConfigError(
-            f"{reference}: a module is named, not a path; write {dotted}:{name or 'function'} in "
-            "the folder that it is imported from"
+            f"{reference}: is a path, not a module; write {dotted}:{name or 'function'} in the "
+            "folder that it is imported from"
         )
     if not name or not module_name:
         raise ConfigError(f"{reference}: write package.module:function")
@@ -122,7 +122,7 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
         raise ConfigError(f"{reference}: {_one_line(error)}; check the name") from error
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"{reference}: the module cannot be imported ({_named(error)}); mend it first"
+            f"{reference}: the module cannot be imported ({_named(error)}); fix it first"
         ) from error
     finally:
         sys.path.remove("")
@@ -140,12 +140,12 @@ def build(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Modu
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a safetensors state dict; whatever does not fit is named in one line.
+    """Load a safetensors state dict; mismatches are reported in one line.
 
-    Of tensors that are tied one is enough, which is what `safetensors.torch.save_model` writes.
+    One of several tied tensors is enough, as `safetensors.torch.save_model` writes it.
 
     Raises:
-        ArtefactError: there is no such file, it is another kind of file, or of another network.
+        ArtefactError: the file is missing, of another kind, or of another network.
     """
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
@@ -155,7 +155,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         stored = load_file(path)
     except SafetensorError as error:
         raise ArtefactError(
-            f"{path}: is no whole safetensors file ({_one_line(error)}); write it with "
+            f"{path}: is not a complete safetensors file ({_one_line(error)}); write it with "
             "safetensors.torch.save_file"
         ) from error
     for names in _tied(model):
@@ -164,9 +164,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(stored)
     except RuntimeError as error:
-        remedy = "take weights of this network"
+        remedy = "use weights of this network"
         if has_digest(path) and not storage.is_saved(path):
-            remedy = f"if it is trimmed, put its {path.stem}.json beside it"
+            remedy = f"if it is trimmed, put its {path.stem}.json next to it"
         raise ArtefactError(
             f"{path}: does not fit the network ({_one_line(error)}); {remedy}"
         ) from error
@@ -185,10 +185,10 @@ def _tied(model: nn.Module) -> list[list[str]]:
 def examples(model: nn.Module, shapes: Sequence[str], seed: int) -> tuple[Tensor, ...]:
     """Random inputs that the network takes; it is called with them once.
 
-    Numbers with a fraction are of the network's own type unless a shape says otherwise.
+    Floating-point inputs have the network's own dtype unless a shape specifies another one.
 
     Raises:
-        ConfigError: a shape is none, or the network does not take the inputs.
+        ConfigError: a shape is invalid, or the network does not accept the inputs.
     """
     own = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     inputs = tuple(example(shape, seed, own) for shape in shapes)
@@ -205,7 +205,7 @@ def example(shape: str, seed: int, own: torch.dtype = torch.float32) -> Tensor:
     """Random input of a shape written as "1,1,64,50", "1,30:int64" or "1,30:int64:500".
 
     Args:
-        own: type of the numbers if the shape names none.
+        own: dtype if the shape does not specify one.
     """
     problem = f"--input {shape}: write sizes like 1,1,64,50, all above 0, or 1,30:int64:500"
     sizes_text, *more = shape.split(":")

@@ -16,7 +16,7 @@ class Progress:
         self.name = name
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
-        # A log hears nothing of short files.
+        # Short files are not logged.
         self.last = 0.0 if self.terminal else time.monotonic()
         self.width = 0
 
@@ -36,7 +36,7 @@ class Progress:
         self.stream.flush()
 
     def clear(self) -> None:
-        """Take the line away, so that what follows begins on an empty one."""
+        """Erase the line, so that later output starts on an empty one."""
         if self.width:
             self.stream.write("\r" + " " * self.width + "\r")
             self.stream.flush()

@@ -14,7 +14,7 @@ from mirtrim.units.storage import is_saved, paths_of, save
 from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import check_target
 
-# Those that look at nothing but the network; a shell cannot give batches or a loss.
+# Criteria that need only the network; the command line cannot provide batches or a loss.
 CRITERIA = ("magnitude", "batchnorm", "random")
 NEED_DATA = tuple(name for name in UNIT_CRITERIA if name not in CRITERIA)
 
@@ -48,15 +48,17 @@ def add(verbs: Any, help_text: str) -> None:
         default="parameters",
         help="what --ratio counts (default: parameters)",
     )
-    verb.add_argument("--minimum-units", type=int, default=2, help="units every layer keeps (2)")
     verb.add_argument(
-        "--protect", action="append", default=[], help="module left whole; repeatable"
+        "--minimum-units", type=int, default=2, help="minimum units per layer (default: 2)"
+    )
+    verb.add_argument(
+        "--protect", action="append", default=[], help="module that is not trimmed; repeatable"
     )
     verb.add_argument(
         "--seed",
         type=networks.seed,
         default=0,
-        help="of the random inputs and choices (default: 0)",
+        help="seed of the random inputs and choices (default: 0)",
     )
     verb.add_argument("--output", type=Path, default=Path("trimmed"), help="default: trimmed")
     verb.set_defaults(verb=_trim)
@@ -65,7 +67,7 @@ def add(verbs: Any, help_text: str) -> None:
 def _trim(options: argparse.Namespace) -> int:
     if options.criterion in NEED_DATA:
         raise ConfigError(
-            f"--criterion {options.criterion}: looks at data, which cannot be given here; use "
+            f"--criterion {options.criterion}: needs data, which cannot be given here; use "
             f"{', '.join(CRITERIA)}, or mirtrim.trim(…, batches=…) in Python"
         )
     replaced = _replaced(options.output, options.weights)
@@ -84,7 +86,7 @@ def _trim(options: argparse.Namespace) -> int:
     )
     weights, widths = save(small, options.output)
     for path in replaced:
-        print(f"note: {path} was there and is replaced", file=sys.stderr)
+        print(f"note: {path} already existed and is replaced", file=sys.stderr)
     print(small.trim_report)
     print(f"saved {weights} and {widths}")
     return 0
@@ -101,10 +103,10 @@ def _replaced(output: Path, weights: Path | None) -> list[Path]:
         if any(one.exists() and os.path.samefile(target, one) for one in used):
             raise ConfigError(f"--output {output}: {target} belongs to --weights; choose another")
     if there and networks.is_bundle(output):
-        raise ConfigError(f"--output {output}: a network to listen with is there; choose another")
+        raise ConfigError(f"--output {output}: is a network for mirtrim listen; choose another")
     if there and not _was_trimmed(output):
         raise ConfigError(
-            f"--output {output}: {there[0]} is there, and mirtrim trim did not write it; choose "
+            f"--output {output}: {there[0]} exists, and mirtrim trim did not write it; choose "
             "another"
         )
     return there

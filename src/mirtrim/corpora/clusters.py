@@ -1,9 +1,9 @@
 """Which pieces of a corpus belong together, for tests that must not take them for independent.
 
 Two pieces by one player share the instrument, the habits and often the style, so a network that
-hears one of them badly hears the other badly. What counts is the number of players, not of pieces.
-Names of pieces say who plays, or follow from the settings of the corpus; this is the one place
-that knows how. It says nothing about splits (`corpora.splits`) and no training reads it.
+fails on one of them tends to fail on the other. What matters is the number of players, not of
+pieces. Only this module knows how players follow from the names of pieces or the settings of the
+corpus. It says nothing about splits (`corpora.splits`) and no training reads it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

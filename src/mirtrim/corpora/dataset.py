@@ -1,4 +1,4 @@
-"""mirdata's loaders over any folder, with an index file that may lie anywhere."""
+"""mirdata's loaders for any folder, with an index file at any path."""
 
 from pathlib import Path
 from typing import Any

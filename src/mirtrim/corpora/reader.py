@@ -1,4 +1,4 @@
-"""What every corpus offers, whatever its loader and wherever its files come from."""
+"""The interface of every corpus, for any loader and any source of files."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ SHOWN = 4  # sources in a message
 
 @dataclass(frozen=True)
 class Making:
-    """How a corpus is made: processes that render, and whom to tell.
+    """How a corpus is made: number of rendering processes, and callbacks.
 
     Attributes:
         count: called with (pieces done, pieces in all).
@@ -106,8 +106,8 @@ SETTINGS_OF_MODE: Mapping[str, tuple[str, ...]] = {
     "audio": ("minimum_seconds", "train_share", "version", "parts", "seed"),
     "varied": ("pieces", "piece_seconds", "seed", "banks", "one_shots", "copies"),
 }
-# Files and folders of sounds. Where they lie makes no difference; what is in them stands in the
-# plan of the corpus, which is rendered anew when that changes.
+# Files and folders of sounds. Their location does not matter; their content is part of the plan #
+# of the corpus, which is rendered again when that changes.
 SOUNDS = ("banks", "one_shots")
 
 
@@ -122,8 +122,8 @@ def without_folders(settings: Settings) -> dict[str, Any]:
 def state_of_folder(settings: Settings) -> str | None:
     """A digest of names, sizes and times of all files in `folder` and of `index`.
 
-    None where neither is set: what is fetched or rendered here is nobody else's to change. Reading
-    the files themselves would take minutes each time that the workflow is started.
+    None if neither is set: downloaded or rendered files are not changed by others. Reading the
+    files themselves would take minutes at every start of the workflow.
     """
     return _state([settings.get(key) for key in ("folder", "index")])
 

@@ -27,7 +27,7 @@ class TrackRow:
 
 
 def assert_disjoint(rows: Iterable[TrackRow]) -> None:
-    """Raise a `CorpusError` that names a source or track that lies in two splits."""
+    """Raise a `CorpusError` that names a source or track that is in two splits."""
     split_of: dict[tuple[str, str], str] = {}
     for row in rows:
         for kind, name in (("source", row.source), ("track", row.track_id)):

@@ -1,4 +1,4 @@
-"""Trimming for speed: widths that kernels like, and units ranked by what they cost in time."""
+"""Trimming for speed: widths for which kernels are fast, and units ranked by their time cost."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from mirtrim.units.finding import discover
 from mirtrim.utils.errors import ConfigError
 
 DENSE = ""
-# A price of zero would make a unit priceless; noise can even make it negative.
+# A cost of zero would rank a unit infinitely high; noise can even make it negative.
 LEAST_SHARE = 0.01
 
 
@@ -33,10 +33,10 @@ def microseconds_per_unit(
     seconds: float = 1.0,
     **timing: Any,
 ) -> dict[str, float]:
-    """How much quicker the network gets per unit of a layer that it loses.
+    """How much faster the network becomes per unit that a layer loses.
 
-    All networks are timed in turn, so drift cancels. Kernels work in steps, so half of a layer
-    goes rather than one unit, and the price is the mean over that half.
+    All networks are timed in turn, so drift cancels. Kernels work in steps, so half of a layer is
+    removed rather than one unit, and the cost is the mean over that half.
 
     Args:
         units: removable units of each layer, by its name.
@@ -47,7 +47,7 @@ def microseconds_per_unit(
         timing: passed on to `interleaved`.
 
     Returns:
-        Microseconds per unit, by layer; at least a hundredth of the dearest layer's.
+        Microseconds per unit, by layer; at least a hundredth of the most expensive layer's.
 
     Raises:
         ConfigError: the share is not between 0 and 1, a layer has fewer than two units, or no
@@ -60,7 +60,7 @@ def microseconds_per_unit(
     gone = {name: min(count - 1, max(1, round(count * share))) for name, count in units.items()}
     calls = {DENSE: dense, **{name: without(name, count) for name, count in gone.items()}}
     measured = interleaved(calls, seconds=seconds, **timing)
-    # Disturbances only ever add to a time, so a low percentile is the kernels' own.
+    # Disturbances only add time, so a low percentile is close to the kernels' own time.
     whole = measured[DENSE].p5_ms
     prices = {name: (whole - measured[name].p5_ms) * 1e3 / count for name, count in gone.items()}
     dearest = max(prices.values(), default=0.0)
@@ -87,15 +87,15 @@ def trim_for_speed(
 ) -> nn.Module:
     """A smaller copy of `model` whose layers keep whole packs of units.
 
-    Without `microseconds` every layer keeps about the same share of its units. With it, all
-    units are ranked at once by score per microsecond, so that what is slow for its use goes
-    first; the same table gives the same network, whatever the machine does meanwhile.
+    Without `microseconds` every layer keeps about the same share of its units. With it, all units
+    are ranked globally by score per microsecond, so that units that are slow for their importance
+    go first; the same table always gives the same network.
 
     Args:
         model: any module whose forward pass can be followed.
-        example_inputs: what `model` is called with: a tensor, or a tuple of arguments.
-        speed_up: how many times fewer multiply-accumulates are asked for; how much of that is
-            reached is for a clock to say.
+        example_inputs: arguments of `model`: a tensor, or a tuple of arguments.
+        speed_up: factor by which multiply-accumulates are reduced; the speed-up in time has to be
+            measured.
         ratio: how many times fewer parameters; give either this or `speed_up`.
         multiple_of: units that a kernel computes at once; see `mirtrim.pruning.kernel_widths`.
             Below 32 units few multiples of eight are left, so the cut may be twice as deep as
@@ -148,9 +148,9 @@ def unit_microseconds(
 ) -> dict[str, float]:
     """What a unit of each layer costs in ONNX Runtime on this machine, one thread.
 
-    Half of a layer's units are cut away and the network is timed with and without them, all
-    networks in turn. Units that can only go together count as one, and what goes with a unit
-    elsewhere is part of its price.
+    Half of a layer's units are removed and the network is timed with and without them, all networks
+    in turn. Units that can only be removed together count as one, and what is removed elsewhere
+    with a unit is part of its cost.
 
     Args:
         share: of each layer that is cut away.

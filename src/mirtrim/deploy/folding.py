@@ -24,7 +24,7 @@ EPSILON = 1e-5  # of the operator, where its attribute is left out
 
 
 def fold_batch_norms(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of `model` in which every Conv and Gemm has taken in the batch norm behind it.
+    """A copy of `model` in which the batch norm after every Conv and Gemm is folded into it.
 
     Where something else reads the layer's output too, or weights are computed in the graph,
     nothing is folded.
@@ -55,8 +55,8 @@ def fold_batch_norms(model: onnx.ModelProto) -> onnx.ModelProto:
 def norms_as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of `model` in which batch norms are convolutions of one tap per channel.
 
-    Integer kernels exist for convolutions, none for batch norms. A norm of vectors, (batch,
-    channels), stays what it is.
+    Integer kernels exist for convolutions, but not for batch norms. A norm of vectors, (batch,
+    channels), is unchanged.
     """
     result = onnx.shape_inference.infer_shapes(model)
     graph = result.graph

@@ -1,4 +1,4 @@
-"""Everything that one network costs, counted and measured on this machine."""
+"""All costs of one network, counted and measured on this machine."""
 
 import tempfile
 from collections.abc import Sequence

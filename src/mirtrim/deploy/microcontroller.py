@@ -1,8 +1,8 @@
 """Networks for microcontrollers: .tflite files, and the memory that TensorFlow Lite Micro needs.
 
-The file lies in flash and holds weights and layers. The arena is the RAM in which the
-interpreter keeps activations and its own records. Both are facts: the size of the file, and
-what the interpreter says after it has run the network.
+The file is in flash and contains weights and layers. The arena is the RAM in which the interpreter
+keeps activations and its own records. Both are measured: the size of the file, and what the
+interpreter reports after running the network.
 """
 
 import json
@@ -44,8 +44,8 @@ class Arena:
     Attributes:
         needed_bytes: the smallest arena in which the interpreter loads the network and computes
             what it computes in a large one. Planning may need more than running does.
-        used_bytes: what the interpreter says that it used in a large arena, the sum of the next
-            two and padding.
+        used_bytes: what the interpreter reports as used in a large arena, the sum of the next two
+            and padding.
         activation_bytes: what activations share, and what kernels scribble on.
         persistent_bytes: records of layers and activations.
     """
@@ -98,7 +98,7 @@ def export_tflite(
 
 
 def measure_arena(path: str | os.PathLike[str]) -> Arena:
-    """Ask the interpreter, in a process of its own, for the arena of a .tflite file.
+    """Measure the arena of a .tflite file with the interpreter, in a separate process.
 
     Raises:
         ArtefactError: the file is no network that the interpreter can run.
@@ -131,7 +131,7 @@ class TfliteNetwork(nn.Module):
             self._interpreter = runtime().Interpreter.from_bytes(
                 content, arena_size=10 * len(content) + 2**24
             )
-        # What the reader of flat buffers says to bytes that are none, and the interpreter.
+        # Errors of the flat-buffer reader and of the interpreter for invalid bytes.
         except (RuntimeError, struct.error, ValueError, IndexError, TypeError) as error:
             raise ArtefactError(
                 f"no network that TensorFlow Lite Micro can run ({error}); export it again"

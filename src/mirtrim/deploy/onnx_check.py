@@ -1,4 +1,4 @@
-"""What an exported network computes, beside torch."""
+"""Compare what an exported network computes with torch."""
 
 import copy
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ def _trials(inputs: tuple[Tensor, ...], seed: int) -> list[tuple[Tensor, ...]]:
 
 
 def _rounding(model: nn.Module, trial: tuple[Tensor, ...], expected: Sequence[np.ndarray]) -> float:
-    """How far torch in float32 is from torch in float64; 0 where that cannot be asked.
+    """Difference between torch in float32 and in float64; 0 if it cannot be computed.
 
     Networks that compression has ruined divide by variances of next to nothing: there float32
     rounds more than `limit`, in torch as in the runtime. What a network draws is no rounding.
@@ -113,7 +113,7 @@ def _rounding(model: nn.Module, trial: tuple[Tensor, ...], expected: Sequence[np
 
 
 def _largest(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    # Unlike max(), this keeps what is not a number.
+    # Unlike max(), this keeps NaN.
     return float(np.max(list(map(_relative, found, expected))))
 
 

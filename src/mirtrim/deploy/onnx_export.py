@@ -143,8 +143,8 @@ class _Given(nn.Module):
 def _without_defaults(model: nn.Module, inputs: int) -> nn.Module:
     """The network, hidden if its forward takes more than the inputs.
 
-    The tracer fills in the defaults of other arguments as tensors, which a network that asks
-    for a number or a truth value cannot use.
+    The tracer fills in the defaults of other arguments as tensors, which a network that expects a
+    number or a bool cannot use.
     """
     taken = inspect.signature(model.forward).parameters.values()
     return _Given(model).eval() if sum(p.kind not in STARRED for p in taken) > inputs else model
@@ -163,7 +163,7 @@ def _check_inputs(model: nn.Module, exported: onnx.ModelProto, names: Sequence[s
 def _guess(said: Sequence[warnings.WarningMessage]) -> str | None:
     """The first warning of the tracer: what it saw once has become a constant.
 
-    torch's own recurrent layers look at shapes on their way, which is no harm.
+    torch's own recurrent layers look at shapes while tracing, which is harmless.
     """
     own = Path(torch.__file__).parent
     for warning in said:

@@ -22,7 +22,7 @@ def open_session(
     """A silent session with all graph optimisations, for a path or a serialised model.
 
     Raises:
-        ArtefactError: the model is damaged, or none that the runtime knows.
+        ArtefactError: the model is damaged, or not supported by the runtime.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -11,7 +11,7 @@ PRODUCER = "mirtrim"
 
 
 def strip(model: onnx.ModelProto) -> None:
-    """Drop, in place, what tells of versions and machines, and shapes that a reader can infer.
+    """Remove, in place, versions, machine details, and shapes that a reader can infer.
 
     Optional inputs that are left out at the end of a node go too: with them ONNX Runtime does
     not recognise a padding that it can merge into a convolution.
@@ -66,8 +66,8 @@ def drop_unread_constants(graph: onnx.GraphProto) -> None:
 def shorten_names(graph: onnx.GraphProto) -> None:
     """Number the inner tensors of `graph` in place, and drop the names of its nodes.
 
-    Names cost a heavily trimmed int8 network more bytes than its weights. Where a node holds a
-    graph of its own, which may read by name, everything is left as it is.
+    In a heavily trimmed int8 network, names need more bytes than weights. If a node has a subgraph,
+    which may read tensors by name, everything is left unchanged.
     """
     if any(_inner_graphs(node) for node in graph.node):
         return

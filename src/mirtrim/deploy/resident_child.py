@@ -1,4 +1,4 @@
-"""Run by `resident` as a process of its own: imports NumPy and ONNX Runtime and nothing else.
+"""Run by `resident` as a separate process: imports only NumPy and ONNX Runtime.
 
 resident_child.py file.onnx repetitions
 """
@@ -27,7 +27,7 @@ def resident_bytes(field: str) -> int:
 
 
 def forget_peak() -> None:
-    """Let VmHWM start anew from what is resident now (proc(5)), where that is allowed."""
+    """Reset VmHWM to what is resident now (proc(5)), where that is allowed."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -1,4 +1,4 @@
-"""Speed in operations: GMAC/s, beside which a speed-up has to be read.
+"""Speed in operations: GMAC/s, needed to interpret a speed-up.
 
 A dense network that is slow for its multiply-accumulates (MACs) flatters the speed-up of its
 trimmed versions.

@@ -1,1 +1,2 @@
-"""Trained networks in use: bundles of a network with all it needs, and audio files heard by it."""
+"""Trained networks in use: bundles (a network with all it needs) and running them on audio
+files."""

@@ -1,8 +1,8 @@
 """The description of a bundled network, read without torch.
 
-A bundle has one name: `.safetensors` and `.json` (weights and widths, as `mirtrim.units.storage`
-has them), `.onnx` and perhaps `.int8.onnx` (what listens), and `.model.json`, which describes them
-all and is written last.
+The files of a bundle share a base name: `.safetensors` and `.json` (weights and widths, as in
+`mirtrim.units.storage`), `.onnx` and optionally `.int8.onnx` (used for listening), and
+`.model.json`, which describes them all and is written last.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ ENDINGS = (ENDING, ".json", ".safetensors", ".int8.onnx", ".onnx", ".md")
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a bundled network.
+    """Metadata of a bundled network.
 
     Attributes:
         task: name of the task.
@@ -39,7 +39,7 @@ class About:
         licence: of the weights.
         pruning: how it was made, the columns `RUN_KEYS` of its row.
         seed: of its training.
-        target_ratio, ratio: compression ratio asked for and reached.
+        target_ratio, ratio: target compression ratio, and the ratio reached.
         parameters, nonzeros: entries of all parameters, and those that are not zero.
         macs: multiply-accumulates for one example.
         validation_error, test_error: 1 − main score.
@@ -70,14 +70,14 @@ class About:
 
 @dataclass(frozen=True)
 class Manner:
-    """How outputs of a network become an answer, as its task had it when it was packed.
+    """How outputs of a network become a result, as its task defined it when it was packed.
 
     Attributes:
         kind: one of `FORMATS`.
         formats: what can be written, the usual one first.
         detectors: of events, in the order of the outputs.
         says: the end of the sentence "from audio it …".
-        limits: what a person must not expect, a sentence each.
+        limits: what users must not expect, a sentence each.
     """
 
     kind: str
@@ -176,7 +176,7 @@ def read_description(path: str | Path) -> Description:
     Only what listening needs is checked; `mirtrim.listening.bundle` checks the rest.
 
     Raises:
-        ArtefactError: it is missing, damaged, of another version or says what cannot be.
+        ArtefactError: it is missing, damaged, of another version or inconsistent.
     """
     path, content = beside(base_of(path), ENDING), read_content(path)
     about = about_part(content)
@@ -200,25 +200,25 @@ def about_part(content: Mapping[str, Any]) -> dict[str, Any]:
 OWN_KEYS = ("format", "version", "weights_sha256", "manner", "files")
 # Type of a field → its types in JSON, and their name.
 KINDS: Mapping[Any, tuple[Any, str]] = {
-    Mapping: (dict, "object"),
+    Mapping: (dict, "an object"),
     str: (str, "text"),
-    int: (int, "integer"),
-    float: ((int, float), "number"),
+    int: (int, "an integer"),
+    float: ((int, float), "a number"),
 }
 LISTS = ("formats", "detectors", "limits")  # fields of a `Manner`
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the fields of an `About`; whether they suit the task is not asked."""
+    """Problems of the fields of an `About`; does not check whether they suit the task."""
     for field in fields(About):
         name, (kinds, noun) = field.name, KINDS[get_origin(field.type) or field.type]
         if name not in content:
             yield f"{name!r} is a required property"
         value = content[name]
         if not isinstance(value, kinds) or isinstance(value, bool):
-            yield f"{name}: {value!r} is no {noun}"
+            yield f"{name}: {value!r} is not {noun}"
         if field.type in (int, float) and not is_number(value):
-            yield f"{name}: {value!r} is no number"
+            yield f"{name}: {value!r} is not a number"
     for odd in sorted(set(content) - {field.name for field in fields(About)}):
         yield f"{odd!r} is not known"
 

@@ -1,4 +1,4 @@
-"""A person's audio file as mono blocks at a network's sample rate, in bounded memory."""
+"""Read a user's audio file as mono blocks at a network's sample rate, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ Progress = Callable[[float, float], None]
 
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 2**20  # samples times channels, for files with many channels
-# A mean below this part of the deviation (−40 dB) is the sound's own, and no offset.
+# A mean below this share of the deviation (−40 dB) belongs to the sound and is not an offset.
 OFFSET_SHARE = 0.01
 # Of the power of the channels, what must be left of their mean if they do not cancel (−20 dB).
 CANCELLED_SHARE = 0.01
-# A peak above this is no overshoot, and above that one a scale of integers is meant.
+# Peaks above the first limit are not overshoots; above the second, samples are integer-scaled.
 LOUDEST_PEAK = 2.0
 INTEGER_PEAK = 128.0
 INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
@@ -36,8 +36,8 @@ class AudioFile:
         frames: how many came out, which is its length.
         channel: the one that is listened to, None for the mean of all.
         scale: what samples are divided by, 1 unless they are at the scale of integers.
-        offset: constant part (DC) that is taken away after that.
-        notes: what a person should know of the file, a sentence each.
+        offset: DC offset that is subtracted after that.
+        notes: what users should know about the file, a sentence each.
     """
 
     source: Source
@@ -64,11 +64,11 @@ class AudioFile:
 
 
 def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
-    """Decode a file to its end, and find out what has to be known before it is heard.
+    """Decode a file to its end and collect what is needed before a network processes it.
 
     Raises:
-        AudioError: it is missing, is no audio, cannot be decoded, has no samples, or samples
-            that are no numbers.
+        AudioError: it is missing, is not audio, cannot be decoded, has no samples, or has NaN or
+            infinite samples.
     """
     source = open_source(Path(path))
     totals = _Totals(source.channels)
@@ -77,7 +77,7 @@ def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
             bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
             sample = totals.frames - len(block) + int(bad[0])
             raise AudioError(
-                f"{source.path}: holds values that are no numbers, first in sample {sample} "
+                f"{source.path}: has values that are not numbers, first in sample {sample} "
                 f"({source.seconds(sample):.3f} s); export it again"
             )
         done = source.seconds(totals.frames)
@@ -89,7 +89,7 @@ def open_audio(path: str | Path, progress: Progress = no_progress) -> AudioFile:
     channel = totals.channel_to_hear()
     notes = [note for note in (cut, loud) if note]
     if channel is not None:
-        notes.append(f"its channels cancel each other, so only channel {channel + 1} was heard")
+        notes.append(f"its channels cancel each other, so only channel {channel + 1} was used")
     offset = totals.offset(channel) / scale
     return AudioFile(source, totals.frames, channel, scale, offset, tuple(notes))
 
@@ -99,7 +99,7 @@ def _block_size(source: Source) -> int:
 
 
 class _Totals:
-    """Sums over everything that a file holds, per channel and of the mean of the channels.
+    """Running sums over a file, per channel and of the mean of the channels.
 
     Products of all pairs of channels hold the squares of their mean as well, and a matrix product
     takes a fifth of the time of sums over rows of two values.
@@ -138,7 +138,7 @@ class _Totals:
         return int(np.argmax(each))
 
     def offset(self, channel: int | None) -> float:
-        """The constant part of what is heard, 0 if it is small beside the rest."""
+        """DC offset of the signal used, 0 if it is small compared with the rest."""
         place = -1 if channel is None else channel
         mean = float(self.means()[place])
         deviation = float(np.sqrt(self.powers()[place]))
@@ -180,7 +180,7 @@ def mono_blocks(
         yield block
         progress(done / audio.sample_rate, audio.duration_seconds)
     if done != audio.frames:
-        raise AudioError(f"{audio.path}: was changed while it was heard; listen again")
+        raise AudioError(f"{audio.path}: changed while it was being read; run again")
     if resampler:
         block = resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
         given += len(block)
@@ -193,7 +193,7 @@ def mono_blocks(
 
 
 def _corrected(audio: AudioFile, samples: np.ndarray) -> np.ndarray:
-    """What is heard of (samples, channels), (samples,); the same bits if nothing is wrong."""
+    """The signal used, (samples, channels) → (samples,); bit-identical if nothing is wrong."""
     mono = mean_of_channels(samples) if audio.channel is None else samples[:, audio.channel]
     if audio.scale == 1 and audio.offset == 0:
         return mono

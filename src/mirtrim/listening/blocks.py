@@ -1,7 +1,7 @@
 """From blocks of samples to blocks of rows, and from rows to the windows that a network takes.
 
-Everything here gives what the same computation on the whole file gives, but holds only a
-stretch of it at any time.
+Everything here gives the same result as the computation on the whole file, but keeps only a part of
+it in memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,11 +39,11 @@ def framed(
 ) -> Iterator[np.ndarray]:
     """Frames of a long recording, computed stretch by stretch.
 
-    Each stretch is computed with `margin_frames` more on both sides, which are thrown away. It
-    begins at a multiple of `hop`, so that frames stand where they stand in the whole.
+    Each stretch is computed with `margin_frames` more on both sides, which are discarded. It begins
+    at a multiple of `hop`, so that frames are aligned with those of the whole.
 
     Args:
-        margin_frames: how far a frame can see, in hops.
+        margin_frames: reach of a frame to each side, in hops.
         block_frames: frames kept of a stretch.
         compute: samples (n,) → frames (1 + n // hop, …), frame t centred on sample t · hop,
             with silence around the samples.

@@ -164,7 +164,7 @@ def _check_network(network: nn.Module, about: About, task: Task, base: Path) -> 
 
 
 def problem_of(content: Mapping[str, Any]) -> str | None:
-    """The first thing that is wrong with the fields of an `About`, in one line; None if none is."""
+    """The first problem with the fields of an `About`, in one line; None if there is none."""
     name = content.get("task")
     if name not in TASKS:
         return f"task {name!r} is unknown; known: {', '.join(sorted(TASKS))}"
@@ -214,7 +214,7 @@ def _decoding(task: Task) -> dict[str, Any]:
 
 
 def _object(**properties: Any) -> dict[str, Any]:
-    """An object with these keys, all of them and no others."""
+    """JSON schema of an object with exactly these keys."""
     return {
         "type": "object",
         "properties": properties,

@@ -17,7 +17,7 @@ from mirtrim.utils.files import write_text
 
 # Corpora that this project renders.
 RENDERED = ("mini_", "varied_")
-# What sounds in a corpus, without `mini_`.
+# The content of a corpus, without `mini_`.
 CONTENT = {
     "groove_midi": "drum kits alone",
     "mdb_stem_synth": "single melodies without accompaniment",
@@ -35,8 +35,8 @@ CONTENT = {
 
 
 def write_cards(folder: Path) -> None:
-    """Write the card (`.md`) of every bundle in a folder, with what the table beside them says of
-    recordings."""
+    """Write the card (`.md`) of every bundle in a folder, with its scores on recordings from the
+    table next to it."""
     evidence = read_evidence(folder)
     for base, description in descriptions_in(folder).items():
         known = evidence_of(evidence, base.name, description)
@@ -86,7 +86,7 @@ def model_card(bundle: Bundle, description: Description, recorded: Sequence[Evid
 
 
 def on_recordings(recorded: Sequence[Evidence]) -> str:
-    """A table of scores on recordings beside the best simple rule, and what follows from it."""
+    """A table of scores on recordings next to the best simple rule, and what follows from it."""
     if not recorded:
         return "On recordings it has not been measured (`snakemake recordings`)."
     lines = [

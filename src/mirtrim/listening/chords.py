@@ -64,7 +64,7 @@ def hear_chords(network: Network, audio: AudioFile, progress: Progress) -> Chord
     intervals, labels = segments(path, step * hop / rate)
     intervals[-1, 1] = audio.duration_seconds
     shortest_seconds = margin_frames(features) * hop / rate
-    note = f"shorter than {shortest_seconds:.1f} s, continued with silence"
+    note = f"shorter than {shortest_seconds:.1f} s, padded with silence"
     return Chords(
         duration_seconds=audio.duration_seconds,
         notes=(note,) if audio.duration_seconds < shortest_seconds else (),
@@ -105,7 +105,7 @@ def margin_frames(features: Features) -> int:
 def _constant_q(samples: np.ndarray, features: Features) -> np.ndarray:
     """Constant-Q frames, (1 + samples // hop, bins).
 
-    A whole file shorter than the margin is continued with silence, as its filters are longer
+    A whole file shorter than the margin is padded with silence, as its filters are longer
     than itself; stretches of longer ones never are.
     """
     hop = features["hop"]

@@ -1,4 +1,4 @@
-"""Bundles from the results of a replication, with eight-bit copies that are scored and timed."""
+"""Bundles from the results of a replication, with int8 copies that are scored and timed."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ from mirtrim.utils.provenance import machine
 from mirtrim.utils.seeds import numpy_generator
 
 DENSE = "dense"
-# As the costs have it: fewer cost precision, many more let one outlier stretch the ranges.
+# As for the costs: fewer lose precision; with many more, one outlier would stretch the ranges.
 CALIBRATION_EXAMPLES = 512
 TIMED_SECONDS = 0.5  # for each file
-# What a description takes over from a row.
+# What a description copies from a row.
 TAKEN_OVER: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("corpus", "profile", "versions"), str),
     **dict.fromkeys(("seed", "parameters", "nonzeros", "macs"), int),
@@ -51,7 +51,7 @@ def collect_bundles(
     licence: str = "MIT",
     store: FeatureStore | None = None,
 ) -> list[Path]:
-    """Write a bundle and a model card (`.md`) for every trained network that is asked for.
+    """Write a bundle and a model card (`.md`) for every requested network.
 
     Args:
         task_block: the task's block of the configuration, defaults filled in.
@@ -60,11 +60,11 @@ def collect_bundles(
             `<run>_seed0/ratio-4.safetensors`, …
         store_statistics: `FeatureStore.statistics` of the task's features.
         runs: which runs; "dense" is one of them.
-        ratios: ratios asked for. A run that has none of them is an error; a ratio that only
-            some runs have gives the bundles that there are.
+        ratios: target ratios. A run that has none of them is an error; a ratio that only some runs
+            have gives bundles for these runs.
         licence: of the weights.
-        store: the task's features; with them every network is also packed in eight bits and
-            timed, and a classifier learns on validation from which probability on it is sure.
+        store: the task's features; with them every network is also quantised to int8 and timed, and
+            for classifiers the probability from which they are sure is chosen on validation.
 
     Returns:
         Paths of the bundles, without endings.
@@ -159,7 +159,7 @@ def _networks(
 
 
 def pack(base: Path, task_block: Mapping[str, Any], store: FeatureStore, seed: int) -> None:
-    """Write the int8 network of a bundle, score it on test, time both, and say so.
+    """Write the int8 network of a bundle, score it on test, time both, and record the results.
 
     Ranges of activations are chosen on training data; decoding stays that of the bundle.
 

@@ -1,4 +1,4 @@
-"""How a task is listened with, and which numbers turn its activations into an answer."""
+"""How to listen with a task, and which numbers turn its activations into a result."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from mirtrim.tasks.hearing import Hearing
 from mirtrim.tasks.task import Task
 from mirtrim.utils.errors import ConfigError
 
-# So many of the sure answers shall be right on validation.
+# Share of sure answers that must be correct on validation.
 SURE_ACCURACY = 0.8
 
 
@@ -47,7 +47,7 @@ def hearing_of(task: Task) -> Hearing:
 
 
 def decoding_names(task: Task) -> tuple[str, ...]:
-    """Names of the numbers that decoding needs; they stand in a row's scores."""
+    """Names of the numbers that decoding needs; they are stored in a row's scores."""
     return () if task.hearing is None else task.hearing.decoding
 
 

@@ -43,7 +43,7 @@ def hear_events(network: Network, audio: AudioFile, progress: Progress) -> Event
     heard = decode(network, activation, hop / rate)
     at = np.rint(heard.times_seconds * rate / hop).astype(int)
     whole = max(0, (meter.samples - window // 2) // hop + 1)  # frames that see no padding behind
-    # A file shorter than a window is continued with silence; nothing sounds behind its end.
+    # A file shorter than a window is padded with silence; nothing sounds after its end.
     real = (heard.times_seconds <= audio.duration_seconds) & meter.sounds_at(at, 1, margin)
     judged = real & (at >= tail.seen - length - margin - 1)
     if judged.any():
@@ -104,11 +104,11 @@ def _without_padding(
     labels: np.ndarray,
     at: np.ndarray,
 ) -> np.ndarray:
-    """Which events near the end of a file are heard as well if the sound goes on, (events,).
+    """Which events near the end of a file are also detected if the sound continues, (events,).
 
-    A file ends in the middle of a sound more often than not. The silence that then stands behind
-    it is no part of it, and what only that silence makes a network hear is no event. So the last
-    frame that sees none of it is repeated, and windows stand where they stood.
+    Files often end in the middle of a sound. The silence that is padded after the end is not part
+    of the file, so detections that depend on it are not events. Therefore the last frame that does
+    not reach into the padding is repeated, and windows keep their positions.
 
     Args:
         whole: frames of the file that see only the file.
@@ -160,5 +160,5 @@ def _notes(meter: Meter, duration_seconds: float, window_seconds: float) -> tupl
     if meter.silent:
         return (f"{meter.silence}, so no events",)
     if duration_seconds < window_seconds:
-        return (f"shorter than one window of {window_seconds:.1f} s, continued with silence",)
+        return (f"shorter than one window of {window_seconds:.1f} s, padded with silence",)
     return ()

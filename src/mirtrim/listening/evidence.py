@@ -1,7 +1,7 @@
-"""Scores of networks on recordings, from the table `recordings.csv` beside them.
+"""Scores of networks on recordings, from the table `recordings.csv` next to them.
 
-`snakemake recordings` writes it (`mirtrim.analysis.recordings.of_shelf`); cards tell it, and
-`mirtrim listen` goes by it.
+`snakemake recordings` writes it (`mirtrim.analysis.recordings.of_shelf`); cards show it, and
+`mirtrim listen` uses it.
 """
 
 import csv
@@ -20,10 +20,10 @@ DIGITS = 16  # of a digest of weights
 
 @dataclass(frozen=True)
 class Evidence:
-    """One network on one set of recordings, beside the best simple rule there.
+    """One network on one set of recordings, compared with the best simple rule there.
 
     Attributes:
-        set, task, measure: what was heard and how it is scored.
+        set, task, measure: what was analysed and how it is scored.
         estimator, weights: name of the network and digest of its weights.
         recordings: how many.
         score, rule_score: means over them; `rendered` that on the network's own test split.
@@ -98,7 +98,7 @@ def read_evidence(folder: Path) -> dict[Key, list[Evidence]]:
 def evidence_of(
     evidence: Mapping[Key, Sequence[Evidence]], name: str, description: Description
 ) -> Sequence[Evidence]:
-    """What is known of these very weights."""
+    """Scores of exactly these weights."""
     return evidence.get((name, description.weights_sha256[:DIGITS]), ())
 
 

@@ -270,7 +270,7 @@ def fundamental(activation: np.ndarray, centre: np.ndarray | None = None) -> np.
 def peaks_of(activation: np.ndarray, threshold: float) -> np.ndarray:
     """Frames of local maxima at or above `threshold`, rising; the middle one of a plateau.
 
-    What is before the first and behind the last frame counts as 0.
+    Values before the first and after the last frame count as 0.
     """
     padded = np.concatenate([[0], activation, [0]])
     change = np.flatnonzero(np.diff(padded))  # the last place of each run of equal values

@@ -1,4 +1,4 @@
-"""Writing down what was heard, in the formats that other programs read."""
+"""Write results in formats that other programs read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -28,8 +28,8 @@ def write_heard(heard: Heard, path: Path, form: str, title: str, tool: str) -> N
 
     Args:
         form: one of the formats of the network's `Manner`.
-        title: name of the piece, kept by jams.
-        tool: what heard it, kept by jams.
+        title: name of the piece, stored in JAMS.
+        tool: the program that analysed it, stored in JAMS.
     """
     if form == "jams":
         write_text(path, jams_of(heard, title, tool))
@@ -56,11 +56,11 @@ def write_notes(pitch: PitchCurve, path: Path) -> None:
 def _write_midi(
     name: str, channel: int, notes: Sequence[tuple[int, float, float]], path: Path
 ) -> None:
-    """Notes (number, beginning and end in seconds) on one track beside that of the tempo."""
+    """Notes (number, start and end in seconds) on one track, after the tempo track."""
     import mido  # not by those who write something else
 
     ticks_per_second = TICKS_PER_BEAT * BEATS_PER_MINUTE / 60
-    # At one tick, what ends stands before what begins.
+    # At the same tick, ends come before starts.
     changes = sorted(
         (round(seconds * ticks_per_second), begins, number)
         for number, start, end in notes
@@ -93,8 +93,8 @@ def _write_midi(
 def notes_of(pitch: PitchCurve) -> list[tuple[int, float, float]]:
     """Notes of a pitch curve: MIDI number, beginning and end in seconds.
 
-    Frames that sound are rounded to semitones. What is shorter than `SHORTEST_NOTE_SECONDS`, a
-    slide or a slip, goes to the note that it follows without a gap, or else is left out.
+    Frames that sound are rounded to semitones. A note shorter than `SHORTEST_NOTE_SECONDS`, such as
+    a slide or a slip, is merged into the note that it follows without a gap, or else dropped.
     """
     if len(pitch.times_seconds) < 2:
         return []

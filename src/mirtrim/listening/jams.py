@@ -1,4 +1,4 @@
-"""What was heard as JAMS (Humphrey et al., ISMIR 2014), written directly as JSON.
+"""Results as JAMS (Humphrey et al., ISMIR 2014), written directly as JSON.
 
 The package `jams` reads it and finds it valid, but is not needed to write it.
 """
@@ -17,7 +17,7 @@ def jams_of(heard: Heard, title: str, tool: str) -> str:
 
     Args:
         title: name of the piece.
-        tool: what heard it.
+        tool: the program that analysed it.
     """
     duration = round(heard.duration_seconds, DECIMALS)
     annotations = [

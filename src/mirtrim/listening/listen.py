@@ -1,4 +1,4 @@
-"""From an audio file to what a trained network hears in it."""
+"""Run a trained network on an audio file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ from mirtrim.listening.pitch import hear_pitch
 from mirtrim.listening.results import Heard
 from mirtrim.listening.tags import hear_class
 
-# Kind of hearing → how a file is heard, and how often it is read for that.
+# Kind of result → function that computes it, and how often that reads the file.
 LISTENERS: Mapping[str, tuple[Callable[[Network, AudioFile, Progress], Heard], int]] = {
     "events": (hear_events, 1),
     "pitch": (hear_pitch, 1),
@@ -24,10 +24,10 @@ LISTENERS: Mapping[str, tuple[Callable[[Network, AudioFile, Progress], Heard], i
 def listen(path: str | Path, network: Network, progress: Progress = no_progress) -> Heard:
     """Listen to a file of any length in bounded memory.
 
-    It is decoded once to learn its length and what is wrong with it, and again to be heard.
+    The file is decoded once to find its length and defects, and again for the network.
 
-    What is held is one stretch of the file (10 to 30 s) and the activations of the whole, less
-    than 1 kB per second.
+    Memory holds one stretch of the file (10 to 30 s) and all activations, less than 1 kB per
+    second.
 
     Args:
         path: anything libsndfile reads, any rate, any number of channels.
@@ -36,7 +36,7 @@ def listen(path: str | Path, network: Network, progress: Progress = no_progress)
 
     Returns:
         `Events`, `PitchCurve`, `Chords` or `Tags`, as the task has it. A silent file gives an
-        empty one with a note. Notes on the file itself stand before those on what was heard.
+        empty one with a note. Notes on the file come before notes on the result.
 
     Raises:
         AudioError: the file is missing, empty, no audio, or damaged.

@@ -10,7 +10,7 @@ CHUNKS_PER_SECOND = 100
 
 
 class Meter:
-    """What is measured while samples at `sample_rate` Hz pass by, in chunks of `chunk` samples."""
+    """Measures a stream of samples at `sample_rate` Hz, in chunks of `chunk` samples."""
 
     def __init__(self, sample_rate: int, chunk: int | None = None) -> None:
         self.sample_rate = sample_rate
@@ -55,7 +55,7 @@ class Meter:
 
     @property
     def silence(self) -> str:
-        """The words for `silent`: what lies above half the sample rate is not heard at all."""
+        """The message for `silent`: content above half the sample rate cannot be used."""
         return f"silent below {self.sample_rate // 2} Hz"
 
     @property

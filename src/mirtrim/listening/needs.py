@@ -34,7 +34,7 @@ LONGEST_STEP_SECONDS = 10  # between two answers
 
 
 def problem_of_hearing(content: Mapping[str, Any]) -> str | None:
-    """The first thing in a description that cannot be listened with, in one line; None if none is.
+    """The first reason why a description cannot be used for listening, in one line, or None.
 
     Args:
         content: of a `.model.json`; its objects are objects, and its `manner` is no null.
@@ -43,14 +43,14 @@ def problem_of_hearing(content: Mapping[str, Any]) -> str | None:
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong; behind the first, each may rest on what the ones before it have asked for."""
+    """All problems; each check may rely on the ones before it having passed."""
     manner, features = content["manner"], content["features"]
     kind = manner["kind"]
     if kind not in FORMATS:
-        yield f"manner.kind: {kind!r} is none of {', '.join(FORMATS)}"
+        yield f"manner.kind: {kind!r} is not one of {', '.join(FORMATS)}"
     for form in manner["formats"]:
         if form not in FORMATS[kind]:
-            yield f"manner.formats: {form!r} is none of {', '.join(FORMATS[kind])}"
+            yield f"manner.formats: {form!r} is not one of {', '.join(FORMATS[kind])}"
     yield from _of_names("manner.detectors", manner["detectors"], int(kind == "events"))
     yield from _of_features(kind, features)
     yield from PROBLEMS[kind](features)
@@ -61,7 +61,7 @@ def _problems(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_names(key: str, names: Any, least: int) -> Iterator[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        yield f"{key}: {names!r} is no list of names"
+        yield f"{key}: {names!r} is not a list of names"
     if len(names) < least or len(set(names)) < len(names):
         yield f"{key}: {names!r} must be {least} different names or more"
 
@@ -70,13 +70,13 @@ def _of_features(kind: str, features: Mapping[str, Any]) -> Iterator[str]:
     for key in WHOLE[kind]:
         value = features.get(key)
         if not isinstance(value, int) or not is_number(value) or value <= 0:
-            yield f"features.{key}: {value!r} is no whole number above 0"
+            yield f"features.{key}: {value!r} is not a whole number above 0"
     for key in POSITIVE[kind]:
         if not is_number(features.get(key)) or features[key] <= 0:
-            yield f"features.{key}: {features.get(key)!r} is no number above 0"
+            yield f"features.{key}: {features.get(key)!r} is not a number above 0"
     rate = features["sample_rate"]
     if not RATES[0] <= rate <= RATES[1]:
-        yield f"features.sample_rate: {rate} is no rate of sound"
+        yield f"features.sample_rate: {rate} is not a sample rate"
     step = features.get("hop", 1) * (features["score_every_frames"] if kind == "chords" else 1)
     if step > LONGEST_STEP_SECONDS * rate:
         yield f"features.hop: {step} samples from answer to answer are too many at {rate} Hz"
@@ -86,7 +86,7 @@ def _of_mel(features: Mapping[str, Any]) -> Iterator[str]:
     rate, window, hop = features["sample_rate"], features["window"], features["hop"]
     lowest, highest = features.get("lowest_hz"), features["highest_hz"]
     if not is_number(lowest) or lowest < 0:
-        yield f"features.lowest_hz: {lowest!r} is no number from 0 on"
+        yield f"features.lowest_hz: {lowest!r} is not a number from 0 on"
     if lowest >= highest:
         yield f"features.lowest_hz: {lowest} is not below highest_hz, {highest}"
     bin_above = floor(lowest * window / rate) + 1
@@ -140,10 +140,10 @@ def _of_decoding(manner: Mapping[str, Any], decoding: Mapping[str, Any]) -> Iter
     for key in shares:
         value = decoding.get(key)
         if not is_number(value) or not 0 <= value <= 1:
-            yield f"decoding.{key}: {value!r} is no number from 0 to 1"
+            yield f"decoding.{key}: {value!r} is not a number from 0 to 1"
     penalty = decoding.get("change_penalty")
     if kind == "chords" and (not is_number(penalty) or penalty < 0):
-        yield f"decoding.change_penalty: {penalty!r} is no number from 0 on"
+        yield f"decoding.change_penalty: {penalty!r} is not a number from 0 on"
 
 
 def _of_statistics(content: Mapping[str, Any]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def hear_pitch(network: Network, audio: AudioFile, progress: Progress) -> PitchC
     )
     parts = [fundamental(block, centre) for block, centre in steady_paths(activations)]
     frequency_hz, confidence = np.concatenate(parts, axis=1)
-    # A network gives some activation for nothing as well. What is around the centre decides.
+    # A network also has some activation without any pitch. Values around the centre decide.
     sounds = meter.sounds_at(np.arange(len(confidence)), 1, 1)
     return PitchCurve(
         duration_seconds=audio.duration_seconds,
@@ -51,8 +51,8 @@ def _inputs(windows: np.ndarray) -> np.ndarray:
 def hops(blocks: Iterable[np.ndarray], hop: int, per_frame: int) -> Iterator[np.ndarray]:
     """Rows of `hop` samples as `Pitch.recording` keeps them, int16, (rows, hop).
 
-    Half a frame of silence stands before the first sample and as much as is needed behind the
-    last, so that frame i is centred on sample i · hop.
+    Half a frame of silence is added before the first sample and as much as needed after the last
+    one, so that frame i is centred on sample i · hop.
     """
     yield np.zeros((per_frame // 2, hop), dtype=np.int16)
     silent_rows = per_frame // 2

@@ -1,4 +1,4 @@
-"""What was heard in a file."""
+"""Results of listening to a file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ class Heard(ABC):
 
     Attributes:
         duration_seconds: of the file.
-        notes: what a person should know about this result, a sentence each.
+        notes: what users should know about this result, a sentence each.
     """
 
     duration_seconds: float
@@ -27,13 +27,13 @@ class Heard(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Events(Heard):
-    """Things that begin to sound.
+    """Sounds with a start, such as onsets or drum strokes.
 
     Attributes:
         times_seconds: rising, (events,).
         labels: one of the detectors for each, (events,), text.
         confidence: activation at the peak, 0 to 1, (events,).
-        detectors: every label that there can be.
+        detectors: all possible labels.
     """
 
     times_seconds: np.ndarray
@@ -52,7 +52,7 @@ class Events(Heard):
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun, in the plural unless it is one."""
+    """A number with its noun, in the plural unless the number is 1."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -73,7 +73,7 @@ class PitchCurve(Heard):
 
     Attributes:
         times_seconds: centres of the frames.
-        frequency_hz: a frequency in every frame, for pitch is judged apart from voicing.
+        frequency_hz: a frequency in every frame, because pitch is scored separately from voicing.
         confidence: highest activation, 0 to 1.
         voiced: whether the frame sounds.
     """

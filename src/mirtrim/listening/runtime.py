@@ -22,7 +22,7 @@ from mirtrim.listening.about import (
 from mirtrim.tasks.chord_labels import LABELS
 from mirtrim.utils.errors import ArtefactError, ConfigError
 
-# Features that are the sizes of an input, behind (batch, 1).
+# Features that are the sizes of an input, after (batch, 1).
 SIZES: Mapping[str, tuple[str, ...]] = {
     "events": ("mel_bands", "window_frames"),
     "chords": ("bins", "window_frames"),
@@ -33,7 +33,7 @@ SIZES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class OnnxListener:
-    """A network in ONNX Runtime, and what is known of it.
+    """A network in ONNX Runtime, with its metadata.
 
     `path` is that of its files, without their endings.
     """
@@ -78,14 +78,14 @@ def open_listener(path: str | Path, number_format: str = FP32) -> OnnxListener:
         )
     digest = description.files[number_format]["sha256"]
     file = described_file(base, ONNX_ENDINGS[number_format], digest)
-    # One thread: small networks are faster so, and give the same bits whatever the cores.
+    # One thread: faster for small networks, and bit-identical for any number of cores.
     session = open_session(file, remedy=REMEDY)
     _check_shape(session, description, base)
     return OnnxListener(base, description, description.manner, session)
 
 
 def _check_shape(session: Any, description: Description, base: Path) -> None:
-    """The network takes what its features give, and gives what is named."""
+    """Check that the network's inputs fit its features, and its outputs their names."""
     assert description.manner is not None
     features = description.about.features
     wanted = (1, *(features[key] for key in SIZES[description.manner.kind]))

@@ -27,16 +27,16 @@ def find_bundle(
     """Path (without ending) of a trained network of `task`.
 
     Args:
-        ratio: how many times smaller than the dense network it has to be at least; the nearest
-            one that reaches it is taken. None takes the largest that is there. Of equal ones, the
-            one with the lowest validation error is taken.
-        force: also take a network that stays below a simple rule on recordings.
+        ratio: minimum compression ratio; the network with the nearest ratio that reaches it is
+            used. None selects the largest network. Ties are resolved by the lowest validation
+            error.
+        force: also use a network that scores below a simple rule on recordings.
 
     Raises:
-        ArtefactError: there is none; says which there are.
+        ArtefactError: there is none; the message lists the existing ones.
         OSError: the folder cannot be read.
-        ConfigError: there is no such folder, the ratio is below 1, or all that there are stay
-            below a simple rule.
+        ConfigError: there is no such folder, the ratio is below 1, or all networks score below a
+            simple rule.
     """
     if ratio is not None and not ratio >= 1:
         raise ConfigError(f"ratio {ratio:g}: must be at least 1")
@@ -47,7 +47,7 @@ def find_bundle(
         tasks = sorted({one.about.task for one in everything.values()})
         raise ArtefactError(
             f"{models_folder} holds no network of task {task}; "
-            + (f"it holds {', '.join(tasks)}" if tasks else "it holds none at all")
+            + (f"it holds {', '.join(tasks)}" if tasks else "it holds no networks")
         )
     ranked = sorted(of_task, key=lambda path: _rank(of_task, path))
     order = [path for path in ranked if of_task[path].about.ratio >= (ratio or 1)]
@@ -55,8 +55,7 @@ def find_bundle(
         abouts = (of_task[path].about for path in ranked)
         there = ", ".join(f"{about.pruning['method']} {about.ratio:.1f}x" for about in abouts)
         raise ArtefactError(
-            f"{models_folder}: of task {task} there is none that is {ratio:g} times "
-            f"smaller, only {there}"
+            f"{models_folder}: no network of task {task} is {ratio:g} times smaller, only {there}"
         )
     if force:
         return order[0]
@@ -69,19 +68,19 @@ def find_bundle(
     assert reason is not None
     use = f"use {reason.rule_library.split()[0]}" if reason.rule_library != "-" else "use that"
     raise ConfigError(
-        f"task {task} is not offered: {order[0].name} stays below a simple rule, "
-        f"{reason.sentence}; {use}, or --force the network"
+        f"task {task} is not offered: {order[0].name} scores below a simple rule, "
+        f"{reason.sentence}; {use}, or --force"
     )
 
 
 def _check_folder(folder: Path) -> None:
-    """A folder that cannot be looked into is not an empty one."""
+    """Do not treat an unreadable folder as an empty one."""
     if folder.is_dir():
         os.listdir(folder)
     elif beside(base_of(folder), ENDING).is_file():
-        raise ConfigError(f"{folder} is a network; name the folder that it lies in")
+        raise ConfigError(f"{folder} is a network; name its folder")
     elif folder.exists():
-        raise ConfigError(f"{folder} is no folder; name one that holds trained networks")
+        raise ConfigError(f"{folder} is not a folder; name one with trained networks")
     else:
         raise ConfigError(f"{folder}: no such folder; check the name")
 

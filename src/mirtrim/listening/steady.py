@@ -1,14 +1,14 @@
-"""The steadiest way through the bins of a pitch network, frame after frame.
+"""The smoothest path through the bins of a pitch network.
 
-A frame by itself mistakes an octave now and then. Voices and strings glide, and seldom leap; so the
-bins b of a file are chosen together,
+Single frames sometimes have octave errors. Voices and strings glide and seldom leap, so the bins b
+of a file are chosen jointly,
 
     max over b of  Σ_t a_t(b_t) − Σ_t min(SLOPE · |b_t − b_{t−1}|, LEAP),
 
-with a_t the activations of frame t: Viterbi decoding, as CREPE's own code offers it, with a cost of
-leaps that ends somewhere. A frame without sound has small activations, hence no say. Both numbers
-were chosen on rendered validation pieces, with frames every 8 ms; between half and twice their
-values raw pitch moves by less than half a point.
+with a_t the activations of frame t: Viterbi decoding, as in CREPE's own code, with a bounded cost
+of leaps. A frame without sound has small activations and hardly any influence. Both numbers were
+chosen on rendered validation pieces, with frames every 8 ms; between half and twice their values
+raw pitch moves by less than half a point.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,8 +24,8 @@ LAG_FRAMES = 500
 def steady_paths(activations: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Blocks of activations with the bin of every frame, (frames, bins) and (frames,).
 
-    Frames are given out `LAG_FRAMES` behind the newest one, so that a file of any length needs
-    little memory; behind the last block the rest follows.
+    Frames are returned `LAG_FRAMES` behind the newest one, so that a file of any length needs
+    little memory; the rest follows after the last block.
     """
     held: list[np.ndarray] = []
     sources: list[np.ndarray] = []
@@ -52,7 +52,7 @@ def steady_paths(activations: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray
 
 
 def _step(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best score of a way into each bin, and the bin that it comes from, both (bins,)."""
+    """Best score of a path into each bin, and the bin it comes from, both (bins,)."""
     bins = np.arange(len(score))
     ramp = SLOPE * bins
     rising, from_below = _running_best(score + ramp, bins)
@@ -67,13 +67,13 @@ def _step(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _running_best(values: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Largest value so far and the bin where it stands."""
+    """Largest value so far, and its bin."""
     best = np.maximum.accumulate(values)
     return best, np.maximum.accumulate(np.where(values == best, bins, 0))
 
 
 def _traced(sources: list[np.ndarray], last: int) -> np.ndarray:
-    """The way that ends in bin `last`."""
+    """The path that ends in bin `last`."""
     path = np.empty(len(sources), dtype=np.int64)
     path[-1] = last
     for frame in range(len(sources) - 1, 0, -1):

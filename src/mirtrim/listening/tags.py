@@ -1,4 +1,4 @@
-"""Listening with the tasks that name what a whole file is."""
+"""Listening with tasks that classify a whole file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from mirtrim.listening.meter import STEP, Meter, deviations
 from mirtrim.listening.needs import SURE_FROM
 from mirtrim.listening.results import Tags
 
-# Of a window, the part that must sound. Half a window of a validation clip is named rightly half as
-# often as a clip, and a quarter hardly more often than by chance.
+# Share of a window that must sound. On validation, half windows are classified correctly half as #
+# often as clips, and quarter windows hardly more often than by chance.
 LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Loudness:
-    """What a first reading finds out.
+    """Results of a first pass over a file.
 
     Attributes:
         kept: which frames of `SILENCE_FRAME` samples are not silence, the last, incomplete one
@@ -91,7 +91,7 @@ def hear_class(network: Network, audio: AudioFile, progress: Progress) -> Tags:
 
 
 def measure_loudness(blocks: Iterable[np.ndarray], silence_db: float) -> Loudness:
-    """Find the silence of a recording, as `tasks.classification.without_silence` does."""
+    """Find the silence of a recording, like `tasks.classification.without_silence`."""
     powers, peaks, deviates = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, dtype=bool)]
     rest = np.zeros(0)
     for block in in_multiples(blocks, SILENCE_FRAME):

@@ -22,7 +22,7 @@ from mirtrim.utils.provenance import PACKAGE
 
 LENGTH = 16  # hexadecimal digits that are kept
 NO_SETTINGS: Mapping[str, Any] = {}
-# Settings of a training that bring in code of their own. What they are set to is no code.
+# Settings of a training that depend on additional code. Their values are not code.
 BRINGING_CODE = ("augmentation", "teacher", "label_noise", "rare_classes", "damage_weight")
 
 

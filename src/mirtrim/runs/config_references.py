@@ -85,7 +85,7 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
         for task in study["variants"]:
             if task not in study["tasks"]:
                 raise ConfigError(
-                    f"config key {where}.variants.{task}: is none of its tasks; known: "
+                    f"config key {where}.variants.{task}: is not one of its tasks; known: "
                     f"{', '.join(study['tasks'])}"
                 )
         _check_runs(study["runs"], f"{where}.runs")
@@ -95,7 +95,7 @@ def _check_studies(config: dict[str, Any], notes: list[str]) -> None:
             label = settings_of(run).name
             before, other = known.get(label, (name, run))
             if other != run:
-                # What a profile inherits stands before its own, which has the last word.
+                # Inherited entries come before the profile's own, which override them.
                 earlier = config["studies"][before]
                 earlier["runs"] = [one for one in earlier["runs"] if settings_of(one).name != label]
                 notes.append(f"studies.{before}: run {label} is left out, {where} has other ratios")
@@ -116,7 +116,7 @@ def _narrow(
         if name in main:
             continue  # is trained already, and stands in every study
         if run["reference"] not in ("-", *main, *(settings_of(other).name for other in runs)):
-            notes.append(f"{where}: run {name} is left out, its reference is no run before it")
+            notes.append(f"{where}: run {name} is left out, its reference is not an earlier run")
         elif any(_has_ratios(config, run, task) for task in here):
             runs.append(run)
         elif here:
@@ -132,7 +132,7 @@ def _narrow(
 
 
 def _check_named_runs(config: Mapping[str, Any], notes: list[str]) -> None:
-    """What is weighed, fitted to boards or published is one of the runs, or is left out."""
+    """Runs under costs, boards and models must be runs of the profile; others are left out."""
     for key in ("seeds", "board_seeds"):
         if config["costs"][key] is None:
             config["costs"][key] = config["seeds"]
@@ -166,7 +166,7 @@ def _known_runs(
 
 
 def _check_contrasts(config: Mapping[str, Any]) -> None:
-    """A contrast is of runs of the profile, and, like `told`, of a study that varies tasks."""
+    """Contrasts need runs of the profile and, like `told`, a study that varies tasks."""
     known = [DENSE.method, *_names_of_runs(config)]
     for name, study in config["studies"].items():
         where = f"studies.{name}.contrasts"
@@ -178,8 +178,7 @@ def _check_contrasts(config: Mapping[str, Any]) -> None:
 
 
 def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
-    """What is inspected, trained twice, merged or taken apart is of tasks, runs and ratios of the
-    profile."""
+    """Analyses of trained networks must name tasks, runs and ratios of the profile."""
     inspected = config["inspected"]
     wanted = list(config["tasks"]) if inspected["tasks"] is None else inspected["tasks"]
     inspected["tasks"] = _known_tasks(config["tasks"], wanted, "inspected.tasks", notes)
@@ -207,12 +206,12 @@ def _check_measured(config: dict[str, Any], notes: list[str]) -> None:
         if odd := [ratio for ratio in block["ratios"] if ratio not in ratios]:
             has = ", ".join(f"{ratio:g}" for ratio in ratios)
             raise ConfigError(
-                f"config key {where}.ratios: {odd[0]:g} is no ratio of the task; it has {has}"
+                f"config key {where}.ratios: {odd[0]:g} is not a ratio of the task; it has {has}"
             )
 
 
 def _check_merging(config: dict[str, Any], trained: Mapping[str, Any], notes: list[str]) -> None:
-    """Both tasks are there, are two, and can share a trunk: the same features go into it.
+    """Both tasks exist, are different, and can share a trunk: it has the same features.
 
     Leaves out pairs with a task that the profile has not.
     """
@@ -235,7 +234,7 @@ def _check_merging(config: dict[str, Any], trained: Mapping[str, Any], notes: li
         if differ:
             raise ConfigError(
                 f"config key {where}: {other} has other settings ({', '.join(differ)}); two tasks "
-                "share a trunk only of the same features"
+                "can share a trunk only if their features are equal"
             )
         config["merging"][task] = merging[task]
 
@@ -261,22 +260,22 @@ def _check_runs(runs: list[dict[str, Any]], key: str) -> None:
         except ConfigError as error:
             raise ConfigError(f"{where}.{error}") from error
         if name in names:
-            raise ConfigError(f"{where}: run {name} is there twice")
+            raise ConfigError(f"{where}: run {name} occurs twice")
         names.add(name)
 
 
 def _check_recordings(sets: list[dict[str, Any]]) -> None:
-    """Names differ, tasks can be listened with, and it is said where the recordings are."""
+    """Names differ, tasks support listening, and the location of the recordings is given."""
     names: set[str] = set()
     for index, block in enumerate(sets):
         where = f"config key recordings.sets.{index}"
         if block["name"] in names:
-            raise ConfigError(f"{where}.name: {block['name']} is there twice")
+            raise ConfigError(f"{where}.name: {block['name']} occurs twice")
         names.add(block["name"])
         known = [name for name, task in TASKS.items() if task.hearing is not None]
         if block["task"] not in known:
             raise ConfigError(
-                f"{where}.task: {block['task']!r} is no task to listen with; known: "
+                f"{where}.task: {block['task']!r} does not support listening; known: "
                 f"{', '.join(sorted(known))}"
             )
         if block["folder"] is None and block["loader"] is None:

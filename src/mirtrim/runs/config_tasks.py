@@ -10,7 +10,7 @@ MOMENTUM = FitSettings.momentum  # its default
 
 
 def check_task(block: dict[str, Any], ratios: list[float], where: str) -> None:
-    """Check a task whose defaults are filled in; puts `ratios` in where it has none of its own.
+    """Check a task whose defaults are filled in; adds `ratios` if it has none of its own.
 
     Args:
         where: the key of the block with what stands between it and a key of its own.
@@ -42,7 +42,7 @@ def _check_steps(training: Mapping[str, Any], key: str) -> None:
 
 
 def _check_momentum(training: Mapping[str, Any], key: str) -> None:
-    """torch's one cycle moves the momentum as it moves the rate, whatever it was set to."""
+    """torch's one-cycle schedule changes the momentum with the rate and ignores its setting."""
     is_cycled = training.get("schedule") == "one_cycle"
     if is_cycled and training.get("momentum", MOMENTUM) != MOMENTUM:
         raise ConfigError(

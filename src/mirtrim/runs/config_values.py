@@ -16,8 +16,8 @@ PATHS = ("data_folder", "folder", "index", "banks", "one_shots")
 def as_number(value: Any, schema: Mapping[str, Any]) -> Any:
     """Numbers that were written as text where only a number may stand, as numbers, also in lists.
 
-    `--config seeds=[0,1]` gives texts, and so does 1e-3 in YAML, which wants 1.0e-3. 8.0 is an
-    integer for JSON Schema, but none for whoever counts with it or makes a name of it.
+    `--config seeds=[0,1]` gives strings, and so does 1e-3 in YAML, which needs 1.0e-3. 8.0 is an
+    integer for JSON Schema, but not for code that counts with it or builds a name from it.
     """
     items = schema.get("items")
     if isinstance(value, list) and isinstance(items, Mapping):
@@ -28,7 +28,7 @@ def as_number(value: Any, schema: Mapping[str, Any]) -> Any:
         return value
     number = _read(value) if isinstance(value, str) else value
     if isinstance(number, float) and "number" not in kinds:
-        # What is no whole number stays as it was written, for the message.
+        # Other values stay as written, for the message.
         return int(number) if number.is_integer() else value
     return number
 
@@ -43,7 +43,7 @@ def _read(text: str) -> float | str:
 def check_finite(value: Any, key: str = "") -> None:
     """Raise a `ConfigError` that names the first key whose value is NaN or infinite."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"config key {key}: {value} is no number to work with; write another")
+        raise ConfigError(f"config key {key}: {value} is not a usable number; write another")
     for name, part in _parts(value):
         check_finite(part, f"{key}.{name}" if key else str(name))
 
@@ -68,8 +68,7 @@ def expand_home(block: Any, where: str = "", is_path: bool = False) -> None:
             block[key] = os.path.expanduser(value)
             if block[key].startswith("~"):
                 raise ConfigError(
-                    f"config key {where}{key}: {block[key]} is in no home folder; write the whole "
-                    "path"
+                    f"config key {where}{key}: {block[key]} has no home folder; write the full path"
                 )
         expand_home(value, f"{where}{key}.", known)
 
@@ -89,7 +88,7 @@ def drop_nulls(config: dict[str, Any]) -> None:
 
 
 def expand_sweeps(config: dict[str, Any]) -> None:
-    """A run with a list in the place of a value stands for one run per value."""
+    """A run with a list instead of a value stands for one run per value."""
     studies = config.get("studies")
     blocks = [config, *(studies.values() if isinstance(studies, dict) else ())]
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Checks of studies that vary their tasks: what they train, and what their page tells."""
+"""Checks of studies that vary their tasks: what they train, and what their page shows."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from mirtrim.utils.errors import ConfigError
 
 
 def check_told(study: dict[str, Any], where: str) -> None:
-    """What the page of a study with variants tells, put in where it is not said."""
+    """Fill in the default of what the page of a study with variants shows."""
     usual = "contrasts" if study["contrasts"] else "free_ratios"
     if study["told"] is None:
         study["told"] = usual
@@ -15,12 +15,12 @@ def check_told(study: dict[str, Any], where: str) -> None:
         raise ConfigError(f"{where}: is for studies with variants; leave it out")
     elif study["told"] == "levels" and _several_levels(study) != 1:
         raise ConfigError(
-            f"{where}: levels is for studies that vary one dimension, the same of each task"
+            f"{where}: levels needs a study that varies one dimension, the same for all tasks"
         )
     elif "contrasts" in (usual, study["told"]) and study["told"] != usual:
         raise ConfigError(
-            f"{where}: {study['told']} does not go with the contrasts that the study "
-            f"{'has' if study['contrasts'] else 'has not'}"
+            f"{where}: {study['told']} is for studies "
+            f"{'without' if study['contrasts'] else 'with'} contrasts"
         )
 
 

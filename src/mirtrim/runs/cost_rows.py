@@ -34,7 +34,7 @@ class CostRow(NetworkRow):
         scores: every score on the test split, JSON.
         network_digest: digest of the code behind the network, from its result row.
         code_digest: digest of the code behind this row.
-        versions: what it was computed with.
+        versions: of the software that computed it.
     """
 
     format: str

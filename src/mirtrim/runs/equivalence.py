@@ -1,4 +1,4 @@
-"""Prove that two commits compute the same bits, and note it for the committed results.
+"""Prove that two commits compute the same bits, and record it for the committed results.
 
     python -m mirtrim.runs.equivalence OLD [NEW]
 
@@ -9,7 +9,7 @@ feedback and a control; on one task every method and every criterion; a part of 
 compares rows, scores of pieces, features and networks bit for bit. Only if all are equal does it
 note, in `results/<profile>/equivalences.json` of every profile with results, which digest of NEW
 stands for which of OLD. A change of a profile's settings is never declared equal. Rows are not
-touched: they go on telling the commit whose code really made them.
+changed: they still name the commit whose code actually made them.
 """
 
 import argparse
@@ -138,8 +138,8 @@ def write_proofs(
 ) -> list[str]:
     """Add a proof to the ledger of every profile whose digests differ; returns their names.
 
-    Digests of settings are never declared equal: the sample has settings of its own, and says
-    nothing about those of a profile.
+    Digests of settings are never declared equal: the sample has its own settings, which say nothing
+    about those of a profile.
     """
     sample = hashlib.sha256((root / SAMPLE).read_bytes()).hexdigest()[:16]
     written = []

@@ -1,13 +1,12 @@
-"""Which results are stale: what their rows say of their making, against what is asked for now.
+"""Which results are stale: compares how their rows were made with the present configuration.
 
 A row carries digests of the meaning of the code behind it (`runs.meaning`), of the settings of its
 task and corpus, and of its data. A result is stale if one of them is not the present one, or if it
 has other ratios. Times of files play no part, so a fresh clone knows as much as the machine that
 trained.
 
-Where code changed but has been proven to give the same bits (`runs.equivalence`), rows stay as
-they are, with the digest of the code that really made them, and `Equivalences` says which later
-digest that stands for.
+If changed code is proven to give the same bits (`runs.equivalence`), rows keep the digest of the
+code that actually made them, and `Equivalences` maps it to the later digest.
 """
 
 import json
@@ -69,14 +68,14 @@ class Equivalences:
         return Equivalences(steps)
 
     def latest(self, digest: str, of: str) -> str:
-        """The digest that `digest` stands for today."""
+        """The present digest that is equivalent to `digest`."""
         for step in self.steps:
             old, new = _pair(step, of)
             digest = str(new) if digest == old else digest
         return digest
 
     def first(self, digest: str, of: str) -> str:
-        """The earliest digest that stands for `digest`: the same before and after a proof."""
+        """The earliest digest equivalent to `digest`: the same before and after a proof."""
         for step in reversed(self.steps):
             old, new = _pair(step, of)
             digest = str(old) if digest == new else digest
@@ -106,8 +105,8 @@ def data_at_hand(manifest: Path, store: Path, state: str | None) -> str | None:
         state: of the user's files now (`corpora.watching`), None for a corpus of our own.
 
     Returns:
-        The digest of the features; "changed" if the files are others than they were made of; None
-        if any data will do, or none have been prepared here.
+        The digest of the features; "changed" if they were made from other files; None if any data
+        are accepted, or none have been prepared here.
     """
     if state is None or not manifest.exists():
         return None
@@ -128,7 +127,7 @@ def why_stale(
     """Why the rows of a job are not what they have to be, None if they are.
 
     Args:
-        lines: its rows, as `runs.tables` reads them; no line at all is no reason but "missing".
+        lines: its rows, as `runs.tables` reads them; without any, the only reason is "missing".
         data: see `data_at_hand`.
     """
     if not lines:
@@ -147,7 +146,7 @@ def why_stale(
 
 
 def without_defaults(block: Any, schema: Mapping[str, Any]) -> Any:
-    """`block` without what is at its default by its JSON schema, at any depth.
+    """`block` without values that equal the default of their JSON schema, at any depth.
 
     So a key that is added later, with a default that does what was done before, changes no
     digest. A default must therefore never change its meaning.

@@ -30,8 +30,8 @@ def label_of(row: Mapping[str, Any]) -> str:
 def label_of_settings(settings: PruningSettings) -> str:
     """The same of a run's settings; two runs that differ have two labels.
 
-    `PruningSettings.label` says only the method of a reference. Where that is not all of it, the
-    reference's own label stands there: "same shape (of trim (finetune))".
+    `PruningSettings.label` names only the method of a reference. If that is incomplete, the
+    reference's own label is used: "same shape (of trim (finetune))".
     """
     method = settings.reference.split("_")[0]
     usual = PruningSettings(method).name  # what a run of that name says needs no words

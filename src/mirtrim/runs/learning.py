@@ -1,7 +1,7 @@
 """Learning curves: the losses of every epoch of a job, read back from its log.
 
-The log is the one record that a job which was killed and went on has in full. What stands in it
-and how it is read stand here side by side.
+The log is the only complete record of a job that was killed and resumed. This module both defines
+and reads its format.
 """
 
 import re
@@ -50,7 +50,7 @@ class Epoch:
 def epoch_text(
     stage: str, epoch: int, epochs: int, train_loss: float, validation_loss: float
 ) -> str:
-    """What a log says of an epoch; `read_log` reads it."""
+    """The log line of an epoch; `read_log` reads it."""
     return (
         f"{stage} | epoch {epoch} of at most {epochs} | "
         f"loss {train_loss:.6f}, validation {validation_loss:.6f}"
@@ -60,8 +60,8 @@ def epoch_text(
 def read_log(path: Path) -> list[Epoch]:
     """The epochs of a job's log, in order.
 
-    A log is added to by every start of its job. Of a training that was begun again, or went on from
-    an earlier epoch, what was told of that epoch and later ones before is passed over.
+    Every start of a job appends to its log. If a training was restarted, or resumed from an earlier
+    epoch, previous entries for that and later epochs are ignored.
 
     Raises:
         ArtefactError: there is no epoch in it.
@@ -98,7 +98,7 @@ def write_learning(
 
 
 def read_learning(tables: Sequence[Path]) -> pd.DataFrame:
-    """The learning curves of tables, as they stand there.
+    """The learning curves of tables, unchanged.
 
     Raises:
         ArtefactError: a table is damaged.

@@ -8,7 +8,7 @@ the text of errors, and without what is only documentation (`help=`, `"descripti
 What it cannot see:
 
 * a choice at run time that no name in the code shows, such as a table that decorators fill or a
-  module that is imported by a computed name: whoever asks for a digest names these as roots;
+  module that is imported by a computed name: callers name these as roots;
 * a statement of a module that binds no name, such as a call that switches something on globally;
 * the modules in `RECORDING`, which write down what was found and do not change it, and constants
   whose name begins with HEARING;
@@ -24,8 +24,8 @@ from pathlib import Path
 
 from mirtrim.runs.syntax import Module, Plain, local_names, written
 
-# Modules that are not followed. They name, report, check or store results; a change of theirs that
-# damages a number shows in the tests of reading and writing.
+# Modules that are not followed. They name, report, check or store results; if a change in them #
+# corrupts a number, the tests of reading and writing fail.
 RECORDING = (
     "mirtrim.utils.errors",
     "mirtrim.utils.files",
@@ -52,10 +52,10 @@ TABLES = (
     "mirtrim.tasks.registry.TASKS",
     "mirtrim.corpora.loaders.READERS",
 )
-# What a task says to whoever listens with its networks; no training depends on it.
+# How to listen with a task's networks; no training depends on it.
 DESCRIBING = "HEARING"
-# Rounds of mixing the digests of what a definition uses into its own, so that two definitions of
-# one name that do different things are told apart by whoever uses them.
+# Rounds of mixing the digests of what a definition uses into its own, so that users of two #
+# definitions with the same name but different content get different digests.
 ROUNDS = 3
 
 
@@ -209,7 +209,7 @@ def _within(module: str, packages: Iterable[str]) -> bool:
 
 
 class _Names(ast.NodeTransformer):
-    """Writes every global name as what it stands for, and notes those of the package."""
+    """Replaces every global name by its full name, and collects those of the package."""
 
     def __init__(self, package: Package, module: Module) -> None:
         self.package, self.module = package, module

@@ -1,7 +1,7 @@
-"""Rows of what is measured on finished networks beside their scores: inspections, barriers,
-merges, singular directions.
+"""Rows of further measurements on trained networks: inspections, barriers, merges, singular
+directions.
 
-They stand in tables of their own, so that a new measurement makes no row of a training stale.
+They have their own tables, so that a new measurement makes no row of a training stale.
 """
 
 import json
@@ -18,7 +18,7 @@ from mirtrim.runs.rows import RUN_KEYS, read_jobs
 from mirtrim.runs.tables_on_disk import check_finite, check_same_columns, write_csv
 from mirtrim.utils import provenance
 
-# What such a row takes over from the result row of its network.
+# What such a row copies from the result row of its network.
 SHARED = ("task", "corpus", *RUN_KEYS, "seed", "round", "target_ratio", "ratio", "parameters")
 
 
@@ -114,7 +114,7 @@ class Barrier(_Measured):
 
 @dataclass(frozen=True)
 class Merge(_Measured):
-    """One way to serve two tasks with trunks of one trimmed shape (`runs.jobs.merging`).
+    """One way to merge two tasks with trunks of one trimmed shape (`runs.jobs.merging`).
 
     Attributes:
         variant: what a study has changed of this task, as in `runs.rows.Row`.
@@ -147,7 +147,7 @@ class Merge(_Measured):
 
 @dataclass(frozen=True)
 class SingularView(_Measured):
-    """The singular directions of one network's weights, beside the dense network's.
+    """The singular directions of one network's weights, compared with the dense network's.
 
     Means over layers with two outputs or more (`pruning.singular`).
 
@@ -181,7 +181,7 @@ MUST_BE_FINITE: dict[type[NetworkRow], tuple[str, ...]] = {
 def write_measured(
     path: Path, rows: Sequence[NetworkRow], kind: type[NetworkRow] | None = None
 ) -> None:
-    """Write rows of one kind as CSV, atomically; without rows it has to be said which."""
+    """Write rows of one kind as CSV, atomically; without rows the kind must be given."""
     columns = [field.name for field in fields(kind or type(rows[0]))]
     write_csv(path, pd.DataFrame([asdict(row) for row in rows], columns=columns), digits=9)
 
@@ -226,7 +226,7 @@ def read_measured(
 def nothing_asked(
     paths: Sequence[Path], tables: Sequence[Path], jobs: Mapping[str, Collection[str]] | None
 ) -> bool:
-    """Whether nothing has been measured yet, and nothing is asked for."""
+    """Whether nothing has been measured yet, and nothing is requested."""
     return not paths and not tables and not any((jobs or {}).values())
 
 

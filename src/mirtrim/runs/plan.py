@@ -34,9 +34,9 @@ class Plan:
         code: digests of the meaning of the code behind "corpus <name>", "features onset",
             "dense onset", "compress onset <run>".
         settings: digests of the settings of "corpus <name>", "features onset", "task onset",
-            without what is at its default.
+            without values at their default.
         scripts: name of each script → digest of it and of what it imports from the library.
-        notes: what of the configuration is left out, for a person.
+        notes: messages for users about parts of the configuration that are left out.
         variants: name of each variant of a task → "study" (all studies that have it), "task",
             "values" (dimension → level), "block" (its settings), and "rows": the task or variant
             of the same settings whose rows are its own, itself or an earlier one.
@@ -210,7 +210,7 @@ def cached_plan(
         *((path.name, sha256_of_file(path)) for path in [*sorted(scripts), schema]),
     ]
     kept = folder / f"{sha256_of_value([config, files, versions()])}.json"
-    # Whatever is wrong with a kept plan or with its folder: there is another way.
+    # A kept plan or its folder may have any defect: the plan can be made again.
     with suppress(OSError, ValueError, TypeError):
         return Plan(**json.loads(kept.read_text(encoding="utf-8")))
     plan = make_plan(config, schema, scripts)

@@ -1,4 +1,4 @@
-"""Rows of scores on a person's recordings.
+"""Rows of scores on the user's recordings.
 
 One per recording, estimator and measure: set (name of the recordings), task, recording, estimator
 (name of a network's files, or of a simple rule), kind (`NETWORK` or `RULE`), library (of a rule),

@@ -1,7 +1,7 @@
 """An estimate of the time that pending trainings take, from finished ones.
 
-Every row tells the seconds of its training and the machine. A job that is left is taken to need as
-long as, in this order,
+Every row has the duration of its training and the machine. The estimate for a remaining job is that
+of, in this order,
 
 1. the same run of the same task with other seeds: its mean seconds per round, times its rounds;
 2. other runs of the task: the mean seconds of one training, times the rounds;
@@ -10,8 +10,8 @@ long as, in this order,
    epochs · units², because multiply-accumulates of most layers grow with inputs · outputs. The
    nearest, because small networks are slower than that.
 
-Rows of this machine come before those of others. Where none of it is known nothing is said but
-that; corpora, features and figures are not counted.
+Rows of this machine take precedence over those of others. If no estimate is possible, the message
+says so; corpora, features and figures are not counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Work:
-    """How much one dense training of a task is, for tasks of one `kind` beside each other.
+    """The relative cost of one dense training of a task, among tasks of one `kind`.
 
     Attributes:
         kind: the task that it is a variant of, or itself.
@@ -77,7 +77,7 @@ def about(
             kind = work[job.task].kind if job.task in work else job.task
             counts[kind] = counts.get(kind, 0) + 1
     unknown = ", ".join(f"{task} ({count})" for task, count in counts.items())
-    nothing = f"how long is not known of {unknown}, of which no row is there"
+    nothing = f"no estimate for {unknown}, which has no rows"
     left = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} of training left"
     if not known:
         return f"{left}; {nothing}"
@@ -86,7 +86,7 @@ def about(
     elsewhere = any(e.seconds is not None and not e.here for e in found)
     source = "partly on other machines" if elsewhere else "on this machine"
     on = "1 core" if cores == 1 else f"{cores} cores"
-    line = f"{left}, about {in_words(seconds)} on {on}, from what finished ones have taken {source}"
+    line = f"{left}, about {in_words(seconds)} on {on}, estimated from finished jobs {source}"
     return f"{line}; {nothing}" if unknown else line
 
 
@@ -132,8 +132,8 @@ def _scale(work: Mapping[str, Work], task: str, other: str) -> float:
 
 
 def _seconds(lines: Sequence[Mapping[str, str]]) -> float:
-    """All trainings of a job. Some methods train several times in a round, of which a row tells
-    the last: as many as the first row has beside the dense training."""
+    """All trainings of a job. Some methods train several times per round, but a row records only
+    the last training: their number is that of the first row less the dense training."""
     parts = max(1, min(int(line["trainings"]) for line in lines) - 1) if _repeats(lines) else 1
     return parts * sum(float(line["train_seconds"]) for line in lines)
 

@@ -120,7 +120,7 @@ COLUMNS = tuple(field.name for field in fields(Row))
 RUN_KEYS = list(RUN_COLUMNS)
 # Columns of any table of runs that hold text even where it looks like a number.
 TEXT_KEYS = ["task", *(key for key in RUN_KEYS if key != "minimum_units")]
-# Columns that old files may lack, and the values that they then stand for.
+# Columns that old files may lack, and the values that their absence means.
 LATER = {entry.name: entry.default for entry in fields(Row) if entry.default is not MISSING}
 PIECE_KEYS = ["task", *RUN_KEYS, "seed", "round", "track_id"]
 PIECE_TEXTS = [*TEXT_KEYS, "track_id"]

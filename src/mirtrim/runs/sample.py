@@ -16,7 +16,7 @@ from mirtrim.utils.errors import ArtefactError, ConfigError
 from mirtrim.utils.files import sha256_of_file
 
 SAMPLE = Path("config/proof.yaml")
-# The sample as it stands, and a part of it in reduced precision.
+# The whole sample, and a part of it in reduced precision.
 PROFILES = ("proof", "proof_bfloat16")
 IN_BFLOAT16 = [{"method": "mask"}, {"method": "trim"}]
 # What differs between two trainings with the same bits, or is what the proof is about.
@@ -56,7 +56,7 @@ def printed(home: Path, program: str, what: str) -> str:
     """What a Python program prints that is run in a checkout, with the library there.
 
     Raises:
-        ConfigError: it fails; tells `what` is missing and why.
+        ConfigError: it fails; says `what` is missing and why.
     """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -78,8 +78,7 @@ def _error_in(text: str) -> str:
 
 
 def with_known(config: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """A configuration without runs of other methods and criteria: of what is new, nothing is
-    proven."""
+    """A configuration without runs of other methods and criteria: new ones cannot be compared."""
     for block in [config, *(config["studies"] or {}).values()]:
         block["runs"] = [
             run
@@ -102,7 +101,7 @@ def in_words_of(home: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(text: str) -> str:
-    """A name that holds that of a run, in the words of today."""
+    """A name that contains a run's name, in present terms."""
     for old in ("counted", "floor"):
         text = text.replace(f"_{old}_", f"_{OF_0_1[old]}_")
     return text
@@ -138,7 +137,7 @@ def variants(sample: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def compare(old: Path, new: Path) -> str:
-    """Compare what two checkouts have trained; returns what was compared, in words.
+    """Compare what two checkouts have trained; returns a description of what was compared.
 
     Raises:
         ArtefactError: names the first file, line and column that differ.

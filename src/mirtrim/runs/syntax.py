@@ -35,7 +35,7 @@ class Module:
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str]]:
-    """(name, what it stands for) of every import, wherever it stands in the module."""
+    """(name, full name) of every import anywhere in the module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

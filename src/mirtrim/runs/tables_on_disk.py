@@ -31,8 +31,8 @@ def parse_csv(text: str, texts: Iterable[str]) -> pd.DataFrame:
     """A table from the text of a CSV file.
 
     Args:
-        texts: columns that hold text, even where it looks like a number or says "NA", the name of
-            a piece for all that is known. Only what is empty is missing there.
+        texts: columns that hold text, even if it looks like a number or is "NA", which may be the
+            name of a piece. Only empty cells are missing there.
     """
     names = text.partition("\n")[0].rstrip("\r").split(",")
     missing = {name: [""] if name in texts else ["", "nan", "NaN"] for name in names}
@@ -76,7 +76,7 @@ def read_tables(
         text: columns that hold text even where it looks like a number.
         check: raises ValueError or TypeError if a table is not what it should be.
         what: what the files hold, for the message.
-        later: columns that old files lack → the value that they then stand for.
+        later: columns that old files lack → the value that their absence means.
 
     Raises:
         ArtefactError: a file is damaged; names it.
@@ -118,7 +118,7 @@ def _text(path: Path) -> str:
 
 
 def completed(table: pd.DataFrame, later: Mapping[str, Any]) -> pd.DataFrame:
-    """With the columns that came later at the values that their absence stands for."""
+    """Adds columns that were introduced later, with the values that their absence means."""
     missing = {name: value for name, value in later.items() if name not in table.columns}
     return table.assign(**missing) if missing else table
 

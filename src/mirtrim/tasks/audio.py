@@ -13,15 +13,15 @@ from mirtrim.utils.errors import CorpusError
 
 LEVEL_RMS = 0.1
 SILENCE_RMS = 0.001  # −60 dB of full scale
-# Spectra of so many frames stay in the cache; those of a whole piece do not.
+# Spectra of this many frames fit in the cache; those of a whole piece do not.
 BLOCK_FRAMES = 128
 
 
 def read_mono(path: str | Path, sample_rate: int) -> np.ndarray:
     """Mono float32 samples at `sample_rate` Hz, (samples,).
 
-    Channels are averaged. A file that cannot be decoded to its last sample, that is empty, or that
-    holds a sample that is no number, is a `CorpusError` that names it.
+    Channels are averaged. A file that cannot be decoded completely, is empty, or contains a NaN or
+    infinite sample raises a `CorpusError` that names it.
     """
     try:
         source = open_source(Path(path))

@@ -1,9 +1,9 @@
-"""Tasks whose training examples are altered anew in every epoch, as recordings differ.
+"""Tasks with audio augmentation: training examples are altered again in every epoch.
 
-`training.augmentation` says how (`mirtrim.sound.chain`). Tasks that train on samples hear them
-through a chain of effects; tasks whose frames have been computed once have these frames blurred.
-Validation and test stay as they are. What is drawn follows from the stream of the batches, so two
-methods with one seed see the same examples.
+`training.augmentation` says how (`mirtrim.sound.chain`). For tasks that train on samples, a chain
+of effects alters them; tasks with precomputed frames blur these frames. Validation and test are
+unchanged. Random numbers come from the stream of the batches, so two methods with one seed see the
+same examples.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from mirtrim.tasks.windowed import WindowedTask
 from mirtrim.tasks.windows import gather
 from mirtrim.utils.errors import ConfigError
 
-# Of what stands before and behind a window, in samples: rooms ring on, detuning reaches further.
+# Context before and after a window, in samples: for reverberation and detuning.
 LEAD, TAIL = 1536, 64
 
 
@@ -124,7 +124,7 @@ AUGMENTED: dict[type[Task], type[Task]] = {
 
 
 def augmented_kind(kind: type[Task]) -> type[Task]:
-    """The task that hears like `kind` and trains on altered examples.
+    """The task that is evaluated like `kind` and trains on altered examples.
 
     Raises:
         ConfigError: nothing is known to alter its examples.
@@ -140,7 +140,7 @@ def augmented_kind(kind: type[Task]) -> type[Task]:
 def with_context(
     array: Tensor, tracks: Any, starts: Tensor, length: int, before: int, after: int
 ) -> Tensor:
-    """Windows of `array` with what stands around them in their own track, zeros beyond its ends.
+    """Windows of `array` with context from their own track, zeros beyond its ends.
 
     Args:
         array: (rows, …).

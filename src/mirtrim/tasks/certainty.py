@@ -26,7 +26,7 @@ from mirtrim.tasks.transcription import Transcription
 BINS = 15  # as in the paper
 # A pitch is right within a quarter tone, as mir_eval's raw pitch accuracy has it.
 RIGHT_CENTS = 50.0
-# Of a class with fewer statements, the share that is true says little.
+# For classes with fewer statements, the share that is true is unreliable.
 LEAST_OF_CLASS = 20
 NO_CLASS = ""
 C0_HZ = 16.352  # octave 4 begins with middle C, 261.6 Hz
@@ -34,7 +34,7 @@ C0_HZ = 16.352  # octave 4 begins with middle C, 261.6 Hz
 
 @dataclass(frozen=True)
 class Statements:
-    """What a network says of a split.
+    """Predictions of a network for a split.
 
     Attributes:
         probability: that it gives to every statement, (statements,), 0 to 1.
@@ -105,7 +105,7 @@ def worst_class(said: Statements, at_least: int = LEAST_OF_CLASS) -> tuple[str, 
         at_least: classes with fewer statements are passed over.
 
     Returns:
-        ("-", NaN) where no class has so many.
+        ("-", NaN) if no class has that many.
     """
     found = {}
     for name in sorted(set(said.classes) - {NO_CLASS}):
@@ -125,7 +125,7 @@ def statements(
     """What the predictions of a split, as `Task.predict` makes them, state.
 
     Raises:
-        TypeError: nobody has said yet what a task of this kind states.
+        TypeError: this kind of task has no statements defined.
     """
     raise TypeError(f"task {task.name}: what its outputs state is not known here; register it")
 
@@ -187,8 +187,7 @@ def _(
 ) -> Statements:
     """ "This frame has an event of this detector", of every frame and detector.
 
-    No classes: how well a detector does is in its F-measure, not in frames, most of which are
-    empty.
+    No classes: detectors are judged by their F-measure, not by frames, most of which are empty.
     """
     probability, true = [], []
     for track_id, activation in predictions.items():

@@ -21,7 +21,7 @@ LABELS = (*(f"{name}:maj" for name in PITCH_NAMES), *(f"{name}:min" for name in 
 
 
 def class_of(label: str) -> int:
-    """Class of a label, or `OUTSIDE`; what is no label at all is a `CorpusError`."""
+    """Class of a label, or `OUTSIDE`; an invalid label raises a `CorpusError`."""
     import mir_eval  # not at the top: see `onset_scores`
 
     try:

@@ -23,8 +23,8 @@ def chord_scores(
     `seconds_<score>` is that time. `segmentation` is mir_eval's `seg`, the smaller of
     `over_segmentation` and `under_segmentation` (1 is perfect in all three).
 
-    What is not annotated is not judged, as it is not learnt either: gaps of the reference are left
-    out, and what it has behind the end of the estimate, where a recording ends long before its
+    Parts without annotation are not scored, just as they are not learnt: gaps of the reference are
+    left out, and its part after the end of the estimate, if a recording ends long before its
     annotation.
     """
     import mir_eval  # not at the top: see `onset_scores`

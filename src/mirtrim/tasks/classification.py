@@ -67,7 +67,7 @@ HEARING = Hearing(
 
 
 class Classification(WindowedTask):
-    """One class per track; a subclass says where the loader keeps it."""
+    """One class per track; subclasses read it from the loader's track."""
 
     main_score: ClassVar[str] = "accuracy"
     schema = SCHEMA
@@ -75,7 +75,7 @@ class Classification(WindowedTask):
 
     @abstractmethod
     def label(self, track: Any) -> str | None:
-        """The class of a track in the loader's words, None if it has none."""
+        """The class of a track as named by the loader, None if it has none."""
 
     def recording(self, track: Any, features: Parameters) -> Recording:
         label = self.label(track)

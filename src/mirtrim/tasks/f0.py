@@ -79,8 +79,8 @@ def melody_scores(
 
     Args:
         reference_hz: 0 in silence.
-        estimate_hz: a pitch in every frame, for pitch is scored apart from voicing.
-        sounding: whether the estimate says that the frame sounds.
+        estimate_hz: a pitch in every frame, because pitch is scored separately from voicing.
+        sounding: whether the estimate marks the frame as voiced.
 
     A track without a sounding frame has no pitch to get wrong: its pitch scores are 1, as is
     the recall; mir_eval gives 0.

@@ -1,12 +1,12 @@
 """Training data that are made worse on purpose: wrong labels, rare classes.
 
-Both change the training split alone; validation and test stay as they are. What becomes wrong and
-what is left out follows from names (of tracks, classes, spans), not from the seed of a network: it
-is the same in every epoch, for every seed, and for dense and compressed networks. What is wrong
-or left out at a low setting is so at a higher one, too.
+Both change only the training split; validation and test are unchanged. Which labels become wrong
+and which clips are left out depends on names (of tracks, classes, spans), not on the seed of a
+network: it is the same in every epoch, for every seed, and for dense and compressed networks. Flaws
+of a low setting are included in those of a higher one.
 
 `training.label_noise` (symmetric noise; He, Xie, Zhu, Qin, ICML 2022, who find that pruning may
-aggravate overfitting to it). What a training label is, its task says: the class of a clip, the
+aggravate overfitting to it). The task defines what a training label is: the class of a clip, or the
 class of a span of neighbouring frames.
 
 `training.rare_classes` (long tail; Cui, Jia, Lin, Song, Belongie, CVPR 2019). The class in place
@@ -14,8 +14,8 @@ i of C keeps
 
     n_i = N · factor^(−i / (C − 1)),  rounded, at least one
 
-training clips, N as large as the corpus allows. Examples are drawn from the places of the clips
-that are left, as many per epoch as ever.
+training clips, N as large as the corpus allows. Examples are drawn from the remaining clips, with
+the usual number per epoch.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def flaws_of(training: Parameters) -> list[str]:
 
 
 def check_flaws(task: Task, training: Parameters) -> None:
-    """Whether the data of `task` can be made worse in this way.
+    """Whether the data of `task` can be altered in this way.
 
     Raises:
         ConfigError: they cannot; names the setting.
@@ -56,10 +56,10 @@ def check_flaws(task: Task, training: Parameters) -> None:
 def flawed_store(
     task: Task, store: FeatureStore, features: Parameters, training: Parameters
 ) -> FeatureStore:
-    """The store as the training is to see it; `store` itself where nothing is asked for.
+    """The store as used for training; `store` itself if no flaw is configured.
 
     Raises:
-        ConfigError: the task does not know how.
+        ConfigError: the task does not support this.
         CorpusError: a class that is to be rare has no training clip at all.
     """
     check_flaws(task, training)
@@ -73,7 +73,7 @@ def mislabelled(names: Sequence[str], right: np.ndarray, classes: int, share: fl
     """Labels of which a share is wrong: round(share · labels) of them, exactly.
 
     Args:
-        names: what tells the labels apart; they alone decide which become wrong, and to what.
+        names: identify the labels; they alone decide which become wrong, and how.
         right: the right classes, (labels,).
         classes: how many there are; all others are equally likely to take the place of one.
 
@@ -96,7 +96,7 @@ def with_wrong_labels(
     """The store with that share of its training labels wrong.
 
     Raises:
-        TypeError: nobody has said yet what a label of a task of this kind is.
+        TypeError: labels are not defined for this kind of task.
     """
     raise TypeError(f"task {task.name}: what its labels are is not known here; register it")
 
@@ -151,7 +151,7 @@ def long_tail(available: Sequence[int], factor: float) -> list[int]:
 
     Args:
         available: clips of each class, in that order.
-        factor: how many times as many the first one keeps as the last one.
+        factor: ratio of the clips kept of the first class to those of the last one.
     """
     shares = factor ** (-np.arange(len(available)) / max(len(available) - 1, 1))
     most = float(min(np.asarray(available) / shares))
@@ -164,7 +164,7 @@ def with_rare_classes(
     """The store without most of the training clips of some classes.
 
     Args:
-        factor: the most frequent class has that many times as many as the rarest.
+        factor: ratio of the most frequent class to the rarest one.
         order: draws which classes are the rare ones.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a task says to whoever listens with its networks: how, in which formats, with what limits.
+"""How to listen with a task's networks: how to read files, output formats and limitations.
 
 Every task that can be listened with has a constant `HEARING`. No training depends on it, so digests
 of code do not follow it: its words can change without making a result stale.
@@ -16,11 +16,11 @@ class Hearing:
     """How networks of a task are listened with.
 
     Attributes:
-        kind: which way `mirtrim.listening` reads a file: "events", "pitch", "chords" or "classes".
+        kind: how `mirtrim.listening` processes a file: "events", "pitch", "chords" or "classes".
         decoding: names of the numbers that the task's `tune` chooses and decoding needs.
         formats: what can be written, the usual format first.
         says: features → what comes out, the end of the sentence "from audio it …".
-        limits: features → what a person must not expect, a sentence each.
+        limits: features → what users must not expect, a sentence each.
     """
 
     kind: str

@@ -31,8 +31,8 @@ class Onset(Transcription):
 def merge_close(times: np.ndarray, merge_seconds: float) -> np.ndarray:
     """Replace runs of onsets less than `merge_seconds` apart by their mean.
 
-    Strokes meant to coincide are played some milliseconds apart; a listener, like every
-    published onset evaluation, hears one onset (Böck et al., ISMIR 2012, use 30 ms).
+    Simultaneous strokes are played some milliseconds apart; listeners, like every published onset
+    evaluation, count one onset (Böck et al., ISMIR 2012, use 30 ms).
 
     Args:
         times: rising times in seconds, (onsets,).

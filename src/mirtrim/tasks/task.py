@@ -35,12 +35,12 @@ class Recording:
 class Task(ABC):
     """One task of the replication. Stateless: everything it needs is passed to it.
 
-    `name` is what a person types, `main_score` the score s whose error 1 − s is reported,
-    `normalised_array` the array whose mean and deviation per column are measured on the
-    training split (None: no array is normalised). `schema` describes the parameters that the
-    task adds to a configuration: for each of "features", "network" and "training" the JSON
-    schema of every key, with its description and, if it may be left out, its default. `hearing`
-    says how its networks are listened with (None: they are packed, but not listened with).
+    `name` is what users type, `main_score` the score s whose error 1 − s is reported,
+    `normalised_array` the array whose mean and deviation per column are measured on the training
+    split (None: no array is normalised). `schema` describes the parameters that the task adds to a
+    configuration: for each of "features", "network" and "training" the JSON schema of every key,
+    with its description and, if it may be left out, its default. `hearing` says how its networks
+    are listened with (None: they are packed, but not listened with).
     """
 
     name: ClassVar[str]

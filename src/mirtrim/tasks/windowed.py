@@ -1,7 +1,7 @@
 """Shared base of the tasks whose examples are windows of the rows of long arrays.
 
-A subclass says how many rows a window has, and how the rows from a given one on become an input
-and a target. Which windows make an epoch and a validation split is decided here.
+A subclass defines how many rows a window has, and how rows become an input and a target. This class
+chooses the windows of an epoch and of the validation split.
 """
 
 from abc import abstractmethod
@@ -19,7 +19,7 @@ from mirtrim.training import device_of, forward_of
 
 EVALUATION_BATCH = 256
 
-# First rows of windows, (batch,) → the inputs or the targets that stand there, (batch, …).
+# First rows of windows, (batch,) → their inputs or targets, (batch, …).
 Cut = Callable[[Tensor], Tensor]
 
 

@@ -13,12 +13,12 @@ CPU = torch.device("cpu")
 def choose_device(gpus: int) -> torch.device:
     """The processor for 0 `gpus`, the first visible GPU otherwise, set up for this process.
 
-    A GPU runs deterministic kernels in full float32: the same seed gives the same bits on the
-    same GPU, and "bfloat16" is a choice of the training, not a default of a library. Operations
-    that have no deterministic kernel warn.
+    A GPU runs deterministic kernels in full float32: the same seed gives the same bits on the same
+    GPU, and "bfloat16" is a setting of the training, not a library default. Operations that have no
+    deterministic kernel warn.
 
     Raises:
-        ConfigError: a GPU is asked for and none is there.
+        ConfigError: a GPU is requested and none is available.
     """
     if not gpus:
         return CPU
@@ -37,7 +37,7 @@ def choose_device(gpus: int) -> torch.device:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where the parameters of `network` are; the processor if it has none."""
+    """The device of the parameters of `network`; the CPU if it has none."""
     first = next(network.parameters(), None)
     return CPU if first is None else first.device
 

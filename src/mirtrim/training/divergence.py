@@ -1,8 +1,8 @@
 """A training whose network is worthless outside of it must not end as a row.
 
-What a network learns by heart makes its training loss as small as one likes, and its validation
-loss rises to a few times that of a network which says nothing. A network that has diverged, or that
-was trained through a wrong kernel and is validated through a right one, is far beyond both.
+Memorisation makes the training loss arbitrarily small, and the validation loss rises to a few times
+that of a network with constant outputs. A network that has diverged, or that was trained with a
+wrong kernel and is validated with a correct one, is far beyond both.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from mirtrim.training.forwarding import forward_of
 from mirtrim.training.records import EpochReport, TrainingData
 from mirtrim.utils.errors import TrainingError
 
-# A validation loss is too high beyond so many times the training loss of its epoch, and so many
-# times the loss of outputs that are all zero, which call all classes as probable.
+# A validation loss is too high if it exceeds these multiples of the training loss of its epoch and
+# # of the loss of all-zero outputs, for which all classes are equally probable.
 OF_TRAINING = 100
 OF_NOTHING = 10
 # In the last quarter of the epochs: learning rates are low by then, and one high loss is passed
@@ -51,7 +51,7 @@ def assert_kept_company(network: nn.Module, data: TrainingData, history: list[Ep
 def validation_loss_of(
     network: nn.Module, data: TrainingData, said: Callable[[Tensor], Tensor] = lambda said: said
 ) -> float:
-    """Mean loss of the validation split, of what `said` makes of the network's outputs."""
+    """Mean loss of the validation split, after `said` has transformed the network's outputs."""
     network.eval()
     device, forward, total, count = device_of(network), forward_of(network), 0.0, 0
     for batch in data.validation_batches():

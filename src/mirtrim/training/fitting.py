@@ -41,8 +41,8 @@ def fit(
 ) -> FitResult:
     """Train `network` in place, where it is, and leave it in its best-validation state.
 
-    Layers that this processor computes wrongly in bfloat16 are computed another way, and a
-    `PrecisionWarning` says which (`training.guard`).
+    Layers that this processor computes wrongly in bfloat16 are computed differently, and a
+    `PrecisionWarning` names them (`training.guard`).
 
     Args:
         data: its batches are moved to the device of the network.

@@ -1,4 +1,4 @@
-"""A network as trainings and scores call it: the same function, computed the faster way."""
+"""A network as trainings and scores call it: the same function, computed faster."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def forward_of(
 
     Args:
         precision: "float32", or "bfloat16" for matrix products and convolutions.
-        ways: with "bfloat16": names of the layers that are computed another way, one of `WAYS`.
+        ways: with "bfloat16": layers that are computed differently → one of `WAYS`.
         dropout_kernel: with "float32": "torch", or "packed" (`training.kernels.dropout`).
     """
     if precision == "bfloat16":
@@ -77,7 +77,7 @@ def in_bfloat16(device: torch.device, ways: Mapping[nn.Module, str]) -> Iterator
     """Within this context layers are computed as in a training in bfloat16.
 
     Args:
-        ways: layers that are computed another way → which of `WAYS`.
+        ways: layers that are computed differently → one of `WAYS`.
     """
     with torch.autocast(device.type, torch.bfloat16), faster_in_bfloat16(device), _computed(ways):
         yield

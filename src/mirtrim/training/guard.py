@@ -1,7 +1,7 @@
 """Which layers of a network this processor computes wrongly in bfloat16: found before a training.
 
-Whether bfloat16 is slow here is found on the way: without instructions for it (AVX-512 BF16, AMX)
-a matrix product takes up to ninety times as long as in float32.
+This also detects whether bfloat16 is slow here: without instructions for it (AVX-512 BF16, AMX) a
+matrix product takes up to ninety times as long as in float32.
 
 Kernels for processors with matrix units (AMX) are chosen by the shape of a call, and with torch
 2.13 some of them are wrong by as much as their result: `conv1d` with 64 taps and an even number of
@@ -9,8 +9,8 @@ input channels from 2 to 14, in values or gradients, depending on shapes and lay
 is trained through such a kernel learns to live with it and is worthless without. So every layer is
 computed in both precisions, forward and backward, as the training is going to call it.
 
-What is computed is made of signs: products and their sums are then whole numbers, which float32
-holds exactly, so bfloat16 may differ by the rounding of its results, 0.2 %, and by nothing else.
+The test tensors consist of signs: products and their sums are then integers, which float32
+represents exactly, so bfloat16 may differ only by the rounding of its results, 0.2 %.
 """
 
 import copy
@@ -49,7 +49,7 @@ class _Call:
     """How a training calls a layer.
 
     Attributes:
-        inputs: as many numbers in the layout of its inputs; only shape, layout and dtype count.
+        inputs: tensors with the layout of its inputs; only shape, layout and dtype matter.
         gradient: whether the gradient of its inputs is needed.
     """
 
@@ -80,7 +80,7 @@ class _Trial:
 
 
 def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
-    """The layers of `network` that a training in bfloat16 must compute another way than torch.
+    """The layers of `network` that a training in bfloat16 must not compute with torch's kernel.
 
     Takes about as long as a training step in both precisions. Parameters, buffers, mode and random
     generators stay as they are.
@@ -89,8 +89,8 @@ def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
         inputs: a batch of the training, where the network is.
 
     Returns:
-        Name of the layer → the first of `forwarding.WAYS` that is right; a `PrecisionWarning` tells
-        which. Another one tells if bfloat16 takes `SLOW` times as long as float32 here.
+        Name of the layer → the first of `forwarding.WAYS` that is correct; a `PrecisionWarning`
+        lists them. Another warning says if bfloat16 takes `SLOW` times as long as float32 here.
 
     Raises:
         TrainingError: a layer is not even right in float32.
@@ -108,7 +108,7 @@ def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
         way = trial.way
         seconds += trial.seconds
         exact_seconds += trial.exact_seconds
-        # Called twice, a layer goes the slower of its ways.
+        # A layer that is called twice uses the slower of its ways.
         if way and list(WAYS).index(way) >= list(WAYS).index(ways.get(name, way)):
             ways[name] = way
             why = "not there" if isinf(trial.error) else f"relative error {trial.error:.2g}"
@@ -126,7 +126,7 @@ def ways_in_bfloat16(network: nn.Module, inputs: Tensor) -> dict[str, str]:
 
 
 def _tell(message: str) -> None:
-    # Without a registry, as one training after the other may have the same to tell.
+    # Without a registry, because several trainings in a row may have the same warning.
     warnings.warn_explicit(message, PrecisionWarning, __name__, 0, registry=None)
 
 
@@ -201,7 +201,8 @@ def _error(call: _Call, way: str, exact: list[Tensor]) -> float:
 
 
 def _raise_if_of_memory(error: RuntimeError) -> None:
-    """Want of memory says nothing about bfloat16; torch has a class for it on GPUs only."""
+    """Whether an error means out of memory, which says nothing about bfloat16. torch has an error
+    class for this only on GPUs."""
     words = ("not enough memory", "allocate memory", "out of memory")
     if isinstance(error, torch.OutOfMemoryError) or any(w in str(error).lower() for w in words):
         raise error

@@ -38,14 +38,14 @@ class Hook:
         return True
 
     def state(self) -> dict[str, Tensor]:
-        """What a resumed training needs besides network and optimiser."""
+        """State that a resumed training needs in addition to network and optimiser."""
         return {}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""
 
     def diagnostics(self) -> dict[str, float]:
-        """What is worth writing down about the training, by name."""
+        """Values of the training to record, by name."""
         return {}
 
 
@@ -56,7 +56,7 @@ class StagedHook(Hook):
     """
 
     def begin(self, step: int) -> None:
-        """What is due before step `step`, with the network as the optimiser left it."""
+        """Called before step `step`, with the network as the optimiser left it."""
 
     def altered(self) -> AbstractContextManager[None]:
         """Within this context the network is the one whose gradient is taken."""

@@ -48,7 +48,7 @@ class TrainingData(Protocol):
         """Batches per epoch."""
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of `epoch`, the same ones whenever it is asked again."""
+        """Batches of `epoch`; repeated calls give the same batches."""
 
     def validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The whole validation split."""
@@ -76,7 +76,7 @@ class FitResult:
     Attributes:
         best: state at the epoch with the lowest validation loss.
         best_epoch: that epoch, counted from 1 (0: before any training).
-        snapshot: state after `snapshot_epoch` epochs, if one was asked for.
+        snapshot: state after `snapshot_epoch` epochs, if requested.
         examples: training examples whose gradient was computed, for counting training MACs.
     """
 
@@ -92,7 +92,7 @@ class FitResult:
 
 @dataclass
 class Training:
-    """A training under way: what every step changes."""
+    """State of a running training: everything that a step changes."""
 
     network: nn.Module
     optimizer: Optimizer

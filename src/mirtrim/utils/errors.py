@@ -14,7 +14,7 @@ class ConfigError(MirtrimError):
 
 
 class CorpusError(MirtrimError):
-    """A corpus is missing, damaged, or split in a way that would leak."""
+    """A corpus is missing, damaged, or has splits that leak."""
 
 
 class TraceError(MirtrimError):

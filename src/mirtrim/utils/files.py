@@ -36,7 +36,7 @@ REMEDIES = {
 
 
 def explain(error: OSError | MirtrimError) -> str:
-    """One line for an error; of what the system refused, it names the file and says what to do."""
+    """One line for an error; for system errors it names the file and says what to do."""
     if isinstance(error, MirtrimError):
         return str(error)
     if error.errno is None:
@@ -46,13 +46,13 @@ def explain(error: OSError | MirtrimError) -> str:
 
 
 def remedy(error: OSError) -> str:
-    """What a person can do about it."""
+    """What the user can do about it."""
     return REMEDIES.get(error.errno or 0, "check the folder")
 
 
 @contextmanager
 def naming(path: Path, *others: Path) -> Iterator[None]:
-    """Let an `OSError` name `path` if it names no file, as of a full disk, or one of `others`."""
+    """Make an `OSError` name `path` if it names no file, as for a full disk, or one of `others`."""
     try:
         yield
     except OSError as error:
@@ -63,14 +63,14 @@ def naming(path: Path, *others: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it into place if the block succeeds.
+    """Yield a temporary path next to `path`; move it into place if the block succeeds.
 
     The move is atomic because both names lie in the same folder. If the block raises, the
     temporary file is removed and `path` is left as it was. What a killed process has left is
     taken over by the next one that writes `path`.
 
-    A symbolic link stays, and what it points to is written. What is no ordinary file (a device,
-    a pipe) stays as well: the finished content is copied into it.
+    A symbolic link is kept and its target is written. Devices and pipes are kept as well: the
+    finished content is copied into them.
 
     Raises:
         OSError: names `path`, also where the system names no file; before the block if
@@ -110,7 +110,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _refusal(errno.EACCES, folder)
     hidden = _hidden(target, 0)
-    # What is not there yet is asked for where it can be: in the folder that is.
+    # If the file does not exist yet, check its nearest existing folder.
     for name in (*target.absolute().parent.relative_to(folder).parts, hidden.name):
         with suppress(FileNotFoundError), naming(target, folder / name):
             os.lstat(folder / name)
@@ -125,8 +125,8 @@ def _behind_links(path: str | os.PathLike[str]) -> Path:
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that is neither an ordinary file nor a folder, or that is
-    standard output under another name."""
+    """Whether a path exists that is neither a regular file nor a folder, or that is standard output
+    under another name."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -147,7 +147,7 @@ def _copied_into(target: Path) -> Iterator[Path]:
         temporary = Path(folder) / f"content{target.suffix}"
         with naming(target, temporary):
             yield temporary
-            # Opened anew, a file that is standard output would be written from its beginning.
+            # If standard output is a file, reopening it would overwrite it from the start.
             where = os.dup(1) if _is_stdout(target) else target
             with open(temporary, "rb") as content, open(where, "wb") as stream:
                 shutil.copyfileobj(content, stream)

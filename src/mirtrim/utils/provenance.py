@@ -85,7 +85,7 @@ def _imported_names(tree: ast.AST) -> Iterator[str]:
     elif isinstance(tree, ast.Import):
         yield from (alias.name for alias in tree.names)
     elif isinstance(tree, ast.ImportFrom) and tree.module:
-        # What is imported may be a module of that package, or a name in it.
+        # An import may be a module of that package, or a name in it.
         yield from (f"{tree.module}.{alias.name}" for alias in tree.names)
     # Expressions, which are most of a tree, hold no import statements.
     for child in ast.iter_child_nodes(tree):
@@ -116,8 +116,8 @@ def versions() -> str:
 def machine() -> str:
     """Processor, its widest vector instructions, and system, without anything that names the host.
 
-    Kernels are chosen by these instructions, and other kernels round differently: the same training
-    has the same bits only where this is the same.
+    These instructions select kernels, and other kernels round differently: a training gives the
+    same bits only if they are the same.
     """
     known = _cpuinfo()
     model = known.get("model name") or platform.processor() or platform.machine()
@@ -128,7 +128,7 @@ def machine() -> str:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """What Linux says about the first processor; nothing elsewhere."""
+    """Linux's description of the first processor; empty on other systems."""
     if not CPUINFO.exists():
         return {}
     first, _, _ = CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")

@@ -1,8 +1,8 @@
 """Named tensors on disk: safetensors with a digest, written atomically, damage always noticed.
 
-The format has no checksum of its own, so a flipped bit would be read as a weight. It is written
+The format has no checksum of its own, so a flipped bit would be read as a weight. It is implemented
 here because the library's own writer orders its metadata at random, leaves hidden files after a
-kill, and hides what the disk says. Format: https://github.com/huggingface/safetensors#format
+kill, and hides disk errors. Format: https://github.com/huggingface/safetensors#format
 """
 
 import hashlib
@@ -82,7 +82,7 @@ def read_tensors(
 
 
 def has_digest(path: Path) -> bool:
-    """Whether `write_tensors` wrote a file; False also of what is none."""
+    """Whether `write_tensors` wrote a file; False also if there is no file."""
     try:
         with safe_open(path, framework="pt") as stream:
             return _DIGEST in (stream.metadata() or {})
@@ -91,7 +91,7 @@ def has_digest(path: Path) -> bool:
 
 
 def tensor_with_nan(model: nn.Module) -> str | None:
-    """Name of the first parameter of a network that holds NaN; buffers may, for what is not set."""
+    """Name of the first parameter that contains NaN; buffers may, for values that are not set."""
     for name, tensor in model.named_parameters():
         # Lazy and meta tensors have no values, and some types no NaN.
         with suppress(RuntimeError, ValueError):

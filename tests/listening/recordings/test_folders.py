@@ -154,33 +154,33 @@ def test_a_table_of_classes(folder):
     ("task", "kind", "name", "text", "message"),
     [
         ("onset", "events", "b.csv", "0.1", "a.wav: one annotation of the same name"),
-        ("onset", "events", "a.csv", "onsets\n", "a.csv: line 1: 'onsets' is no number"),
-        ("onset", "events", "a.csv", "0.1\nsoon\n", "a.csv: line 2: 'soon' is no number"),
-        ("onset", "events", "a.csv", "0.1\nnan\n", "a.csv: line 2: 'nan' is no number"),
-        ("drums", "events", "a.csv", "O.512,kick\n0.7,snare\n", "a.csv: line 1: 'O.512' is no num"),
-        ("onset", "events", "a.csv", ",time\n0,0.5\n", "a.csv: line 1: '' is no number"),
-        ("onset", "events", "a.csv", "NaN\n0.5\n", "a.csv: line 1: 'NaN' is no number"),
-        ("chord", "chords", "a.lab", "start 1.0 C\n1 2 G\n", "a.lab: line 1: 'start' is no number"),
+        ("onset", "events", "a.csv", "onsets\n", "a.csv: line 1: 'onsets' is not a number"),
+        ("onset", "events", "a.csv", "0.1\nsoon\n", "a.csv: line 2: 'soon' is not a number"),
+        ("onset", "events", "a.csv", "0.1\nnan\n", "a.csv: line 2: 'nan' is not a number"),
+        ("drums", "events", "a.csv", "O.512,kick\n0.7,snare\n", "line 1: 'O.512' is not a num"),
+        ("onset", "events", "a.csv", ",time\n0,0.5\n", "a.csv: line 1: '' is not a number"),
+        ("onset", "events", "a.csv", "NaN\n0.5\n", "a.csv: line 1: 'NaN' is not a number"),
+        ("chord", "chords", "a.lab", "start 1.0 C\n1 2 G\n", "a.lab: line 1: 'start' is not a num"),
         ("onset", "events", "a.csv", '0.5,"kick\n0.7,snare\n0.9,kick\n', "line 1: a quoted cell"),
         ("drums", "events", "a.csv", '0.5,kick\n0.7,"snare" 1\n', "line 2: a quoted cell"),
         ("instrument", "classes", "c.csv", 'file,label\na.wav,"x\n', "line 2: a quoted cell"),
         ("onset", "events", "a.csv", "-1\n", "a.csv: line 1: -1 s is before the recording"),
         ("drums", "events", "a.txt", "0.1\n", "a.txt: line 1: a second column"),
-        ("drums", "events", "a.txt", "0.1 spoon\n", "a.txt: line 1: 'spoon' is no drum; known: "),
+        ("drums", "events", "a.txt", "0.1 spoon\n", "a.txt: line 1: 'spoon' is not a drum; known"),
         ("pitch", "pitch", "a.csv", "0.1,5\n0.1,5\n", "a.csv: line 2: 0.1 s does not follow"),
         ("pitch", "pitch", "a.csv", "0.1\n0.2\n", "a.csv: line 1: seconds and Hz are needed"),
-        ("pitch", "pitch", "a.csv", "0.1,5\n", "a.csv: holds 1 values of f0"),
-        ("pitch", "pitch", "n.csv", "file,midi_pitch\na.wav,200\n", "line 2: 200 is no MIDI pitch"),
+        ("pitch", "pitch", "a.csv", "0.1,5\n", "a.csv: has 1 values of f0"),
+        ("pitch", "pitch", "n.csv", "file,midi_pitch\na.wav,200\n", "200 is not a MIDI pitch"),
         ("pitch", "pitch", "n.csv", "file,pitch\na.wav,20\n", "n.csv: has no column midi_pitch"),
         ("chord", "chords", "a.lab", "0 1 C\n0.5 2 G\n", "a.lab: line 2: 0.5 to 2 s overlaps"),
         ("chord", "chords", "a.lab", "0 1 Do\n", "a.lab: line 1: 'Do' is not a chord label"),
-        ("chord", "chords", "a.lab", "0 1\n", "a.lab: line 1: beginning, end and label"),
+        ("chord", "chords", "a.lab", "0 1\n", "a.lab: line 1: start, end and label"),
         ("instrument", "classes", "a.csv", "0.1,5\n", "holds no table whose first column is"),
         ("instrument", "classes", "c.csv", "file,name\na.wav,x\n", "has no column label or class"),
         ("instrument", "classes", "c.csv", "file,label\nz.wav,x\n", "z.wav is missing; add it"),
         ("instrument", "classes", "c.csv", "file,label\na.wav\n", "line 2 has 1 cells"),
         ("instrument", "classes", "c.csv", "file,label\na.wav,\n", "column label is empty"),
-        ("instrument", "classes", "c.csv", "file,label\na.wav,x\na.wav,y\n", "stands here twice"),
+        ("instrument", "classes", "c.csv", "file,label\na.wav,x\na.wav,y\n", "occurs twice"),
         ("instrument", "classes", "c.csv", "file,label\n", "has no line for a.wav"),
     ],
 )  # fmt: skip
@@ -226,7 +226,7 @@ def test_letters_parted_from_their_accents_are_the_same(tmp_path):
 def test_a_table_in_another_encoding_is_named(folder):
     for encoding in ("utf-16", "latin-1"):
         (folder / "clips.csv").write_bytes("file,label\na.wav,fl\xfbte\n".encode(encoding))
-        with pytest.raises(CorpusError, match=r"clips\.csv: is no text in UTF-8"):
+        with pytest.raises(CorpusError, match=r"clips\.csv: is not UTF-8 text"):
             annotated_files(folder, "instrument", "classes")
 
 
@@ -242,5 +242,5 @@ def test_folders_that_cannot_be(tmp_path, folder):
         annotated_files(folder, "onset", "events")
     (folder / "a.txt").write_bytes(b"\xff\xfe0")
     (folder / "a.csv").unlink()
-    with pytest.raises(CorpusError, match=r"a\.txt: is no text in UTF-8"):
+    with pytest.raises(CorpusError, match=r"a\.txt: is not UTF-8 text"):
         only(folder, "onset", "events")

@@ -260,7 +260,7 @@ def test_runs_that_mask_and_ratios_that_were_not_run_are_refused(
             tmp_path / "x.csv", code_digest="-",
         )  # fmt: skip
     narrow = {**CONFIG["features"], "window_frames": 12}
-    with pytest.raises(ConfigError, match="onset and drums hear other features"):
+    with pytest.raises(ConfigError, match="onset and drums have different features"):
         measure_merging(
             run_of(undisturbed, "trim"), replace(drums, config={**CONFIG, "features": narrow}),
             rows, undisturbed / "trim", [4.0], tmp_path / "x.csv", code_digest="-",

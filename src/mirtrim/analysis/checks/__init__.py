@@ -1,4 +1,4 @@
-"""What can be checked by computation of the credibility checklist, one small function each.
+"""Automatic checks of the credibility checklist, one small function each.
 
 A new one is a function with one decorator, in a file imported here.
 """

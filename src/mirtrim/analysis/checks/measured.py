@@ -1,4 +1,4 @@
-"""Checks of what was measured on finished networks: calibration, barriers between trainings."""
+"""Checks of measurements on trained networks: calibration, barriers between trainings."""
 
 import pandas as pd
 

@@ -1,7 +1,7 @@
 """The checks by name. A new one is one function with one decorator in this folder.
 
-Each takes the `Material` and the settings of its line in `config/checklist.yaml`, and says what it
-found: pass or fail, with the evidence; `None` in the place of pass or fail where it lacks material.
+Each takes the `Material` and the settings of its line in `config/checklist.yaml`, and returns pass
+or fail with the evidence, or `None` instead of pass or fail if material is missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,8 @@ class Material:
         config: the profile's configuration.
         verdicts: table of verdicts, or None.
         citation: the parsed citation file, or None.
-        inspections, barriers: what was measured on finished networks
-            (`runs.measured_rows`), of this profile and those beside it, with a column `profile`;
-            or None.
+        inspections, barriers: measurements of trained networks (`runs.measured_rows`) of this and
+            other profiles, with a column `profile`; or None.
     """
 
     rows: pd.DataFrame

@@ -1,4 +1,4 @@
-"""Checks of what was written down about it: columns, scores, settings, tests, sources."""
+"""Checks of what is documented: columns, scores, settings, tests, sources."""
 
 import json
 from collections.abc import Mapping

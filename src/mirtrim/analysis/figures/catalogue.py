@@ -1,4 +1,4 @@
-"""All figures by name, for whoever makes them from a list."""
+"""All figures by name, for scripts that make them from a list."""
 
 from collections.abc import Sequence
 

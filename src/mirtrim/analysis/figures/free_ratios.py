@@ -51,10 +51,10 @@ LIMIT_WORDS = {"-": "error ≤ dense + 1 point", "--": "error ≤ 1.1 × dense"}
 def draw_task(rows: pd.DataFrame) -> Figure:
     """Test error against parameters left: a line per level, a row per run, a column per length.
 
-    The first dimension with several levels is told by lines and the second by columns. A line
-    begins at its dense network. Networks from scratch are a line of their own: the dense ones of
-    all levels and those of the shapes of trimmed ones, as means over seeds; lines are means, and
-    bands one sample deviation, over seeds.
+    The first dimension with several levels distinguishes lines, the second columns. A line begins
+    at its dense network. Networks from scratch are a line of their own: the dense ones of all
+    levels and those of the shapes of trimmed ones, as means over seeds; lines are means, and bands
+    one sample deviation, over seeds.
 
     Args:
         rows: of one task and study (`free_ratios.read_variants`).
@@ -84,8 +84,8 @@ def draw_task(rows: pd.DataFrame) -> Figure:
 def _error_panel(
     axes: Axes, rows: pd.DataFrame, run: str, dimension: str, levels: Sequence[float]
 ) -> None:
-    # A line through the networks that are narrower from the start; those of the shapes that trims
-    # have found are no series, and stand as points.
+    # A line connects the networks that are narrower from the start; those with the shapes of trims
+    # # are not a series, so they are points.
     key = [f"{LEVEL}{dimension}", "target_ratio"]
     scratch = rows[rows.run.isin([DENSE, SCRATCH])].groupby(["run", *key])
     means = scratch[["parameters", "test_error"]].mean().sort_values("parameters").reset_index()
@@ -115,8 +115,8 @@ def draw_free(rows: pd.DataFrame, recorded: RecordedCurves | None = None) -> Fig
 
     Args:
         rows: of one study, all tasks.
-        recorded: the authors' curves. Their largest ratio with at most 1.1 times the error stands
-            at width 1; they tell no errors, so there is none for a point.
+        recorded: the authors' curves. Their largest ratio with at most 1.1 times the error is shown
+            at width 1; they report no errors, so there is none for a margin of one point.
 
     Raises:
         ArtefactError: no run has rows.
@@ -159,7 +159,7 @@ def _free_panel(axes: Axes, rows: pd.DataFrame) -> None:
         groups = list(table.groupby(others[0])) if others else [(None, table)]
         looks = LEVEL_LOOKS if others else (ALONE,)
         for number, ((level, part), look) in enumerate(zip(groups, looks, strict=False)):
-            # Ratios are few: lines beside each other, so that none covers another.
+            # There are few ratios: lines are offset so that none covers another.
             beside = 2 ** (0.1 * (number - (len(groups) - 1) / 2))
             name = f"{level:g} {others[0]}" if others else "trained out"
             solid = dash == "-"

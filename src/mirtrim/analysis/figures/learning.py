@@ -1,4 +1,4 @@
-"""Learning curves of the dense network and of the rounds of a run beside each other."""
+"""Learning curves of the dense network and of the rounds of a run, side by side."""
 
 import matplotlib as mpl
 import pandas as pd

@@ -39,7 +39,7 @@ MAIN_LINES = (
     Line("trim", style.VARIANTS["trim_random_local"], {"criterion": "random"}),
     Line("trim", style.VARIANTS["trim_random_global"], {"criterion": "random", "scope": "global"}),
 )
-# What a trim has to be better than, beside trims themselves.
+# The baselines for trims, and trims themselves.
 TRIMS_AND_CONTROLS = (
     Line("trim", style.LOOKS["trim"]),
     Line("trim", style.VARIANTS["trim_finetune"], {"reset": "finetune"}),
@@ -132,7 +132,7 @@ def from_dense(dense: pd.DataFrame, run: pd.DataFrame, keys: Sequence[str] = ())
     """Rows of a run behind those of the dense networks that it began at: of the same seeds.
 
     Args:
-        keys: what they must have in common besides the seed, such as columns of levels.
+        keys: further columns that must match besides the seed, such as levels.
     """
     pairs = run[["seed", *keys]].drop_duplicates()
     return pd.concat([dense.merge(pairs, on=["seed", *keys]), run], ignore_index=True)
@@ -152,7 +152,7 @@ def tasks_of(rows: pd.DataFrame, lines: Iterable[Line]) -> list[str]:
 
 
 def seeds_of(*runs: pd.DataFrame) -> str:
-    """How many seeds runs have, in words: "3 seeds", or "1 to 3 seeds" where they differ."""
+    """Number of seeds as text: "3 seeds", or "1 to 3 seeds" where runs differ."""
     counts = sorted({run.seed.nunique() for run in runs if len(run)})
     told = " to ".join(map(str, [counts[0], *counts[1:][-1:]]))
     return f"{told} seed" if counts == [1] else f"{told} seeds"

@@ -137,7 +137,7 @@ def ratio_axis(axes: Axes, highest: float, lowest: float = 1.0) -> None:
 
 
 def quotient_axis(axes: Axes, bands: Iterable[tuple[float, float]]) -> None:
-    """A logarithmic y axis that holds all finite `bands` (low, high), and 1.
+    """A logarithmic y axis that includes all finite `bands` (low, high), and 1.
 
     Logarithmic because half and twice the dense error are equally far from it.
     """

@@ -41,8 +41,8 @@ def draw(
 
     Args:
         rows: result rows of any tasks; a line without rows is left out.
-        recorded: the authors' curves, drawn thin where there are any of a task. They do not
-            widen a panel: what lies outside is cut off.
+        recorded: the authors' curves, drawn thin for tasks that have some. They do not extend the
+            axes: points outside are clipped.
         lines: what is drawn, in the order of the legend.
 
     Raises:

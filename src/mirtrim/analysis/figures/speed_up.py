@@ -27,7 +27,7 @@ def with_measured(rows: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
         median_ms.
 
     Raises:
-        ArtefactError: a column is missing, a network is there twice, or its dense network is not.
+        ArtefactError: a column is missing, a network occurs twice, or its dense network is missing.
     """
     missing = sorted(LATENCY_COLUMNS - set(latency.columns))
     if missing:

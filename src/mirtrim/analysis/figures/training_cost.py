@@ -34,8 +34,8 @@ def draw(rows: pd.DataFrame, ratios: Sequence[float] = (4, 16)) -> Figure:
 
     Args:
         rows: result rows of any tasks.
-        ratios: asked ratios; where a task has not been asked for one, the nearest it has been
-            asked for (by quotient), as the panel's title says.
+        ratios: target ratios; if a task does not have one, its nearest target ratio (by quotient)
+            is used, as the panel's title says.
 
     Raises:
         ArtefactError: no line has rows.
@@ -91,7 +91,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, ratio: float) -> None:
 
 
 def _shifts(costs: Sequence[float]) -> list[float]:
-    """How many points to the right each marker moves, so that equal costs stand side by side."""
+    """How many points to the right each marker moves, so that equal costs appear side by side."""
     cells = [round(float(np.log(cost) / np.log(SAME_COST))) for cost in costs]
     shifts = []
     for place, cell in enumerate(cells):

@@ -26,7 +26,7 @@ def unchanged_and_reduced(
     """At every ratio, run `unchanged` has as much of all `columns` as the dense network, and
     run `reduced` less.
 
-    The effect is the share of networks (both runs, all ratios and seeds) of which this is true.
+    The effect is the share of networks (both runs, all ratios and seeds) for which this is true.
     """
     dense = rows_of(evidence, DENSE, 1)[columns]
     lonely = set(evidence.rows[evidence.rows.run.isin([unchanged, reduced])].seed) - set(

@@ -27,8 +27,9 @@ def within_budget(
 ) -> Finding:
     """A network of `run` or the dense one is within the budget, its error below `times` dense.
 
-    Of the networks that have `at_most` so much of each column, the one of least mean validation
-    error is tested on test. If none is within the budget, that is counted and needs no test.
+    Among the networks with `at_most` this much of each column, the one with the lowest mean
+    validation error is tested on the test split. If none is within the budget, this counts as exact
+    and needs no test.
     """
     for column in at_most:
         if column not in evidence.rows.columns or evidence.rows[column].isna().all():

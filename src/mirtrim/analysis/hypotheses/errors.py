@@ -1,4 +1,4 @@
-"""Hypotheses about the error of one run beside that of others."""
+"""Hypotheses that compare the error of one run with that of others."""
 
 from math import isnan, nan
 
@@ -29,8 +29,8 @@ def not_worse(
 ) -> Finding:
     """The error of `run` is below `times` that of `against` plus `margin`, as means over `ratios`.
 
-    With a margin this is the test of non-inferiority: to be better is not asked, only not to be
-    worse by as much as the margin. The line itself moves, so being just as good can be shown.
+    With a margin this is a test of non-inferiority: the run need not be better, only not worse by
+    the margin or more. The line itself moves, so being just as good can be shown.
     """
     shared = common_ratios(evidence, [run, against], ratios)
     first, second = paired_errors(evidence, [run, against], shared)
@@ -54,8 +54,8 @@ def lower_error(
     """The error of `run` is below that of every run of `against`, as means over `ratios`.
 
     To be below all of them, it must pass the test against each (intersection-union test, which
-    needs no correction); to fail, the test against one of them, corrected for their number. What
-    is told is the comparison that decides: the worst one.
+    needs no correction); to fail, the test against one of them, corrected for their number. The
+    reported comparison is the one that decides: the worst one.
     """
     shared = common_ratios(evidence, [run, *against], ratios)
     tables = paired_errors(evidence, [run, *against], shared)
@@ -75,9 +75,9 @@ def lower_at_best_ratio(
 ) -> Finding:
     """At its best ratio, the error of `run` is below that of every run of `against`.
 
-    The best ratio is the one of least mean validation error among those up to `highest_ratio`;
-    the errors told are those on test. Where it is the lowest that `run` has, the note says so: a
-    better one may lie below, where nothing was run.
+    The best ratio is the one with the lowest mean validation error up to `highest_ratio`; the
+    reported errors are test errors. If it is the lowest ratio of `run`, the note says so: an even
+    lower one, which was not run, might be better.
 
     Raises:
         NotRun: `run` has no such ratio, or a run of `against` lacks the best one.

@@ -14,13 +14,13 @@ class Finding:
 
     Attributes:
         compared: the runs, in words.
-        ratios: asked compression ratios that it is about.
+        ratios: target compression ratios that it is about.
         measure: what `effect` is.
-        effect, low, high: and the interval that holds 95 % (NaN where nothing is estimated).
+        effect, low, high: the effect and its 95 % interval (NaN where nothing is estimated).
         favourable: whether the effect lies on the side of the hypothesis.
         counted: exact counts, the same for every seed, which need no test.
         p_value: two-sided, that the effect lies on the line; NaN if counted or with one seed.
-        p_signs: of another test, which decides nothing (`statistics.sign_flip_p`).
+        p_signs: of another test that does not affect the verdict (`statistics.sign_flip_p`).
         seeds, pieces, clusters: how many the numbers rest on.
         distance, spread: from the line, and how sure it is, for the seeds that would decide.
         note: what else a reader should know.
@@ -60,8 +60,8 @@ def finding_of(
     """The finding of a comparison whose hypothesis is that its effect is below 0.
 
     Args:
-        relative: tell the ratio of the errors rather than their difference.
-        p_value: in the place of that of the comparison.
+        relative: report the ratio of the errors rather than their difference.
+        p_value: replaces that of the comparison.
     """
     if comparison.seeds < 2:
         note = "; ".join([*([note] if note else []), "one seed decides nothing"])

@@ -1,6 +1,6 @@
 """Hypotheses about widths and lengths, from studies that vary the dense training of a task.
 
-Each seed gives one number, which is the same whatever the seed if the hypothesis is on its line.
+Each seed gives one number, which is the same for every seed if the effect lies exactly on the line.
 The test is that of their mean (Student's t over seeds). Where all seeds agree to the digit, which
 ratios of a coarse grid can do, there is no spread to measure by; then it is the sign test, and
 there is no interval.
@@ -79,7 +79,7 @@ def free_ratio_grows(
 ) -> Finding:
     """The largest ratio at which `run` has no more than dense error plus `margin` grows.
 
-    The effect is told as its negative, so that below 0 supports the claim, as everywhere.
+    The effect is negated, so that values below 0 support the claim, as everywhere.
     """
     rows = studied(evidence, study)
     if len(levels_of(rows, dimension)) < 2:

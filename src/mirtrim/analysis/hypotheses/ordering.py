@@ -23,13 +23,13 @@ def one_order(
     ratios: list[float],
     margin: float,
 ) -> Finding:
-    """The runs are in one order of error, whatever the seed.
+    """The runs have the same order of error for every seed.
 
-    The effect is Kendall's W over seeds: 1 if all seeds rank the runs alike, about 1 / seeds if
-    they rank them at random. Its p-value is Friedman's, from random permutations within seeds,
-    because a few seeds are too few for his chi-squared approximation. W is bounded and biased
-    upwards in a bootstrap, so no interval is given. The hypothesis is refuted where every pair
-    of runs is shown to differ by less than `margin` (two one-sided tests for each pair).
+    The effect is Kendall's W over seeds: 1 if all seeds rank the runs in the same way, about 1 /
+    seeds if they rank them at random. Its p-value is Friedman's, from random permutations within
+    seeds, because a few seeds are too few for his chi-squared approximation. W is bounded and
+    biased upwards in a bootstrap, so no interval is given. The hypothesis is refuted where every
+    pair of runs is shown to differ by less than `margin` (two one-sided tests for each pair).
     """
     if len(runs) < 3:
         raise ConfigError(f"runs: an order needs three runs at least, not {', '.join(runs)}")

@@ -54,7 +54,7 @@ def _absolute(track: Any) -> list[Event]:
 
 def _relative(events: list[Event]) -> mido.MidiTrack:
     track, before = mido.MidiTrack(), 0
-    # What ends a track stands behind all else of its tick.
+    # The end of a track comes after everything else at its tick.
     for tick, _, message in sorted(
         events, key=lambda event: (event[0], event[2].type == "end_of_track", event[1])
     ):

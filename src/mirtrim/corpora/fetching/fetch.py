@@ -1,9 +1,9 @@
 """Fetching a published corpus through mirdata's downloader, resumably.
 
-mirdata names the files, checks their MD5 and unpacks them. The bytes are fetched here first,
-because mirdata's own transfer starts anew after every interruption and some archives have
-gigabytes; and the index goes into the corpus' folder, because mirdata's place for it, beside
-its own code, may be read-only and is shared by all projects.
+mirdata names the files, checks their MD5 and unpacks them. The bytes are downloaded here first,
+because mirdata's own download restarts after every interruption and some archives have gigabytes;
+and the index goes into the corpus' folder, because mirdata's place for it, beside its own code, may
+be read-only and is shared by all projects.
 """
 
 import os

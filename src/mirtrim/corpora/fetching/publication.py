@@ -1,4 +1,4 @@
-"""What is to be fetched: the published files of a corpus, and how to check them."""
+"""Downloads: the published files of a corpus, and how to check them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

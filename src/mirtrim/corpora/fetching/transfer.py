@@ -15,7 +15,7 @@ BLOCK_BYTES = 1 << 20
 
 
 def size_of(url: str) -> int | None:
-    """Bytes behind `url`, asked for without fetching them; None if the server does not say.
+    """Size of `url` in bytes, without downloading it; None if the server does not report it.
 
     Raises:
         CorpusError: no connection, or a dead link.

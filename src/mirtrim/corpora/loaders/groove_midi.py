@@ -105,7 +105,7 @@ def download_groove(
         INDEX_SOURCE,
         [] if part == "index" else [SOURCES[part]],
         partial(open_dataset, LOADER),
-        # The audio is checked where it lies in the end, which every use of it does anyway.
+        # The audio is checked in its final place, as in every use of it.
         check=lambda dataset, folder: (
             validate(dataset, folder, ["midi"]) if part == "midi" else None
         ),

@@ -1,4 +1,4 @@
-"""Fetching what is missing of a published corpus, once."""
+"""Download the missing files of a published corpus, once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ FETCHED_NAME = "fetched.json"
 def fetch_missing(
     loader: str, settings: Settings, folder: Path, home: Path, making: Making
 ) -> None:
-    """Fetch what is not there: all wanted files, or the index alone for a user's folder."""
+    """Download missing files: all wanted ones, or only the index for a user's folder."""
     bare = initialise(loader, settings)
     if settings["folder"] is not None:
         if find_index(bare, settings, folder, home) is not None:
@@ -81,7 +81,7 @@ def _fetched(home: Path) -> dict[str, list[str]]:
 
 
 def _complete(home: Path, remotes: Sequence[Remote]) -> bool:
-    """Whether every part was fetched and none of its files has gone since."""
+    """Whether every part was downloaded and all its files still exist."""
     known = _fetched(home)
     return {r.key for r in remotes} <= set(known["parts"]) and all(
         (home / name).exists() for name in known["files"]

@@ -25,8 +25,8 @@ VALIDATION_SHARE, TEST_SHARE = 0.2, 0.2
 
 
 def _medley_song(track: Any) -> str:
-    # Test songs come from a collection of their own, with its own numbers (Lostanlen & Cella,
-    # ISMIR 2016).
+    # Test songs come from a separate collection with its own numbers (Lostanlen & Cella, ISMIR
+    # 2016).
     return f"{'test song' if track.subset == 'test' else 'song'} {track.song_id}"
 
 

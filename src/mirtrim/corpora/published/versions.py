@@ -1,4 +1,4 @@
-"""Which version of a corpus mirdata's loader means, and where its index lies."""
+"""The version of a corpus that mirdata's loader uses, and the location of its index."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A quiet bass and chords behind the drums, so that not every sound is a drum."""
+"""Quiet bass and chords accompanying the drums, so that not every sound is a drum."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ BEATS_PER_CHORD = 4
 def backing_parts(seconds: float, tempo: float, rng: np.random.Generator) -> list[Part]:
     """Bass and chords at `tempo` quarter notes per minute, from 0 to `seconds`.
 
-    Their rhythm is their own: a note may fall between strokes, which is what makes telling
-    drums from other instruments a task.
+    Their rhythm is independent: a note may fall between strokes, so the network has to distinguish
+    drums from other instruments.
     """
     beat = 60 / tempo
     tonic = int(rng.integers(0, 12))

@@ -66,7 +66,7 @@ def produce(
 
     Args:
         plan: JSON-able parameters; together with the code that makes tracks they identify
-            the content. A folder made by another plan is made anew.
+            the content. A folder made by another plan is made again.
         progress: called with (tracks ready, tracks in all).
 
     Raises:

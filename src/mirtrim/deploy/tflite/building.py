@@ -16,7 +16,7 @@ NO_ZEROS: Zeros = ((0, 0), (0, 0))
 
 @dataclass(frozen=True)
 class Entry:
-    """What a traced node holds.
+    """The value of a traced node.
 
     Attributes:
         value: the stored activation.

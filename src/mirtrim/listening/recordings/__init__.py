@@ -1,1 +1,1 @@
-"""How well networks hear a person's own recordings, beside a few lines without a network."""
+"""Score networks on users' own recordings, compared with a few simple rules."""

@@ -1,8 +1,7 @@
 """Recordings and annotations as plain files in a folder; docs/listening.md has the formats.
 
 An annotation has the name of its recording with another ending, or one table (`*.csv` whose first
-column is called `file`) says something of every recording: its class, or the pitch of its only
-note.
+column is called `file`) annotates every recording: its class, or the pitch of its only note.
 """
 
 import unicodedata
@@ -52,7 +51,7 @@ def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; correct `folder` of the recordings")
-    # Names beginning with a point are those of the system, such as ._a.wav beside a.wav.
+    # Names beginning with a dot are system files, such as ._a.wav next to a.wav.
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
     audio: dict[str, Path] = {}
     for path in sorted(path for path in files if path.suffix.lower() in AUDIO):
@@ -69,7 +68,7 @@ def annotated_files(folder: Path, task: str, kind: str) -> list[Annotated]:
 
 
 def _composed(name: str) -> str:
-    """A name as others write it: some systems part letters from their accents."""
+    """A normalised file name: some systems separate letters from their accents."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -103,7 +102,7 @@ def _one_by_one(
 
 
 def _can_be_read(path: Path, read: Callable[[Path], Truth]) -> bool:
-    """Whether a file is an annotation at all: notes to read, say, may lie beside recordings."""
+    """Whether a file is an annotation: read-me files, for example, may lie next to recordings."""
     try:
         read(path)
     except CorpusError:
@@ -139,7 +138,7 @@ def _from_table(
         if name not in audio:
             raise line.wrong(f"{folder / name} is missing; add it")
         if name in found:
-            raise line.wrong(f"{name} stands here twice; delete one")
+            raise line.wrong(f"{name} occurs twice; delete one")
         truth: Callable[[], Truth]
         if kind == "classes":
             if not value:
@@ -148,7 +147,7 @@ def _from_table(
         else:
             pitch = line.number_at(place)
             if not MIDI_PITCHES.start <= pitch < MIDI_PITCHES.stop:
-                raise line.wrong(f"{value} is no MIDI pitch (0 to 127)")
+                raise line.wrong(f"{value} is not a MIDI pitch (0 to 127)")
             truth = partial(single_note, audio[name], pitch)
         found[name] = Annotated(name, audio[name], truth)
     lacking = [name for name in audio if name not in found]
@@ -168,7 +167,7 @@ def read_onsets(task: str, path: Path) -> EventTruth:
         if label is None:
             known = ", ".join(sorted(CLASS_OF_DRUM))
             raise line.wrong(
-                f"{line.cells[1]!r} is no drum; known: {known}, and pitches of General MIDI "
+                f"{line.cells[1]!r} is not a drum; known: {known}, and pitches of General MIDI "
                 "(35 to 81)"
             )
         labels.append(label)
@@ -185,20 +184,20 @@ def read_f0(task: str, path: Path) -> PitchTruth:
         if len(times) > 1 and times[-1] <= times[-2]:
             raise line.wrong(f"{times[-1]:g} s does not follow {times[-2]:g} s")
     if len(times) < 2:
-        raise CorpusError(f"{path}: holds {len(times)} values of f0, two at least are needed")
+        raise CorpusError(f"{path}: has {len(times)} values of f0, at least two are needed")
     return PitchTruth(np.array(times), np.array(hertz))
 
 
 def read_chords(task: str, path: Path) -> ChordTruth:
     """Beginning and end in seconds, and a label in Harte's notation."""
-    lacking = "beginning, end and label are needed"
+    lacking = "start, end and label are needed"
     intervals: list[tuple[float, float]] = []
     labels: list[str] = []
     for line in read_rows(path, times=2, needed=3, lacking=lacking):
         start, end, label = line.seconds_at(0), line.seconds_at(1), line.cells[2]
         if end < start or (intervals and start < intervals[-1][1] - OVERLAP_SECONDS):
             raise line.wrong(
-                f"{start:g} to {end:g} s overlaps what is before, or ends before it begins"
+                f"{start:g} to {end:g} s overlaps the previous one, or ends before it starts"
             )
         try:
             class_of(label)

@@ -1,4 +1,4 @@
-"""Cells of text files: how they are parted, and one line of error for whatever is wrong in them."""
+"""Parse the cells of text files, and report any problem in one line."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ Text = tuple[int, str]  # a line, and its number from 1
 
 @dataclass(frozen=True)
 class Line:
-    """The cells of a line, and where it stands; lines are counted from 1."""
+    """The cells of a line, and its number, counted from 1."""
 
     path: Path
     number: int
@@ -36,7 +36,7 @@ class Line:
         if DECIMAL_COMMA.fullmatch(text):
             raise self.wrong(f"decimal comma in {text}; write {text.replace(',', '.')}")
         if not _is_number(text) or not np.isfinite(float(text)):
-            raise self.wrong(f"{text!r} is no number; correct it")
+            raise self.wrong(f"{text!r} is not a number; correct it")
         return float(text)
 
     def seconds_at(self, column: int) -> float:
@@ -68,10 +68,10 @@ def read_rows(path: Path, *, times: int, needed: int, lacking: str = "") -> Iter
     Args:
         times: how many columns of times there are.
         needed: how many columns a line must have.
-        lacking: what is said of a line that has fewer.
+        lacking: message for a line that has fewer.
 
     Raises:
-        CorpusError: the same, or it holds nothing but names, or may have decimal commas.
+        CorpusError: the same, or it has only a header, or may have decimal commas.
     """
     lines = _text_lines(path)
     begun = next((line for _, line in lines if BEGINS_A_NUMBER.match(line)), None)
@@ -81,7 +81,7 @@ def read_rows(path: Path, *, times: int, needed: int, lacking: str = "") -> Iter
     parted = _parted(lines, sign, path)
     if parted and _names_columns(parted[0].cells[:times]):
         if len(parted) == 1:
-            raise parted[0].wrong(f"{parted[0].cells[0]!r} is no number")
+            raise parted[0].wrong(f"{parted[0].cells[0]!r} is not a number")
         parted = parted[1:]
     if sign == ",":
         _refuse_decimal_commas(parted, times, needed)
@@ -92,7 +92,7 @@ def read_rows(path: Path, *, times: int, needed: int, lacking: str = "") -> Iter
 
 
 def first_cell(path: Path) -> str:
-    """The first cell of a file that may be no text at all, in lower case; empty if it has none."""
+    """The first cell of a file in lower case; empty if it has none. The file need not be text."""
     try:
         text = path.read_bytes().decode("utf-8-sig", errors="replace")
     except OSError:
@@ -108,7 +108,7 @@ def _text_lines(path: Path) -> list[Text]:
     try:
         return _kept(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: is no text in UTF-8; save it as that") from error
+        raise CorpusError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -151,7 +151,7 @@ def _parted(lines: Sequence[Text], sign: str | None, path: Path) -> list[Line]:
 
 
 def _names_columns(cells: Sequence[str]) -> bool:
-    """Whether cells where times should stand are names; O.512 is a time with a typing error."""
+    """Whether cells are names instead of times; O.512 is a time with a typing error."""
     return all(
         any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell)) and not _is_number(cell)
         for cell in cells
@@ -159,7 +159,7 @@ def _names_columns(cells: Sequence[str]) -> bool:
 
 
 def _refuse_decimal_commas(lines: Sequence[Line], times: int, needed: int) -> None:
-    """Of 0,512 nobody can tell whether it is half a second, or a pitch at 0 s."""
+    """Detects ambiguous cells: 0,512 may be half a second, or a pitch at 0 s."""
     if any("." in cell and _is_number(cell) for line in lines for cell in line.cells):
         return
     for line in lines:

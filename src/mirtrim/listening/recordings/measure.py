@@ -30,14 +30,14 @@ DIGITS = 16
 
 @dataclass(frozen=True)
 class Estimator:
-    """A network or a rule: how it hears a file, and what rows say of it."""
+    """A network or a rule: how it analyses a file, and its entries in rows."""
 
     hear: Callable[[Path], Heard]
     said: Mapping[str, Any]
 
 
 def networks_of(task: str, given: Sequence[Path]) -> list[Path]:
-    """Bundles of a task, without endings; a folder stands for all bundles in it.
+    """Bundles of a task, without endings; a folder stands for all its bundles.
 
     Raises:
         ConfigError: something given is neither a bundle nor a folder, or none is of the task.
@@ -50,7 +50,7 @@ def networks_of(task: str, given: Sequence[Path]) -> list[Path]:
             found += [base_of(path)] if read_description(path).about.task == task else []
     if not found:
         where = ", ".join(str(path) for path in given) or "no folder"
-        raise ConfigError(f"no network of task {task} lies in {where}; run `snakemake models`")
+        raise ConfigError(f"{where} has no network of task {task}; run `snakemake models`")
     return found
 
 
@@ -72,7 +72,7 @@ def measure(
         data_folder: where recordings that are fetched are kept.
         known: rows of an earlier measurement; those of the same digest are taken as they are.
         code: digest of the code that scores.
-        count: called with (recordings heard, recordings to hear).
+        count: called with (recordings done, recordings in total).
 
     Returns:
         Rows with `COLUMNS`, rules first, then networks by rising ratio.
@@ -96,7 +96,7 @@ def measure(
         _estimator(partial(heard_by, rule, scene), rule.name, RULE, library=rule.library)
         for rule in RULES_OF_TASK.get(task.name, ())
     ] + [_network(bundle) for bundle in bundles]
-    # What of a block changes scores; where files lie does not.
+    # The keys of a block that affect scores; the location of files does not.
     common = {"task": task.name, "remove_shift": bool(block.get("remove_shift")), "code": code}
     before = _by_digest(known)
     rows: list[dict[str, Any]] = []
@@ -147,14 +147,14 @@ def _scene(task: Any, bundles: Sequence[OnnxListener], truths: Sequence[Truth]) 
 def _check_labels(
     recordings: Sequence[Annotated], truths: Mapping[str, Truth], scene: Scene
 ) -> None:
-    """A class that no network can name would be an error of whoever wrote the table."""
+    """Refuse a class that no network has: it is a mistake in the table."""
     known = {name.lower() for name in scene.classes}
     for one in recordings:
         truth = truths[one.name]
         if isinstance(truth, ClassTruth) and truth.label.lower() not in known:
             raise CorpusError(
-                f"{one.audio}: is a {truth.label!r}, which no network names; they know "
-                f"{', '.join(scene.classes)}; leave it out, or call it so"
+                f"{one.audio}: no network has the class {truth.label!r}; they have "
+                f"{', '.join(scene.classes)}; leave it out, or rename its class"
             )
 
 
@@ -175,7 +175,7 @@ def _network(bundle: OnnxListener) -> Estimator:
 
 
 def _content(one: Annotated, truth: Truth) -> str:
-    """Digest of a recording and of what is known of it."""
+    """Digest of a recording and its annotation."""
     plain = [v.tolist() if hasattr(v, "tolist") else v for v in vars(truth).values()]
     return sha256_of_value([sha256_of_file(one.audio), repr(plain)])
 

@@ -41,7 +41,7 @@ def annotated_tracks(
         settings: loader; folder, index, version, parts and split may be left out or null. With a
             `folder`, nothing but the index is fetched.
         kind: how the task is listened with.
-        folder: where what is fetched is kept.
+        folder: where downloads are stored.
 
     Raises:
         ConfigError: no such loader.
@@ -52,7 +52,7 @@ def annotated_tracks(
     folder.mkdir(parents=True, exist_ok=True)
     kinds = None
     if loader == guitarset.LOADER:
-        # Its hexaphonic recordings are large, and nothing is heard of them.
+        # Its hexaphonic recordings are large and not used.
         named["parts"] = named["parts"] or guitarset.PARTS
         kinds = guitarset.KINDS
     dataset = ready(loader, named, folder, making, kinds)

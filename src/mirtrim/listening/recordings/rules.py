@@ -28,7 +28,7 @@ BAND_WINDOW, BAND_HOP = 1024, 256
 LOWEST_HZ, HIGHEST_HZ = 32.703, 2093.0  # C1 to C7
 CHROMA_HOP = 2048
 SHARPNESS = 20.0  # of correlations, before the softmax
-# A chord goes on from one frame to the next with nine tenths; the others share the rest.
+# A chord continues from frame to frame with probability 0.9; the others share the rest.
 CHANGE_PENALTY = float(np.log(0.9 / (0.1 / (CLASSES - 1))))
 
 
@@ -48,7 +48,7 @@ class Rule:
     Attributes:
         name: as tables have it.
         library: what computes it, with its version; `NONE` if nothing does.
-        hear: samples at `RATE`, (samples,), and the scene → what is heard.
+        hear: samples at `RATE`, (samples,), and the scene → the result.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Rule:
 
 
 def heard_by(rule: Rule, scene: Scene, path: Path) -> Heard:
-    """What a rule hears in a file."""
+    """The result of a rule for a file."""
     return rule.hear(read_mono(path, RATE), scene)
 
 

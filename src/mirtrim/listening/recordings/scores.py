@@ -1,4 +1,4 @@
-"""Scores of what was heard against what can be known of a recording that long, whoever heard it."""
+"""Score results against the annotation of a recording of that length, for networks and rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from mirtrim.tasks.onset_scores import onset_scores
 from mirtrim.utils.errors import CorpusError
 
 MERGE_SECONDS = 0.03
-# A recording may begin so much before or behind its annotation if that is to be put right.
+# Largest constant lag between a recording and its annotation that can be removed.
 SHIFTS = np.round(np.arange(-0.1, 0.1001, 0.005), 3)
 # Registers of the fundamental, in Hz: C3 and C6 part them.
 REGISTERS: Mapping[str, tuple[float, float]] = {
@@ -80,7 +80,7 @@ def _event_scores(heard: Heard, truth: EventTruth, remove_shift: bool) -> dict[s
 def reference_of(truth: EventTruth, detectors: Sequence[str]) -> dict[str, np.ndarray]:
     """Times of each detector; those of one closer than 30 ms are one.
 
-    A single detector hears everything; three drums are the five in `THREE_OF_FIVE`.
+    A single detector gets all events; `THREE_OF_FIVE` maps the five drums to three.
     """
     labels = np.array(truth.labels, dtype=object)
     if len(detectors) == 1:
@@ -135,7 +135,7 @@ def _(heard: Tags, truth: ClassTruth) -> dict[str, float]:
 
 
 def within(truth: Truth, name: str, duration_seconds: float) -> Truth:
-    """A truth without what lies behind the end of its recording, as in training.
+    """An annotation without events after the end of its recording, as in training.
 
     A warning tells of events that are left out.
 
@@ -143,7 +143,7 @@ def within(truth: Truth, name: str, duration_seconds: float) -> Truth:
         name: of the recording, for messages.
 
     Raises:
-        CorpusError: most of it lies behind the end, as of times in milliseconds or samples.
+        CorpusError: most of it is after the end, as with times in milliseconds or samples.
     """
     track = SimpleNamespace(track_id=name)
     if isinstance(truth, EventTruth):

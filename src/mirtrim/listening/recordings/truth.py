@@ -1,4 +1,4 @@
-"""What is known of a recording: events, a fundamental, chords, or one class."""
+"""Annotations of a recording: events, a fundamental, chords, or one class."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from mirtrim.tasks.audio import read_mono
 
-# What is struck and belongs to no drum class; it is an onset all the same.
+# Struck sounds that belong to no drum class; they count as onsets.
 OTHER = "other"
 # Five classes of drums as three: all skins together, and all bronze.
 THREE_OF_FIVE: Mapping[str, str] = {
@@ -78,9 +78,9 @@ Truth = EventTruth | PitchTruth | ChordTruth | ClassTruth
 
 @dataclass(frozen=True)
 class Annotated:
-    """A recording, and what is known of it.
+    """A recording and its annotation.
 
-    `truth` is read when it is asked for, as some of it needs the audio.
+    `truth` is read lazily, because some annotations need the audio.
     """
 
     name: str

@@ -18,9 +18,9 @@ has
     loss = (1 / n) Σ_i w_i · loss_i
 
 with the probabilities p of the network in training, as it is at that step, and q of the trained
-dense one. λ is the setting. Weights are constants to the gradient, and their mean is 1, so the
-learning rate means what it meant. The dense training has no other network to disagree with, and
-stays as it is.
+dense one. λ is the setting. Weights are constants for the gradient, and their mean is 1, so the
+learning rate keeps its meaning. The dense training has no other network to disagree with, and is
+unchanged.
 """
 
 import math
@@ -48,7 +48,7 @@ from mirtrim.utils.errors import ConfigError
 def flawed(setting: Setting) -> Setting:
     """The setting with the training data that its configuration asks for (`tasks.flaws`).
 
-    The digest of its data stays: what is changed follows from them and from the settings.
+    The digest of its data is unchanged: the changes follow from the data and the settings.
     """
     training = setting.config["training"]
     if not flaws_of(training):
@@ -58,14 +58,14 @@ def flawed(setting: Setting) -> Setting:
 
 
 def augmented(setting: Setting) -> Setting:
-    """The setting with altered training examples, if its configuration asks for them."""
+    """The setting with altered training examples, if configured."""
     if not setting.config["training"].get("augmentation"):
         return setting
     return replace(setting, task=augmented_kind(type(setting.task))())
 
 
 def _beside(setting: Setting, part: type, other: nn.Module, **own: Any) -> Setting:
-    """The setting with `part` in front of its task, which asks `other`, a network that is put into
+    """The setting with `part` wrapped around its task; `part` calls `other`, a network in
     evaluation mode."""
     kind = type(setting.task)
     other = other.to(setting.device).eval().requires_grad_(False)
@@ -74,7 +74,7 @@ def _beside(setting: Setting, part: type, other: nn.Module, **own: Any) -> Setti
 
 
 class Taught(WindowedTask):
-    """The part of a task that asks its teacher; see `taught`."""
+    """The part of a task that calls its teacher; see `taught`."""
 
     other: nn.Module
     share: float
@@ -97,7 +97,7 @@ class Taught(WindowedTask):
 
 
 def mixed(targets: Tensor, outputs: Tensor, share: float, shift: float = 0.0) -> Tensor:
-    """Targets of which `share` is a teacher's word.
+    """Targets that mix in the teacher's outputs with weight `share`.
 
     Args:
         targets: classes, (batch,) int64, or shares between 0 and 1, (batch, …).
@@ -114,7 +114,7 @@ def mixed(targets: Tensor, outputs: Tensor, share: float, shift: float = 0.0) ->
 
 
 def taught(setting: Setting, teacher: nn.Module) -> Setting:
-    """The setting with `training.teacher` of its targets from `teacher`, if it asks for any.
+    """The setting with a share `training.teacher` of its targets from `teacher`, if configured.
 
     Args:
         teacher: the trained dense network; put into evaluation mode.
@@ -152,7 +152,7 @@ def damage_weights(here: Tensor, dense: Tensor, weight: float) -> Tensor:
 class SelfDamaged(WindowedTask):
     """The part of a task that weights its training examples; see `self_damaged`.
 
-    Its training targets are labels as shares and, beside them, the dense network's probabilities,
+    Its training targets are labels as shares, followed by the dense network's probabilities,
     (batch, 2 · classes).
     """
 
@@ -181,7 +181,7 @@ class SelfDamaged(WindowedTask):
 
 
 def self_damaged(setting: Setting, dense: nn.Module) -> Setting:
-    """The setting with `training.damage_weight`, if it asks for any.
+    """The setting with `training.damage_weight`, if configured.
 
     Args:
         dense: the trained dense network; put into evaluation mode.

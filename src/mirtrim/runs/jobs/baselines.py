@@ -1,7 +1,7 @@
 """What a few lines without a neural network reach, scored exactly as the networks are.
 
-A network that is worse than such a rule is a weak baseline for its own trimmed children, and that
-has to stand beside them. Each rule reads the features that the network reads, predicts in the
+A network that is worse than such a rule is a weak baseline for its own trimmed versions, so both
+are reported together. Each rule reads the features that the network reads, predicts in the
 network's form, and is decoded by the task (thresholds and penalties chosen on validation). Nothing
 is chosen on test, and no constant below was fitted to these corpora.
 """
@@ -39,7 +39,7 @@ FLOOR = 1e-8
 def yin(task: Pitch, store: FeatureStore, split: str, features: Parameters) -> Predictions:
     """YIN (de Cheveigné & Kawahara 2002) as librosa has it: threshold and window at its defaults.
 
-    It says nothing about silence: every frame is called sounding, which raw pitch ignores.
+    It does not detect silence: every frame counts as voiced, which raw pitch ignores.
     """
     found = {}
     step = features["hop"] * features["score_every_frames"]
@@ -152,8 +152,8 @@ def _spectra(
     return found
 
 
-# Task → what its rule is called, and the rule. There is none for the five kinds of drums. The
-# workflow, which does not want to import this, has the names as `WITH_BASELINE`.
+# Task → name of its rule, and the rule. There is none for the five kinds of drums. The workflow #
+# has the names as `WITH_BASELINE`, to avoid importing this module.
 RULES: Mapping[str, tuple[str, Rule]] = {
     "pitch": ("YIN, untuned", yin),
     "onset": ("spectral flux", spectral_flux),

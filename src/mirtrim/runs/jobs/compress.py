@@ -186,7 +186,7 @@ def _run_round(
 
 
 def _stage_name(run: Run, stage: Stage) -> str:
-    """Where a training stands, for a person who watches."""
+    """The progress of a training, for users."""
     place = list(run.rounds).index(stage.round) + 1
     name = f"round {place}/{len(run.rounds)}, ratio {stage.target_ratio:g}"
     trainings = run.method.trainings(run.settings)

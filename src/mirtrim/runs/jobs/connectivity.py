@@ -87,8 +87,8 @@ def connectivity(
 ) -> Connectivity:
     """Train `network` twice from the weights that it has, and score what lies between.
 
-    Statistics of batch norms are measured anew at every point, as those of two networks are not
-    those of a network between them (Jordan et al., REPAIR, ICLR 2023).
+    Batch-norm statistics are re-estimated at every point, because those of two networks do not fit
+    a network between them (Jordan et al., REPAIR, ICLR 2023).
 
     Args:
         network: a ticket at the weights that it is rewound to; has them again afterwards.
@@ -122,8 +122,8 @@ def connectivity(
 def tickets_of(run: compress.Run, networks: Path) -> Iterator[tuple[float, Round, Ticket]]:
     """The ticket of every round of a finished run, with the weights that it was trained from.
 
-    Each is prepared anew from the trained network of the round before, which is read back: the
-    cuts are those of the run, because nothing else decides them.
+    Each is recreated from the stored trained network of the previous round: the cuts are those of
+    the run, because nothing else affects them.
 
     Args:
         networks: the folder that the run's job wrote.
@@ -132,7 +132,7 @@ def tickets_of(run: compress.Run, networks: Path) -> Iterator[tuple[float, Round
         Ratio, round and ticket. The ticket's network is free to be changed.
 
     Raises:
-        ConfigError: the method has no tickets of its own, as it does not go on from round to round.
+        ConfigError: the method has no tickets, as its rounds do not build on each other.
         ArtefactError: a network is missing, damaged, or not of the shape of the ticket.
     """
     method, settings, setting = run.method, run.settings, run.setting

@@ -60,7 +60,7 @@ def cost(
 
 
 def onnx_file(base: Path, number_format: str) -> Path:
-    """The ONNX file of a network in a number format, beside `base`."""
+    """The ONNX file of a network in a number format, next to `base`."""
     return base.with_name(f"{base.name}.{number_format}.onnx")
 
 

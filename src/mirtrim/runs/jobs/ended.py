@@ -12,6 +12,6 @@ def mark_ended(folder: Path) -> None:
 
 
 def remove_ended(resume_folder: Path) -> None:
-    """Delete the folders in `resume_folder` of jobs that have ended; others stay."""
+    """Delete the folders of finished jobs in `resume_folder`; others stay."""
     for mark in resume_folder.glob(f"*/{ENDED}"):
         shutil.rmtree(mark.parent, ignore_errors=True)

@@ -115,7 +115,7 @@ class Learner:
 
 @dataclass(frozen=True)
 class Merged:
-    """One way to serve both tasks.
+    """One way to merge both tasks.
 
     Attributes:
         way: "separate" networks, "start" (the trunk before both trainings), "average",
@@ -137,7 +137,7 @@ class Merged:
 
 
 def merged_in_every_way(start: Weights, learners: Sequence[Learner]) -> Iterator[Merged]:
-    """Score all ways to serve the tasks of `learners`, which were trained from `start`.
+    """Score all ways to merge the tasks of `learners`, which were trained from `start`.
 
     λ is chosen by the mean validation error; of equal ones the smallest λ.
     """
@@ -167,7 +167,7 @@ def merged_in_every_way(start: Weights, learners: Sequence[Learner]) -> Iterator
     yield Merged("average", line[1 / tasks], *shared, 1 / tasks)
     yield Merged("task_vectors", line[best], *shared, best, searched)
     elected = elect(vectors)
-    # The start is kept beside the elected vector: every task needs both.
+    # The start is kept next to the elected vector: every task needs both.
     stored = size(2 * trunk + heads + tasks, mask_bits=tasks * trunk)
     yield Merged("emr", scored([elected.weights(start, t) for t in range(tasks)]), *stored)
 
@@ -204,8 +204,8 @@ def measure_merging(
         raise ConfigError(f"merging: {run.settings.name} masks; choose a run of trim")
     if dict(run.setting.features) != dict(other.features):
         raise ConfigError(
-            f"merging: {run.setting.task.name} and {other.task.name} hear other features, and "
-            "cannot share a trunk; give both tasks the same"
+            f"merging: {run.setting.task.name} and {other.task.name} have different features, "
+            "and cannot share a trunk; give both tasks the same"
         )
     of_ratio = {row.target_ratio: row for _, row in rows.iterrows() if row.target_ratio in ratios}
     found: list[Merge] = []

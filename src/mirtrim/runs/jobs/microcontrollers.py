@@ -69,6 +69,6 @@ def _test_error(setting: Setting, network: nn.Module, row: pd.Series) -> float:
     task, features = setting.task, setting.features
     with torch.no_grad():
         predictions = task.predict(network, setting.store, "test", features)
-    # What was tuned stands among the scores.
+    # Tuned values are among the scores.
     pieces = task.score(predictions, setting.store, features, json.loads(row.scores))
     return 1.0 - task.summarise(pieces)[task.main_score]

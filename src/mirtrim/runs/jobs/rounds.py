@@ -83,7 +83,7 @@ def train(
     """Train `network` in place.
 
     Args:
-        progress, name: who is told of finished epochs, and what the training is called there.
+        progress, name: callback for finished epochs, and the training's name in its calls.
         epochs_factor: times the epochs of the setting.
         training_cost: work per example relative to plain training.
     """

@@ -155,5 +155,5 @@ class TaskData:
 
 
 def single_thread() -> None:
-    """Use one thread: the same bits whatever the number of cores, and no fighting for them."""
+    """Use one thread: the same bits for any number of cores, and no contention."""
     torch.set_num_threads(1)

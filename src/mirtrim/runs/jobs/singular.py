@@ -58,7 +58,8 @@ def changed_networks(run: Run, networks: Path | None) -> Iterator[tuple[float, n
 def layers_compared(
     network: nn.Module, dense: State, threshold: float = INTRUDER
 ) -> dict[str, Directions]:
-    """The directions of every layer with two outputs or more, by its name, beside the dense ones.
+    """The directions of every layer with two outputs or more, by name, compared with the dense
+    ones.
 
     Raises:
         ConfigError: a layer has other sizes than in `dense`.
@@ -100,7 +101,7 @@ def measure_directions(
     if not wanted:
         listed = ", ".join(f"{ratio:g}" for ratio in ratios)
         raise ConfigError(f"singular: {run.settings.name} has no ratio of {listed}")
-    # Rounds behind the last one that is wanted need not be there.
+    # Rounds after the last one that is needed may be missing.
     short = replace(run, rounds={n: r for n, r in run.rounds.items() if r <= max(wanted)})
     found = [
         _row(of_ratio[ratio], layers_compared(network, dense), code_digest)

@@ -36,14 +36,14 @@ def variants_of(config: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str,
         config: checked, but for what a variant makes of the settings of a task.
 
     Raises:
-        ConfigError: a level changes what it must not, or stands there twice.
+        ConfigError: a level changes a key that it must not, or occurs twice.
     """
     for study, block in config["studies"].items():
         for task, dimensions in (block.get("variants") or {}).items():
             if task not in block["tasks"]:
                 continue  # the profile has left it out
             where = f"config key studies.{study}.variants.{task}"
-            # In an order of its own: names must not hang on that of the keys.
+            # In a fixed order: names must not depend on the order of the keys.
             dimensions = {name: dimensions[name] for name in sorted(dimensions, key=_place)}
             for name, levels in dimensions.items():
                 _check_levels(levels, f"{where}.{name}")
@@ -81,7 +81,7 @@ def _check_levels(levels: list[dict[str, Any]], where: str) -> None:
     values = [level["value"] for level in levels]
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
-        raise ConfigError(f"{where}: value {twice:g} is there twice")
+        raise ConfigError(f"{where}: value {twice:g} occurs twice")
     for index, level in enumerate(levels):
         unknown = sorted(level.keys() - {"value", *CHANGES})
         if unknown:

@@ -1,4 +1,4 @@
-"""Functions of torch that are slow on a processor, computed another way, with the same result.
+"""Faster implementations of torch functions that are slow on a CPU, with the same results.
 
 Each is a replacement: called with the arguments of torch's function, it returns the result, or
 None where torch is to do it.

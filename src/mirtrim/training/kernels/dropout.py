@@ -1,8 +1,8 @@
 """Dropout whose random numbers cost a quarter: four are cut from one draw of 64 bits.
 
-Torch draws a double for each value, by a generator that makes 64 bits in about the time. Sixteen
-are enough to decide: the probability of keeping a value is a multiple of 1 / 65536, and what is
-kept is divided by that probability, so the mean is exact.
+Torch draws a double for each value, with a generator that makes 64 bits in about the same time.
+Sixteen bits are enough: the probability of keeping a value is a multiple of 1 / 65536, and kept
+values are divided by that probability, so the mean is exact.
 """
 
 import torch
@@ -15,8 +15,8 @@ PER_DRAW = 4
 def dropout(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor | None:
-    """`torch.nn.functional.dropout`, drawn from torch's generator in its own way; None where torch
-    is to do it.
+    """`torch.nn.functional.dropout`, drawn differently from torch's generator; None where torch
+    should do it.
     """
     kept = _kept(p)
     if (

@@ -15,7 +15,7 @@ MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
 BASS_LOWEST, BASS_HIGHEST = 28, 43
 MELODY_LOWEST, MELODY_HIGHEST = 67, 88
 KICK, SNARE, HAT = 36, 38, 42
-# Silence between chords in the same voice, so that a change is heard as one.
+# Silence between chords in the same voice, so that changes are audible.
 RELEASE_SECONDS = 0.02
 TUNING_SEMITONES = 0.3
 
@@ -226,7 +226,7 @@ def beaten(
     """A drum pattern of two bars, repeated.
 
     Args:
-        eighths: times of what is played, in seconds.
+        eighths: times of the eighth notes, in seconds.
         kicks: chances of the bass drum, of which one is drawn for each eighth off the first ones.
     """
     loudness = float(rng.uniform(*loudness_range))

@@ -1,9 +1,9 @@
 """Who plays in the embedded corpus: invented drummers, each with a kit and habits.
 
-Spreads and offsets follow what is known of human timing: drummers deviate from the grid by
-about 5 to 20 ms, place the snare late or the cymbals early as a matter of style, and swing
-at ratios that depend on tempo (Hellmer & Madison, Music Perception 2015; Räsänen et al.,
-PLoS ONE 2015; Friberg & Sundström, Music Perception 2002).
+Spreads and offsets follow the literature on human timing: drummers deviate from the grid by about 5
+to 20 ms, place the snare late or the cymbals early as a matter of style, and swing at ratios that
+depend on tempo (Hellmer & Madison, Music Perception 2015; Räsänen et al., PLoS ONE 2015; Friberg &
+Sundström, Music Perception 2002).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Drummer:
         drift_ms: standard deviation of the slow wandering around the tempo.
         swing: place of the second of two sixteenths; 0.5 is straight, 0.67 a triplet.
         ghosts: probability of playing a possible ghost note.
-        fill_bars: a fill closes every so many bars.
+        fill_bars: number of bars between fills.
         flams: probability that an accent is played as a flam.
         edge: probability that a hi-hat or rim is struck on its edge.
         accent: velocity between weak and strong beats.
@@ -72,8 +72,8 @@ _TABLE = (
 # fmt: on
 DRUMMERS = {row[0]: Drummer(*row) for row in _TABLE}
 
-# Training and validation share their players; one test piece in four is by a player, and on a
-# kit or tuning, that training never heard.
+# Training and validation share their players; one test piece in four has a player, and a kit or #
+# tuning, that are not in training.
 PLAYERS_OF_SPLIT = {
     "train": ("drummer1", "drummer2", "drummer3", "drummer4", "drummer5", "drummer6"),
     "validation": ("drummer1", "drummer2", "drummer3", "drummer4", "drummer5", "drummer6"),

@@ -8,7 +8,7 @@ from mirtrim.corpora.rendering.drums.drummers import Drummer
 from mirtrim.corpora.rendering.drums.styles import STYLES, Style
 from mirtrim.corpora.rendering.soundbank import Note
 
-# Roland pitches; where a second one stands, it is the edge or the rim of the same instrument.
+# Roland pitches; a second one is the edge or the rim of the same instrument.
 PITCHES = {
     "kick": (36, 36), "snare": (38, 40), "ghost": (38, 38), "stick": (37, 37),
     "closed": (42, 22), "open": (46, 26), "pedal": (44, 44), "ride": (51, 59), "bell": (53, 53),

@@ -20,10 +20,10 @@ class Melodist:
 
     Attributes:
         name: without underscores, as it becomes part of a track id.
-        split: the only split in which the program is heard. A few programs of the bank share
-            samples in part of their range (viola and violin).
+        split: the only split that uses the program. A few programs of the bank share samples in
+            part of their range (viola and violin).
         program: General MIDI program, from 0.
-        tuning_cents: where f0 lies against equal temperament at 440 Hz.
+        tuning_cents: f0 relative to equal temperament at 440 Hz.
         lowest, highest: MIDI pitches of its range.
         sustained: whether it can bend and shake a note while it sounds.
         lfo_delay_seconds, lfo_hz: the vibrato that the bank itself adds, if lfo_hz is not 0: a

@@ -114,7 +114,7 @@ class Manner:
     Attributes:
         beat_seconds: length of a quarter note.
         legato: share of a note's written length that sounds.
-        phrase_beats: a breath may come at the end of every so many quarter notes.
+        phrase_beats: number of quarter notes after which there may be a breath.
         glide_chance: probability that a note is approached with a glide.
         vibrato_semitones, vibrato_hz: of notes long enough; 0 without vibrato.
     """

@@ -73,10 +73,10 @@ def annotation(line: Line, dry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moments(dry: np.ndarray, sample_rate: int, silence_db: float) -> tuple[np.ndarray, np.ndarray]:
-    """Times of annotations in seconds, and whether a dry sound is heard then, both (values,).
+    """Times of annotations in seconds, and whether a dry sound is audible then, both (values,).
 
-    A moment is silent if the sound around it lies so many decibels below its loudest moment,
-    so that what rings after a note counts and what has died away does not.
+    A moment is silent if the sound around it is this many decibels below its loudest moment, so
+    that the audible decay of a note counts as sound.
     """
     seconds = len(dry) / sample_rate
     times = np.arange(round(seconds / ANNOTATION_HOP_SECONDS)) * ANNOTATION_HOP_SECONDS

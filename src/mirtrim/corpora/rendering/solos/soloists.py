@@ -1,10 +1,10 @@
 """Who plays in the embedded corpus of solos: the eight classes of Medley-solos-DB.
 
 Programs are General MIDI, counted from 0. Half of the validation and test songs of two classes
-are played by programs that training does not hear: the overdriven guitar (samples of its own)
-and the electric grand piano (those of the other pianos, changed). The bank has one program for
-each of the other classes, two of them for the singer.
-The female singer is sampled: choirs that sing "aah" and "ooh" without words.
+are played by programs that are not in training: the overdriven guitar (with its own samples) and
+the electric grand piano (modified samples of the other pianos). The bank has one program for each
+of the other classes, two of them for the singer. The female singer is sampled: choirs that sing
+"aah" and "ooh" without words.
 """
 
 from collections.abc import Mapping

@@ -144,7 +144,7 @@ def _vibrato(song: Song, seconds: float) -> Sequence[tuple[float, float]]:
 def microphone(mix: np.ndarray, song: Song) -> np.ndarray:
     """A mix at 48 kHz through the song's microphone, (samples,) → (samples,).
 
-    The response has no phase, so onsets stay where they are, and is held within ±15 dB.
+    The response is zero-phase, so onsets do not move, and is limited to ±15 dB.
     """
     length = next_fast_len(len(mix), real=True)
     octaves = np.log2(np.maximum(rfftfreq(length, 1 / RENDERER_RATE), 40.0) / 1000)

@@ -1,7 +1,7 @@
 """Which onsets of a finished recording can be heard in it.
 
 A soft note under a loud chord, in noise, or in the reverberation of the last stroke is in the MIDI
-file and not in the sound. A network that is told of it learns to see onsets where there are none.
+file but inaudible. A network that is trained on it learns to find onsets where there are none.
 """
 
 from collections.abc import Sequence

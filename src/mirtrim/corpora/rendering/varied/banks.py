@@ -1,4 +1,4 @@
-"""Sound banks that a person names: SoundFonts, and folders of single sounds."""
+"""User-supplied sound banks: SoundFonts, and folders of single sounds."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ class Bank:
 
     Attributes:
         path: of the file.
-        digest: SHA-256 of the file; a corpus is rendered anew if it changes.
+        digest: SHA-256 of the file; a corpus is rendered again if it changes.
     """
 
     path: Path

@@ -16,15 +16,15 @@ from mirtrim.sound.effects import amplitude
 from mirtrim.utils.errors import CorpusError
 
 VOICES = ("kick", "stick", "snare", "pedal", "open", "closed", "bell", "ride", "crash", "tom")
-# What a stroke is played with where a kit lacks its own sound; empty: it is left out.
+# Substitutes for strokes whose sound a kit lacks; empty: the stroke is left out.
 INSTEAD: Mapping[str, tuple[str, ...]] = {
     "stick": ("snare",), "pedal": ("closed",), "open": ("closed",), "bell": ("ride", "crash"),
     "ride": ("crash", "closed"), "crash": ("ride", "open"), "tom": (), "kick": (), "snare": (),
     "closed": (),
 }  # fmt: skip
 NEEDED = ("kick", "snare", "closed")
-# Words in the names of files. The first that fits counts, and what is played with hands, shaken
-# or a loop is no part of a kit.
+# Words in file names. The first match counts; sounds that are played with hands or shaken, and #
+# loops, are not part of a kit.
 OTHER = r"demo|loop|beats|empty|clap|cowbell|conga|bongo|djembe|shake|tamb|agogo|cajon|clave|fx"
 WORDS: tuple[tuple[str, str], ...] = (
     ("tom", r"(?<!s)tom|^t\d|^ft(?![a-z])"),
@@ -107,8 +107,8 @@ class Hit:
 def kits_of(banks: Sequence[Bank], one_shots: Iterable[OneShots]) -> list[Kit]:
     """Every kit of every bank and folder, in a fixed order.
 
-    A bank that holds nothing but one preset is a kit. Of folders, every one with sound files in
-    it is asked; those without a kick, a snare or a hi-hat are no kit.
+    A bank with a single preset is a kit. Every folder with sound files is considered; folders
+    without a kick, a snare or a hi-hat are not kits.
 
     Raises:
         CorpusError: there is no kit at all.
@@ -136,7 +136,7 @@ def kits_of(banks: Sequence[Bank], one_shots: Iterable[OneShots]) -> list[Kit]:
 
 
 def voice_of_name(stem: str) -> str | None:
-    """Which of `VOICES` a sound file is by its name, None if it is none of a kit."""
+    """The element of `VOICES` that a file name indicates, None if it is not part of a kit."""
     name = stem.lower()
     if re.search(OTHER, name):
         return None

@@ -68,11 +68,11 @@ class Sounds:
 
 @dataclass(frozen=True)
 class VariedJob(Job):
-    """A track to make that knows its place, and draws from streams of its own.
+    """A track to make, with its index and its own random streams.
 
     Attributes:
         corpus: name of its corpus, and of the streams.
-        chain, levels_db: how it is recorded, and the range of its peak beside full scale.
+        chain, levels_db: how it is recorded, and the range of its peak relative to full scale.
     """
 
     split: str
@@ -132,7 +132,7 @@ def varied(
         shortest_seconds: least length of a piece.
         jobs: sounds → the tracks to make.
         form: the same → tables and files of the corpus; its folder is `varied/…`, whose code, with
-            that of all folders beside and above and of the effects, decides how a track sounds.
+            that of its sibling and parent folders and of the effects, decides how a track sounds.
     """
 
     def prepare(settings: Settings, folder: Path, making: Making) -> list[TrackRow]:

@@ -53,7 +53,7 @@ def downsampled(mix: np.ndarray) -> np.ndarray:
 def mixed(
     layers: Iterable[tuple[np.ndarray, float]], seconds: float, quietest: float = 0.0
 ) -> np.ndarray:
-    """The sum of layers, (sound at 48 kHz, decibels beside the first one's level) each.
+    """The sum of layers, each (sound at 48 kHz, decibels relative to the first one's level).
 
     What is no louder than `quietest` is left out.
     """
@@ -70,8 +70,8 @@ def mixed(
 def layered(parts: Sequence[Part], seconds: float, layers: Sequence[Layer]) -> np.ndarray:
     """The same parts played by every layer, at one level each, mixed.
 
-    The first layer has the level that its bank gives it, the others are brought to it and then to
-    their `level_db`; a layer that is silent, as its bank lacks the notes, is left out.
+    The first layer has the level of its bank; the others are matched to it and then set to their
+    `level_db`. A layer that is silent because its bank lacks the notes is left out.
     """
 
     def played(layer: Layer) -> list[Part]:

@@ -178,7 +178,7 @@ def drum_jobs(drummings: Sequence[Drumming], sounds: Sounds) -> list[DrumsJob]:
 
 
 def kits_of_split(kits: Sequence[Kit], split: str) -> list[Kit]:
-    """Kits of a split: three of four train, where there are so many."""
+    """Kits of a split: three of four are for training, if there are that many."""
     if len(kits) < 4:
         return list(kits)
     return [kit for index, kit in enumerate(kits) if (index % 4 == 3) != (split == "train")]

@@ -33,7 +33,7 @@ RECORDING = Chain(
     noise_db=(15, 60), clipping=0.1, codec=0.1,
 )  # fmt: skip
 DRUMS_DB = (-8.0, 6.0)  # against all else
-# Before a piece its instruments play so many single notes over the range that they use.
+# Number of single notes that the instruments play before a piece, over the range that they use.
 PROBES = 4
 PROBE_SECONDS, PROBE_GAP_SECONDS = 0.25, 0.25
 AFTER_PROBES_SECONDS = 1.0
@@ -68,7 +68,7 @@ class EnsembleJob(VariedJob):
 
     @property
     def source(self) -> str:
-        """The piece, whatever plays it."""
+        """The piece, independent of its instruments."""
         return f"{self.split}/{self.number:04d}"
 
     def make(self, data_home: Path) -> None:
@@ -108,7 +108,7 @@ class EnsembleJob(VariedJob):
 def heard_parts(parts: Sequence[Part], seconds: float, bank: Bank) -> tuple[list[Part], np.ndarray]:
     """Parts with notes that begin when they are heard, and their sound at 48 kHz, (samples,).
 
-    What is not heard at all, as the bank lacks it, is left out.
+    Notes that the bank lacks, and that are therefore inaudible, are left out.
     """
     probed, lead = [], 0.0
     probes: list[list[tuple[float, int]]] = []

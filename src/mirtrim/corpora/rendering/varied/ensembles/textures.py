@@ -29,7 +29,7 @@ class Frame:
     Attributes:
         beats: its length.
         pitches: the scale between the lowest and the highest pitch that the player uses, rising.
-        beat_seconds: tells how fast a figure may be.
+        beat_seconds: limits how fast a figure may be.
     """
 
     beats: float
@@ -43,7 +43,7 @@ class Written:
 
     Attributes:
         beat, beats: when it begins within its section, and how long it lasts.
-        accent: velocity beside that of the section.
+        accent: velocity relative to that of the section.
     """
 
     beat: float

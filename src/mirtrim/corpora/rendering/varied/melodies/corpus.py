@@ -1,4 +1,4 @@
-"""Melodies and single notes over the whole promised range, in many voices, recorded in many ways.
+"""Melodies and single notes over the whole range, in many voices, recorded in many ways.
 
 In the layout of MDB-stem-synth. Every track has a middle pitch; the middles of a split lie evenly
 over A1 to C7, so that every pitch is heard about as long as any other. A track is played by a
@@ -40,7 +40,7 @@ COMPUTED_SHARE = 0.35
 SINGLE_SHARE = 0.45
 LAYERED_SHARE = 0.2
 LARGEST_LAYER_DIFFERENCE_CENTS = 12.0
-# Training hears more on the fly; what is recorded here is also what validation and test hear.
+# Training adds more on the fly; validation and test have only what is recorded here.
 RECORDING = Chain(
     room=0.6, room_seconds=0.7, tilt_db=3, equaliser_db=6, noise=0.7, noise_db=(15, 50), codec=0.1
 )
@@ -228,7 +228,7 @@ def reflected(place: int, count: int) -> int:
 def annotation(performance: Performance, dry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Times in seconds and f0 in Hz (0: silence), both (values,), of a dry sound at 16 kHz.
 
-    What lies 36 dB below the loudest moment is silence.
+    Sound 36 dB below the loudest moment counts as silence.
     """
     times, sounding = mini.moments(dry, SAMPLE_RATE, SILENCE_DB)
     begun = times >= performance.notes[0].start_seconds

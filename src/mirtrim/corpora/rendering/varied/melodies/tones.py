@@ -18,13 +18,13 @@ class Tone:
     Attributes:
         fall_db: of partials, per octave.
         uneven_db: deviation of single partials.
-        even_db: of even partials, beside odd ones.
-        fundamental_db: of the first partial, beside the others.
+        even_db: of even partials, relative to odd ones.
+        fundamental_db: of the first partial, relative to the others.
         stiffness: partial k lies at k · f0 · sqrt(1 + stiffness · k²), relative to the first.
         formants: (Hz, dB, deviation in octaves) that stay where they are.
         attack_seconds: rise of a note.
         decay_seconds: fall of a struck note by 60 dB, 0 for one that is held.
-        damping: how much faster high partials of a struck note fall, per partial.
+        damping: how much faster high partials of a struck note decay, per partial.
         release_seconds: fall of any note behind its end.
         breath_db: of noise, relative to the tone.
         tremolo: share of the level, at 3 to 8 Hz.

@@ -1,9 +1,9 @@
 """Which notes of a program have the pitch that they are called by, and how they are tuned.
 
-Banks transpose samples over octaves, tune some of them badly, and call some sounds by another
-octave. Every program is therefore heard note by note before it plays: the period of a note is the
-first lag at which its autocorrelation is nearly as high as anywhere (as in de Cheveigné & Kawahara,
-JASA 2002), and must be that of its name.
+Banks transpose samples over octaves, tune some of them badly, and label some sounds with another
+octave. Every program is therefore measured note by note before it is used: the period of a note is
+the first lag at which its autocorrelation is nearly as high as anywhere (as in de Cheveigné &
+Kawahara, JASA 2002), and must be that of its name.
 """
 
 from collections.abc import Mapping

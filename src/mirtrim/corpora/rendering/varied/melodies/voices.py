@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, tuple[Sequence[int], int, int]] = {
 RANGE: Mapping[int, tuple[int, int]] = {
     program: (low, high) for programs, low, high in FAMILIES.values() for program in programs
 }
-# Programs of one split only; all others are heard in training.
+# Programs that only one split uses; all others are in training.
 HELD_BACK: Mapping[str, tuple[int, ...]] = {
     "validation": (4, 7, 26, 35, 41, 67, 75, 80, 107),
     "test": (5, 25, 33, 43, 45, 66, 69, 79, 106),
@@ -47,7 +47,7 @@ COMPUTED = -1  # in the place of a program
 
 
 def programs_of(split: str) -> tuple[int, ...]:
-    """Programs that a split hears, rising."""
+    """Programs that a split uses, rising."""
     if split in HELD_BACK:
         return HELD_BACK[split]
     away = {program for programs in HELD_BACK.values() for program in programs}
@@ -55,7 +55,7 @@ def programs_of(split: str) -> tuple[int, ...]:
 
 
 def reaching(split: str, pitch: int, around: int) -> tuple[int, ...]:
-    """Programs of a split whose range has `pitch` and at least `around` semitones beside it."""
+    """Programs of a split whose range has `pitch` and spans at least `around` semitones."""
     return tuple(
         program
         for program in programs_of(split)

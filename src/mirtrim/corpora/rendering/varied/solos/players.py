@@ -14,7 +14,7 @@ class Player:
         programs: General MIDI, from 0, one of which is drawn for a clip; SUNG is a computed voice.
         overdriven: programs that become this class behind an amplifier alone.
         lowest, highest: MIDI pitches.
-        sustained: whether pitches bend and shake.
+        sustained: whether pitches have bends and vibrato.
         doubling: intervals in semitones of which some are played along with a note.
     """
 

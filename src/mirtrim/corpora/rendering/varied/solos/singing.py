@@ -86,7 +86,7 @@ def _through_vowels(
     sample_rate: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Every vowel is sung all the time; which one is heard changes slowly."""
+    """All vowels are computed throughout; the audible one changes slowly."""
     result = np.zeros(len(source), dtype=np.float32)
     now = vowel[index.clip(min=0)]
     window = np.hanning(max(3, round(SMOOTH_SECONDS * sample_rate)))

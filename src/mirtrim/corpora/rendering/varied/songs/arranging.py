@@ -220,7 +220,7 @@ def _melody(
                 near = [p for p in range(low, high) if p % 12 in wanted and abs(p - pitch) <= 6]
                 pitch = int(rng.choice(near)) if near else pitch
                 velocity = int(np.clip(loudness + rng.normal(0, 8), 30, 125))
-                # A last note may be held over the change of chord.
+                # A last note may be sustained over the change of chord.
                 end = time + 0.95 * length
                 start = max(0.0, time + float(rng.normal(0, 0.012)))
                 notes.append(Note(start, max(end, start + 0.05), pitch, velocity))

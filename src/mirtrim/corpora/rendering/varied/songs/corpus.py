@@ -67,7 +67,7 @@ class SongJob(VariedJob):
 
     @property
     def source(self) -> str:
-        """The song, whoever plays it."""
+        """The song, independent of its players."""
         return f"{self.split} {self.number}"
 
     @property

@@ -296,11 +296,13 @@ def test_defaults_never_change_their_meaning() -> None:
         "chord network affine_input": True,
         "chord training transpose_semitones": 4,
         "drums features merge_seconds": 0.03,
+        "drums features threshold": "best",
         "drums network channels": 256,
         "drums network dropout": 0.25,
         "drums network hidden": 1024,
         "drums training positive_weight": 1,
         "drums_five features merge_seconds": 0.03,
+        "drums_five features threshold": "best",
         "drums_five network channels": 256,
         "drums_five network dropout": 0.25,
         "drums_five network hidden": 1024,
@@ -318,6 +320,7 @@ def test_defaults_never_change_their_meaning() -> None:
         "instrument network bottleneck_channels": 1,
         "instrument network dropout": 0.25,
         "onset features merge_seconds": 0.03,
+        "onset features threshold": "best",
         "onset network channels": 256,
         "onset network dropout": 0.25,
         "onset network hidden": 1024,
@@ -697,7 +700,7 @@ def test_variants_share_a_trunk_as_tasks_do() -> None:
     assert list(of_variants("drums-width_0p5")) == ["onset-width_0p5"]
     with pytest.raises(ConfigError, match=r"merging.onset-width_0p5.other: unknown task 'drums-w"):
         of_variants("drums-width_0p25")
-    with pytest.raises(ConfigError, match=r"width_0p5.ratios: 8 is no ratio of the task; it has"):
+    with pytest.raises(ConfigError, match=r"width_0p5.ratios: 8 is not a ratio of the task; it has"):
         of_variants("drums-width_0p5", 8)
 
 

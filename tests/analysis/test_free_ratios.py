@@ -327,6 +327,9 @@ def test_the_figures_show_every_width_run_and_length() -> None:
     narrow = next(one for one in panels[0].lines if one.get_label() == "width 1/4")
     assert narrow.get_xdata().tolist() == [50, 100, 200, 400]
     recorded = read_recorded_curves(ROOT / "config/recorded_curves.yaml")
+    sizes = figure.axes[0].xaxis.get_major_formatter()
+    assert [sizes(size) for size in (300, 30_000, 1_000_000)] == ["300", "30k", "1M"]
+    assert not len(figure.axes[0].xaxis.get_minorticklocs())
     free = figures.draw_free(pd.concat([rows, replaced(rows)]), recorded)
     chord = next(axes for axes in free.axes if axes.get_title(loc="left") == "chord (3 seeds)")
     solid = [one for one in chord.lines if one.get_linestyle() == "-" and len(one.get_xdata()) == 3]

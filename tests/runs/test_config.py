@@ -700,7 +700,9 @@ def test_variants_share_a_trunk_as_tasks_do() -> None:
     assert list(of_variants("drums-width_0p5")) == ["onset-width_0p5"]
     with pytest.raises(ConfigError, match=r"merging.onset-width_0p5.other: unknown task 'drums-w"):
         of_variants("drums-width_0p25")
-    with pytest.raises(ConfigError, match=r"width_0p5.ratios: 8 is not a ratio of the task; it has"):
+    with pytest.raises(
+        ConfigError, match=r"width_0p5.ratios: 8 is not a ratio of the task; it has"
+    ):
         of_variants("drums-width_0p5", 8)
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from mirtrim.analysis import style
 from mirtrim.analysis.figures import panels
@@ -104,6 +105,15 @@ def _error_panel(
             label = _level_words(dimension, level)
             panels.band_line(axes, points, Look(look.colour, look.marker, "-", label), 0.12)
     axes.set_xscale("log")
+    # The labels of powers of ten and what lies between them overlap within a decade or two.
+    panels.ticks(axes.xaxis, LogLocator(10, subs=(1, 3)), _thousands)
+
+
+def _thousands(number: float) -> str:
+    """ "300", "30k", "3M"."""
+    places = ((1e6, "M"), (1e3, "k"), (1, ""))
+    size, letter = next((one for one in places if number >= one[0]), places[-1])
+    return f"{number / size:g}{letter}"
 
 
 @style.styled()

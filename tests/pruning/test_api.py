@@ -250,7 +250,10 @@ def test_command_line(package: Path, capsys: pytest.CaptureFixture[str]) -> None
         ("trim mynets:wrong --input 1,3,20 --ratio 4", "returned int, not a torch module"),
         ("trim mynets:factory --input 1x3 --ratio 4", "--input 1x3: write sizes like"),
         ("trim mynets:factory --input 1,3,20 --ratio 999", "largest ratio from here"),
-        ("trim mynets:factory --weights bad.bin --input 1,3,20 --ratio 2", "bad.bin: is no whole"),
+        (
+            "trim mynets:factory --weights bad.bin --input 1,3,20 --ratio 2",
+            "bad.bin: is not a complete",
+        ),
         ("trim mynets:factory --weights none.bin --input 1,3,20 --ratio 2", "none.bin"),
     ],
 )

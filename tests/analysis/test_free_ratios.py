@@ -320,9 +320,9 @@ def test_the_figures_show_every_width_run_and_length() -> None:
     panels = [axes for axes in figure.axes if axes.lines]
     assert len(panels) == 3 * 2  # runs, lengths
     widths = {text for axes in panels for text in axes.get_legend_handles_labels()[1]}
-    assert widths == {"width 1/4", "width 1/2", "width 1", "trained at that size",
-                      "trained in the shape of a trim"}  # fmt: skip
-    scratch = next(one for one in panels[0].lines if one.get_label() == "trained at that size")
+    assert widths == {"width 1/4", "width 1/2", "width 1", "trained at that size, 3 seeds",
+                      "trained in the shape of a trim, 3 seeds"}  # fmt: skip
+    scratch = next(one for one in panels[0].lines if one.get_label().startswith("trained at"))
     assert scratch.get_xdata().tolist() == [400, 1600, 6400]
     narrow = next(one for one in panels[0].lines if one.get_label() == "width 1/4")
     assert narrow.get_xdata().tolist() == [50, 100, 200, 400]
@@ -341,8 +341,9 @@ def test_the_figures_show_every_width_run_and_length() -> None:
     told = [axes.get_title(loc="left") for axes in panels]
     assert told[0] == "trim, rewound, 5 epochs, 3 seeds"
     fewer = rows[(rows.level_width < 1) | (rows.seed == 0)]
-    narrow = figures.draw_task(fewer).axes[0].get_title(loc="left")
-    assert narrow == "trim, rewound, 5 epochs, 1–3 seeds"
+    panel = figures.draw_task(fewer).axes[0]
+    assert panel.get_title(loc="left") == "trim, rewound, 5 epochs, 1–3 seeds"
+    assert "trained at that size, 1–3 seeds" in panel.get_legend_handles_labels()[1]
     one = figures.draw_free(fewer[fewer.seed == 0]).axes[0].get_title(loc="left")
     assert one == "chord (1 seed)"
     with pytest.raises(ArtefactError, match="no rows of trims"):

@@ -1,6 +1,7 @@
 """Error against size for every starting width, and the largest ratio without loss."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -71,10 +72,15 @@ def draw_task(rows: pd.DataFrame) -> Figure:
     lines, *more = dimensions
     columns = [{name: value} for name in more[:1] for value in levels_of(rows, name)] or [{}]
     figure, grid = panels.rectangle(len(runs), len(columns), sharex=True, sharey=True)
+    # They may have fewer seeds than the lines, which the titles of the panels are about.
+    scratch = {
+        name: replace(look, label=f"{look.label}, {seed_words(rows, name)}")
+        for name, look in SCRATCH_LOOKS.items()
+    }
     for row, run in zip(grid, runs, strict=True):
         for axes, column in zip(row, columns, strict=True):
             there = at(rows, **column)
-            _error_panel(axes, there, run, lines, levels_of(rows, lines))
+            _error_panel(axes, there, run, lines, levels_of(rows, lines), scratch)
             told = [f"{value:g} {name}" for name, value in column.items()]
             title = ", ".join(filter(None, [RUNS[run], *told, seed_words(there, run)]))
             axes.set_title(title, fontsize=8.5)
@@ -83,14 +89,19 @@ def draw_task(rows: pd.DataFrame) -> Figure:
 
 
 def _error_panel(
-    axes: Axes, rows: pd.DataFrame, run: str, dimension: str, levels: Sequence[float]
+    axes: Axes,
+    rows: pd.DataFrame,
+    run: str,
+    dimension: str,
+    levels: Sequence[float],
+    scratch_looks: Mapping[str, Look],
 ) -> None:
     # A line connects the networks that are narrower from the start; those with the shapes of trims
-    # # are not a series, so they are points.
+    # are not a series, so they are points.
     key = [f"{LEVEL}{dimension}", "target_ratio"]
     scratch = rows[rows.run.isin([DENSE, SCRATCH])].groupby(["run", *key])
     means = scratch[["parameters", "test_error"]].mean().sort_values("parameters").reset_index()
-    for name, look in SCRATCH_LOOKS.items():
+    for name, look in scratch_looks.items():
         part = means[means.run == name]
         if len(part) > (name == DENSE):
             axes.plot(
